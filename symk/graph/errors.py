@@ -1,0 +1,27 @@
+"""The exceptions of symk. Each is also the built-in exception that Keras users expect."""
+
+__all__ = ["SymkError", "ShapeError", "DtypeError", "GraphError", "DeviceError", "OutOfRangeError"]
+
+
+class SymkError(Exception):
+    """The base of all errors that symk raises about a user's expression, value or file."""
+
+
+class ShapeError(SymkError, ValueError):
+    """Sizes or ranks that do not fit."""
+
+
+class DtypeError(SymkError, TypeError):
+    """A dtype that an op cannot take."""
+
+
+class GraphError(SymkError, ValueError):
+    """An expression that cannot be built, differentiated or compiled."""
+
+
+class DeviceError(SymkError, RuntimeError):
+    """A device, kernel or library that is missing, or that failed."""
+
+
+class OutOfRangeError(SymkError, IndexError, ValueError):
+    """An index that a value of the run put outside of its array."""

@@ -1,0 +1,54 @@
+"""Who made a node: the layer that was being called, and the user's line.
+
+Every node keeps an `Origin`, so that an error found later, in a rewrite, at binding or in a
+kernel, can still name both.
+"""
+import contextlib
+import os
+import sys
+import threading
+
+__all__ = ["Origin", "layer_scope", "current_layer", "here"]
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_state = threading.local()
+
+
+class Origin:
+    """`layer` is a text such as '"dense_1" (Dense)' or None; `file` and `line` are the user's."""
+
+    __slots__ = ("layer", "file", "line")
+
+    def __init__(self, layer, file, line):
+        self.layer, self.file, self.line = layer, file, line
+
+    def __repr__(self):
+        where = "%s:%d" % (self.file, self.line) if self.file else "unknown line"
+        return "%s, %s" % (self.layer, where) if self.layer else where
+
+
+@contextlib.contextmanager
+def layer_scope(name, class_name):
+    """Nodes made inside belong to this layer."""
+    stack = _state.__dict__.setdefault("layers", [])
+    stack.append('"%s" (%s)' % (name, class_name))
+    try:
+        yield
+    finally:
+        stack.pop()
+
+
+def current_layer():
+    """The innermost layer that is being called, as a text, or None."""
+    stack = _state.__dict__.get("layers")
+    return stack[-1] if stack else None
+
+
+def here():
+    """The origin of a node made now: the innermost frame that is outside of symk."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    if frame is None:
+        return Origin(current_layer(), None, 0)
+    return Origin(current_layer(), frame.f_code.co_filename, frame.f_lineno)

@@ -1,0 +1,72 @@
+"""Walks over expressions, all without recursion: a graph may be many thousand nodes deep."""
+
+__all__ = ["nodes_of", "sources_of", "clients_of", "rebuild", "depends_on"]
+
+
+def nodes_of(outputs):
+    """All nodes that `outputs` depend on, every node after its inputs. Order is deterministic."""
+    done, order = set(), []
+    stack = [v.node for v in reversed(list(outputs)) if v.node is not None]
+    while stack:
+        node = stack[-1]
+        if node in done:
+            stack.pop()
+            continue
+        waiting = [v.node for v in reversed(node.inputs)
+                   if v.node is not None and v.node not in done]
+        if waiting:
+            stack.extend(waiting)
+            continue
+        stack.pop()
+        done.add(node)
+        order.append(node)
+    return order
+
+
+def sources_of(outputs):
+    """All variables without a node that `outputs` depend on, in the order of first use."""
+    found = {}
+    for node in nodes_of(outputs):
+        for variable in node.inputs:
+            if variable.node is None:
+                found.setdefault(variable)
+    for variable in outputs:
+        if variable.node is None:
+            found.setdefault(variable)
+    return list(found)
+
+
+def clients_of(nodes):
+    """{variable: [(node, position), ...]} of the uses among these nodes."""
+    clients = {}
+    for node in nodes:
+        for position, variable in enumerate(node.inputs):
+            clients.setdefault(variable, []).append((node, position))
+    return clients
+
+
+def depends_on(output, variables):
+    """Whether an expression uses one of `variables`."""
+    wanted = set(variables)
+    return output in wanted or any(wanted.intersection(node.inputs) for node in nodes_of([output]))
+
+
+def rebuild(outputs, replacements):
+    """The same expressions with some variables replaced: {old: new}.
+
+    Nodes that depend on a replaced variable are made anew, with their origin; others are shared.
+    Raises:   what `infer` raises if a replacement does not fit.
+    """
+    from .node import apply
+    new = dict(replacements)
+    for node in nodes_of(outputs):
+        if not any(v in new for v in node.inputs):
+            continue
+        if all(v in new for v in node.outputs):
+            continue
+        made = apply(node.op, *(new.get(v, v) for v in node.inputs), origin_=node.origin)
+        for old, fresh in zip(node.outputs, made if isinstance(made, tuple) else (made,)):
+            if old not in new:
+                fresh.name = old.name
+                new[old] = fresh
+    return [new.get(v, v) for v in outputs]
