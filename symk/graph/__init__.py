@@ -1,0 +1,16 @@
+"""What an expression is. Knows no op by name; `symk.ops` is the vocabulary.
+
+The names below are what the other parts use. `check`, `show` and `reference` are imported as
+modules by those who need them.
+"""
+from . import dims
+from .errors import (DeviceError, DtypeError, GraphError, OutOfRangeError, ShapeError, SymkError)
+from .node import (Constant, Node, Op, Placeholder, Shared, Storage, Variable, apply, op,
+                   registered_ops)
+from .origin import Origin, current_layer, layer_scope
+from .type import TensorType
+
+__all__ = ["Variable", "Placeholder", "Constant", "Shared", "Storage", "Op", "Node", "apply", "op",
+           "registered_ops", "TensorType", "dims", "layer_scope", "current_layer", "Origin",
+           "SymkError", "ShapeError", "DtypeError", "GraphError", "DeviceError",
+           "OutOfRangeError"]
