@@ -1,0 +1,44 @@
+# Everything from a fresh checkout. Needs only python3 and a C++17 compiler; the rest comes from pip into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: demo test test-slow build sanitize bench clean
+
+# Trains, saves, loads, deploys: the whole way of a model, on the digits inside the package.
+demo: build
+	$(BIN)/symk demo
+
+test: build
+	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-slow: build
+	$(BIN)/python -m pytest -q -m "slow"
+
+# Compiles what has changed, into the working tree.
+build: $(VENV)/.ready
+	@$(BIN)/cmake -S . -B build -DPython_EXECUTABLE=$(abspath $(BIN)/python) > build/configure.log \
+	  || (cat build/configure.log; exit 1)
+	@$(BIN)/cmake --build build --parallel $(JOBS)
+
+$(VENV)/.ready: pyproject.toml setup.py
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade "setuptools>=64" wheel "pybind11>=2.11" "numpy>=2.0" cmake ninja
+	$(BIN)/python -m pip install -q --no-build-isolation -e ".[test]"
+	touch $@
+
+# The runtime's tests under the address and undefined-behaviour sanitizers, in a build of its own.
+SANITIZED := build/sanitized
+sanitize: $(VENV)/.ready
+	SYMK_CMAKE_ARGS="-DSYMK_SANITIZE=address,undefined -DSYMK_CUDA=OFF" \
+	  $(BIN)/python -m pip install -q --no-build-isolation --no-deps --upgrade --target $(SANITIZED) .
+	cd tests && PYTHONPATH=$(abspath $(SANITIZED)) ASAN_OPTIONS=detect_leaks=0 \
+	  LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libubsan.so)" \
+	  $(abspath $(BIN))/pytest -q -x -p no:cacheprovider runtime deploy
+
+bench: build
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf build dist *.egg-info symk/*.so
