@@ -1,0 +1,1 @@
+"""Times of symk beside a peer, measured in one run. `python -m bench --help`."""

@@ -1,0 +1,121 @@
+"""Times symk beside PyTorch, case by case, the two sides in turn, and prints one table.
+
+    python -m bench                              # all cases
+    python -m bench --cases matmul,softmax       # names containing one of these
+    python -m bench --torch PYTHON               # an interpreter that has torch (default: this one, if it has)
+
+Each round times both sides one after the other, so that a machine whose speed drifts slows both; the ratio quoted
+is the median of the ratios of the rounds. The limit is the larger of operations / FMA rate and bytes / copy rate, both measured
+in the same run by `bench/limits.cpp`.
+"""
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+
+from . import cases, limits
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Side:
+    """A worker process of one library."""
+
+    def __init__(self, name, python, threads):
+        environment = dict(os.environ, SYMK_NUM_THREADS=str(threads), OMP_NUM_THREADS=str(threads),
+                           MKL_NUM_THREADS=str(threads))
+        self.name = name
+        self.process = subprocess.Popen([python, os.path.join(HERE, "worker.py"), name], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+
+    def ask(self, verb, case):
+        """The worker's answer; an error in the case is an answer, a dead worker is not."""
+        self.process.stdin.write(json.dumps({verb: case.name}) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("[bench] the worker of %s must stay alive; it ended in case %s."
+                               % (self.name, case.name))
+        return json.loads(line)
+
+
+def measure(case, sides, rounds):
+    """{side: [seconds of a step in each round]} and {side: error text}."""
+    times, errors = {}, {}
+    for side in sides:
+        answer = side.ask("prepare", case)
+        if "error" in answer:
+            errors[side.name] = answer["error"]
+    running = [side for side in sides if side.name not in errors]
+    for _ in range(rounds):
+        for side in running:
+            times.setdefault(side.name, []).append(side.ask("round", case)["step_s"])
+    for side in running:
+        side.ask("forget", case)
+    return times, errors
+
+
+def row(case, times, errors, machine):
+    """The result of one case as a dict."""
+    result = {"case": case.name, "errors": errors}
+    for name, values in times.items():
+        result[name + "_us"] = statistics.median(values) * 1e6
+    if "symk" in times and "torch" in times:
+        result["ratio"] = statistics.median(t / s for s, t in zip(times["symk"], times["torch"]))
+    floor = max(case.flops / machine["flops_per_s"], case.bytes / machine["bytes_per_s"])
+    if floor and "symk" in times:
+        result["of_limit"] = floor / statistics.median(times["symk"])
+    return result
+
+
+def show_time(microseconds):
+    if microseconds is None:
+        return "-"
+    return "%.2f ms" % (microseconds / 1e3) if microseconds >= 1e3 else "%.1f us" % microseconds
+
+
+def line_of(result):
+    """A result as a row of a Markdown table."""
+    ratio, share = result.get("ratio"), result.get("of_limit")
+    return "| %s | %s | %s | %s | %s |" % (
+        result["case"], show_time(result.get("symk_us")), show_time(result.get("torch_us")),
+        "-" if ratio is None else "%.2f" % ratio, "-" if share is None else "%.0f %%" % (100 * share))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default="", help="only names containing one of these texts, comma-separated")
+    parser.add_argument("--torch", default=os.environ.get("SYMK_BENCH_TORCH", sys.executable),
+                        help="a Python interpreter that has torch")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", help="also write the results to this file")
+    arguments = parser.parse_args()
+    machine = limits.measure(arguments.threads)
+    print("%s, %s, %d threads; FMA %.0f GFLOP/s, copy of 64 MB %.1f GB/s\n" % (
+        datetime.date.today(), platform.processor() or platform.machine(), arguments.threads,
+        machine["flops_per_s"] / 1e9, machine["bytes_per_s"] / 1e9))
+    sides = [Side("symk", sys.executable, arguments.threads)]
+    if subprocess.run([arguments.torch, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0:
+        sides.append(Side("torch", arguments.torch, arguments.threads))
+    else:
+        print("torch is not there: symk alone is timed (--torch PYTHON names an interpreter that has it)\n")
+    print("| case | symk | torch | torch / symk | of limit |\n|---|---|---|---|---|")
+    results = []
+    for case in cases.find(arguments.cases):
+        results.append(row(case, *measure(case, sides, arguments.rounds), machine))
+        print(line_of(results[-1]), flush=True)
+        for name, text in results[-1]["errors"].items():
+            print("  %s failed: %s" % (name, text), file=sys.stderr)
+    if arguments.json:
+        with open(arguments.json, "w") as file:
+            json.dump({"machine": machine, "results": results}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,378 @@
+"""What is timed: one class per case, with its floor (operations, bytes) and a step for each side.
+
+A side's method returns a function that runs the case once; everything that is not the case (making arrays,
+compiling) happens before. Only the side that runs imports its library.
+"""
+import numpy as np
+
+__all__ = ["CASES", "find"]
+
+CASES = []
+
+
+def case(cls):
+    """Adds an instance of each parameter set of the class to the list."""
+    for parameters in getattr(cls, "sets", [()]):
+        CASES.append(cls(*parameters))
+    return cls
+
+
+def find(pattern):
+    """The cases whose names contain one of the comma-separated texts."""
+    wanted = pattern.split(",")
+    return [c for c in CASES if any(text in c.name for text in wanted)]
+
+
+def normal(*shape):
+    return np.random.RandomState(1).standard_normal(shape).astype("float32")
+
+
+def symk_step(build, arrays):
+    """Compiles build(*placeholders) -> outputs and feeds it the same arrays at each step."""
+    from symk import compile as compiler
+    from symk.graph import Placeholder
+    inputs = [Placeholder(a.dtype, a.shape) for a in arrays]
+    outputs = build(*inputs)
+    function = compiler.function(inputs, list(outputs) if isinstance(outputs, (list, tuple))
+                                 else [outputs])
+    arrays = [np.ascontiguousarray(a) for a in arrays]
+    return lambda: function.run(arrays)
+
+
+class Case:
+    """`flops` and `bytes` are the least work of one step; the larger of the two floors is the limit."""
+
+    flops = 0
+    bytes = 0
+
+    def symk(self):
+        raise NotImplementedError
+
+    def torch(self):
+        raise NotImplementedError
+
+
+@case
+class Matmul(Case):
+    """(m, k) x (k, n), both operands new at each call."""
+    sets = [(64, 64, 64), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024),
+            (2048, 2048, 2048), (32, 784, 512), (128, 9216, 128), (1, 4096, 4096)]
+
+    def __init__(self, m, k, n):
+        self.name = "matmul_%dx%dx%d" % (m, k, n)
+        self.a, self.b = (m, k), (k, n)
+        self.flops, self.bytes = 2 * m * k * n, 4 * (m * k + k * n + m * n)
+
+    def symk(self):
+        from symk import ops
+        return symk_step(ops.matmul, [normal(*self.a), normal(*self.b)])
+
+    def torch(self):
+        import torch
+        a, b = torch.from_numpy(normal(*self.a)), torch.from_numpy(normal(*self.b))
+        return lambda: torch.mm(a, b)
+
+
+@case
+class Convolution(Case):
+    """One convolution of a batch, NHWC for symk, channels_last for torch."""
+    sets = [(name, n, size, ci, co, kernel, stride, part)
+            for name, n, size, ci, co, kernel, stride in [
+                ("3x3_56x56x64", 32, 56, 64, 64, 3, 1), ("3x3_14x14x256", 32, 14, 256, 256, 3, 1),
+                ("1x1_28x28x128_512", 32, 28, 128, 512, 1, 1), ("7x7s2_224x224x3", 8, 224, 3, 64, 7, 2)]
+            for part in ("forward", "grad_input", "grad_kernel")
+            if not (ci == 3 and part == "grad_input")]
+
+    def __init__(self, name, n, size, ci, co, kernel, stride, part):
+        self.name = "conv_%s_%s" % (name, part)
+        self.part, self.stride, self.kernel = part, stride, kernel
+        self.x, self.w = (n, size, size, ci), (kernel, kernel, ci, co)
+        out = -(-size // stride)
+        self.y = (n, out, out, co)
+        self.flops = 2 * n * out * out * co * kernel * kernel * ci
+        self.bytes = 4 * sum(int(np.prod(s)) for s in (self.x, self.w, self.y))
+
+    def symk(self):
+        from symk import autodiff, ops
+        strides = (self.stride, self.stride)
+        arrays = [normal(*self.x), normal(*self.w), normal(*self.y)]
+        if self.part == "forward":
+            return symk_step(lambda x, w: ops.conv2d(x, w, strides=strides, padding="same"), arrays[:2])
+
+        def gradient(x, w, g):
+            y = ops.conv2d(x, w, strides=strides, padding="same")
+            return autodiff.grad(ops.sum(y * g), [x if self.part == "grad_input" else w])
+        return symk_step(gradient, arrays)
+
+    def torch(self):
+        import torch
+        nchw = (0, 3, 1, 2)
+        last = torch.channels_last
+        x, g = (torch.from_numpy(normal(*s).transpose(nchw).copy()).contiguous(memory_format=last)
+                for s in (self.x, self.y))
+        w = torch.from_numpy(normal(*self.w).transpose(3, 2, 0, 1).copy()).contiguous(memory_format=last)
+        stride, pad = [self.stride] * 2, [self.kernel // 2] * 2
+        if self.part == "forward":
+            return lambda: torch.nn.functional.conv2d(x, w, stride=stride, padding=pad)
+        mask = [self.part == "grad_input", self.part == "grad_kernel", False]
+        return lambda: torch.ops.aten.convolution_backward(
+            g, x, w, None, stride, pad, [1, 1], False, [0, 0], 1, mask)
+
+
+@case
+class Pool(Case):
+    """2x2 pooling of (32, 56, 56, 64), alone and with its gradient."""
+    sets = [("max", False), ("max", True), ("average", False), ("average", True)]
+    shape = (32, 56, 56, 64)
+
+    def __init__(self, mode, gradient):
+        self.name = "%s_pool_2x2_56x56x64%s" % (mode, "_with_gradient" if gradient else "")
+        self.mode, self.gradient = mode, gradient
+        whole = 4 * int(np.prod(self.shape))
+        self.bytes = whole * 5 // 4 if not gradient else whole * 5 // 4 + whole * (
+            10 if mode == "max" else 5) // 4
+
+    def symk(self):
+        from symk import autodiff, ops
+        pool = getattr(ops, self.mode + "_pool2d")
+
+        def build(x, g=None):
+            y = pool(x, (2, 2), (2, 2), "valid")
+            return y if g is None else [y] + autodiff.grad(ops.sum(y * g), [x])
+        half = (32, 28, 28, 64)
+        return symk_step(build, [normal(*self.shape)] + ([normal(*half)] if self.gradient else []))
+
+    def torch(self):
+        import torch
+        functional = torch.nn.functional
+        pool = functional.max_pool2d if self.mode == "max" else functional.avg_pool2d
+        x = torch.from_numpy(normal(*self.shape).transpose(0, 3, 1, 2).copy()).contiguous(
+            memory_format=torch.channels_last)
+        g = torch.from_numpy(normal(32, 28, 28, 64).transpose(0, 3, 1, 2).copy()).contiguous(
+            memory_format=torch.channels_last)
+        if not self.gradient:
+            return lambda: pool(x, 2)
+        x.requires_grad_()
+        return lambda: torch.autograd.grad(pool(x, 2), x, g)
+
+
+@case
+class BatchNorm(Case):
+    """Batch normalisation in training of (32, 56, 56, 64), with gradients."""
+    name = "batch_norm_56x56x64_with_gradient"
+    shape = (32, 56, 56, 64)
+    bytes = 4 * int(np.prod(shape)) * 8
+
+    def symk(self):
+        from symk import autodiff, ops
+
+        def build(x, gamma, beta, g):
+            y, _, _ = ops.batch_norm(x, gamma, beta, epsilon=1e-3)
+            return [y] + autodiff.grad(ops.sum(y * g), [x, gamma, beta])
+        return symk_step(build, [normal(*self.shape), normal(64), normal(64), normal(*self.shape)])
+
+    def torch(self):
+        import torch
+        x, g = (torch.from_numpy(normal(*self.shape).transpose(0, 3, 1, 2).copy()).contiguous(
+            memory_format=torch.channels_last) for _ in range(2))
+        x.requires_grad_()
+        gamma, beta = (torch.from_numpy(normal(64)).requires_grad_() for _ in range(2))
+
+        def step():
+            y = torch.nn.functional.batch_norm(x, None, None, gamma, beta, training=True)
+            torch.autograd.grad(y, [x, gamma, beta], g)
+        return step
+
+
+@case
+class Softmax(Case):
+    """Softmax of rows of 1,000."""
+    name = "softmax_4096x1000"
+    bytes = 4 * 4096 * 1000 * 2
+
+    def symk(self):
+        from symk import ops
+        return symk_step(ops.softmax, [normal(4096, 1000)])
+
+    def torch(self):
+        import torch
+        x = torch.from_numpy(normal(4096, 1000))
+        return lambda: torch.softmax(x, -1)
+
+
+@case
+class Chain(Case):
+    """sigmoid(a * b + c) * tanh(d) - a * e over 4M elements: one pass if fused."""
+    name = "elementwise_chain_4M"
+    bytes = 4 * (1 << 22) * 6
+
+    def symk(self):
+        from symk import ops
+        return symk_step(lambda a, b, c, d, e: ops.sigmoid(a * b + c) * ops.tanh(d) - a * e,
+                         [normal(1 << 22)] * 5)
+
+    def torch(self):
+        import torch
+        a, b, c, d, e = [torch.from_numpy(normal(1 << 22)) for _ in range(5)]
+        return lambda: torch.sigmoid(a * b + c) * torch.tanh(d) - a * e
+
+
+@case
+class Sum(Case):
+    """Sums of (2048, 2048)."""
+    sets = [((0,),), ((1,),), ((0, 1),)]
+    bytes = 4 * 2048 * 2048
+
+    def __init__(self, axes):
+        self.name = "sum_2048x2048_axes_%s" % "".join(map(str, axes))
+        self.axes = axes
+
+    def symk(self):
+        from symk import ops
+        return symk_step(lambda x: ops.sum(x, self.axes), [normal(2048, 2048)])
+
+    def torch(self):
+        import torch
+        x = torch.from_numpy(normal(2048, 2048))
+        return lambda: torch.sum(x, self.axes)
+
+
+@case
+class Transpose(Case):
+    name = "transpose_2048x2048"
+    bytes = 8 * 2048 * 2048
+
+    def symk(self):
+        from symk import ops
+        return symk_step(lambda x: ops.transpose(x, (1, 0)), [normal(2048, 2048)])
+
+    def torch(self):
+        import torch
+        x = torch.from_numpy(normal(2048, 2048))
+        return lambda: x.t().contiguous()
+
+
+@case
+class Call(Case):
+    """The cost of a call: x + 1 of one element, array in, array out."""
+    name = "call_x_plus_1"
+
+    def symk(self):
+        return symk_step(lambda x: x + 1, [normal(1)])
+
+    def torch(self):
+        import torch
+        x = normal(1)
+        return lambda: (torch.from_numpy(x) + 1).numpy()
+
+
+def mlp(layers):
+    return [layers.Dense(512, activation="relu", input_shape=(784,)), layers.Dropout(0.2),
+            layers.Dense(512, activation="relu"), layers.Dropout(0.2),
+            layers.Dense(10, activation="softmax")]
+
+
+def cnn(layers):
+    return [layers.Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)),
+            layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(2), layers.Dropout(0.25),
+            layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax")]
+
+
+def torch_mlp(nn):
+    return nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Dropout(0.2), nn.Linear(512, 512), nn.ReLU(),
+                         nn.Dropout(0.2), nn.Linear(512, 10))
+
+
+def torch_cnn(nn):
+    return nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
+                         nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5),
+                         nn.Linear(128, 10))
+
+
+class ModelCase(Case):
+    """A Keras model beside the same model in torch; the batch is 128 unless said otherwise."""
+
+    def __init__(self, which, batch):
+        self.which, self.batch = which, batch
+        self.shape = (batch, 784) if which == "mlp" else (batch, 28, 28, 1)
+        forward = {"mlp": 2 * (784 * 512 + 512 * 512 + 512 * 10),
+                   "cnn": 2 * (26 * 26 * 9 * 32 + 24 * 24 * 9 * 32 * 64 + 9216 * 128 + 1280)}
+        self.forward_flops = forward[which] * batch
+        self.labels = np.random.RandomState(2).randint(0, 10, batch)
+
+    def symk_model(self):
+        from symk import layers, models
+        return models.Sequential((mlp if self.which == "mlp" else cnn)(layers))
+
+    def torch_model(self):
+        import torch
+        torch.manual_seed(0)
+        x = normal(*self.shape)
+        if self.which == "mlp":
+            return torch_mlp(torch.nn), torch.from_numpy(x)
+        last = torch.channels_last
+        x = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=last)
+        return torch_cnn(torch.nn).to(memory_format=last), x
+
+
+@case
+class TrainingStep(ModelCase):
+    """train_on_batch beside zero_grad, forward, backward, step. MLP: RMSprop. CNN: SGD with momentum."""
+    sets = [("mlp", 128), ("cnn", 128)]
+
+    def __init__(self, which, batch):
+        super().__init__(which, batch)
+        self.name = "train_mnist_%s_batch_%d" % (which, batch)
+        self.flops = 3 * self.forward_flops
+
+    def symk(self):
+        from symk import optimizers
+        model = self.symk_model()
+        optimizer = (optimizers.RMSprop(1e-4) if self.which == "mlp"
+                     else optimizers.SGD(1e-3, momentum=0.9))
+        model.compile(optimizer, loss="categorical_crossentropy")
+        x, y = normal(*self.shape), np.eye(10, dtype="float32")[self.labels]
+        return lambda: model.train_on_batch(x, y)
+
+    def torch(self):
+        import torch
+        model, x = self.torch_model()
+        optimizer = (torch.optim.RMSprop(model.parameters(), 1e-4) if self.which == "mlp"
+                     else torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9))
+        labels = torch.from_numpy(self.labels)
+
+        def step():
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(model(x), labels)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+        return step
+
+
+@case
+class Inference(ModelCase):
+    """predict_on_batch beside a call under inference_mode."""
+    sets = [("mlp", 1), ("cnn", 1), ("cnn", 32)]
+
+    def __init__(self, which, batch):
+        super().__init__(which, batch)
+        self.name = "infer_mnist_%s_batch_%d" % (which, batch)
+        self.flops = self.forward_flops
+        self.bytes = 4 * (784 * 512 + 512 * 512) if which == "mlp" else 4 * 9216 * 128
+
+    def symk(self):
+        model = self.symk_model()
+        x = normal(*self.shape)
+        return lambda: model.predict_on_batch(x)
+
+    def torch(self):
+        import torch
+        model, x = self.torch_model()
+        model.eval()
+
+        def step():
+            with torch.inference_mode():
+                return torch.softmax(model(x), -1).numpy()
+        return step
