@@ -1,0 +1,135 @@
+// The set that every machine has: 16-byte vectors by compiler extension, plain loops for the rest. No intrinsics.
+// Included by vec.h only.
+#pragma once
+
+#include "cpu/vec/lane_mask.h"
+
+namespace symk::cpu::portable {
+
+/// Bit i is lane i.
+template <class T>
+[[gnu::always_inline]] inline uint32_t mask_bits(Mask<T> m) {
+  uint32_t r = 0;
+  for (int i = 0; i < Vec<T>::width; ++i) r |= (m.lanes[i] ? uint32_t{1} : uint32_t{0}) << i;
+  return r;
+}
+
+template <class T>
+[[gnu::always_inline]] inline Vec<T> Vec<T>::load_partial(const T* p, int n) {
+  Vec r = zero();
+  for (int i = 0; i < n; ++i) r.v[i] = p[i];
+  return r;
+}
+template <class T>
+[[gnu::always_inline]] inline void Vec<T>::store_partial(T* p, int n) const {
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+}
+template <class T>
+[[gnu::always_inline]] inline void Vec<T>::stream(T* p) const { store(p); }
+[[gnu::always_inline]] inline void stream_fence() {}
+
+/// a * b + c; whether the product is rounded first is up to the machine.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) { return a * b + c; }
+
+/// a < b ? a : b and a > b ? a : b, so b when either is NaN.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> min(Vec<T> a, Vec<T> b) { return select(a < b, a, b); }
+template <class T>
+[[gnu::always_inline]] inline Vec<T> max(Vec<T> a, Vec<T> b) { return select(a > b, a, b); }
+
+[[gnu::always_inline]] inline Vec<float> sqrt(Vec<float> x) {
+  for (int i = 0; i < Vec<float>::width; ++i) x.v[i] = __builtin_sqrtf(x.v[i]);
+  return x;
+}
+[[gnu::always_inline]] inline Vec<double> sqrt(Vec<double> x) {
+  for (int i = 0; i < Vec<double>::width; ++i) x.v[i] = __builtin_sqrt(x.v[i]);
+  return x;
+}
+
+/// Adding 2^(mantissa bits) * 1.5 leaves an integer in the low bits; the sum must not be simplified away.
+template <class T> constexpr T kIntegerShift = T(12582912);                   // 1.5 * 2^23
+template <> constexpr double kIntegerShift<double> = 6755399441055744.0;      // 1.5 * 2^52
+template <class T> constexpr T kAllIntegers = T(8388608);                     // 2^23: no fraction from here on
+template <> constexpr double kAllIntegers<double> = 4503599627370496.0;       // 2^52
+
+template <class T>
+[[gnu::always_inline]] inline Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> s) {
+  using I = typename IntegerOf<T>::type;
+  const Vec<I> rest = shift_right_logical(Vec<I>(I(-1)), 1);
+  return bit_cast<T>(bit_or(bit_and(bits(magnitude), rest), bit_and(bits(s), bit_not(rest))));
+}
+
+/// To the nearest integer, halves to even; down; up; towards zero. Signs of zero are kept.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> round(Vec<T> x) {
+  const Vec<T> size = with_sign_of(x, Vec<T>(T(1)));
+  const Vec<T> nearest = (size + kAllIntegers<T>) - kAllIntegers<T>;
+  return select(size < Vec<T>(kAllIntegers<T>), with_sign_of(nearest, x), x);
+}
+template <class T>
+[[gnu::always_inline]] inline Vec<T> floor(Vec<T> x) {
+  const Vec<T> r = round(x);
+  return with_sign_of(select(r > x, r - T(1), r), x);
+}
+template <class T>
+[[gnu::always_inline]] inline Vec<T> ceil(Vec<T> x) {
+  const Vec<T> r = round(x);
+  return with_sign_of(select(r < x, r + T(1), r), x);
+}
+template <class T>
+[[gnu::always_inline]] inline Vec<T> trunc(Vec<T> x) {
+  const Vec<T> size = with_sign_of(x, Vec<T>(T(1)));
+  return with_sign_of(floor(size), x);
+}
+
+/// To the nearest integer, halves to even. Defined for |x| < 2^22 (float), |x| < 2^51 (double).
+template <class T>
+[[gnu::always_inline]] inline IVec<T> to_integer(Vec<T> x) {
+  return bits(x + kIntegerShift<T>) - bits(Vec<T>(kIntegerShift<T>));
+}
+/// Defined for |x| < 2^22 (32-bit lanes), |x| < 2^51 (64-bit lanes).
+template <class I>
+[[gnu::always_inline]] inline Vec<typename FloatOf<I>::type> to_float(Vec<I> x) {
+  using T = typename FloatOf<I>::type;
+  return bit_cast<T>(x + bits(Vec<T>(kIntegerShift<T>))) - kIntegerShift<T>;
+}
+
+/// The 64-bit product of the low 32 bits of each lane, unsigned.
+[[gnu::always_inline]] inline Vec<int64_t> multiply_low_halves(Vec<int64_t> a, Vec<int64_t> b) {
+  const Vec<int64_t> low = Vec<int64_t>(int64_t{0xffffffff});
+  for (int i = 0; i < Vec<int64_t>::width; ++i) {
+    a.v[i] = static_cast<int64_t>(static_cast<uint64_t>(bit_and(a, low).v[i]) *
+                                  static_cast<uint64_t>(bit_and(b, low).v[i]));
+  }
+  return a;
+}
+
+/// Over all lanes, by halves: lane i with lane i + width/2, and so on.
+[[gnu::always_inline]] inline float reduce_add(Vec<float> x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+[[gnu::always_inline]] inline double reduce_add(Vec<double> x) { return x[0] + x[1]; }
+template <class T>
+[[gnu::always_inline]] inline T reduce_max(Vec<T> x) {
+  T r = x[0];
+  for (int i = 1; i < Vec<T>::width; ++i) r = r > x[i] ? r : x[i];
+  return r;
+}
+template <class T>
+[[gnu::always_inline]] inline T reduce_min(Vec<T> x) {
+  T r = x[0];
+  for (int i = 1; i < Vec<T>::width; ++i) r = r < x[i] ? r : x[i];
+  return r;
+}
+
+/// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
+template <class T>
+[[gnu::always_inline]] inline void exchange(Vec<T>& a, Vec<T>& b, int distance) {
+  for (int k = 0; k < Vec<T>::width; ++k) {
+    if (!(k & distance)) continue;
+    const T lane = a.v[k];
+    a.v[k] = b.v[k - distance];
+    b.v[k - distance] = lane;
+  }
+}
+
+}  // namespace symk::cpu::portable
