@@ -1,0 +1,65 @@
+"""Runs a request with the NumPy meaning of every op: the plain truth, and no C++ build is needed."""
+import threading
+
+import numpy as np
+
+from ..graph.dtype import is_bool, is_float
+from ..graph.errors import DtypeError, GraphError
+from ..graph.reference import evaluate
+
+__all__ = ["ReferenceProgram", "convert_input"]
+
+
+class ReferenceProgram:
+    """The counterpart of the native program: `run(arrays)` gives the outputs and does the updates."""
+
+    def __init__(self, request):
+        self._request = request
+        self._lock = threading.Lock()
+
+    def run(self, arrays):
+        """The outputs as fresh arrays.
+
+        Raises:   GraphError for a wrong number of arrays; ShapeError, DtypeError for a wrong one.
+        """
+        request = self._request
+        check_count(request.name, request.inputs, arrays)
+        feeds = {placeholder: convert_input(value, placeholder)
+                 for placeholder, value in zip(request.inputs, arrays)}
+        with self._lock:
+            values = evaluate(request.results, feeds)
+            for (shared, _), value in zip(request.updates, values[len(request.outputs):]):
+                shared.set_value(value)
+        return [np.array(value) for value in values[:len(request.outputs)]]
+
+
+def check_count(name, inputs, arrays):
+    """A call must give one array for each input."""
+    if len(arrays) != len(inputs):
+        raise GraphError("[function %s] the inputs are %s: %d arrays are required; %d were given."
+                         % (name, ", ".join(p.name for p in inputs) or "none",
+                            len(inputs), len(arrays)))
+
+
+def convert_input(value, placeholder):
+    """The array that is fed for a placeholder: converted if no value changes its kind.
+
+    Dtypes: bool, int, float -> float; bool, int -> int; a float -> int only if all values are
+            integers; anything else must be of the placeholder's kind.
+    Raises: DtypeError.
+    """
+    array = np.asarray(value)
+    if array.dtype == placeholder.dtype:
+        return array
+    kind = array.dtype.kind
+    if kind not in "biuf":
+        raise DtypeError("[input %s] an array of %s is required; one of dtype %s was given."
+                         % (placeholder.name, placeholder.dtype, array.dtype))
+    with np.errstate(all="ignore"):
+        converted = array.astype(placeholder.dtype)
+    exact = is_float(placeholder.dtype) or (kind in "b" and not is_bool(placeholder.dtype))
+    if not exact and not np.array_equal(converted.astype(array.dtype), array):
+        raise DtypeError("[input %s] an array of %s is required; the array given is %s and holds "
+                         "values that are none." % (placeholder.name, placeholder.dtype,
+                                                    array.dtype))
+    return converted
