@@ -1,0 +1,100 @@
+"""Times what happens around the kernels: importing, compiling, calling, saving. `python -m bench.compile`.
+
+The medians of several repeats; each import runs in a fresh process, and NumPy's own import is listed beside it.
+"""
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+REPEATS = 7
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def median_of(action, repeats=REPEATS):
+    """The median seconds of an action."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def import_time(statement):
+    """Seconds of a statement in a fresh interpreter, without the interpreter's own start."""
+    code = "import time; t = time.perf_counter(); %s; print(time.perf_counter() - t)" % statement
+    return statistics.median(
+        float(subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True,
+                             stdout=subprocess.PIPE).stdout) for _ in range(REPEATS))
+
+
+def deep_cnn(depth=50):
+    """A CNN of 50 weighted layers: 49 convolutions with batch normalisation, one dense layer."""
+    from symk import layers, models
+    model = models.Sequential()
+    for i in range(depth - 1):
+        extra = {"input_shape": (32, 32, 3)} if i == 0 else {}
+        stride = 2 if i in (16, 32) else 1
+        model.add(layers.Conv2D(32, 3, strides=stride, padding="same", use_bias=False, **extra))
+        model.add(layers.BatchNormalization())
+        model.add(layers.Activation("relu"))
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(10, activation="softmax"))
+    return model
+
+
+def compile_training_function():
+    """Seconds from a built model to a training function that can be called."""
+    model = deep_cnn()
+    model.compile("adam", loss="categorical_crossentropy")
+    start = time.perf_counter()
+    model._make_train_function()
+    return time.perf_counter() - start
+
+
+def chain_time(length):
+    """Seconds to compile a chain of `length` elementwise nodes."""
+    from symk import compile as compiler
+    from symk import ops
+    from symk.graph import Placeholder
+    x = Placeholder("float32", (None,))
+    y = x
+    for i in range(length):
+        y = ops.tanh(y) if i % 2 else y * x
+    return median_of(lambda: compiler.function([x], [y]), 3)
+
+
+def call_time():
+    """Seconds of one call of a compiled x + 1."""
+    from symk import backend as K
+    x = K.placeholder((None,))
+    function = K.function([x], [x + 1])
+    value = [np.ones(1, "float32")]
+    function(value)
+
+    def thousand():
+        for _ in range(1000):
+            function(value)
+    return median_of(thousand) / 1000
+
+
+def main():
+    rows = [("import numpy", import_time("import numpy")),
+            ("import symk", import_time("import symk")),
+            ("import symk and layers, models, backend",
+             import_time("import symk; from symk import layers, models, backend")),
+            ("training function of a 50-layer CNN, gradient to Plan",
+             statistics.median(compile_training_function() for _ in range(3))),
+            ("call of a compiled x + 1, from Python", call_time())]
+    rows += [("compile a chain of %d elementwise nodes" % n, chain_time(n)) for n in (10, 100, 1000, 10000)]
+    print("| what | time |\n|---|---|")
+    for what, seconds in rows:
+        print("| %s | %s |" % (what, "%.2f us" % (seconds * 1e6) if seconds < 1e-3 else "%.1f ms" % (seconds * 1e3)))
+
+
+if __name__ == "__main__":
+    main()
