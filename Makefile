@@ -18,6 +18,7 @@ test-slow: build
 
 # Compiles what has changed, into the working tree.
 build: $(VENV)/.ready
+	@mkdir -p build
 	@$(BIN)/cmake -S . -B build -DPython_EXECUTABLE=$(abspath $(BIN)/python) > build/configure.log \
 	  || (cat build/configure.log; exit 1)
 	@$(BIN)/cmake --build build --parallel $(JOBS)
@@ -38,7 +39,7 @@ sanitize: $(VENV)/.ready
 	  $(abspath $(BIN))/pytest -q -x -p no:cacheprovider runtime deploy
 
 bench: build
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench
 
 clean:
 	rm -rf build dist *.egg-info symk/*.so

@@ -1,0 +1,413 @@
+// Reads a Plan: first the bytes into data (Decoder), then every reference among the data is checked (Checker).
+#include "runtime/plan.h"
+
+#include <cstdio>
+
+#include "runtime/crc32.h"
+#include "runtime/reader.h"
+#include "runtime/sizes.h"
+
+namespace symk {
+namespace {
+
+constexpr size_t kHeaderBytes = 32;
+constexpr uint32_t kVersion = 1;
+
+std::string number_text(uint64_t number) { return std::to_string(number); }
+
+/// The whole Plan from its bytes, with nothing but the layout checked.
+class Decoder {
+ public:
+  Decoder(const char* bytes, size_t count) : bytes_(bytes), count_(count), read_(bytes, count) {}
+
+  void decode(Plan& plan) {
+    header();
+    plan.metadata = read_.list(8, [&] {
+      std::string key = read_.text();
+      return std::make_pair(std::move(key), read_.text());
+    });
+    plan.sizes = read_.list(17, [&] { return size(); });
+    const auto constants = read_.list(16, [&] {
+      const auto offset = read_.number<uint64_t>();
+      return std::make_pair(offset, read_.number<uint64_t>());
+    });
+    plan.buffers = read_.list(14, [&] { return buffer(); });
+    plan.inputs = named_buffers();
+    plan.shared = named_buffers();
+    plan.outputs = named_buffers();
+    plan.steps = read_.list(24, [&] { return step(); });
+    plan.updates = read_.list(8, [&] {
+      Plan::Update update;
+      update.shared = read_.number<uint32_t>();
+      update.buffer = read_.number<uint32_t>();
+      return update;
+    });
+    plan.checks = read_.list(12, [&] {
+      Plan::Check check;
+      check.a = read_.number<uint32_t>();
+      check.b = read_.number<uint32_t>();
+      check.message = read_.text();
+      return check;
+    });
+    blob(plan, constants);
+  }
+
+ private:
+  void header() {
+    if (count_ < kHeaderBytes || std::memcmp(read_.take(8), "SYMKPLAN", 8) != 0) {
+      refuse_plan("a Plan must begin with 32 bytes, the first eight of them SYMKPLAN; these " +
+                  number_text(count_) + " bytes do not.");
+    }
+    const auto version = read_.number<uint32_t>();
+    if (version != kVersion) {
+      throw Error(ErrorCode::kFormat, "[plan] the version must be " + number_text(kVersion) +
+                                          "; this Plan has version " + number_text(version) +
+                                          ". Export it again with this release.");
+    }
+    const auto flags = read_.number<uint32_t>();
+    const auto bytes = read_.number<uint64_t>();
+    const auto checksum = read_.number<uint32_t>();
+    const auto reserved = read_.number<uint32_t>();
+    if (flags != 0 || reserved != 0) refuse_plan("unused fields of the header must be 0; they are not.");
+    if (bytes != count_) {
+      refuse_plan("the header says " + number_text(bytes) + " bytes; " + number_text(count_) +
+                  " were given.");
+    }
+    if (checksum != crc32(bytes_ + kHeaderBytes, count_ - kHeaderBytes)) {
+      refuse_plan("the checksum must agree with the content; it does not.");
+    }
+  }
+
+  Size size() {
+    Size size;
+    size.kind = static_cast<Size::Kind>(kind("size", Size::kBroadcast));
+    size.a = read_.number<int64_t>();
+    size.b = read_.number<int64_t>();
+    return size;
+  }
+
+  Buffer buffer() {
+    Buffer buffer;
+    buffer.dtype = static_cast<DType>(kind("dtype", kDTypeCount - 1));
+    buffer.kind = static_cast<Buffer::Kind>(kind("buffer", Buffer::kAlias));
+    buffer.shape = read_.numbers<uint32_t>();
+    if (buffer.shape.size() > kMaxRank) {
+      refuse_plan("a shape must have at most 8 axes; one has " + number_text(buffer.shape.size()) + ".");
+    }
+    buffer.reference = read_.number<int64_t>();
+    return buffer;
+  }
+
+  std::vector<NamedBuffer> named_buffers() {
+    return read_.list(8, [&] {
+      NamedBuffer named;
+      named.name = read_.text();
+      named.buffer = read_.number<uint32_t>();
+      return named;
+    });
+  }
+
+  PlanStep step() {
+    PlanStep step;
+    step.kernel = read_.text();
+    step.origin = read_.text();
+    step.attributes = read_.list(9, [&] { return attribute(); });
+    step.inputs = read_.numbers<uint32_t>();
+    step.outputs = read_.numbers<uint32_t>();
+    step.in_place = read_.list(8, [&] {
+      const auto output = read_.number<uint32_t>();
+      return std::make_pair(output, read_.number<uint32_t>());
+    });
+    return step;
+  }
+
+  Attribute attribute() {
+    Attribute attribute;
+    attribute.key = read_.text();
+    attribute.tag = static_cast<Attribute::Tag>(kind("attribute", Attribute::kSizes));
+    switch (attribute.tag) {
+      case Attribute::kInteger: attribute.integer = read_.number<int64_t>(); break;
+      case Attribute::kReal: attribute.real = read_.number<double>(); break;
+      case Attribute::kText: attribute.text = read_.text(); break;
+      case Attribute::kIntegers: attribute.integers = read_.numbers<int64_t>(); break;
+      case Attribute::kReals: attribute.reals = read_.numbers<double>(); break;
+      case Attribute::kTexts: attribute.texts = read_.list(4, [&] { return read_.text(); }); break;
+      case Attribute::kSize: attribute.integer = read_.number<uint32_t>(); break;
+      case Attribute::kSizes:
+        attribute.integers = read_.list(4, [&] { return int64_t{read_.number<uint32_t>()}; });
+        break;
+    }
+    return attribute;
+  }
+
+  uint8_t kind(const char* what, uint8_t last) {
+    const auto found = read_.number<uint8_t>();
+    if (found <= last) return found;
+    refuse_plan("the kind of a " + std::string(what) + " must be 0 to " + number_text(last) + "; " +
+                number_text(found) + " stands at byte " + number_text(read_.position() - 1) + ".");
+  }
+
+  void blob(Plan& plan, const std::vector<std::pair<uint64_t, uint64_t>>& constants) {
+    while (read_.position() % kAlignment != 0) zero_byte();
+    const auto bytes = read_.number<uint64_t>();
+    for (int i = 0; i < 56; ++i) zero_byte();
+    if (bytes != read_.left()) {
+      refuse_plan("the constants must be the last " + number_text(bytes) + " bytes; " +
+                  number_text(read_.left()) + " are left.");
+    }
+    plan.blob = Block(static_cast<int64_t>(bytes));
+    std::memcpy(plan.blob.data(), read_.take(bytes), bytes);
+    for (const auto& [offset, size] : constants) {
+      if (offset % kAlignment != 0 || offset > bytes || size > bytes - offset) {
+        refuse_plan("a constant must lie within the constants, on a multiple of 64; one has " +
+                    number_text(size) + " bytes at " + number_text(offset) + ".");
+      }
+      plan.constants.push_back({plan.blob.data() + offset, static_cast<int64_t>(size)});
+    }
+  }
+
+  void zero_byte() {
+    if (read_.number<uint8_t>() != 0) refuse_plan("padding must be zero; it is not.");
+  }
+
+  const char* bytes_;
+  size_t count_;
+  Reader read_;
+};
+
+/// Checks every number in a Plan that refers to something.
+class Checker {
+ public:
+  explicit Checker(Plan& plan) : plan_(plan) {}
+
+  void check() {
+    buffers();
+    sizes();
+    sources("input", Buffer::kInput, plan_.inputs);
+    sources("shared value", Buffer::kShared, plan_.shared);
+    fixed_shapes();
+    steps();
+    for (const auto& output : plan_.outputs) must_be_written(output.buffer, "output " + output.name);
+    updates();
+    for (const auto& check : plan_.checks) {
+      index("size", check.a, plan_.sizes.size());
+      index("size", check.b, plan_.sizes.size());
+    }
+  }
+
+ private:
+  static void index(const char* what, uint64_t number, size_t count) {
+    if (number >= count) {
+      refuse_plan("the number of a " + std::string(what) + " must be below " + number_text(count) +
+                  "; it is " + number_text(number) + ".");
+    }
+  }
+
+  void buffers() {
+    for (size_t i = 0; i < plan_.buffers.size(); ++i) {
+      Buffer& buffer = plan_.buffers[i];
+      for (uint32_t size : buffer.shape) index("size", size, plan_.sizes.size());
+      const auto reference = static_cast<uint64_t>(buffer.reference);
+      buffer.root = static_cast<uint32_t>(i);
+      switch (buffer.kind) {
+        case Buffer::kTemporary: break;
+        case Buffer::kInput: index("input", reference, plan_.inputs.size()); break;
+        case Buffer::kConstant: index("constant", reference, plan_.constants.size()); break;
+        case Buffer::kShared: index("shared value", reference, plan_.shared.size()); break;
+        case Buffer::kAlias:
+          index("buffer before an alias", reference, i);
+          buffer.root = plan_.buffers[reference].root;
+          if (plan_.buffers[reference].dtype != buffer.dtype) {
+            refuse_plan("an alias must have the dtype of its buffer; buffer " + number_text(i) + " has not.");
+          }
+      }
+    }
+  }
+
+  void sizes() {
+    for (size_t i = 0; i < plan_.sizes.size(); ++i) {
+      const Size& size = plan_.sizes[i];
+      const auto a = static_cast<uint64_t>(size.a), b = static_cast<uint64_t>(size.b);
+      if (size.kind == Size::kConstant) continue;
+      if (size.kind == Size::kInput) {
+        index("input", a, plan_.inputs.size());
+        index("buffer", plan_.inputs[a].buffer, plan_.buffers.size());
+        index("axis of an input", b, plan_.buffers[plan_.inputs[a].buffer].shape.size());
+      } else {
+        index("size before a size", a, i);
+        index("size before a size", b, i);
+      }
+    }
+  }
+
+  /// Inputs and shared values name one buffer each, and that buffer names them.
+  void sources(const char* what, Buffer::Kind kind, const std::vector<NamedBuffer>& named) {
+    for (size_t i = 0; i < named.size(); ++i) {
+      index("buffer", named[i].buffer, plan_.buffers.size());
+      const Buffer& buffer = plan_.buffers[named[i].buffer];
+      if (buffer.kind != kind || buffer.reference != static_cast<int64_t>(i)) {
+        refuse_plan("the buffer of " + std::string(what) + " " + number_text(i) + " must refer to it; buffer " +
+                    number_text(named[i].buffer) + " does not.");
+      }
+    }
+    for (size_t i = 0; i < plan_.buffers.size(); ++i) {
+      const Buffer& buffer = plan_.buffers[i];
+      if (buffer.kind == kind && named[static_cast<size_t>(buffer.reference)].buffer != i) {
+        refuse_plan("each " + std::string(what) + " must have one buffer; " + std::string(what) + " " +
+                    number_text(static_cast<uint64_t>(buffer.reference)) + " has several.");
+      }
+    }
+  }
+
+  /// Constants and shared values have the same shape for all inputs, and constants have the bytes for it.
+  void fixed_shapes() {
+    const std::vector<int64_t> known = known_sizes(plan_);
+    for (size_t i = 0; i < plan_.buffers.size(); ++i) {
+      const Buffer& buffer = plan_.buffers[i];
+      if (buffer.kind != Buffer::kConstant && buffer.kind != Buffer::kShared) continue;
+      for (uint32_t size : buffer.shape) {
+        if (known[size] < 0) {
+          refuse_plan("a constant or shared value must have a fixed shape; buffer " + number_text(i) + " has not.");
+        }
+      }
+      const int64_t bytes = bound_type(plan_, static_cast<uint32_t>(i), known).bytes();
+      if (buffer.kind == Buffer::kConstant && plan_.constants[buffer.reference].bytes != bytes) {
+        refuse_plan("constant " + number_text(static_cast<uint64_t>(buffer.reference)) + " must have " +
+                    number_text(static_cast<uint64_t>(bytes)) + " bytes for its shape; it has " +
+                    number_text(static_cast<uint64_t>(plan_.constants[buffer.reference].bytes)) + ".");
+      }
+    }
+  }
+
+  void steps() {
+    written_.assign(plan_.buffers.size(), false);
+    for (size_t i = 0; i < plan_.buffers.size(); ++i) {
+      written_[i] = plan_.buffers[i].kind != Buffer::kTemporary;
+    }
+    for (size_t i = 0; i < plan_.steps.size(); ++i) {
+      const PlanStep& step = plan_.steps[i];
+      const std::string where = "step " + number_text(i) + " (" + step.kernel + ")";
+      for (uint32_t buffer : step.inputs) must_be_written(buffer, where);
+      for (uint32_t buffer : step.outputs) write(buffer, where);
+      for (const auto& [output, input] : step.in_place) {
+        index("output in in_place", output, step.outputs.size());
+        index("input in in_place", input, step.inputs.size());
+      }
+      for (const Attribute& attribute : step.attributes) attribute_sizes(attribute);
+    }
+  }
+
+  void attribute_sizes(const Attribute& attribute) {
+    if (attribute.tag == Attribute::kSize) {
+      index("size", static_cast<uint64_t>(attribute.integer), plan_.sizes.size());
+    }
+    if (attribute.tag != Attribute::kSizes) return;
+    for (int64_t size : attribute.integers) index("size", static_cast<uint64_t>(size), plan_.sizes.size());
+  }
+
+  void must_be_written(uint32_t buffer, const std::string& where) {
+    index("buffer", buffer, plan_.buffers.size());
+    if (!written_[plan_.buffers[buffer].root]) {
+      refuse_plan(where + " must read what an earlier step has written; nothing writes buffer " +
+                  number_text(buffer) + " before it.");
+    }
+  }
+
+  /// A step writes a temporary that nothing else writes, or a shared value.
+  void write(uint32_t buffer, const std::string& where) {
+    index("buffer", buffer, plan_.buffers.size());
+    const Buffer& target = plan_.buffers[buffer];
+    const bool fresh = target.kind == Buffer::kTemporary && !written_[buffer];
+    if (!fresh && target.kind != Buffer::kShared) {
+      refuse_plan(where + " must write a fresh temporary or a shared value; buffer " + number_text(buffer) +
+                  " is neither.");
+    }
+    written_[buffer] = true;
+  }
+
+  void updates() {
+    std::vector<bool> updated(plan_.shared.size(), false);
+    for (const auto& [shared, buffer] : plan_.updates) {
+      index("shared value", shared, plan_.shared.size());
+      const std::string where = "the update of " + plan_.shared[shared].name;
+      must_be_written(buffer, where);
+      if (updated[shared]) refuse_plan(where + " must be the only one; there are several.");
+      updated[shared] = true;
+      if (plan_.buffers[buffer].dtype != plan_.buffers[plan_.shared[shared].buffer].dtype) {
+        refuse_plan(where + " must have its dtype; it has another.");
+      }
+    }
+  }
+
+  Plan& plan_;
+  std::vector<bool> written_;
+};
+
+}  // namespace
+
+std::vector<int64_t> Plan::known_shape(uint32_t buffer) const {
+  const std::vector<int64_t> known = known_sizes(*this);
+  std::vector<int64_t> shape;
+  for (uint32_t size : buffers[buffer].shape) shape.push_back(known[size]);
+  return shape;
+}
+
+bool Plan::changes_shared(uint32_t number) const {
+  for (const Update& update : updates) {
+    if (update.shared == number) return true;
+  }
+  for (const PlanStep& step : steps) {
+    for (uint32_t output : step.outputs) {
+      if (output == shared[number].buffer) return true;
+    }
+  }
+  return false;
+}
+
+std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count) {
+  auto plan = std::make_shared<Plan>();
+  Decoder(static_cast<const char*>(bytes), count).decode(*plan);
+  Checker(*plan).check();
+  return plan;
+}
+
+std::shared_ptr<const Plan> read_plan_file(const char* path) {
+  std::FILE* const opened = std::fopen(path, "rb");
+  if (opened == nullptr) {
+    throw Error(ErrorCode::kFile, "[load] a file that can be read is required; \"" + std::string(path) +
+                                      "\" cannot be opened.");
+  }
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(opened, std::fclose);
+  std::vector<char> bytes;
+  char chunk[1 << 16];
+  size_t count;
+  while ((count = std::fread(chunk, 1, sizeof chunk, opened)) > 0) {
+    bytes.insert(bytes.end(), chunk, chunk + count);
+  }
+  if (std::ferror(opened)) {
+    throw Error(ErrorCode::kFile, "[load] a file that can be read is required; reading \"" +
+                                      std::string(path) + "\" failed.");
+  }
+  return read_plan(bytes.data(), bytes.size());
+}
+
+const char* dtype_name(DType dtype) {
+  static const char* const names[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
+                                                 "int32",   "int64",   "uint8",   "bool"};
+  return names[static_cast<int>(dtype)];
+}
+
+std::string type_text(const std::vector<int64_t>& shape, const char* dtype) {
+  std::string text = "(";
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    if (axis > 0) text += ", ";
+    text += shape[axis] < 0 ? "None" : std::to_string(shape[axis]);
+  }
+  return text + (shape.size() == 1 ? ",) " : ") ") + dtype;
+}
+
+std::string type_text(const Type& type) {
+  return type_text(std::vector<int64_t>(type.shape, type.shape + type.rank), dtype_name(type.dtype));
+}
+
+}  // namespace symk

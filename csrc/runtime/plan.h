@@ -1,0 +1,95 @@
+// A Plan as data: what `docs/plan_format.md` describes, read and checked. A Plan that `read_plan` returns is sound: every
+// number in it points to something that exists, and every temporary is written before it is read.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/memory.h"
+#include "runtime/view.h"
+
+namespace symk {
+
+/// One integer expression; `a` and `b` mean what the kind says.
+struct Size {
+  enum Kind : uint8_t { kConstant, kInput, kAdd, kMultiply, kFloorDivide, kMax, kBroadcast };
+  Kind kind = kConstant;
+  int64_t a = 0, b = 0;
+};
+
+struct Attribute {
+  enum Tag : uint8_t { kInteger, kReal, kText, kIntegers, kReals, kTexts, kSize, kSizes };
+  std::string key;
+  Tag tag = kInteger;
+  int64_t integer = 0;             // also the number of a size
+  double real = 0;
+  std::string text;
+  std::vector<int64_t> integers;   // also the numbers of sizes
+  std::vector<double> reals;
+  std::vector<std::string> texts;
+};
+
+struct Buffer {
+  enum Kind : uint8_t { kTemporary, kInput, kConstant, kShared, kAlias };
+  DType dtype = DType::kFloat32;
+  Kind kind = kTemporary;
+  std::vector<uint32_t> shape;     // numbers of sizes
+  int64_t reference = 0;
+  uint32_t root = 0;               // the buffer whose memory this is: itself, or where a chain of aliases ends
+};
+
+struct PlanStep {
+  std::string kernel, origin;
+  std::vector<Attribute> attributes;
+  std::vector<uint32_t> inputs, outputs;
+  std::vector<std::pair<uint32_t, uint32_t>> in_place;  // (output position, input position)
+};
+
+struct NamedBuffer {
+  std::string name;
+  uint32_t buffer = 0;
+};
+
+struct Plan {
+  struct Constant {
+    const char* data = nullptr;
+    int64_t bytes = 0;
+  };
+  struct Update {
+    uint32_t shared = 0, buffer = 0;
+  };
+  struct Check {
+    uint32_t a = 0, b = 0;
+    std::string message;
+  };
+
+  std::vector<std::pair<std::string, std::string>> metadata;
+  std::vector<Size> sizes;
+  std::vector<Constant> constants;
+  std::vector<Buffer> buffers;
+  std::vector<NamedBuffer> inputs, shared, outputs;
+  std::vector<PlanStep> steps;
+  std::vector<Update> updates;
+  std::vector<Check> checks;
+  Block blob;                      // where the constants lie
+
+  /// The shape of a buffer as far as it is the same for all inputs: -1 for a size that is not.
+  std::vector<int64_t> known_shape(uint32_t buffer) const;
+  /// Whether calls change the shared value: by an update, or by a step that writes into it.
+  bool changes_shared(uint32_t shared) const;
+};
+
+/// Reads a Plan. Throws Error(kFormat) saying what is wrong and where.
+std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count);
+/// Reads a Plan from a file; kFile when it cannot be read.
+std::shared_ptr<const Plan> read_plan_file(const char* path);
+
+const char* dtype_name(DType dtype);
+/// As in messages: "(None, 28, 28, 1) float32"; a negative size is None.
+std::string type_text(const std::vector<int64_t>& shape, const char* dtype);
+std::string type_text(const Type& type);
+
+}  // namespace symk

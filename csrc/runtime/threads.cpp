@@ -1,0 +1,238 @@
+// The thread pool: workers take parts of one job at a time. The caller takes parts too and never waits for a worker
+// that has not begun, so a busy machine costs speed and nothing else. Workers are never joined: they own nothing, and a
+// process may exit while they sleep.
+#include "runtime/threads.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "runtime/error.h"
+#include "runtime/lock.h"
+
+namespace symk {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+// Waking a sleeping thread takes about 5 us and steps follow each other faster than this, so workers stay awake
+// between the steps of one call and leave the cores to others soon after it.
+constexpr auto kSpin = std::chrono::microseconds(30);
+
+thread_local bool inside_task = false;
+
+void pause_core() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+class Pool final : public ThreadPool {
+ public:
+  explicit Pool(int count) : count_(count) {}
+
+  int count() const { return count_; }
+
+  void run(int64_t parts, void (*task)(void*, int64_t), void* context) override {
+    if (parts <= 1 || count_ == 1 || inside_task || busy_.exchange(true)) {
+      for (int64_t part = 0; part < parts; ++part) task(context, part);
+      return;
+    }
+    if (!started_) start();
+    task_ = task;
+    context_ = context;
+    parts_ = parts;
+    next_.store(0);
+    open_.store(true);
+    epoch_.fetch_add(1);
+    if (sleepers_.load() > 0) wake(parts - 1);
+    take_parts();
+    open_.store(false);
+    wait_for_workers();
+    busy_.store(false);
+  }
+
+  /// Ends the workers; the pool then runs everything on its callers. It is kept, since callers may still refer to it.
+  void retire() {
+    while (busy_.exchange(true)) std::this_thread::yield();
+    retired_.store(true);
+    epoch_.fetch_add(1);
+    wake(kMaxThreads);
+  }
+
+ private:
+  void start() {
+    started_ = true;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the threads of the user
+    for (int i = 1; i < count_; ++i) {
+      try {
+        std::thread([this] { work(); }).detach();
+      } catch (const std::exception&) {
+        break;  // fewer workers are slower, not wrong
+      }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+  void take_parts() {
+    inside_task = true;
+    for (int64_t part = next_.fetch_add(1); part < parts_; part = next_.fetch_add(1)) {
+      task_(context_, part);
+    }
+    inside_task = false;
+  }
+
+  // A worker counts itself in before it looks whether the job is open, and the caller closes the job before it looks at
+  // the count: so either the worker sees a closed job, or the caller waits for it.
+  void work() {
+    uint32_t seen = 0;
+    while (!retired_.load()) {
+      seen = wait_for_job(seen);
+      active_.fetch_add(1);
+      if (open_.load()) take_parts();
+      active_.fetch_sub(1);
+    }
+  }
+
+  uint32_t wait_for_job(uint32_t seen) {
+    const auto end = std::chrono::steady_clock::now() + kSpin;
+    do {
+      for (int i = 0; i < 64; ++i) {
+        const uint32_t now = epoch_.load();
+        if (now != seen) return now;
+        pause_core();
+      }
+    } while (std::chrono::steady_clock::now() < end);
+    sleepers_.fetch_add(1);
+    while (epoch_.load() == seen) {
+      syscall(SYS_futex, &epoch_, FUTEX_WAIT_PRIVATE, seen, nullptr, nullptr, 0);
+    }
+    sleepers_.fetch_sub(1);
+    return epoch_.load();
+  }
+
+  void wake(int64_t threads) {
+    const int count = static_cast<int>(threads < kMaxThreads ? threads : kMaxThreads);
+    syscall(SYS_futex, &epoch_, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
+  }
+
+  void wait_for_workers() {
+    for (int round = 0; active_.load() > 0; ++round) {
+      if (round < 2000) {
+        pause_core();
+      } else {
+        std::this_thread::yield();  // a worker that lost its core needs one
+      }
+    }
+  }
+
+  const int count_;
+  bool started_ = false;
+  void (*task_)(void*, int64_t) = nullptr;
+  void* context_ = nullptr;
+  int64_t parts_ = 0;
+  std::atomic<bool> busy_{false}, open_{false}, retired_{false};
+  std::atomic<int> active_{0}, sleepers_{0};
+  alignas(64) std::atomic<uint32_t> epoch_{0};
+  alignas(64) std::atomic<int64_t> next_{0};
+};
+
+/// The processors that a control group grants, rounded up; a large number if it sets no limit.
+int granted_cores() {
+  long long quota = 0, period = 0;
+  if (FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    if (std::fscanf(file, "%lld %lld", &quota, &period) != 2) quota = 0;
+    std::fclose(file);
+  }
+  return quota > 0 && period > 0 ? static_cast<int>((quota + period - 1) / period) : kMaxThreads;
+}
+
+int available_cores() {
+  cpu_set_t set;
+  int cores = sched_getaffinity(0, sizeof set, &set) == 0
+                  ? CPU_COUNT(&set)
+                  : static_cast<int>(std::thread::hardware_concurrency());
+  if (cores > granted_cores()) cores = granted_cores();
+  return cores < 1 ? 1 : cores > kMaxThreads ? kMaxThreads : cores;
+}
+
+int checked_count(long count, const std::string& given) {
+  if (count >= 1 && count <= kMaxThreads) return static_cast<int>(count);
+  throw Error(ErrorCode::kArgument, "[threads] the number of threads must be 1 to " +
+                                        std::to_string(kMaxThreads) + "; " + given + " was given.");
+}
+
+int configured_count() {
+  const char* text = std::getenv("SYMK_NUM_THREADS");
+  if (text == nullptr || *text == '\0') return available_cores();
+  char* end = nullptr;
+  const long count = std::strtol(text, &end, 10);
+  return checked_count(*end == '\0' ? count : 0, std::string("SYMK_NUM_THREADS=") + text);
+}
+
+std::atomic<Pool*> current_pool{nullptr};
+std::atomic<uint32_t> generation{1};
+SharedLock pool_lock;
+
+// The workers do not exist in a child, and its memory may show a job half done: it makes a pool of its own when it first
+// needs one. The old pool is left as it is.
+void after_fork_in_child() {
+  generation.fetch_add(1);
+  inside_task = false;
+  Pool* const old = current_pool.load();
+  if (old != nullptr) current_pool.store(new (std::nothrow) Pool(old->count()));
+}
+
+Pool& pool() {
+  Pool* found = current_pool.load(std::memory_order_acquire);
+  if (found != nullptr) return *found;
+  const int count = configured_count();
+  pool_lock.lock();
+  found = current_pool.load();
+  if (found == nullptr) {
+    found = new Pool(count);
+    current_pool.store(found);
+  }
+  pool_lock.unlock();
+  return *found;
+}
+
+[[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+
+}  // namespace
+
+uint32_t fork_generation() { return generation.load(std::memory_order_relaxed); }
+
+ThreadPool& thread_pool() { return pool(); }
+
+int thread_count() { return pool().count(); }
+
+void set_thread_count(int count) {
+  checked_count(count, std::to_string(count));
+  if (inside_task) {
+    throw Error(ErrorCode::kArgument,
+                "[threads] the number of threads cannot change while a kernel runs on this one.");
+  }
+  Pool& old = pool();
+  if (old.count() == count) return;
+  Pool* fresh = new Pool(count);
+  pool_lock.lock();
+  Pool* const replaced = current_pool.exchange(fresh);
+  pool_lock.unlock();
+  replaced->retire();
+}
+
+}  // namespace symk
