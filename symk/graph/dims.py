@@ -9,8 +9,9 @@ import itertools
 
 from .errors import ShapeError
 
-__all__ = ["Dim", "Size", "FloorDiv", "Max", "Broadcast", "maximum", "broadcast", "ceil_div",
-           "floor_div", "product", "evaluate", "known_equal", "known_different", "sizes_in"]
+__all__ = ["Dim", "Size", "FloorDiv", "Max", "Broadcast", "maximum", "minimum", "broadcast",
+           "ceil_div", "floor_div", "product", "evaluate", "known_equal", "known_different",
+           "sizes_in"]
 
 _serial = itertools.count()
 
@@ -205,6 +206,11 @@ def maximum(a, b):
     if not isinstance(difference, Dim):
         return a if difference >= 0 else b
     return _atom(Max(*sorted((a, b), key=repr)))
+
+
+def minimum(a, b):
+    """The smaller of two sizes."""
+    return -maximum(-a, -b)
 
 
 def broadcast(a, b):

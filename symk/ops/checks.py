@@ -1,0 +1,84 @@
+"""What `infer` rules share: axes, broadcasting and dtypes, checked and refused in one form."""
+from ..graph import DtypeError, ShapeError, dims
+from ..graph.dtype import DTYPES, FLOATS, INTEGERS
+
+__all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "broadcast_shapes",
+           "same_size", "need_dtype", "need_equal_dtypes", "need_rank"]
+
+ANY = DTYPES
+BOOL = ("bool",)
+NUMBERS = FLOATS + INTEGERS
+
+
+def axis_in(name, axis, rank):
+    """`axis` counted from the front.
+
+    Raises:   ShapeError if it is outside of the rank.
+    """
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, axis))
+    axis = int(axis)
+    if not -rank <= axis < rank:
+        raise ShapeError("[%s] axis %d is outside rank %d; it must be in %d..%d."
+                         % (name, axis, rank, -rank, rank - 1) if rank else
+                         "[%s] axis %d is outside rank 0; a scalar has no axes." % (name, axis))
+    return axis + rank if axis < 0 else axis
+
+
+def axes_in(name, axes, rank):
+    """Sorted axes, counted from the front; None means all of them."""
+    if axes is None:
+        return tuple(range(rank))
+    given = tuple(axes) if isinstance(axes, (tuple, list)) else (axes,)
+    found = sorted(axis_in(name, axis, rank) for axis in given)
+    if len(set(found)) < len(found):
+        raise ShapeError("[%s] an axis may be named once; axes %r of rank %d were given."
+                         % (name, given, rank))
+    return tuple(found)
+
+
+def broadcast_shapes(name, *types):
+    """The shape at which types meet by NumPy's rule."""
+    shape = types[0].shape
+    for other in types[1:]:
+        if other.shape == shape:
+            continue
+        rank = max(len(shape), other.ndim)
+        first = (1,) * (rank - len(shape)) + shape
+        second = (1,) * (rank - other.ndim) + other.shape
+        shape = tuple(map(dims.broadcast, first, second))
+        if None in shape:
+            raise ShapeError("[%s] the shapes must broadcast: sizes equal, or one of them 1; they "
+                             "are %s." % (name, " and ".join(map(repr, types))))
+    return shape
+
+
+def same_size(name, a, b, what):
+    """The size of two axes that must be equal: the known one, if only one is known.
+
+    Raises:   ShapeError, saying `what` was required, when they differ for certain.
+    """
+    if dims.known_different(a, b):
+        raise ShapeError("[%s] %s: %s != %s." % (name, what, a, b))
+    return a if isinstance(b, dims.Dim) else b
+
+
+def need_dtype(name, operand, type, accepted):
+    """Raises DtypeError unless the operand's dtype is among `accepted`."""
+    if type.dtype not in accepted:
+        raise DtypeError("[%s] the dtype must be one of %s; %s is %r. Cast it first."
+                         % (name, ", ".join(accepted), operand, type))
+
+
+def need_equal_dtypes(name, *types):
+    """Raises DtypeError unless all types have one dtype."""
+    if any(type.dtype != types[0].dtype for type in types):
+        raise DtypeError("[%s] the dtypes must be equal; they are %s. Cast first."
+                         % (name, " and ".join(map(repr, types))))
+
+
+def need_rank(name, operand, type, rank, axes):
+    """Raises ShapeError unless the operand has this rank; `axes` names them for the message."""
+    if type.ndim != rank:
+        raise ShapeError("[%s] %s must have %d axes %s; it is %r."
+                         % (name, operand, rank, axes, type))

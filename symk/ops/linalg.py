@@ -1,0 +1,92 @@
+"""Matrix products. The epilogue (bias, activation) is used by the optimiser's fusion only."""
+import numpy as np
+
+from ..graph import Op, ShapeError, TensorType, apply, op
+from .checks import FLOATS, broadcast_shapes, need_dtype, need_equal_dtypes, same_size
+from .convert import fit, meet
+from .epilogue import apply_epilogue, check_bias, reference_epilogue
+from .samples import sample
+
+__all__ = ["matmul"]
+
+
+@op("matmul", kind="linalg")
+class Matmul(Op):
+    """a @ b over the last two axes; leading axes broadcast.
+
+    `transpose_a`, `transpose_b` swap the last two axes of an operand first. With a third operand,
+    `bias` (n), and an `activation` (the name of a unary op): activation(a @ b + bias).
+
+    Shapes: a (..., m, k), b (..., k, n) [, bias (n)] -> (..., m, n).  Dtypes: floats -> same.
+    """
+
+    transpose_a: bool = False
+    transpose_b: bool = False
+    activation: str = ""
+
+    accepts = FLOATS
+    domain = (-1.0, 1.0)
+    smooth = True
+
+    def infer(self, a, b, *bias):
+        need_dtype(self.name, "a", a, self.accepts)
+        need_equal_dtypes(self.name, a, b, *bias)
+        if a.ndim < 2 or b.ndim < 2:
+            raise ShapeError("[matmul] each operand must have at least two axes; a is %r, b is %r."
+                             % (a, b))
+        rows, inner_a = _swapped(a.shape[-2:], self.transpose_a)
+        inner_b, columns = _swapped(b.shape[-2:], self.transpose_b)
+        same_size(self.name, inner_a, inner_b, "inner sizes must agree; a is %r%s, b is %r%s"
+                  % (a, ", transposed" * self.transpose_a, b, ", transposed" * self.transpose_b))
+        lead = broadcast_shapes(self.name, a.with_shape(a.shape[:-2]), b.with_shape(b.shape[:-2]))
+        check_bias(self.name, columns, bias)
+        return TensorType(a.dtype, lead + (rows, columns))
+
+    def reference(self, a, b, *bias):
+        a = np.swapaxes(a, -1, -2) if self.transpose_a else a
+        b = np.swapaxes(b, -1, -2) if self.transpose_b else b
+        return reference_epilogue(np.matmul(a, b), bias, self.activation)
+
+    def grad(self, a, b, *rest):
+        g, bias = rest[-1], rest[:-2]
+        if self.activation:
+            return None
+        if self.transpose_a:
+            da = matmul(b, g, transpose_a=self.transpose_b, transpose_b=True)
+        else:
+            da = matmul(g, b, transpose_b=not self.transpose_b)
+        if self.transpose_b:
+            db = matmul(g, a, transpose_a=True, transpose_b=self.transpose_a)
+        else:
+            db = matmul(a, g, transpose_a=not self.transpose_a)
+        return (da, db) + (g,) * len(bias)
+
+    def expand(self, a, b, *bias):
+        """The product and its epilogue as ops of their own; None if it has none."""
+        if not bias and not self.activation:
+            return None
+        return apply_epilogue(apply(Matmul(self.transpose_a, self.transpose_b), a, b), bias,
+                              self.activation)
+
+    samples = [sample((3, 4), (4, 5)), sample((3, 4), (5, 4), transpose_b=True),
+               sample((4, 3), (4, 5), transpose_a=True),
+               sample((4, 3), (5, 4), transpose_a=True, transpose_b=True),
+               sample((2, 3, 4), (2, 4, 5)), sample((2, 1, 3, 4), (5, 4, 2)),
+               sample((2, 3, 4), (4, 5)), sample((1, 1), (1, 1)), sample((0, 4), (4, 5)),
+               sample((3, 0), (0, 5)), sample((19, 33), (33, 21)),
+               sample((3, 4), (4, 5), (5,)), sample((3, 4), (4, 5), (5,), activation="tanh"),
+               sample((2, 3, 4), (4, 5), activation="sigmoid")]
+    bad = [sample((32, 10), (12, 4), error="inner sizes must agree; a is (32, 10) float32"),
+           sample((3,), (3, 4), error="at least two axes"),
+           sample((2, 3, 4), (3, 4, 5), error="the shapes must broadcast"),
+           sample((3, 4), (4, 5), (4,), error="the bias must have one element per column")]
+
+
+def _swapped(pair, swap):
+    return pair[::-1] if swap else pair
+
+
+def matmul(a, b, transpose_a=False, transpose_b=False):
+    """a @ b over the last two axes, each transposed first if so wished; leading axes broadcast."""
+    a, b = (fit(v, FLOATS) for v in meet(a, b))
+    return apply(Matmul(bool(transpose_a), bool(transpose_b)), a, b)

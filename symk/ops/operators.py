@@ -1,0 +1,40 @@
+"""Gives Variable its operators. `==` and `!=` stay identity: Variables are keys of dicts."""
+from ..graph import Variable
+from .elementwise import (abs, add, div, floor_div, greater, greater_equal, less, less_equal, mod,
+                          mul, neg, pow, sub)
+from .index import getitem
+from .linalg import matmul
+
+__all__ = []
+
+
+def _reflected(function):
+    """b op a, for a value b that is no Variable."""
+    def method(self, other):
+        return function(other, self)
+    return method
+
+
+def _forward(function):
+    """A plain function as a method."""
+    def method(self, *others):
+        return function(self, *others)
+    return method
+
+
+def _iterate(self):
+    return (getitem(self, k) for k in range(len(self)))
+
+
+_BINARY = {"add": add, "sub": sub, "mul": mul, "truediv": div, "floordiv": floor_div, "mod": mod,
+           "pow": pow, "matmul": matmul}
+_OTHERS = {"neg": neg, "abs": abs, "lt": less, "le": less_equal, "gt": greater,
+           "ge": greater_equal, "getitem": getitem}
+
+for _name, _function in _BINARY.items():
+    setattr(Variable, "__%s__" % _name, _forward(_function))
+    setattr(Variable, "__r%s__" % _name, _reflected(_function))
+for _name, _function in _OTHERS.items():
+    setattr(Variable, "__%s__" % _name, _forward(_function))
+Variable.__iter__ = _iterate
+Variable.__array_ufunc__ = None     # so that array * variable asks the Variable

@@ -1,0 +1,172 @@
+"""Random numbers from a key: a seed and an offset that grows by one with each call of a function.
+
+The stream is counter-based (Philox), so a key gives the same numbers on every device and for every
+number of threads. Two draws from one key in one function give the same numbers: use a key each.
+"""
+import numpy as np
+
+from ..config import settings
+from ..graph import Op, ShapeError, TensorType, apply, op
+from ..graph.dtype import canonical
+from ..graph.node import Shared
+from .checks import ANY, FLOATS, INTEGERS, need_dtype
+from .elementwise import add
+from .philox import normal, truncated_normal, uniform
+from .samples import sample, values
+from .sizes import as_sizes
+
+__all__ = ["random_key", "random_uniform", "random_normal", "random_truncated_normal",
+           "random_bernoulli", "random_integers"]
+
+_KEY = values((2,), "int64", exact=(1234567890123, 7))
+
+
+class _Random(Op):
+    """key int64 (2): seed and offset -> shape.  Dtypes: -> dtype."""
+
+    accepts = FLOATS
+
+    def infer(self, key):
+        if key.shape != (2,) or key.dtype != "int64":
+            raise ShapeError("[%s] the key must be (2,) int64, as random_key makes it; it is %r."
+                             % (self.name, key))
+        result = TensorType(self.dtype, self.shape)
+        need_dtype(self.name, "the result", result, self.accepts)
+        return result
+
+    def grad(self, key, y, g):
+        return None
+
+    bad = [sample(values((3,), "int64"), shape=(2,), error="the key must be (2,) int64")]
+
+
+def _rows(dtypes, **attributes):
+    return [sample(_KEY, shape=shape, dtype=dtype, **attributes)
+            for dtype in dtypes for shape in ((1001,), (3, 5), (), (0, 2))]
+
+
+@op("random_uniform", kind="random")
+class RandomUniform(_Random):
+    """low + u * (high - low), u uniform in [0, 1)."""
+
+    shape: tuple = ()
+    dtype: str = "float32"
+    low: float = 0.0
+    high: float = 1.0
+
+    def reference(self, key):
+        u = uniform(key, self.shape, self.dtype)
+        return u.dtype.type(self.low) + u * u.dtype.type(self.high - self.low)
+
+    samples = _rows(("float32", "float64"), low=-1.5, high=2.0)
+
+
+@op("random_normal", kind="random")
+class RandomNormal(_Random):
+    """mean + std * z, z from the normal distribution.  Source: Box & Muller 1958."""
+
+    shape: tuple = ()
+    dtype: str = "float32"
+    mean: float = 0.0
+    std: float = 1.0
+
+    def reference(self, key):
+        return self.mean + self.std * normal(key, self.shape, self.dtype)
+
+    samples = _rows(("float32", "float64"), mean=0.5, std=2.0)
+
+
+@op("random_truncated_normal", kind="random")
+class RandomTruncatedNormal(_Random):
+    """mean + std * z, z from the normal distribution between -2 and 2."""
+
+    shape: tuple = ()
+    dtype: str = "float32"
+    mean: float = 0.0
+    std: float = 1.0
+
+    def reference(self, key):
+        return self.mean + self.std * truncated_normal(key, self.shape, self.dtype)
+
+    samples = _rows(("float32", "float64"), mean=0.5, std=2.0)
+
+
+@op("random_bernoulli", kind="random")
+class RandomBernoulli(_Random):
+    """1 with probability p, else 0.  Dtypes: -> any; float64 draws with 53 bits, others with 24."""
+
+    shape: tuple = ()
+    dtype: str = "float32"
+    p: float = 0.5
+
+    accepts = ANY
+
+    def reference(self, key):
+        return uniform(key, self.shape, self.dtype) < self.p
+
+    samples = _rows(("float32", "float64", "bool", "int32"), p=0.3)
+
+
+@op("random_integers", kind="random")
+class RandomIntegers(_Random):
+    """low + floor(u * (high - low)), u uniform in [0, 1) with 53 bits."""
+
+    shape: tuple = ()
+    dtype: str = "int32"
+    low: int = 0
+    high: int = 2
+
+    accepts = INTEGERS
+
+    def infer(self, key):
+        if not self.low < self.high:
+            raise ShapeError("[random_integers] high must be above low; low is %d, high is %d."
+                             % (self.low, self.high))
+        return super().infer(key)
+
+    def reference(self, key):
+        u = uniform(key, self.shape, "float64")
+        return self.low + np.floor(u * float(self.high - self.low)).astype("int64")
+
+    samples = _rows(("int32", "int64", "uint8"), low=3, high=100)
+    bad = [sample(_KEY, shape=(2,), low=3, high=3, error="high must be above low")]
+
+
+def random_key(seed):
+    """The state of a random stream: a Shared that every function which uses it moves on by one.
+
+    Args:     seed: an integer of 64 bits.
+    """
+    state = np.array([int(seed), 0], dtype="int64")
+    return Shared(state, name="random_key",
+                  default_update=lambda key: add(key, np.array([0, 1], dtype="int64")))
+
+
+def random_uniform(key, shape, low=0.0, high=1.0, dtype=None):
+    """Uniform numbers in [low, high); dtype is by default floatx."""
+    return apply(RandomUniform(as_sizes(shape), _float(dtype), float(low), float(high)), key)
+
+
+def random_normal(key, shape, mean=0.0, std=1.0, dtype=None):
+    """Normal numbers with this mean and standard deviation; dtype is by default floatx."""
+    return apply(RandomNormal(as_sizes(shape), _float(dtype), float(mean), float(std)), key)
+
+
+def random_truncated_normal(key, shape, mean=0.0, std=1.0, dtype=None):
+    """Normal numbers, none further from the mean than two `std` (of the untruncated)."""
+    op = RandomTruncatedNormal(as_sizes(shape), _float(dtype), float(mean), float(std))
+    return apply(op, key)
+
+
+def random_bernoulli(key, shape, p=0.5, dtype=None):
+    """1 with probability p, else 0; dtype is by default floatx."""
+    return apply(RandomBernoulli(as_sizes(shape), _float(dtype), float(p)), key)
+
+
+def random_integers(key, shape, low, high, dtype="int32"):
+    """Integers from low to before high, equally likely."""
+    return apply(RandomIntegers(as_sizes(shape), canonical(dtype), int(low), int(high)), key)
+
+
+def _float(dtype):
+    return canonical(dtype or settings.floatx)

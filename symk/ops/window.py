@@ -1,0 +1,54 @@
+"""The geometry that conv2d and the pools share: TensorFlow's rule for windows over two axes."""
+from ..graph import ShapeError, dims
+
+__all__ = ["output_size", "check_geometry", "pad_widths", "tap", "pair"]
+
+
+def pair(name, what, value):
+    """Two positive integers, from one or two of them."""
+    two = (value, value) if hasattr(value, "__index__") else tuple(value)
+    if len(two) != 2 or any(not hasattr(v, "__index__") or v < 1 for v in two):
+        raise ShapeError("[%s] %s must be one or two positive integers; %r was given."
+                         % (name, what, value))
+    return tuple(int(v) for v in two)
+
+
+def output_size(name, size, window, stride, dilation, padding):
+    """The number of windows along an axis of `size`.
+
+    Raises:   ShapeError when the axis is known to be smaller than one window without padding.
+    """
+    if padding == "same":
+        return dims.ceil_div(size, stride)
+    reach = (window - 1) * dilation + 1
+    count = dims.floor_div(size - reach, stride) + 1
+    if not isinstance(count, dims.Dim) and count < 1:
+        raise ShapeError("[%s] without padding the input must be at least as large as a window; an "
+                         "axis has size %s, the window spans %s." % (name, size, reach))
+    return count
+
+
+def check_geometry(name, x, padding):
+    """Raises ShapeError unless x has four axes and the padding is known."""
+    if x.ndim != 4:
+        raise ShapeError("[%s] x must have 4 axes (batch, rows, columns, channels); it is %r."
+                         % (name, x))
+    if padding not in ("same", "valid"):
+        raise ShapeError('[%s] padding must be "same" or "valid"; %r was given.' % (name, padding))
+
+
+def pad_widths(size, window, stride, dilation, padding):
+    """(windows, before, after): how often the window fits, and the padding that it needs."""
+    reach = (window - 1) * dilation + 1
+    if padding == "valid":
+        return (size - reach) // stride + 1, 0, 0
+    count = -(-size // stride)
+    total = max(0, (count - 1) * stride + reach - size)
+    return count, total // 2, total - total // 2
+
+
+def tap(array, row, column, counts, strides):
+    """The view of a padded (b, h, w, c) array that one position of the window sees."""
+    rows, columns = counts
+    return array[:, row:row + strides[0] * (rows - 1) + 1:strides[0],
+                 column:column + strides[1] * (columns - 1) + 1:strides[1], :]
