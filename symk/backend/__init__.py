@@ -1,0 +1,14 @@
+"""K: Keras's backend functions, as thin names on the ops of symk. Everything is symbolic."""
+from . import common, control, core, images, math, nn, random, session, shapes
+from .common import *
+from .control import *
+from .core import *
+from .images import *
+from .math import *
+from .nn import *
+from .random import *
+from .session import *
+from .shapes import *
+
+__all__ = [name for module in (common, control, core, images, math, nn, random, session, shapes)
+           for name in module.__all__ if name not in ("LEARNING_PHASE", "scoped")]

@@ -1,0 +1,76 @@
+"""Settings that Keras reads and changes through K: epsilon, floatx, image data format."""
+import numpy as np
+
+from ..config import settings
+from ..graph.dtype import FLOATS
+
+__all__ = ["backend", "epsilon", "set_epsilon", "floatx", "set_floatx", "cast_to_floatx",
+           "image_data_format", "set_image_data_format", "normalize_data_format",
+           "normalize_padding"]
+
+
+def backend():
+    """"tensorflow": the backend of Keras whose conventions symk follows.
+
+    Scripts branch on this name for the order of axes, for names of weights and for whether
+    convolution kernels are flipped; in all of these symk is like Keras on TensorFlow.
+    """
+    return "tensorflow"
+
+
+def epsilon():
+    """The fuzz factor that keeps logarithms and divisions finite."""
+    return settings.epsilon
+
+
+def set_epsilon(e):
+    settings.epsilon = float(e)
+
+
+def floatx():
+    """The dtype of new floating tensors: "float16", "float32" or "float64"."""
+    return settings.floatx
+
+
+def set_floatx(floatx):
+    if floatx not in FLOATS:
+        raise ValueError("[set_floatx] one of %s is required; %r was given."
+                         % (", ".join(map(repr, FLOATS)), floatx))
+    settings.floatx = str(floatx)
+
+
+def cast_to_floatx(x):
+    """A number or an array as a NumPy array of dtype floatx."""
+    return np.asarray(x, dtype=settings.floatx)
+
+
+def image_data_format():
+    """"channels_last" or "channels_first"."""
+    return settings.image_data_format
+
+
+def set_image_data_format(data_format):
+    settings.image_data_format = _checked_data_format(data_format, "set_image_data_format")
+
+
+def normalize_data_format(value):
+    """The data format that an argument means: None is the setting."""
+    if value is None:
+        return settings.image_data_format
+    return _checked_data_format(str(value).lower(), "normalize_data_format")
+
+
+def _checked_data_format(value, who):
+    if value not in ("channels_last", "channels_first"):
+        raise ValueError("[%s] 'channels_last' or 'channels_first' is required; %r was given."
+                         % (who, value))
+    return value
+
+
+def normalize_padding(value, allowed=("same", "valid")):
+    """The padding that an argument means, in lower case."""
+    padding = str(value).lower()
+    if padding not in allowed:
+        raise ValueError("[padding] one of %s is required; %r was given."
+                         % (", ".join(map(repr, allowed)), value))
+    return padding

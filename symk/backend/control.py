@@ -1,0 +1,46 @@
+"""Choices in the graph: by the learning phase or by a tensor."""
+from .. import ops
+from ..graph import ShapeError, Variable
+from .session import learning_phase
+
+__all__ = ["switch", "in_train_phase", "in_test_phase"]
+
+
+def switch(condition, then_expression, else_expression):
+    """`then_expression` where the condition is not 0, else `else_expression`.
+
+    Args:     condition: a scalar, or a tensor that has the leading axes of the expressions.
+              then_expression, else_expression: tensors of one shape, or functions giving them.
+    """
+    condition = ops.cast(condition, "bool")
+    chosen = _value(then_expression)
+    other = _value(else_expression)
+    rank = max(chosen.ndim, other.ndim)
+    if condition.ndim > rank:
+        raise ShapeError("[switch] the condition must not have more axes than the expressions; it "
+                         "is %r, they are %r and %r." % (condition.type, chosen.type, other.type))
+    if condition.ndim:
+        condition = ops.reshape(condition, condition.shape + (1,) * (rank - condition.ndim))
+    return ops.where(condition, chosen, other)
+
+
+def in_train_phase(x, alt, training=None):
+    """x while training, else alt.
+
+    Args:     x, alt: tensors, or functions giving them; one that cannot be chosen is not called.
+              training: 0, 1, a bool, a tensor, or None for the learning phase.
+    """
+    if training is None:
+        training = learning_phase()
+    if isinstance(training, Variable):
+        return switch(training, x, alt)
+    return _value(x if training else alt)
+
+
+def in_test_phase(x, alt, training=None):
+    """x while testing, else alt; the arguments are those of `in_train_phase`."""
+    return in_train_phase(alt, x, training)
+
+
+def _value(expression):
+    return ops.as_variable(expression() if callable(expression) else expression)

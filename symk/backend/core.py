@@ -1,0 +1,305 @@
+"""Tensors and values: variables, constants, placeholders, functions, gradients, updates."""
+import numpy as np
+
+from .. import ops
+from ..autodiff import grad
+from ..compile import function as compile_function
+from ..config import settings
+from ..graph import (Constant, DtypeError, GraphError, Placeholder, Shared, ShapeError, Variable,
+                     dims)
+from ..graph.dtype import is_float
+from .session import scoped
+
+__all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "is_placeholder",
+           "is_keras_tensor", "is_sparse", "to_dense", "shape", "int_shape", "ndim", "size",
+           "dtype", "count_params", "cast", "eval", "get_value", "set_value", "batch_get_value",
+           "batch_set_value", "zeros", "ones", "eye", "zeros_like", "ones_like", "identity",
+           "update", "update_add", "update_sub", "moving_average_update", "function", "Function",
+           "gradients", "stop_gradient"]
+
+
+# ---- making tensors
+
+def variable(value, dtype=None, name=None, constraint=None):
+    """A tensor that lives between calls, with an initial value.
+
+    Args:     value: a number, an array, or a tensor that needs no input.
+              dtype: floatx by default, whatever the value's dtype is.
+              constraint: a function of the variable that optimizers apply after each step.
+    """
+    if hasattr(value, "tocoo"):
+        raise DtypeError("[variable] a dense value is required; %r was given. Convert it with "
+                         ".toarray()." % (value,))
+    made = Shared(eval(value), dtype or settings.floatx, name=scoped(name) if name else None)
+    made.constraint = constraint
+    return made
+
+
+def constant(value, dtype=None, shape=None, name=None):
+    """A fixed array; dtype is floatx by default. A `shape` is filled with the value."""
+    value = np.asarray(value)
+    if shape is not None:
+        value = value.reshape(shape) if value.size > 1 else np.full(shape, value)
+    return ops.constant(value, dtype or settings.floatx, name=name)
+
+
+def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
+    """A tensor that is fed at each call.
+
+    Args:     shape: None is a size that is known only at the call.
+              ndim: the number of axes, all of unknown size, where `shape` is not given.
+    """
+    if sparse:
+        raise DtypeError("[placeholder] tensors are dense; sparse=True was given. Feed a dense "
+                         "array.")
+    if shape is None and ndim is None:
+        raise ShapeError("[placeholder] the number of axes must be known; neither shape nor ndim "
+                         "was given.")
+    if shape is None:
+        shape = (None,) * ndim
+    return Placeholder(dtype or settings.floatx, tuple(shape), name=name)
+
+
+def zeros(shape, dtype=None, name=None):
+    """A variable of zeros; a plain tensor where the shape is symbolic."""
+    return _filled(0, shape, dtype, name)
+
+
+def ones(shape, dtype=None, name=None):
+    """A variable of ones; a plain tensor where the shape is symbolic."""
+    return _filled(1, shape, dtype, name)
+
+
+def _filled(value, shape, dtype, name):
+    sizes = ops.as_sizes(shape)
+    if any(isinstance(size, dims.Dim) for size in sizes):
+        return ops.full(sizes, value, dtype or settings.floatx)
+    return variable(np.full(sizes, value), dtype, name)
+
+
+def eye(size, dtype=None, name=None):
+    """A variable: the identity matrix of `size` rows, or of (rows, columns)."""
+    rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
+    return variable(np.eye(rows, columns), dtype, name)
+
+
+def zeros_like(x, dtype=None, name=None):
+    return _like(x, 0, dtype, name)
+
+
+def ones_like(x, dtype=None, name=None):
+    return _like(x, 1, dtype, name)
+
+
+def _like(x, value, dtype, name):
+    x = ops.as_variable(x)
+    return _named(ops.full(x.shape, value, dtype or x.dtype), name)
+
+
+def identity(x, name=None):
+    """A tensor with the same value."""
+    return _named(ops.identity(ops.as_variable(x)), name)
+
+
+def _named(tensor, name):
+    if name is not None:
+        tensor.name = name
+    return tensor
+
+
+# ---- asking tensors
+
+def is_tensor(x):
+    """Whether x is symbolic: a placeholder, a variable, a constant or an expression."""
+    return isinstance(x, Variable)
+
+
+def is_variable(x):
+    return isinstance(x, Shared)
+
+
+def is_placeholder(x):
+    return isinstance(x, Placeholder)
+
+
+def is_keras_tensor(x):
+    """Whether a tensor came out of a layer or `Input`.
+
+    Raises:   ValueError if x is no tensor at all.
+    """
+    if not is_tensor(x):
+        raise ValueError("[is_keras_tensor] a symbolic tensor is required; an object of type %s "
+                         "was given." % type(x).__name__)
+    return hasattr(x, "_keras_history")
+
+
+def is_sparse(tensor):
+    """False: all tensors of symk are dense."""
+    return False
+
+
+def to_dense(tensor):
+    """The tensor itself: all tensors of symk are dense."""
+    return tensor
+
+
+def shape(x):
+    """The shape as a tensor of integers."""
+    return ops.shape_of(ops.as_variable(x))
+
+
+def int_shape(x):
+    """The shape as a tuple, with None for sizes that are known only at a call."""
+    if isinstance(x, Variable):
+        return tuple(None if isinstance(size, dims.Dim) else size for size in x.shape)
+    return np.shape(x)
+
+
+def ndim(x):
+    """The number of axes."""
+    return x.ndim if isinstance(x, Variable) else np.ndim(x)
+
+
+def size(x, name=None):
+    """The number of elements, as an integer tensor."""
+    return _named(ops.cast(ops.size_of(ops.as_variable(x).type.size), "int64"), name)
+
+
+def dtype(x):
+    """The name of the dtype."""
+    return str(x.dtype)
+
+
+def count_params(x):
+    """The number of elements, as a Python integer.
+
+    Raises:   ShapeError if a size is known only at a call.
+    """
+    count = dims.product(ops.as_variable(x).shape)
+    if isinstance(count, dims.Dim):
+        raise ShapeError("[count_params] all sizes must be known; the tensor is %r." % (x,))
+    return count
+
+
+def cast(x, dtype):
+    return ops.cast(ops.as_variable(x), dtype)
+
+
+# ---- values
+
+def eval(x):
+    """The value of a tensor that needs no input, as a NumPy array."""
+    if isinstance(x, Shared):
+        return x.get_value()
+    if isinstance(x, Variable):
+        return compile_function([], [x]).run([])[0]
+    return np.asarray(x)
+
+
+def get_value(x):
+    """A copy of a variable's value."""
+    return eval(x)
+
+
+def set_value(x, value):
+    """Replaces a variable's value; the shape stays."""
+    if not isinstance(x, Shared):
+        raise GraphError("[set_value] a variable is required; %r was given." % (x,))
+    x.set_value(value)
+
+
+def batch_get_value(ops):
+    """Copies of the values of several variables."""
+    return [get_value(x) for x in ops]
+
+
+def batch_set_value(tuples):
+    """Sets the values of several variables, given as (variable, value) pairs."""
+    for x, value in tuples:
+        set_value(x, value)
+
+
+# ---- updates: pairs (variable, new value) for `function(updates=...)`
+
+def update(x, new_x):
+    """Assign `new_x` to x."""
+    if not isinstance(x, Shared):
+        raise GraphError("[update] a variable is required; %r was given." % (x,))
+    new_x = ops.as_variable(new_x, like=x)
+    if is_float(new_x.dtype) and not is_float(x.dtype):
+        raise DtypeError("[update] variable %r of %s cannot take a value of %s. Cast it first."
+                         % (x.name, x.dtype, new_x.dtype))
+    if new_x.ndim != x.ndim or any(map(dims.known_different, x.shape, new_x.shape)):
+        raise ShapeError("[update] the new value of variable %r must keep its type %r; it is %r."
+                         % (x.name, x.type, new_x.type))
+    return x, ops.cast(new_x, x.dtype)
+
+
+def update_add(x, increment):
+    """Add `increment` to x."""
+    return update(x, x + increment)
+
+
+def update_sub(x, decrement):
+    """Subtract `decrement` from x."""
+    return update(x, x - decrement)
+
+
+def moving_average_update(x, value, momentum):
+    """Assign x * momentum + value * (1 - momentum) to x."""
+    return update(x, x * momentum + value * (1.0 - momentum))
+
+
+# ---- functions and gradients
+
+class Function:
+    """A compiled function: takes one list of arrays, returns a list of arrays."""
+
+    def __init__(self, inputs, outputs, updates=None, name=None):
+        for what, given in (("inputs", inputs), ("outputs", outputs)):
+            if not isinstance(given, (list, tuple)):
+                raise TypeError("[function] %s must be a list of tensors; %r was given."
+                                % (what, given))
+        for tensor in inputs:
+            if not isinstance(tensor, Placeholder):
+                raise TypeError("[function] each input must be a placeholder; %r is among them."
+                                % (tensor,))
+        self.inputs = list(inputs)
+        self.outputs = [ops.as_variable(output) for output in outputs]
+        self.compiled = compile_function(self.inputs, self.outputs, updates=list(updates or ()),
+                                         name=name)
+
+    def __call__(self, inputs):
+        if not isinstance(inputs, (list, tuple)):
+            raise TypeError("[function] the values must be in a list, one for each input; %r was "
+                            "given." % type(inputs).__name__)
+        return self.compiled.run(list(inputs))
+
+    def show(self, what="graph"):
+        """The function at a stage of its compilation, as text: graph, stages, plan or memory."""
+        return self.compiled.show(what)
+
+
+def function(inputs, outputs, updates=None, name=None):
+    """A callable from a list of arrays to a list of arrays.
+
+    Args:     inputs: placeholders. The learning phase is 0 if it is not among them.
+              outputs: tensors.
+              updates: pairs (variable, new value), as `update` gives them; all new values are
+              computed from the old values of the variables.
+    """
+    return Function(inputs, outputs, updates, name)
+
+
+def gradients(loss, variables):
+    """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
+    if isinstance(variables, Variable):
+        variables = [variables]
+    return grad(loss, list(variables))
+
+
+def stop_gradient(variables):
+    """A tensor, or each of a list, as a constant for gradients."""
+    if isinstance(variables, (list, tuple)):
+        return [ops.stop_gradient(ops.as_variable(x)) for x in variables]
+    return ops.stop_gradient(ops.as_variable(variables))

@@ -1,0 +1,254 @@
+"""Neural network functions: activations, dropout, cross-entropies, normalisation, biases."""
+import numpy as np
+
+from .. import ops
+from ..config import settings
+from ..graph import ShapeError, dims
+from ..graph.dtype import floating
+from .common import normalize_data_format
+
+__all__ = ["relu", "elu", "softmax", "softplus", "softsign", "sigmoid", "hard_sigmoid", "tanh",
+           "dropout", "categorical_crossentropy", "sparse_categorical_crossentropy",
+           "binary_crossentropy", "in_top_k", "normalize_batch_in_training",
+           "batch_normalization", "bias_add"]
+
+
+# ---- activations
+
+def relu(x, alpha=0.0, max_value=None, threshold=0.0):
+    """x from `threshold` up to `max_value`; below, alpha * (x - threshold)."""
+    x = ops.as_variable(x)
+    if threshold == 0:
+        above = ops.relu(x)
+    else:
+        above = x * ops.cast(ops.greater(x, threshold), floating(x.dtype))
+    if max_value is not None:
+        above = ops.minimum(above, max_value)
+    if isinstance(alpha, (int, float)) and alpha == 0:
+        return above
+    below = ops.relu(threshold - x if threshold else -x)
+    return above - alpha * below
+
+
+def elu(x, alpha=1.0):
+    """x above 0, alpha * (exp(x) - 1) below."""
+    return ops.elu(x, alpha)
+
+
+def softmax(x, axis=-1):
+    """exp(x) / sum(exp(x)) along an axis."""
+    return ops.softmax(x, axis)
+
+
+def softplus(x):
+    """log(1 + exp(x))."""
+    return ops.softplus(x)
+
+
+def softsign(x):
+    """x / (1 + |x|)."""
+    return ops.softsign(x)
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x))."""
+    return ops.sigmoid(x)
+
+
+def hard_sigmoid(x):
+    """0.2 * x + 0.5, kept between 0 and 1."""
+    return ops.clip(0.2 * ops.as_variable(x) + 0.5, 0.0, 1.0)
+
+
+def tanh(x):
+    return ops.tanh(x)
+
+
+def dropout(x, level, noise_shape=None, seed=None):
+    """x with elements set to 0 at random, the others scaled so that the mean stays.
+
+    Args:     level: the part of the elements that is set to 0, in [0, 1).
+              noise_shape: the shape of what is drawn; size 1 drops along the whole axis at once,
+              None in it is the size of x.
+              seed: an integer, or None to draw one from NumPy.
+    """
+    if not 0 <= level < 1:
+        raise ValueError("[dropout] level must be in [0, 1); %r was given." % (level,))
+    x = ops.as_variable(x)
+    if noise_shape is None:
+        noise_shape = x.shape
+    elif len(noise_shape) != x.ndim:
+        raise ShapeError("[dropout] noise_shape must have a size for each axis of %r; %r was "
+                         "given." % (x.type, noise_shape))
+    else:
+        noise_shape = [size if given is None else given
+                       for given, size in zip(noise_shape, x.shape)]
+    key = ops.random_key(np.random.randint(10 ** 7) if seed is None else seed)
+    kept = ops.random_bernoulli(key, noise_shape, 1.0 - level, x.dtype)
+    return x * kept * (1.0 / (1.0 - level))
+
+
+# ---- cross-entropies
+
+def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+    """-sum(target * log(output)) along `axis`, which holds the classes.
+
+    Args:     output: probabilities, which are scaled to the sum 1 and kept `epsilon` away from
+              0 and 1; or, with from_logits, what a softmax would be applied to.
+    """
+    output = ops.as_variable(output)
+    target = ops.as_variable(target, like=output)
+    axis = _class_axis(output, axis)
+    if from_logits:
+        return ops.softmax_cross_entropy(_axis_last(output, axis),
+                                         _axis_last(ops.cast(target, output.dtype), axis))
+    output = _clipped(output / ops.sum(output, axis, True))
+    return -ops.sum(target * ops.log(output), axis)
+
+
+def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+    """-log of the probability of the right class.
+
+    Args:     target: the numbers of the right classes, with or without a last axis of size 1.
+              output: as in `categorical_crossentropy`.
+    Shapes:   target (...) or (..., 1), output (..., classes) -> (...).
+    """
+    output = ops.as_variable(output)
+    output = _axis_last(output, _class_axis(output, axis))
+    if not from_logits:
+        output = ops.log(_clipped(output))
+    labels = ops.reshape(ops.cast(target, "int64"), output.shape[:-1])
+    return ops.sparse_softmax_cross_entropy(output, labels)
+
+
+def binary_crossentropy(target, output, from_logits=False):
+    """-(target * log(output) + (1 - target) * log(1 - output)), elementwise.
+
+    Args:     output: probabilities, which are kept `epsilon` away from 0 and 1; or, with
+              from_logits, what a sigmoid would be applied to.
+    """
+    output = ops.as_variable(output)
+    target = ops.cast(ops.as_variable(target, like=output), output.dtype)
+    if not from_logits:
+        output = _clipped(output)
+        output = ops.log(output / (1.0 - output))
+    return ops.sigmoid_cross_entropy(output, target)
+
+
+def _clipped(probabilities):
+    return ops.clip(probabilities, settings.epsilon, 1.0 - settings.epsilon)
+
+
+def _class_axis(output, axis):
+    if not -output.ndim <= axis < output.ndim:
+        raise ShapeError("[crossentropy] axis must be one of the output's %d; %d was given."
+                         % (output.ndim, axis))
+    return axis % output.ndim
+
+
+def _axis_last(x, axis):
+    """x with one axis moved to the end."""
+    if axis == x.ndim - 1:
+        return x
+    return ops.transpose(x, [other for other in range(x.ndim) if other != axis] + [axis])
+
+
+def in_top_k(predictions, targets, k):
+    """Whether fewer than k predictions are greater than that of the target.
+
+    Shapes:   predictions (batch, classes), targets (batch,) -> (batch,) bool.
+    """
+    predictions = ops.as_variable(predictions)
+    right = ops.one_hot(targets, predictions.shape[-1], "bool")
+    of_target = ops.sum(ops.where(right, predictions, 0.0), -1, True)
+    greater = ops.sum(ops.cast(ops.greater(predictions, of_target), "int32"), -1)
+    return ops.less(greater, k)
+
+
+# ---- normalisation and biases
+
+def normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon=1e-3):
+    """Batch normalisation with the statistics of the batch.
+
+    Args:     gamma, beta: scale and shift, or None.
+              reduction_axes: the axes over which mean and variance are taken.
+    Returns:  (normalised x, mean, variance); the variance divides by the count.
+    """
+    x = ops.as_variable(x)
+    axes = sorted(axis % x.ndim for axis in reduction_axes)
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    if len(kept) == 1:
+        channels = (x.shape[kept[0]],)
+        gamma = ops.full(channels, 1, x.dtype) if gamma is None else _flat(gamma)
+        beta = ops.full(channels, 0, x.dtype) if beta is None else _flat(beta)
+        y, mean, variance = ops.batch_norm(_axis_last(x, kept[0]), gamma, beta, epsilon)
+        return _axis_from_last(y, kept[0]), mean, variance
+    mean = ops.mean(x, axes, True)
+    variance = ops.mean(ops.square(x - mean), axes, True)
+    shape = mean.shape
+    y = _normalised(x, mean, variance, *(v if v is None else ops.reshape(v, shape)
+                                         for v in (beta, gamma)), epsilon)
+    left = [x.shape[axis] for axis in kept]
+    return y, ops.reshape(mean, left), ops.reshape(variance, left)
+
+
+def batch_normalization(x, mean, var, beta, gamma, axis=-1, epsilon=1e-3):
+    """gamma * (x - mean) / sqrt(var + epsilon) + beta; gamma and beta may be None.
+
+    Args:     axis: the axis of x that vectors belong to; other tensors broadcast.
+    """
+    x = ops.as_variable(x)
+
+    def aligned(value):
+        if value is None:
+            return None
+        value = ops.as_variable(value, like=x)
+        if value.ndim != 1 or x.ndim == 1 or axis % x.ndim == x.ndim - 1:
+            return value
+        shape = [1] * x.ndim
+        shape[axis] = value.shape[0]
+        return ops.reshape(value, shape)
+    return _normalised(x, aligned(mean), aligned(var), aligned(beta), aligned(gamma), epsilon)
+
+
+def _normalised(x, mean, variance, beta, gamma, epsilon):
+    """One multiplication and one addition per element of x."""
+    scale = ops.rsqrt(variance + epsilon)
+    if gamma is not None:
+        scale = scale * gamma
+    shift = -mean * scale
+    return x * scale + (shift if beta is None else beta + shift)
+
+
+def _flat(value):
+    value = ops.as_variable(value)
+    return value if value.ndim == 1 else ops.reshape(value, (-1,))
+
+
+def _axis_from_last(x, axis):
+    """x with the last axis moved to `axis`; undoes `_axis_last`."""
+    order = list(range(x.ndim - 1))
+    order.insert(axis, x.ndim - 1)
+    return ops.transpose(x, order)
+
+
+def bias_add(x, bias, data_format=None):
+    """x + bias, the bias having one value per channel, or one for all of x but the batch.
+
+    Shapes:   x (batch, ..., channels), or (batch, channels, ...) with "channels_first";
+              bias (channels,), or the shape of a sample with the channels last.
+    """
+    data_format = normalize_data_format(data_format)
+    x, bias = ops.as_variable(x), ops.as_variable(bias)
+    if bias.ndim not in (1, x.ndim - 1):
+        raise ShapeError("[bias_add] the bias must have 1 or %d axes for a tensor %r; it is %r."
+                         % (x.ndim - 1, x.type, bias.type))
+    first = data_format == "channels_first" and x.ndim > 2
+    if bias.ndim > 1:
+        return x + (ops.transpose(bias, [bias.ndim - 1] + list(range(bias.ndim - 1)))
+                    if first else bias)
+    channels = x.shape[1 if first else -1]
+    if dims.known_different(channels, bias.shape[0]):
+        raise ShapeError("[bias_add] the bias must have one value per channel, %s of %r; it is "
+                         "%r." % (channels, x.type, bias.type))
+    return x + (ops.reshape(bias, bias.shape + (1,) * (x.ndim - 2)) if first else bias)

@@ -1,0 +1,66 @@
+"""What Keras calls the session: the learning phase, name scopes and the counters of names.
+
+Variables and functions belong to no session: they live as long as they are referred to.
+"""
+import collections
+import contextlib
+import threading
+
+from ..graph import Placeholder
+
+__all__ = ["LEARNING_PHASE", "learning_phase", "set_learning_phase", "get_uid", "reset_uids",
+           "clear_session", "name_scope", "scoped"]
+
+# Fed like any input (0 testing, 1 training); a function that is not given it takes 0.
+LEARNING_PHASE = Placeholder("uint8", (), name="learning_phase", default=0)
+
+_fixed_phase = None
+_counters = collections.Counter()
+_scopes = threading.local()
+
+
+def learning_phase():
+    """The learning phase: a placeholder, or the number fixed by `set_learning_phase`."""
+    return LEARNING_PHASE if _fixed_phase is None else _fixed_phase
+
+
+def set_learning_phase(value):
+    """Fixes the phase of all expressions built from now on: 0 testing, 1 training."""
+    global _fixed_phase
+    if value not in (0, 1):
+        raise ValueError("[set_learning_phase] 0 or 1 is required; %r was given." % (value,))
+    _fixed_phase = int(value)
+
+
+def get_uid(prefix=""):
+    """1 at the first call with a prefix, then 2, 3, ..."""
+    _counters[prefix] += 1
+    return _counters[prefix]
+
+
+def reset_uids():
+    """Starts the numbers of `get_uid` again."""
+    _counters.clear()
+
+
+def clear_session():
+    """Starts the numbers of names again and frees the learning phase; models stay usable."""
+    global _fixed_phase
+    _fixed_phase = None
+    reset_uids()
+
+
+@contextlib.contextmanager
+def name_scope(name):
+    """Names of variables made inside begin with `name/`."""
+    stack = _scopes.__dict__.setdefault("names", [])
+    stack.append(name)
+    try:
+        yield name
+    finally:
+        stack.pop()
+
+
+def scoped(name):
+    """A variable's full name, as Keras on TensorFlow writes it: "dense_1/kernel:0"."""
+    return "/".join(_scopes.__dict__.get("names", []) + [name]) + ":0"
