@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace symk {
 
@@ -16,7 +17,8 @@ class ThreadPool {
   /// The same for any callable `f(part)`.
   template <class F>
   void parallel(int64_t parts, F&& f) {
-    auto call = [](void* context, int64_t part) { (*static_cast<F*>(context))(part); };
+    using Callable = std::remove_reference_t<F>;
+    auto call = [](void* context, int64_t part) { (*static_cast<Callable*>(context))(part); };
     run(parts, call, const_cast<void*>(static_cast<const void*>(&f)));
   }
 };
