@@ -4,6 +4,7 @@ A *Variable* is a symbolic tensor: a type and where it comes from. It comes from
 of an *Op* on other Variables, or it has a source of its own: a Placeholder is fed at each call, a
 Constant is a fixed array, a Shared is an array that lives between calls. An Op is a frozen value.
 """
+import dataclasses
 import itertools
 
 import numpy as np
@@ -148,10 +149,14 @@ class Op:
 
     A definition states (see `symk/ops`):
         name: the word in plans, and the name of its kernel.
-        kind: "elementwise", "reduce", "shape", "index", "random" or "other". Stages ask the kind.
+        kind: stages ask it: "elementwise", "reduce", "shape" (the same elements in the same order,
+            an alias), "index" (moves or chooses elements), "random", or the name of a family.
         infer(*types): the TensorType of the result, or a tuple of them. The only shape rule.
         reference(*arrays): the meaning, in NumPy: an array, or a tuple of them.
-        grad(*inputs, *outputs, *gradients): a gradient or None for each input.
+        grad(*inputs, *outputs, *gradients): a gradient or None for each input; a gradient of an
+            output may be None. The walk casts and sums each to its input's dtype and shape.
+            NotImplemented: the gradient is that of the expansion.
+        expand(*inputs): the same result by smaller ops, or None where there is none.
         in_place: pairs (output, input): the kernel may write the output over the input.
         samples, bad: rows of the generated tests.
     An attribute is an int, float, bool, str, None, a size (int or Dim), or a flat tuple of those.
@@ -170,7 +175,10 @@ class Op:
         raise NotImplementedError
 
     def grad(self, *values):
-        raise GraphError("[%s] has no gradient." % self.name)
+        return NotImplemented
+
+    def expand(self, *inputs):
+        return None
 
     def attributes(self):
         """The static attributes as a dict, in the order of their definition."""
@@ -183,8 +191,6 @@ class Op:
 
 def op(name, kind="other"):
     """Class decorator: registers an Op under its name and freezes it."""
-    import dataclasses
-
     def decorate(cls):
         cls = dataclasses.dataclass(frozen=True, repr=False)(cls)
         cls.name, cls.kind = name, kind

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 
-__all__ = ["Origin", "layer_scope", "current_layer", "here"]
+__all__ = ["Origin", "layer_scope", "current_layer", "here", "acting_for"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _state = threading.local()
@@ -44,8 +44,22 @@ def current_layer():
     return stack[-1] if stack else None
 
 
+@contextlib.contextmanager
+def acting_for(origin):
+    """Nodes made inside have this origin: they stand for a node that a user made."""
+    before = _state.__dict__.get("origin")
+    _state.origin = origin
+    try:
+        yield
+    finally:
+        _state.origin = before
+
+
 def here():
     """The origin of a node made now: the innermost frame that is outside of symk."""
+    given = _state.__dict__.get("origin")
+    if given is not None:
+        return given
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back

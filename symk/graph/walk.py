@@ -1,11 +1,15 @@
 """Walks over expressions, all without recursion: a graph may be many thousand nodes deep."""
+from .node import apply
 
 __all__ = ["nodes_of", "sources_of", "clients_of", "rebuild", "depends_on"]
 
 
-def nodes_of(outputs):
-    """All nodes that `outputs` depend on, every node after its inputs. Order is deterministic."""
-    done, order = set(), []
+def nodes_of(outputs, stop=()):
+    """All nodes that `outputs` depend on, every node after its inputs. Order is deterministic.
+
+    Args:     stop: variables that are taken as given; the walk does not look behind them.
+    """
+    done, order = {v.node for v in stop}, []
     stack = [v.node for v in reversed(list(outputs)) if v.node is not None]
     while stack:
         node = stack[-1]
@@ -57,7 +61,6 @@ def rebuild(outputs, replacements):
     Nodes that depend on a replaced variable are made anew, with their origin; others are shared.
     Raises:   what `infer` raises if a replacement does not fit.
     """
-    from .node import apply
     new = dict(replacements)
     for node in nodes_of(outputs):
         if not any(v in new for v in node.inputs):

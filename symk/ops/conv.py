@@ -110,7 +110,7 @@ class Conv2d(_Convolution):
     def grad(self, x, w, *rest):
         g, bias = rest[-1], rest[:-2]
         if self.activation:
-            return None
+            return NotImplemented
         geometry = (self.strides, self.dilation, self.padding)
         return (apply(Conv2dGradInput(*geometry, x.shape), g, w),
                 apply(Conv2dGradKernel(*geometry, w.shape), x, g)) + (g,) * len(bias)

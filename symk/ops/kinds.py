@@ -2,7 +2,8 @@
 
 A row states name, meaning, NumPy reference and gradient; the constructor makes the op class,
 registers it, and returns the function that users call (its class is the function's `op`). No row
-mentions broadcasting: the gradient walk sums a gradient back to its input's shape.
+mentions broadcasting: the gradient walk sums a gradient back to its input's shape. A row without
+`grad` is constant almost everywhere, and stops gradients.
 """
 import dataclasses
 
@@ -138,10 +139,14 @@ def _define(name, doc, base, reference, grad, members, kind="elementwise"):
     static = base is not Reduction
     members = dict(members, __doc__=doc, __module__=__name__,
                    reference=staticmethod(reference) if static else reference)
-    if grad is not None:
-        members["grad"] = staticmethod(grad) if static else grad
+    members["grad"] = staticmethod(grad or _no_gradient) if static or not grad else grad
     title = "".join(word.capitalize() for word in name.split("_"))
     return op(name, kind)(type(title, (base,), members))
+
+
+def _no_gradient(*values):
+    """The gradient of a row that states none: no operand gets any."""
+    return None
 
 
 def _named(call, name, doc, thing):

@@ -50,7 +50,7 @@ class Matmul(Op):
     def grad(self, a, b, *rest):
         g, bias = rest[-1], rest[:-2]
         if self.activation:
-            return None
+            return NotImplemented
         if self.transpose_a:
             da = matmul(b, g, transpose_a=self.transpose_b, transpose_b=True)
         else:

@@ -102,7 +102,7 @@ class RandomBernoulli(_Random):
     accepts = ANY
 
     def reference(self, key):
-        return uniform(key, self.shape, self.dtype) < self.p
+        return uniform(key, self.shape, self.dtype).astype("float64") < self.p
 
     samples = _rows(("float32", "float64", "bool", "int32"), p=0.3)
 
