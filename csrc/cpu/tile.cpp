@@ -1,0 +1,158 @@
+// The register tile and the packing of its operands, for every instruction set.
+#include "cpu/tile.h"
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+template <class T, int rows, int vectors>
+[[gnu::always_inline]] inline void finish(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
+  constexpr int width = Vec<T>::width;
+#pragma GCC unroll 2
+  for (int j = 0; j < vectors; ++j) {
+    const int left = tile.columns - j * width;
+    const int lanes = left >= width ? width : (left > 0 ? left : 0);
+    if (lanes == 0) break;
+    const Vec<T> bias = tile.bias ? Vec<T>::load_partial(tile.bias + j * width, lanes) : Vec<T>::zero();
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; ++i) {
+      T* c = tile.c + i * tile.c_row + j * width;
+      if (lanes == width) {
+        if (tile.accumulate) sum[i][j] += Vec<T>::load(c);
+        (sum[i][j] + bias).store(c);
+      } else {
+        if (tile.accumulate) sum[i][j] += Vec<T>::load_partial(c, lanes);
+        (sum[i][j] + bias).store_partial(c, lanes);
+      }
+    }
+  }
+  if (tile.activation) {
+    for (int i = 0; i < rows; ++i) tile.activation(tile.c + i * tile.c_row, tile.columns);
+  }
+}
+
+template <class T, int rows, int vectors, bool unit_row>
+void compute(const Tile<T>& tile) {
+  constexpr int width = Vec<T>::width;
+  Vec<T> sum[rows][vectors];
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sum[i][j] = Vec<T>::zero();
+  }
+  const T* b = tile.b;
+  const int64_t b_step = tile.b_step;
+  const int64_t row = unit_row ? 1 : tile.a_row;
+  const int64_t step = unit_row ? tile.a_depth : 1;
+  for (int64_t t = 0; t < tile.tap_count; ++t) {
+    const T* a = tile.a + tile.taps[t];
+    for (int64_t d = 0; d < tile.depth; ++d, a += step, b += b_step) {
+      Vec<T> right[vectors];
+#pragma GCC unroll 2
+      for (int j = 0; j < vectors; ++j) right[j] = Vec<T>::load(b + j * width);
+#pragma GCC unroll 14
+      for (int i = 0; i < rows; ++i) {
+        const Vec<T> left(a[i * row]);
+#pragma GCC unroll 2
+        for (int j = 0; j < vectors; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
+      }
+    }
+  }
+  finish<T, rows, vectors>(tile, sum);
+}
+
+template <class T>
+using Compute = void (*)(const Tile<T>&);
+
+/// Functions by rows - 1, vectors - 1 and unit_row.
+template <class T>
+struct Table {
+  Compute<T> of[kTileRows][kTileVectors][2];
+};
+
+template <class T, int rows>
+constexpr void fill(Table<T>& table) {
+  table.of[rows - 1][0][0] = compute<T, rows, 1, false>;
+  table.of[rows - 1][0][1] = compute<T, rows, 1, true>;
+  table.of[rows - 1][1][0] = compute<T, rows, 2, false>;
+  table.of[rows - 1][1][1] = compute<T, rows, 2, true>;
+  if constexpr (rows > 1) fill<T, rows - 1>(table);
+}
+
+template <class T>
+constexpr Table<T> make_table() {
+  Table<T> table{};
+  fill<T, kTileRows>(table);
+  return table;
+}
+
+template <class T>
+constexpr Table<T> kTable = make_table<T>();
+
+}  // namespace
+
+template <class T>
+void compute_tile(const Tile<T>& tile, int rows, bool unit_row) {
+  const int vectors = tile.columns > Vec<T>::width ? 2 : 1;
+  kTable<T>.of[rows - 1][vectors - 1][unit_row](tile);
+}
+
+template <class T>
+void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t first, T* packed) {
+  constexpr int width = Vec<T>::width;
+  constexpr int columns = kTileColumns<T>;
+  const int64_t left = n - first;
+  const int valid = left < columns ? static_cast<int>(left) : columns;
+  b += first * column;
+  if (column == 1 && valid == columns) {
+    for (int64_t i = 0; i < k; ++i) {
+      for (int j = 0; j < kTileVectors; ++j) {
+        Vec<T>::load(b + i * row + j * width).store(packed + i * columns + j * width);
+      }
+    }
+    return;
+  }
+  int64_t i = 0;
+  if (row == 1) {  // B is stored by columns: transpose square blocks
+    for (; i + width <= k; i += width) {
+      for (int j = 0; j < columns; j += width) {
+        Vec<T> block[width];
+        for (int q = 0; q < width; ++q) {
+          block[q] = j + q < valid ? Vec<T>::load(b + (j + q) * column + i) : Vec<T>::zero();
+        }
+        transpose(block);
+        for (int q = 0; q < width; ++q) block[q].store(packed + (i + q) * columns + j);
+      }
+    }
+  }
+  for (; i < k; ++i) {
+    for (int j = 0; j < columns; ++j) packed[i * columns + j] = j < valid ? b[i * row + j * column] : T(0);
+  }
+}
+
+template <class T>
+void pack_rows(const T* a, int64_t row, int64_t column, int rows, int64_t k, T* packed) {
+  constexpr int width = Vec<T>::width;
+  int64_t d = 0;
+  if (column == 1 && kTileRows <= width) {
+    for (; d + width <= k; d += width) {
+      Vec<T> block[width];
+      for (int i = 0; i < width; ++i) block[i] = i < rows ? Vec<T>::load(a + i * row + d) : Vec<T>::zero();
+      transpose(block);
+      for (int i = 0; i < width; ++i) block[i].store_partial(packed + (d + i) * kTileRows, kTileRows);
+    }
+  }
+  for (; d < k; ++d) {
+    for (int i = 0; i < kTileRows; ++i) {
+      packed[d * kTileRows + i] = i < rows ? a[i * row + d * column] : T(0);
+    }
+  }
+}
+
+template void compute_tile<float>(const Tile<float>&, int, bool);
+template void compute_tile<double>(const Tile<double>&, int, bool);
+template void pack_columns<float>(const float*, int64_t, int64_t, int64_t, int64_t, int64_t, float*);
+template void pack_columns<double>(const double*, int64_t, int64_t, int64_t, int64_t, int64_t, double*);
+template void pack_rows<float>(const float*, int64_t, int64_t, int, int64_t, float*);
+template void pack_rows<double>(const double*, int64_t, int64_t, int, int64_t, double*);
+
+}  // namespace symk::cpu::SYMK_ISA
