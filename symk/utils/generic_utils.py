@@ -1,0 +1,101 @@
+"""Keras's small tools: objects by name, lists and single things, slices of arrays."""
+import numpy as np
+
+from .. import registry
+
+__all__ = ["get_custom_objects", "CustomObjectScope", "custom_object_scope",
+           "serialize_keras_object", "deserialize_keras_object", "has_arg", "to_list",
+           "unpack_singleton", "is_all_none", "object_list_uid", "slice_arrays",
+           "transpose_shape", "check_for_unexpected_keys"]
+
+get_custom_objects = registry.custom_objects
+CustomObjectScope = registry.CustomObjectScope
+serialize_keras_object = registry.serialize
+
+
+def custom_object_scope(*args):
+    """A `with` block in which the names of some dicts are known when a model is loaded."""
+    return CustomObjectScope(*args)
+
+
+def deserialize_keras_object(identifier, module_objects=None, custom_objects=None,
+                             printable_module_name="object"):
+    """The object that a name, or a dict with "class_name" and "config", stands for.
+
+    Args:     module_objects: {name: class or function}, searched after the custom objects.
+    """
+    return registry.deserialize(identifier, module_objects or {}, custom_objects,
+                                printable_module_name)
+
+
+def has_arg(fn, name, accept_all=False):
+    """Whether a callable takes an argument of this name.
+
+    Args:     accept_all: whether `**kwargs` counts as taking it.
+    """
+    return registry.accepts(fn, name, accept_all)
+
+
+def to_list(x, allow_tuple=False):
+    """x if it is a list, else [x]; with allow_tuple a tuple becomes a list."""
+    if isinstance(x, list):
+        return x
+    return list(x) if allow_tuple and isinstance(x, tuple) else [x]
+
+
+def unpack_singleton(x):
+    """The only item of a list or tuple of one; anything else itself."""
+    return x[0] if isinstance(x, (list, tuple)) and len(x) == 1 else x
+
+
+def is_all_none(iterable_or_element):
+    """Whether there is nothing but None."""
+    items = (iterable_or_element if isinstance(iterable_or_element, (list, tuple))
+             else [iterable_or_element])
+    return all(item is None for item in items)
+
+
+def object_list_uid(object_list):
+    """A text that tells lists of other objects apart."""
+    return ", ".join(str(id(item)) for item in to_list(object_list))
+
+
+def slice_arrays(arrays, start=None, stop=None):
+    """The rows from start to stop of each array; `start` may be an array of row numbers.
+
+    A list gives a list, an array an array, None stays None.
+    """
+    if arrays is None:
+        return [None]
+    if hasattr(start, "__len__"):
+        if stop is not None:
+            raise ValueError("[slice_arrays] stop must be None when start is a list of rows; %r "
+                             "was given." % (stop,))
+        rows = start.tolist() if isinstance(start, np.ndarray) else start
+    else:
+        rows = slice(start, stop)
+    if isinstance(arrays, list):
+        return [None if array is None else array[rows] for array in arrays]
+    return arrays[rows]
+
+
+def transpose_shape(shape, target_format, spatial_axes):
+    """A shape with the channels last in another data format.
+
+    Args:     spatial_axes: the positions of the image's axes; channels come after them.
+    """
+    if target_format == "channels_first":
+        first = shape[:spatial_axes[0]] + (shape[-1],)
+        return first + tuple(shape[axis] for axis in spatial_axes)
+    if target_format == "channels_last":
+        return shape
+    raise ValueError("[transpose_shape] 'channels_first' or 'channels_last' is required; %r was "
+                     "given." % (target_format,))
+
+
+def check_for_unexpected_keys(name, input_dict, expected_values):
+    """Raises ValueError for keys of a dict that are not among the expected ones."""
+    unknown = sorted(set(input_dict) - set(expected_values))
+    if unknown:
+        raise ValueError("[%s] the keys must be among %s; %s were given."
+                         % (name, sorted(expected_values), unknown))
