@@ -1,0 +1,231 @@
+// symk._core: tensors, programs, and what this build has. No logic: arrays become addresses, errors become classes.
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <cstring>
+
+#include "cpu/dispatch.h"
+#include "python/arrays.h"
+#include "runtime/error.h"
+#include "runtime/kernel.h"
+#include "runtime/program.h"
+
+namespace py = pybind11;
+
+namespace symk::door {
+namespace {
+
+/// The Python class of an error. Those of symk are looked up by name when one is raised, not when the module is loaded.
+py::object error_class(ErrorCode code) {
+  const auto of_symk = [](const char* name) { return py::module_::import("symk.graph.errors").attr(name); };
+  const auto built_in = [](PyObject* type) { return py::reinterpret_borrow<py::object>(type); };
+  switch (code) {
+    case ErrorCode::kShape: return of_symk("ShapeError");
+    case ErrorCode::kDtype: return of_symk("DtypeError");
+    case ErrorCode::kOutOfRange: return of_symk("OutOfRangeError");
+    case ErrorCode::kFormat:
+    case ErrorCode::kArgument: return of_symk("GraphError");
+    case ErrorCode::kDevice: return of_symk("DeviceError");
+    case ErrorCode::kMemory: return built_in(PyExc_MemoryError);
+    case ErrorCode::kFile: return built_in(PyExc_OSError);
+    default: return built_in(PyExc_RuntimeError);
+  }
+}
+
+void raise(const Error& error) {
+  try {
+    PyErr_SetString(error_class(error.code()).ptr(), error.what());
+  } catch (py::error_already_set& failure) {
+    failure.restore();
+  }
+}
+
+// --- Tensor ----------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<Tensor> make_tensor(const py::object& value) {
+  py::object array = py::module_::import("numpy").attr("asarray")(value);
+  const DType dtype = dtype_of(array.ptr());
+  if (!usable(array.ptr(), dtype)) array = convert(array, {dtype, "tensor"});
+  const Shape shape = shape_of(array.ptr());
+  Type type;
+  type.dtype = dtype;
+  type.rank = shape.rank;
+  std::copy(shape.size, shape.size + shape.rank, type.shape);
+  auto tensor = std::make_shared<Tensor>(type);
+  std::memcpy(tensor->data(), data_of(array.ptr()), static_cast<size_t>(type.bytes()));
+  return tensor;
+}
+
+py::object read_tensor(Tensor& tensor) {
+  void* data = nullptr;
+  py::object array = new_array(tensor.type(), &data);
+  const py::gil_scoped_release released;
+  tensor.lock().lock_shared();
+  std::memcpy(data, tensor.data(), static_cast<size_t>(tensor.type().bytes()));
+  tensor.lock().unlock_shared();
+  return array;
+}
+
+void write_tensor(Tensor& tensor, py::object value) {
+  const Type& type = tensor.type();
+  if (!usable(value.ptr(), type.dtype)) value = convert(value, {type.dtype, "tensor"});
+  const Shape shape = shape_of(value.ptr());
+  if (shape.rank != type.rank || !std::equal(shape.size, shape.size + shape.rank, type.shape)) {
+    throw Error(ErrorCode::kShape, "[tensor] the shape must be " + type_text(type) + "; an array of shape " +
+                                       type_text({shape.size, shape.size + shape.rank}, dtype_name(type.dtype)) +
+                                       " was given.");
+  }
+  const void* const data = data_of(value.ptr());
+  const py::gil_scoped_release released;
+  tensor.lock().lock();
+  std::memcpy(tensor.data(), data, static_cast<size_t>(type.bytes()));
+  tensor.changed();
+  tensor.lock().unlock();
+}
+
+py::tuple tensor_shape(const Tensor& tensor) {
+  py::tuple shape(static_cast<size_t>(tensor.type().rank));
+  for (size_t axis = 0; axis < shape.size(); ++axis) shape[axis] = tensor.type().shape[axis];
+  return shape;
+}
+
+// --- Program ---------------------------------------------------------------------------------------------------------
+
+std::unique_ptr<Program> make_program(const py::bytes& plan, std::vector<std::shared_ptr<Tensor>> shared) {
+  const auto bytes = static_cast<std::string_view>(plan);
+  return std::make_unique<Program>(read_plan(bytes.data(), bytes.size()), std::move(shared));
+}
+
+/// Memory for a few items on the stack, for many on the heap: most programs have a few inputs and outputs.
+template <class T>
+class Few {
+ public:
+  explicit Few(size_t count) {
+    if (count > items_.size()) many_.resize(count);
+    begin_ = count > items_.size() ? many_.data() : items_.data();
+  }
+  T* data() { return begin_; }
+  T& operator[](size_t index) { return begin_[index]; }
+
+ private:
+  std::array<T, 8> items_{};
+  std::vector<T> many_;
+  T* begin_;
+};
+
+py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
+  const NamedBuffer& named = plan.inputs[number];
+  const DType dtype = plan.buffers[named.buffer].dtype;
+  if (usable(value, dtype)) return py::reinterpret_borrow<py::object>(value);
+  std::string given;
+  py::object array = convert(value, {dtype, "input " + named.name}, &given);
+  require_input(plan, number, shape_of(array.ptr()), given.c_str());
+  return array;
+}
+
+[[noreturn]] void refuse_count(const Plan& plan, size_t given) {
+  std::string names;
+  for (const NamedBuffer& input : plan.inputs) names += (names.empty() ? "" : ", ") + input.name;
+  throw Error(ErrorCode::kArgument, "[function] " + std::to_string(plan.inputs.size()) + " arrays are required (" +
+                                        names + "); " + std::to_string(given) + " were given.");
+}
+
+py::list run_program(Program& program, const py::object& values) {
+  const Plan& plan = program.plan();
+  const py::object sequence = py::reinterpret_steal<py::object>(
+      PySequence_Fast(values.ptr(), "[function] a list of arrays is required."));
+  if (!sequence) throw py::error_already_set();
+  const size_t count = plan.inputs.size();
+  const auto given = static_cast<size_t>(PySequence_Fast_GET_SIZE(sequence.ptr()));
+  if (given != count) refuse_count(plan, given);
+  Few<py::object> arrays(count);  // the list may change while other threads run Python
+  Few<const void*> inputs(count);
+  Few<Shape> shapes(count);
+  for (size_t i = 0; i < count; ++i) {
+    arrays[i] = fed_array(plan, i, PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i)));
+    inputs[i] = data_of(arrays[i].ptr());
+    shapes[i] = shape_of(arrays[i].ptr());
+  }
+  Call call(program, shapes.data());
+  const std::vector<Type>& types = call.outputs();
+  Few<void*> outputs(types.size());
+  py::list results(types.size());
+  for (size_t i = 0; i < types.size(); ++i) {
+    PyList_SET_ITEM(results.ptr(), static_cast<Py_ssize_t>(i), new_array(types[i], &outputs[i]).release().ptr());
+  }
+  const py::gil_scoped_release released;
+  call.run(inputs.data(), outputs.data());
+  return results;
+}
+
+/// The kernel and the origin of every step, and the time it took in all timed calls.
+py::list program_times(const Program& program) {
+  const std::vector<int64_t> times = program.times_ns();
+  py::list rows;
+  for (size_t i = 0; i < times.size(); ++i) {
+    const PlanStep& step = program.plan().steps[i];
+    rows.append(py::make_tuple(step.kernel, step.origin, times[i]));
+  }
+  return rows;
+}
+
+py::dict program_memory(Program& program) {
+  const MemoryUse use = program.memory_use();
+  py::list map;
+  for (const MemoryRow& row : use.map) {
+    py::dict item;
+    item["name"] = row.name;
+    item["offset"] = row.piece.offset;
+    item["bytes"] = row.piece.bytes;
+    item["first_step"] = row.piece.first;
+    item["last_step"] = row.piece.last;
+    map.append(item);
+  }
+  py::dict result;
+  result["arena_bytes"] = use.arena_bytes;
+  result["unshared_bytes"] = use.unshared_bytes;
+  result["constant_bytes"] = use.constant_bytes;
+  result["shared_bytes"] = use.shared_bytes;
+  result["map"] = map;
+  return result;
+}
+
+void define(py::module_& module) {
+  module.doc() = "The runtime of symk: tensors that live between calls, and programs.";
+  py::class_<Tensor, std::shared_ptr<Tensor>>(module, "Tensor", "A value that lives between calls.")
+      .def(py::init(&make_tensor), py::arg("value"), "A copy of an array.")
+      .def("read", &read_tensor, "A copy of the value.")
+      .def("write", &write_tensor, py::arg("value"), "Replaces the value; dtype and shape stay.")
+      .def("array", &view_of, "The value itself, as a read-only array.")
+      .def_property_readonly("version", &Tensor::version, "A number that differs after each change.")
+      .def_property_readonly("dtype", [](const Tensor& tensor) { return dtype_name(tensor.type().dtype); })
+      .def_property_readonly("shape", &tensor_shape);
+  py::class_<Program>(module, "Program", "A Plan that can be called, from many threads at once.")
+      .def(py::init(&make_program), py::arg("plan"), py::arg("shared"),
+           "Reads a Plan (bytes). `shared` are the tensors of its shared values, in its order.")
+      .def("run", &run_program, py::arg("inputs"), "The outputs, a list of new arrays, for a list of arrays.")
+      .def("describe", &Program::describe, "The Plan as text.")
+      .def("memory", &program_memory, "Bytes used, and the map of the arena of the last call, as a dict.")
+      .def("profile", &Program::set_profile, py::arg("on"), "Times every step while it is on.")
+      .def("times", &program_times, "A list of (kernel, origin, nanoseconds) over all timed calls.");
+  module.def("threads", &thread_count, "The number of threads that a call uses.");
+  module.def("set_threads", &set_thread_count, py::arg("count"), py::call_guard<py::gil_scoped_release>());
+  module.def("isa", [] { return cpu::isa_name(cpu::active_isa()); }, "The instruction set in use.");
+  module.def("kernels", &kernel_names, "The names of all kernels, sorted.");
+}
+
+}  // namespace
+}  // namespace symk::door
+
+PYBIND11_MODULE(_core, module) {
+  symk::door::load_numpy();
+  py::register_local_exception_translator([](std::exception_ptr failure) {
+    try {
+      if (failure) std::rethrow_exception(failure);
+    } catch (const symk::Error& error) {
+      symk::door::raise(error);
+    }
+  });
+  symk::door::define(module);
+}

@@ -1,0 +1,17 @@
+// Memory of output arrays that have been freed, kept for the next ones: fresh memory costs a page fault per 4 KB.
+#pragma once
+
+#include <cstdint>
+
+namespace symk::door {
+
+/// At least `bytes` bytes, 64-byte aligned, content undefined. Throws Error(kMemory).
+void* take_block(int64_t bytes);
+
+/// Gives a block back. Blocks that would exceed the bound on idle memory are freed.
+void recycle(void* block);
+
+/// Bytes kept for later.
+int64_t idle_bytes();
+
+}  // namespace symk::door

@@ -1,0 +1,404 @@
+// Makes a Bound: types, memory, kernels, addresses, in this order. Everything that can fail for a set of input shapes
+// fails here and not in the steady state.
+#include <algorithm>
+
+#include "runtime/bound.h"
+#include "runtime/error.h"
+
+namespace symk {
+namespace {
+
+Error with_origin(const Error& error, const PlanStep& step) {
+  return step.origin.empty() ? error : Error(error.code(), "in " + step.origin + ": " + error.what());
+}
+
+/// What one kernel sees of its step while it is bound.
+class StepBinding final : public Binding {
+ public:
+  StepBinding(const PlanStep& step, const std::vector<int64_t>& sizes, std::vector<Type> inputs,
+              std::vector<Type> outputs)
+      : step_(step), sizes_(sizes), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+
+  const std::vector<Type>& inputs() const override { return inputs_; }
+  const std::vector<Type>& outputs() const override { return outputs_; }
+
+  int64_t integer(const char* key) const override {
+    const Attribute& found = require(key, "an integer", Attribute::kInteger, Attribute::kSize);
+    return found.tag == Attribute::kSize ? sizes_[found.integer] : found.integer;
+  }
+  int64_t integer(const char* key, int64_t otherwise) const override {
+    return find(key) != nullptr ? integer(key) : otherwise;
+  }
+  double real(const char* key) const override {
+    const Attribute& found = require(key, "a number", Attribute::kReal, Attribute::kInteger);
+    return found.tag == Attribute::kReal ? found.real : static_cast<double>(found.integer);
+  }
+  std::string text(const char* key) const override {
+    return require(key, "a text", Attribute::kText, Attribute::kText).text;
+  }
+  std::string text(const char* key, const char* otherwise) const override {
+    return find(key) != nullptr ? text(key) : otherwise;
+  }
+  std::vector<int64_t> integers(const char* key) const override {
+    const Attribute& found = require(key, "a list of integers", Attribute::kIntegers, Attribute::kSizes);
+    if (found.tag == Attribute::kIntegers) return found.integers;
+    std::vector<int64_t> values;
+    for (int64_t size : found.integers) values.push_back(sizes_[size]);
+    return values;
+  }
+  std::vector<std::string> texts(const char* key) const override {
+    return require(key, "a list of texts", Attribute::kTexts, Attribute::kTexts).texts;
+  }
+
+  void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
+  int64_t scratch() const { return scratch_; }
+
+ private:
+  const Attribute* find(const char* key) const {
+    for (const Attribute& attribute : step_.attributes) {
+      if (attribute.key == key) return &attribute;
+    }
+    return nullptr;
+  }
+
+  const Attribute& require(const char* key, const char* what, Attribute::Tag tag, Attribute::Tag other) const {
+    const Attribute* const found = find(key);
+    if (found != nullptr && (found->tag == tag || found->tag == other)) return *found;
+    throw Error(ErrorCode::kFormat, "[" + step_.kernel + "] the attribute \"" + key + "\" must be " + what +
+                                        "; it is " + (found == nullptr ? "missing." : "something else."));
+  }
+
+  const PlanStep& step_;
+  const std::vector<int64_t>& sizes_;
+  std::vector<Type> inputs_, outputs_;
+  int64_t scratch_ = 0;
+};
+
+}  // namespace
+
+class Binder {
+ public:
+  Binder(Bound& bound, const std::vector<std::shared_ptr<Tensor>>& shared)
+      : bound_(bound), plan_(bound.plan_), shared_(shared), end_(static_cast<int>(plan_.steps.size())) {}
+
+  void bind() {
+    check_inputs();
+    evaluate_types();
+    for (const NamedBuffer& output : plan_.outputs) bound_.output_types_.push_back(types_[output.buffer]);
+    find_lifetimes();
+    choose_outputs();
+    join_in_place();
+    bind_steps();
+    lay_out();
+    address_steps();
+    address_copies();
+  }
+
+ private:
+  // --- types -------------------------------------------------------------------------------------------------------
+  void check_inputs() {
+    for (size_t i = 0; i < plan_.inputs.size(); ++i) {
+      require_input(plan_, i, bound_.inputs_[i], dtype_name(plan_.buffers[plan_.inputs[i].buffer].dtype));
+    }
+    sizes_ = evaluate_sizes(plan_, bound_.inputs_);
+    for (size_t i = 0; i < plan_.inputs.size(); ++i) check_input_sizes(i);
+    for (const Plan::Check& check : plan_.checks) {
+      if (sizes_[check.a] != sizes_[check.b]) {
+        throw Error(ErrorCode::kShape, check.message + " The sizes are " + std::to_string(sizes_[check.a]) +
+                                           " and " + std::to_string(sizes_[check.b]) + ".");
+      }
+    }
+  }
+
+  /// Sizes that several inputs share must agree.
+  void check_input_sizes(size_t input) const {
+    const NamedBuffer& named = plan_.inputs[input];
+    const Buffer& buffer = plan_.buffers[named.buffer];
+    const Shape& given = bound_.inputs_[input];
+    std::vector<int64_t> wanted;
+    for (uint32_t size : buffer.shape) wanted.push_back(sizes_[size]);
+    const std::vector<int64_t> shape(given.size, given.size + given.rank);
+    if (wanted == shape) return;
+    throw Error(ErrorCode::kShape, "[input " + named.name + "] the shape must be " +
+                                       type_text(wanted, dtype_name(buffer.dtype)) +
+                                       " to agree with the other inputs; an array of shape " +
+                                       type_text(shape, dtype_name(buffer.dtype)) + " was given.");
+  }
+
+  void evaluate_types() {
+    types_.reserve(plan_.buffers.size());
+    for (uint32_t i = 0; i < plan_.buffers.size(); ++i) {
+      types_.push_back(bound_type(plan_, i, sizes_));
+      const Buffer& buffer = plan_.buffers[i];
+      if (buffer.kind == Buffer::kAlias && types_[i].count() != types_[buffer.reference].count()) {
+        throw Error(ErrorCode::kShape, "[reshape] the number of elements must stay the same; " +
+                                           type_text(types_[buffer.reference]) + " cannot become " +
+                                           type_text(types_[i]) + ".");
+      }
+    }
+    for (const Plan::Update& update : plan_.updates) check_update(update);
+  }
+
+  void check_update(const Plan::Update& update) const {
+    const Type& wanted = shared_[update.shared]->type();
+    if (types_[update.buffer].bytes() != wanted.bytes()) {
+      throw Error(ErrorCode::kShape, "[update of " + plan_.shared[update.shared].name + "] the new value must be " +
+                                         type_text(wanted) + "; it is " + type_text(types_[update.buffer]) + ".");
+    }
+  }
+
+  // --- memory ------------------------------------------------------------------------------------------------------
+  uint32_t root(uint32_t buffer) const { return plan_.buffers[buffer].root; }
+  bool is_temporary(uint32_t buffer) const { return plan_.buffers[buffer].kind == Buffer::kTemporary; }
+
+  /// The first and the last step that touch each root; `end_` when it is wanted after the last step.
+  void find_lifetimes() {
+    first_.assign(types_.size(), 0);
+    last_.assign(types_.size(), -1);
+    for (int i = 0; i < end_; ++i) {
+      for (uint32_t buffer : plan_.steps[i].inputs) last_[root(buffer)] = i;
+      for (uint32_t buffer : plan_.steps[i].outputs) {
+        first_[buffer] = i;
+        last_[buffer] = std::max(last_[buffer], i);
+      }
+    }
+    for (const NamedBuffer& output : plan_.outputs) last_[root(output.buffer)] = end_;
+    for (const Plan::Update& update : plan_.updates) last_[root(update.buffer)] = end_;
+  }
+
+  /// A temporary that is an output is written straight into the caller's memory, by the first output that it is.
+  void choose_outputs() {
+    output_of_.assign(types_.size(), -1);
+    for (size_t i = 0; i < plan_.outputs.size(); ++i) {
+      const uint32_t buffer = root(plan_.outputs[i].buffer);
+      if (is_temporary(buffer) && output_of_[buffer] < 0) output_of_[buffer] = static_cast<int>(i);
+    }
+  }
+
+  /// Buffers that take over the memory of an input of their step form a group; its head is the first of them.
+  void join_in_place() {
+    head_.resize(types_.size());
+    tail_.resize(types_.size());
+    for (uint32_t i = 0; i < head_.size(); ++i) head_[i] = tail_[i] = i;
+    for (int i = 0; i < end_; ++i) {
+      for (const auto& [output, input] : plan_.steps[i].in_place) join(i, output, input);
+    }
+  }
+
+  void join(int step_number, uint32_t output, uint32_t input) {
+    const PlanStep& step = plan_.steps[step_number];
+    const uint32_t to = step.outputs[output], from = root(step.inputs[input]);
+    if (!is_temporary(to) || !is_temporary(from) || head_[to] != to || tail_[head_[from]] != from) return;
+    if (last_[from] != step_number || types_[to].bytes() != types_[from].bytes()) return;
+    for (uint32_t other : step.inputs) {  // read once more, in another shape: the order of reading would matter
+      if (root(other) == from && !same_shape(types_[other], types_[step.inputs[input]])) return;
+    }
+    head_[to] = head_[from];
+    tail_[head_[from]] = to;
+  }
+
+  static bool same_shape(const Type& a, const Type& b) {
+    return a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape);
+  }
+
+  /// The output whose memory a temporary lies in, or -1: that of the last buffer of its group.
+  int output_memory(uint32_t temporary) const { return output_of_[tail_[head_[temporary]]]; }
+
+  void lay_out() {
+    std::vector<Piece> pieces;
+    std::vector<std::string> names;
+    piece_of_.assign(types_.size(), -1);
+    for (uint32_t i = 0; i < types_.size(); ++i) {
+      if (!is_temporary(i) || head_[i] != i || output_memory(i) >= 0 || last_[i] < 0) continue;
+      piece_of_[i] = static_cast<int>(pieces.size());
+      pieces.push_back({types_[i].bytes(), first_[i], last_[tail_[i]], 0});
+      names.push_back("buffer " + std::to_string(i) + ", " + type_text(types_[i]));
+    }
+    for (size_t i = 0; i < bound_.steps_.size(); ++i) {
+      if (scratch_[i] == 0) continue;
+      const int number = static_cast<int>(bound_.steps_[i].number);
+      bound_.steps_[i].scratch_offset = static_cast<int64_t>(pieces.size());
+      pieces.push_back({scratch_[i], number, number, 0});
+      names.push_back("scratch of step " + std::to_string(number) + ", " + plan_.steps[number].kernel);
+    }
+    stage_updates(pieces, names);
+    bound_.arena_bytes_ = place(pieces);
+    for (auto& step : bound_.steps_) {
+      if (step.scratch_offset >= 0) step.scratch_offset = pieces[step.scratch_offset].offset;
+    }
+    for (auto& update : bound_.updates_) {
+      if (update.staged_offset >= 0) update.staged_offset = pieces[update.staged_offset].offset;
+    }
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      bound_.map_.push_back({names[i], pieces[i]});
+      bound_.unshared_bytes_ = checked_add(bound_.unshared_bytes_, aligned_size(pieces[i].bytes));
+    }
+    pieces_ = std::move(pieces);
+  }
+
+  /// All updates read old values: a source that is itself updated is copied aside first.
+  void stage_updates(std::vector<Piece>& pieces, std::vector<std::string>& names) {
+    std::vector<bool> updated(shared_.size(), false);
+    for (const Plan::Update& update : plan_.updates) updated[update.shared] = true;
+    for (const Plan::Update& update : plan_.updates) {
+      const Buffer& source = plan_.buffers[root(update.buffer)];
+      const bool from_shared = source.kind == Buffer::kShared;
+      if (from_shared && source.reference == static_cast<int64_t>(update.shared)) continue;
+      Bound::UpdateCopy copy;
+      copy.tensor = shared_[update.shared].get();
+      copy.bytes = types_[update.buffer].bytes();
+      if (from_shared && updated[source.reference]) {
+        copy.staged_offset = static_cast<int64_t>(pieces.size());
+        pieces.push_back({copy.bytes, end_, end_, 0});
+        names.push_back("new value of " + plan_.shared[update.shared].name);
+      }
+      bound_.updates_.push_back(copy);
+      update_sources_.push_back(update.buffer);
+    }
+  }
+
+  // --- kernels -----------------------------------------------------------------------------------------------------
+  void bind_steps() {
+    for (int i = 0; i < end_; ++i) {
+      const PlanStep& step = plan_.steps[i];
+      if (writes_nothing(step)) continue;
+      StepBinding binding(step, sizes_, types_of(step.inputs), types_of(step.outputs));
+      Bound::BoundStep made;
+      made.number = static_cast<uint32_t>(i);
+      made.step = bind_kernel(step, binding);
+      bound_.steps_.push_back(std::move(made));
+      scratch_.push_back(binding.scratch());
+    }
+  }
+
+  bool writes_nothing(const PlanStep& step) const {
+    return std::all_of(step.outputs.begin(), step.outputs.end(),
+                       [&](uint32_t buffer) { return types_[buffer].count() == 0; });
+  }
+
+  std::vector<Type> types_of(const std::vector<uint32_t>& buffers) const {
+    std::vector<Type> types;
+    for (uint32_t buffer : buffers) types.push_back(types_[buffer]);
+    return types;
+  }
+
+  static std::unique_ptr<Step> bind_kernel(const PlanStep& step, StepBinding& binding) {
+    const BindFunction bind = find_kernel(step.kernel);
+    if (bind == nullptr) {
+      throw Error(ErrorCode::kDevice, "[" + step.kernel + "] this build has no kernel of that name. Build symk again, "
+                                      "or export the Plan with this release.");
+    }
+    try {
+      return bind(binding);
+    } catch (const Error& error) {
+      throw with_origin(error, step);
+    }
+  }
+
+  // --- addresses ---------------------------------------------------------------------------------------------------
+  void address_steps() {
+    std::vector<bool> rewritten(shared_.size(), false);
+    for (Bound::BoundStep& bound : bound_.steps_) {
+      const PlanStep& step = plan_.steps[bound.number];
+      bound.first_in = bound_.in_.size();
+      bound.first_out = bound_.out_.size();
+      for (uint32_t buffer : step.inputs) address_input(buffer, &rewritten);
+      for (uint32_t buffer : step.outputs) address_output(buffer, rewritten);
+    }
+  }
+
+  /// Adds a slot for reading. A shared value that a step of this call has written has no version of its own yet.
+  void address_input(uint32_t buffer, const std::vector<bool>* rewritten) {
+    const uint32_t source = root(buffer);
+    const Buffer& described = plan_.buffers[source];
+    const auto number = static_cast<uint32_t>(described.reference);
+    const size_t slot = bound_.in_.size();
+    const void* address = nullptr;
+    uint64_t version = 0;
+    switch (described.kind) {
+      case Buffer::kInput: bound_.in_from_inputs_.push_back({slot, number}); break;
+      case Buffer::kConstant:
+        address = plan_.constants[number].data;
+        version = 1;
+        break;
+      case Buffer::kShared:
+        address = shared_[number]->data();
+        if (rewritten != nullptr && !(*rewritten)[number]) {
+          bound_.version_patches_.push_back({slot, shared_[number].get()});
+        }
+        break;
+      default:
+        if (const int output = output_memory(source); output >= 0) {
+          bound_.in_from_outputs_.push_back({slot, static_cast<uint32_t>(output)});
+        } else {
+          bound_.in_from_arena_.push_back({slot, pieces_[piece_of_[head_[source]]].offset});
+        }
+    }
+    bound_.in_.push_back(address);
+    bound_.versions_.push_back(version);
+  }
+
+  void address_output(uint32_t buffer, std::vector<bool>& rewritten) {
+    const size_t slot = bound_.out_.size();
+    void* address = nullptr;
+    if (plan_.buffers[buffer].kind == Buffer::kShared) {
+      const auto number = static_cast<size_t>(plan_.buffers[buffer].reference);
+      address = shared_[number]->data();
+      if (!rewritten[number]) bound_.written_by_steps_.push_back(shared_[number].get());
+      rewritten[number] = true;
+    } else if (const int output = output_memory(buffer); output >= 0) {
+      bound_.out_from_outputs_.push_back({slot, static_cast<uint32_t>(output)});
+    } else {
+      bound_.out_from_arena_.push_back({slot, pieces_[piece_of_[head_[buffer]]].offset});
+    }
+    bound_.out_.push_back(address);
+  }
+
+  void address_copies() {
+    for (size_t i = 0; i < plan_.outputs.size(); ++i) {
+      const uint32_t buffer = plan_.outputs[i].buffer;
+      if (output_of_[root(buffer)] == static_cast<int>(i) || types_[buffer].count() == 0) continue;
+      bound_.output_copies_.push_back({bound_.in_.size(), static_cast<uint32_t>(i), types_[buffer].bytes()});
+      address_input(buffer, nullptr);
+    }
+    for (size_t i = 0; i < bound_.updates_.size(); ++i) {
+      bound_.updates_[i].slot = bound_.in_.size();
+      address_input(update_sources_[i], nullptr);
+    }
+  }
+
+  Bound& bound_;
+  const Plan& plan_;
+  const std::vector<std::shared_ptr<Tensor>>& shared_;
+  const int end_;                          // the number of steps: the time after the last one
+  std::vector<int64_t> sizes_;
+  std::vector<Type> types_;                // per buffer, as all that follow
+  std::vector<int> first_, last_;
+  std::vector<int> output_of_;             // the output that a temporary is, or -1
+  std::vector<uint32_t> head_, tail_;      // of the group that shares memory; tail_ only at heads
+  std::vector<int> piece_of_;              // at heads: its piece, or -1
+  std::vector<Piece> pieces_;
+  std::vector<int64_t> scratch_;           // per bound step
+  std::vector<uint32_t> update_sources_;   // per copying update
+};
+
+Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared, std::vector<Shape> inputs)
+    : plan_(plan), inputs_(std::move(inputs)) {
+  Binder(*this, shared).bind();
+}
+
+void require_input(const Plan& plan, size_t input, const Shape& shape, const char* dtype) {
+  const NamedBuffer& named = plan.inputs[input];
+  const std::vector<int64_t> wanted = plan.known_shape(named.buffer);
+  bool fits = shape.rank == static_cast<int>(wanted.size());
+  for (int axis = 0; fits && axis < shape.rank; ++axis) {
+    fits = wanted[axis] < 0 || wanted[axis] == shape.size[axis];
+  }
+  if (fits) return;
+  const std::vector<int64_t> given(shape.size, shape.size + shape.rank);
+  throw Error(ErrorCode::kShape, "[input " + named.name + "] the shape must be " +
+                                     type_text(wanted, dtype_name(plan.buffers[named.buffer].dtype)) +
+                                     "; an array of shape " + type_text(given, dtype) + " was given.");
+}
+
+}  // namespace symk

@@ -1,0 +1,113 @@
+// The steady state: patch the addresses that changed, run the steps, copy what has to be copied.
+#include "runtime/bound.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "runtime/error.h"
+
+namespace symk {
+namespace {
+
+constexpr int64_t kCopyPart = int64_t{1} << 20;  // bytes: large enough that a part costs more than handing it out
+
+void copy_bytes(void* to, const void* from, int64_t bytes) {
+  if (bytes <= kCopyPart) {
+    std::memcpy(to, from, static_cast<size_t>(bytes));
+    return;
+  }
+  thread_pool().parallel((bytes + kCopyPart - 1) / kCopyPart, [&](int64_t part) {
+    const int64_t begin = part * kCopyPart;
+    std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                static_cast<size_t>(std::min(kCopyPart, bytes - begin)));
+  });
+}
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+bool Bound::fits(const Shape* inputs) const {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    if (!(inputs_[i] == inputs[i])) return false;
+  }
+  return true;
+}
+
+void Bound::set_arena(char* arena) {
+  arena_ = arena;
+  for (const ArenaSlot& slot : in_from_arena_) in_[slot.slot] = arena + slot.offset;
+  for (const ArenaSlot& slot : out_from_arena_) out_[slot.slot] = arena + slot.offset;
+  for (BoundStep& step : steps_) {
+    if (step.scratch_offset >= 0) step.scratch = arena + step.scratch_offset;
+  }
+}
+
+void Bound::run(const void* const* inputs, void* const* outputs, std::atomic<int64_t>* times_ns) {
+  patch(inputs, outputs);
+  // Also when a step fails: an earlier one may have written.
+  struct Changed {
+    const std::vector<Tensor*>& tensors;
+    ~Changed() {
+      for (Tensor* tensor : tensors) tensor->changed();
+    }
+  } changed{written_by_steps_};
+  run_steps(times_ns);
+  copy_outputs(outputs);
+  apply_updates();
+}
+
+void Bound::patch(const void* const* inputs, void* const* outputs) {
+  for (const Patch& patch : in_from_inputs_) in_[patch.slot] = inputs[patch.number];
+  for (const Patch& patch : in_from_outputs_) in_[patch.slot] = outputs[patch.number];
+  for (const Patch& patch : out_from_outputs_) out_[patch.slot] = outputs[patch.number];
+  for (const VersionPatch& patch : version_patches_) versions_[patch.slot] = patch.tensor->version();
+}
+
+void Bound::run_steps(std::atomic<int64_t>* times_ns) {
+  ThreadPool& pool = thread_pool();
+  for (const BoundStep& step : steps_) {
+    Operands operands;
+    operands.in = in_.data() + step.first_in;
+    operands.out = out_.data() + step.first_out;
+    operands.scratch = step.scratch;
+    operands.versions = versions_.data() + step.first_in;
+    const int64_t start = times_ns != nullptr ? now_ns() : 0;
+    const Status status = step.step->run(operands, pool);
+    if (times_ns != nullptr) times_ns[step.number].fetch_add(now_ns() - start);
+    if (status.code != Status::kOk) fail(step, status);
+  }
+}
+
+void Bound::copy_outputs(void* const* outputs) {
+  for (const OutputCopy& copy : output_copies_) {
+    copy_bytes(outputs[copy.output], in_[copy.slot], copy.bytes);
+  }
+}
+
+void Bound::apply_updates() {
+  for (const UpdateCopy& update : updates_) {
+    if (update.staged_offset >= 0) copy_bytes(arena_ + update.staged_offset, in_[update.slot], update.bytes);
+  }
+  for (const UpdateCopy& update : updates_) {
+    const void* const source = update.staged_offset >= 0 ? arena_ + update.staged_offset : in_[update.slot];
+    copy_bytes(update.tensor->data(), source, update.bytes);
+    update.tensor->changed();
+  }
+}
+
+void Bound::fail(const BoundStep& step, const Status& status) const {
+  const PlanStep& described = plan_.steps[step.number];
+  const std::string where = described.origin.empty() ? "" : "in " + described.origin + ": ";
+  throw Error(ErrorCode::kOutOfRange,
+              where + "[" + described.kernel + "] an index must be inside its axis of size " +
+                  std::to_string(status.limit) + "; " + std::to_string(status.value) +
+                  " was given at position " + std::to_string(status.position) + " of the indices.");
+}
+
+}  // namespace symk

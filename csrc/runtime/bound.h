@@ -1,0 +1,104 @@
+// A Plan bound to input shapes: sizes evaluated, kernels bound, memory laid out, every operand's address known but for
+// those that change from call to call. Running it allocates nothing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/kernel.h"
+#include "runtime/layout.h"
+#include "runtime/plan.h"
+#include "runtime/sizes.h"
+#include "runtime/tensor.h"
+
+namespace symk {
+
+/// One line of the memory map: what lies where in the arena, from which step to which.
+struct MemoryRow {
+  std::string name;
+  Piece piece;
+};
+
+class Bound {
+ public:
+  /// Binds all steps. Throws what the sizes, the checks and the kernels' bindings throw, with the step's origin.
+  Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared, std::vector<Shape> inputs);
+
+  bool fits(const Shape* inputs) const;
+  const std::vector<Type>& outputs() const { return output_types_; }
+  int64_t arena_bytes() const { return arena_bytes_; }
+  /// What the arena would take if no memory were used twice.
+  int64_t unshared_bytes() const { return unshared_bytes_; }
+  const std::vector<MemoryRow>& memory_map() const { return map_; }
+
+  /// Says where the arena is; to be called before the first run and when it has moved.
+  void set_arena(char* arena);
+
+  /// Runs all steps and then the updates. Throws Error when a step fails; then no update has happened.
+  /// `times_ns`, if not null, has one counter per step, which grow by the time each took.
+  void run(const void* const* inputs, void* const* outputs, std::atomic<int64_t>* times_ns);
+
+ private:
+  friend class Binder;
+
+  struct BoundStep {
+    std::unique_ptr<Step> step;
+    uint32_t number = 0;                       // in the Plan
+    size_t first_in = 0, first_out = 0;        // where its addresses begin
+    void* scratch = nullptr;
+    int64_t scratch_offset = -1;
+  };
+  struct Patch {                               // an address that is known only at the call
+    size_t slot = 0;
+    uint32_t number = 0;                       // of the input or the output
+  };
+  struct ArenaSlot {
+    size_t slot = 0;
+    int64_t offset = 0;
+  };
+  struct VersionPatch {
+    size_t slot = 0;
+    const Tensor* tensor = nullptr;
+  };
+  struct OutputCopy {
+    size_t slot = 0;
+    uint32_t output = 0;
+    int64_t bytes = 0;
+  };
+  struct UpdateCopy {
+    size_t slot = 0;
+    Tensor* tensor = nullptr;
+    int64_t bytes = 0;
+    int64_t staged_offset = -1;                // in the arena, when the source is itself about to change
+  };
+
+  void patch(const void* const* inputs, void* const* outputs);
+  void run_steps(std::atomic<int64_t>* times_ns);
+  void copy_outputs(void* const* outputs);
+  void apply_updates();
+  [[noreturn]] void fail(const BoundStep& step, const Status& status) const;
+
+  const Plan& plan_;
+  std::vector<Shape> inputs_;
+  std::vector<Type> output_types_;
+  std::vector<BoundStep> steps_;
+  std::vector<const void*> in_;                // addresses of all input operands, and of the sources of copies
+  std::vector<uint64_t> versions_;             // beside in_
+  std::vector<void*> out_;                     // addresses of all output operands
+  std::vector<Patch> in_from_inputs_, in_from_outputs_, out_from_outputs_;
+  std::vector<ArenaSlot> in_from_arena_, out_from_arena_;
+  std::vector<VersionPatch> version_patches_;
+  std::vector<OutputCopy> output_copies_;
+  std::vector<UpdateCopy> updates_;
+  std::vector<Tensor*> written_by_steps_;
+  std::vector<MemoryRow> map_;
+  char* arena_ = nullptr;
+  int64_t arena_bytes_ = 0, unshared_bytes_ = 0;
+};
+
+/// Throws Error(kShape) unless an array of this shape can be fed to this input, as far as no other input matters.
+void require_input(const Plan& plan, size_t input, const Shape& shape, const char* dtype);
+
+}  // namespace symk

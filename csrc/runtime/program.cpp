@@ -1,0 +1,151 @@
+// Contexts and locks around the bindings of a Plan.
+#include "runtime/program.h"
+
+#include <algorithm>
+
+#include "runtime/error.h"
+
+namespace symk {
+namespace {
+
+// Bindings keep packed weights, so their number is bounded; a training loop needs two (the last batch is short), and
+// batches of sequences come in a few dozen lengths.
+constexpr size_t kKeptBindings = 32;
+
+void require_tensor(const Plan& plan, size_t number, const Tensor& tensor) {
+  const NamedBuffer& named = plan.shared[number];
+  const DType dtype = plan.buffers[named.buffer].dtype;
+  const std::vector<int64_t> shape = plan.known_shape(named.buffer);
+  const Type& given = tensor.type();
+  if (given.dtype == dtype && shape == std::vector<int64_t>(given.shape, given.shape + given.rank)) return;
+  throw Error(given.dtype == dtype ? ErrorCode::kShape : ErrorCode::kDtype,
+              "[shared " + named.name + "] the value must be " + type_text(shape, dtype_name(dtype)) + "; " +
+                  type_text(given) + " was given.");
+}
+
+}  // namespace
+
+Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared, const Shape* inputs) {
+  for (auto found = bounds_.begin(); found != bounds_.end(); ++found) {
+    if (!(*found)->fits(inputs)) continue;
+    std::rotate(bounds_.begin(), found, found + 1);
+    grow(bounds_.front()->arena_bytes());
+    return *bounds_.front();
+  }
+  auto made = std::make_unique<Bound>(plan, shared, std::vector<Shape>(inputs, inputs + plan.inputs.size()));
+  if (bounds_.size() == kKeptBindings) bounds_.pop_back();
+  grow(made->arena_bytes());
+  made->set_arena(arena_.data());
+  bounds_.insert(bounds_.begin(), std::move(made));
+  return *bounds_.front();
+}
+
+void Context::grow(int64_t bytes) {
+  if (arena_.data() != nullptr && bytes <= arena_.bytes()) return;
+  arena_ = Block();  // first, since a large arena need not fit twice; should the next line fail, the next call tries again
+  arena_ = Block(bytes);
+  for (auto& bound : bounds_) bound->set_arena(arena_.data());
+}
+
+Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared)
+    : plan_(std::move(plan)), shared_(std::move(shared)) {
+  if (shared_.size() != plan_->shared.size()) {
+    throw Error(ErrorCode::kArgument, "[program] " + std::to_string(plan_->shared.size()) +
+                                          " shared values are required; " + std::to_string(shared_.size()) +
+                                          " were given.");
+  }
+  for (size_t i = 0; i < shared_.size(); ++i) {
+    require_tensor(*plan_, i, *shared_[i]);
+    locks_.push_back({shared_[i].get(), plan_->changes_shared(static_cast<uint32_t>(i))});
+  }
+  std::sort(locks_.begin(), locks_.end(), [](const Lock& a, const Lock& b) { return a.tensor < b.tensor; });
+  for (size_t i = 1; i < locks_.size(); ++i) {
+    if (locks_[i].tensor == locks_[i - 1].tensor) {
+      throw Error(ErrorCode::kArgument, "[program] the shared values must be different tensors; one is given twice.");
+    }
+  }
+  times_ns_ = std::make_unique<std::atomic<int64_t>[]>(plan_->steps.size());
+}
+
+std::vector<int64_t> Program::times_ns() const {
+  std::vector<int64_t> times;
+  for (size_t i = 0; i < plan_->steps.size(); ++i) times.push_back(times_ns_[i].load());
+  return times;
+}
+
+MemoryUse Program::memory_use() {
+  MemoryUse use;
+  use.constant_bytes = plan_->blob.bytes();
+  for (const auto& tensor : shared_) use.shared_bytes += tensor->type().bytes();
+  std::unique_ptr<Context> context = borrow();
+  if (const Bound* bound = context->latest()) {
+    use.arena_bytes = bound->arena_bytes();
+    use.unshared_bytes = bound->unshared_bytes();
+    use.map = bound->memory_map();
+  }
+  give_back(std::move(context));
+  return use;
+}
+
+std::unique_ptr<Context> Program::borrow() {
+  std::unique_ptr<Context> context;
+  contexts_lock_.lock();
+  if (!idle_.empty()) {
+    context = std::move(idle_.back());
+    idle_.pop_back();
+  }
+  contexts_lock_.unlock();
+  return context ? std::move(context) : std::make_unique<Context>();
+}
+
+void Program::give_back(std::unique_ptr<Context> context) {
+  contexts_lock_.lock();
+  try {
+    idle_.push_back(std::move(context));
+  } catch (const std::bad_alloc&) {
+    // It is freed instead: the next call makes another.
+  }
+  contexts_lock_.unlock();
+}
+
+void Program::lock_shared_values() {
+  for (const Lock& lock : locks_) {
+    if (lock.changes) {
+      lock.tensor->lock().lock();
+    } else {
+      lock.tensor->lock().lock_shared();
+    }
+  }
+}
+
+void Program::unlock_shared_values() {
+  for (const Lock& lock : locks_) {
+    if (lock.changes) {
+      lock.tensor->lock().unlock();
+    } else {
+      lock.tensor->lock().unlock_shared();
+    }
+  }
+}
+
+Call::Call(Program& program, const Shape* inputs) : program_(program), context_(program.borrow()) {
+  try {
+    bound_ = &context_->bound(program.plan(), program.shared_, inputs);
+  } catch (...) {
+    program_.give_back(std::move(context_));
+    throw;
+  }
+}
+
+Call::~Call() { program_.give_back(std::move(context_)); }
+
+void Call::run(const void* const* inputs, void* const* outputs) {
+  struct Locked {
+    Program& program;
+    explicit Locked(Program& locked) : program(locked) { program.lock_shared_values(); }
+    ~Locked() { program.unlock_shared_values(); }
+  } locked(program_);
+  bound_->run(inputs, outputs, program_.profile_.load() ? program_.times_ns_.get() : nullptr);
+}
+
+}  // namespace symk
