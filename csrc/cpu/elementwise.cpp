@@ -1,0 +1,325 @@
+// Loops over the arithmetic of csrc/math, for every op and dtype. Floating ops that keep their dtype run on Vec; the rest are
+// plain loops, which the compiler turns into vectors.
+#include "cpu/elementwise.h"
+
+#include "cpu/vec/vec.h"
+#include "math/binary.h"
+#include "math/ternary.h"
+#include "math/unary.h"
+
+// Iterations are independent: an output is one of the inputs or apart from them.
+#if defined(__clang__)
+#define SYMK_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define SYMK_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+template <class T> constexpr DType dtype_of();
+template <> constexpr DType dtype_of<float>() { return DType::kFloat32; }
+template <> constexpr DType dtype_of<double>() { return DType::kFloat64; }
+template <> constexpr DType dtype_of<int8_t>() { return DType::kInt8; }
+template <> constexpr DType dtype_of<int16_t>() { return DType::kInt16; }
+template <> constexpr DType dtype_of<int32_t>() { return DType::kInt32; }
+template <> constexpr DType dtype_of<int64_t>() { return DType::kInt64; }
+template <> constexpr DType dtype_of<uint8_t>() { return DType::kUInt8; }
+template <> constexpr DType dtype_of<bool>() { return DType::kBool; }
+
+/// What stands in memory for T: bool is a byte.
+template <class T> using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+
+template <class T>
+const Stored<T>* read(const void* p) { return static_cast<const Stored<T>*>(p); }
+template <class T>
+Stored<T>* write(void* p) { return static_cast<Stored<T>*>(p); }
+
+// --- loops on Vec ---
+
+template <class Op, class T>
+void unary_vector(const void* const* in, void* out, int64_t n) {
+  using V = Vec<T>;
+  const T* x = read<T>(in[0]);
+  T* y = write<T>(out);
+  int64_t i = 0;
+  for (; i + V::width <= n; i += V::width) Op()(V::load(x + i)).store(y + i);
+  const int rest = static_cast<int>(n - i);
+  if (rest > 0) Op()(V::load_partial(x + i, rest)).store_partial(y + i, rest);
+}
+
+template <class Op, class T>
+void binary_vector(const void* const* in, void* out, int64_t n) {
+  using V = Vec<T>;
+  const T *a = read<T>(in[0]), *b = read<T>(in[1]);
+  T* y = write<T>(out);
+  int64_t i = 0;
+  for (; i + V::width <= n; i += V::width) Op()(V::load(a + i), V::load(b + i)).store(y + i);
+  const int rest = static_cast<int>(n - i);
+  if (rest > 0) Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest)).store_partial(y + i, rest);
+}
+
+// --- loops on scalars ---
+
+template <class Op, class T, class R>
+void unary_scalar(const void* const* in, void* out, int64_t n) {
+  const auto* x = read<T>(in[0]);
+  auto* y = write<R>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<R>(Op()(static_cast<T>(x[i])));
+}
+
+template <class Op, class T, class R>
+void binary_scalar(const void* const* in, void* out, int64_t n) {
+  const auto *a = read<T>(in[0]), *b = read<T>(in[1]);
+  auto* y = write<R>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<R>(Op()(static_cast<T>(a[i]), static_cast<T>(b[i])));
+}
+
+/// C is the dtype of the first operand.
+template <class Op, class C, class T>
+void ternary_scalar(const void* const* in, void* out, int64_t n) {
+  const auto* a = read<C>(in[0]);
+  const auto *b = read<T>(in[1]), *c = read<T>(in[2]);
+  auto* y = write<T>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) {
+    const T yes = static_cast<T>(b[i]), no = static_cast<T>(c[i]);
+    y[i] = Op()(static_cast<C>(a[i]), yes, no);
+  }
+}
+
+// --- casts ---
+
+/// From floating numbers to integers: cut towards zero; what lies outside becomes the nearest limit, NaN becomes 0.
+template <class From, class To>
+SYMK_HD To saturate(From x) {
+  constexpr int digits = sizeof(To) * 8 - (std::is_signed_v<To> ? 1 : 0);
+  constexpr From above = static_cast<From>(uint64_t{1} << (digits - 1)) * From(2);
+  constexpr From lowest = std::is_signed_v<To> ? -above : From(0);
+  constexpr To largest = static_cast<To>((uint64_t{1} << digits) - 1);
+  From inside = x < above ? x : From(0);
+  inside = inside >= lowest ? inside : lowest;
+  const To cut = static_cast<To>(inside);
+  return x != x ? To(0) : (x >= above ? largest : cut);
+}
+
+template <class From, class To>
+SYMK_HD To convert(From x) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return x != From(0);
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    return saturate<From, To>(x);
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+template <class From, class To>
+void cast(const void* const* in, void* out, int64_t n) {
+  const auto* x = read<From>(in[0]);
+  auto* y = write<To>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = convert<From, To>(static_cast<From>(x[i]));
+}
+
+// --- float16, in float32 form while it is computed with ---
+
+SYMK_HD uint32_t float_bits(float x) { return static_cast<uint32_t>(math::bits(x)); }
+SYMK_HD float float_of(uint32_t x) { return math::bit_cast<float>(static_cast<int32_t>(x)); }
+
+SYMK_HD float half_to_float(uint16_t half) {
+  const uint32_t sign = (half & 0x8000u) << 16, rest = (half & 0x7fffu) << 13;
+  const uint32_t finite = float_bits(float_of(rest) * 0x1p112f);  // moves the exponent, denormal numbers too
+  return float_of(sign | (rest >= 0x0f800000u ? rest | 0x7f800000u : finite));
+}
+
+/// Rounds to nearest, halves to even.
+SYMK_HD uint16_t float_to_half(float x) {
+  const uint32_t all = float_bits(x), sign = (all >> 16) & 0x8000u, size = all & 0x7fffffffu;
+  // Adding 1/2 leaves the digits of a denormal result in the low bits.
+  const uint32_t denormal = float_bits(float_of(size) + 0.5f) - float_bits(0.5f);
+  const uint32_t normal = (size - (112u << 23) + 0xfffu + ((size >> 13) & 1u)) >> 13;
+  const uint32_t special = size > 0x7f800000u ? 0x7e00u : 0x7c00u;
+  const uint32_t finite = size < 0x38800000u ? denormal : normal;
+  return static_cast<uint16_t>(sign | (size >= 0x477ff000u ? special : finite));  // 65520 and above are infinite
+}
+
+/// To float32 such that rounding again, to float16, gives what rounding once would: an inexact result gets an odd last bit.
+SYMK_HD float double_to_odd(double x) {
+  const float nearest = static_cast<float>(x);
+  const double back = static_cast<double>(nearest);
+  const bool too_large = __builtin_fabs(back) > __builtin_fabs(x);
+  const bool inexact = (back != x) & (x == x);
+  const int32_t cut = math::bits(nearest) - (too_large ? 1 : 0);
+  return inexact ? math::bit_cast<float>(cut | 1) : nearest;
+}
+
+void widen_half(const void* const* in, void* out, int64_t n) {
+  const uint16_t* x = read<uint16_t>(in[0]);
+  float* y = write<float>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(x[i]);
+}
+void narrow_half(const void* const* in, void* out, int64_t n) {
+  const float* x = read<float>(in[0]);
+  uint16_t* y = write<uint16_t>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = float_to_half(x[i]);
+}
+void round_half(const void* const* in, void* out, int64_t n) {
+  const float* x = read<float>(in[0]);
+  float* y = write<float>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(float_to_half(x[i]));
+}
+void double_to_half(const void* const* in, void* out, int64_t n) {
+  const double* x = read<double>(in[0]);
+  float* y = write<float>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(float_to_half(double_to_odd(x[i])));
+}
+template <class From>
+void cast_to_half(const void* const* in, void* out, int64_t n) {
+  const auto* x = read<From>(in[0]);
+  float* y = write<float>(out);
+  SYMK_INDEPENDENT
+  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(float_to_half(static_cast<float>(x[i])));
+}
+
+template <class T>
+void fill_items(void* out, const void* item, int64_t n) {
+  T value;
+  __builtin_memcpy(&value, item, sizeof(T));
+  T* y = static_cast<T*>(out);
+  for (int64_t i = 0; i < n; ++i) y[i] = value;
+}
+
+void fill(void* out, const void* item, int item_bytes, int64_t n) {
+  switch (item_bytes) {
+    case 1: return fill_items<uint8_t>(out, item, n);
+    case 2: return fill_items<uint16_t>(out, item, n);
+    case 4: return fill_items<uint32_t>(out, item, n);
+    default: return fill_items<uint64_t>(out, item, n);
+  }
+}
+
+// --- the table ---
+
+struct Table {
+  LoopEntry entries[640] = {};
+  int count = 0;
+  constexpr void add(LoopEntry entry) { entries[count++] = entry; }
+};
+
+template <class... Ts> struct Types {};
+using Numbers = Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t>;
+using All = Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, bool>;
+
+/// Calls f.template operator()<Op, T>() for every op and every type in its domain.
+template <class T, class F, class... Ops>
+constexpr void each_op(F& f, math::List<Ops...>) {
+  ([&] { if constexpr (math::in_domain<T>(Ops::domain)) f.template operator()<Ops, T>(); }(), ...);
+}
+template <class Ops, class F, class... Ts>
+constexpr void each(F f, Ops ops, Types<Ts...>) {
+  (each_op<Ts>(f, ops), ...);
+}
+
+struct AddUnary {
+  Table& table;
+  template <class Op, class T> constexpr void operator()() const {
+    if constexpr (std::is_floating_point_v<T>) {
+      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 1, &unary_vector<Op, T>});
+    } else {
+      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 1, &unary_scalar<Op, T, T>});
+    }
+  }
+};
+struct AddUnaryTest {
+  Table& table;
+  template <class Op, class T> constexpr void operator()() const {
+    table.add({Op::name, dtype_of<T>(), DType::kBool, 1, &unary_scalar<Op, T, bool>});
+  }
+};
+struct AddBinary {
+  Table& table;
+  template <class Op, class T> constexpr void operator()() const {
+    if constexpr (std::is_floating_point_v<T>) {
+      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_vector<Op, T>});
+    } else {
+      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
+    }
+  }
+};
+struct AddBinaryScalar {
+  Table& table;
+  template <class Op, class T> constexpr void operator()() const {
+    table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
+  }
+};
+struct AddBinaryTest {
+  Table& table;
+  template <class Op, class T> constexpr void operator()() const {
+    table.add({Op::name, dtype_of<T>(), DType::kBool, 2, &binary_scalar<Op, T, bool>});
+  }
+};
+struct AddWhere {
+  Table& table;
+  template <class Op, class T> constexpr void operator()() const {
+    table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, bool, T>});
+  }
+};
+struct AddTernary {
+  Table& table;
+  template <class Op, class T> constexpr void operator()() const {
+    table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, T, T>});
+  }
+};
+
+constexpr Table make_table() {
+  Table table;
+  each(AddUnary{table}, math::UnaryOps(), Numbers());
+  each(AddUnaryTest{table}, math::UnaryTests(), All());
+  each(AddBinary{table}, math::BinaryOps(), Numbers());
+  each(AddBinaryScalar{table}, math::BinaryScalarOps(), Numbers());
+  each(AddBinaryTest{table}, math::BinaryTests(), All());
+  each(AddWhere{table}, math::List<math::Where>(), All());
+  each(AddTernary{table}, math::List<math::Clip>(), Numbers());
+  return table;
+}
+
+constexpr Table kTable = make_table();
+
+template <class From, class... To>
+constexpr void add_casts(Loop* row, Types<To...>) {
+  ((row[static_cast<int>(dtype_of<To>())] = &cast<From, To>), ...);
+  row[static_cast<int>(DType::kFloat16)] = &cast_to_half<From>;
+}
+template <class... From>
+constexpr void add_all_casts(ElementwiseKernels& kernels, Types<From...>) {
+  (add_casts<From>(kernels.casts[static_cast<int>(dtype_of<From>())], All()), ...);
+}
+
+constexpr ElementwiseKernels make_kernels() {
+  ElementwiseKernels kernels{kTable.entries, kTable.count, {}, &widen_half, &narrow_half, &round_half, &fill};
+  constexpr int half = static_cast<int>(DType::kFloat16);
+  add_all_casts(kernels, All());
+  add_casts<float>(kernels.casts[half], All());
+  kernels.casts[half][half] = &cast<float, float>;
+  kernels.casts[static_cast<int>(DType::kFloat64)][half] = &double_to_half;
+  return kernels;
+}
+
+}  // namespace
+}  // namespace symk::cpu::SYMK_ISA
+
+namespace symk::cpu {
+
+template <> const ElementwiseKernels& ElementwiseKernels::of<Isa::SYMK_ISA>() {
+  static constexpr ElementwiseKernels kernels = SYMK_ISA::make_kernels();
+  return kernels;
+}
+
+}  // namespace symk::cpu

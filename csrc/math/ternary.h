@@ -1,0 +1,23 @@
+// The elementwise ops of three operands: a name, the dtypes it takes, and the arithmetic on scalars.
+#pragma once
+
+#include "math/list.h"
+
+namespace symk::math {
+inline namespace SYMK_ISA {
+
+struct Where {
+  static constexpr const char* name = "where";
+  static constexpr Domain domain = Domain::kAny;
+  template <class T> SYMK_HD T operator()(bool condition, T yes, T no) const { return condition ? yes : no; }
+};
+
+/// min(max(x, low), high); NaN in any operand stays.
+struct Clip {
+  static constexpr const char* name = "clip";
+  static constexpr Domain domain = Domain::kNumbers;
+  template <class T> SYMK_HD T operator()(T x, T low, T high) const { return min_nan(max_nan(x, low), high); }
+};
+
+}  // inline namespace SYMK_ISA
+}  // namespace symk::math
