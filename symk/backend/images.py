@@ -6,7 +6,8 @@ around it; the optimiser removes transpositions that meet.
 import numpy as np
 
 from .. import ops
-from ..graph import ShapeError, dims
+from ..graph import ShapeError, apply, dims
+from ..ops.conv import Conv2dGradInput
 from .common import normalize_data_format, normalize_padding
 
 __all__ = ["conv1d", "conv2d", "conv2d_transpose", "pool2d", "pool3d", "local_conv1d",
@@ -79,7 +80,7 @@ def conv2d_transpose(x, kernel, output_shape, strides=(1, 1), padding="valid", d
     if data_format == "channels_first":
         sizes = sizes[1:] + sizes[:1]
     shape = ops.as_sizes([x.shape[0] if batch is None else batch] + list(sizes))
-    y = ops.conv2d_grad_input(x, kernel, shape, strides, padding, dilation_rate)
+    y = apply(Conv2dGradInput(strides, dilation_rate, padding, shape), x, ops.as_variable(kernel))
     return _restored(y, data_format)
 
 

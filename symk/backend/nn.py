@@ -122,17 +122,18 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 
 def binary_crossentropy(target, output, from_logits=False):
-    """-(target * log(output) + (1 - target) * log(1 - output)), elementwise.
+    """-(target * log(output + e) + (1 - target) * log(1 - output + e)), elementwise; e is `epsilon`.
 
     Args:     output: probabilities, which are kept `epsilon` away from 0 and 1; or, with
               from_logits, what a sigmoid would be applied to.
     """
     output = ops.as_variable(output)
     target = ops.cast(ops.as_variable(target, like=output), output.dtype)
-    if not from_logits:
-        output = _clipped(output)
-        output = ops.log(output / (1.0 - output))
-    return ops.sigmoid_cross_entropy(output, target)
+    if from_logits:
+        return ops.sigmoid_cross_entropy(output, target)
+    output = _clipped(output)
+    return -(target * ops.log(output + settings.epsilon)
+             + (1.0 - target) * ops.log(1.0 - output + settings.epsilon))
 
 
 def _clipped(probabilities):
