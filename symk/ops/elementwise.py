@@ -35,11 +35,12 @@ _two_by_root_pi = 2 / math.sqrt(math.pi)
 # --- numbers -> same ---
 neg = unary("neg", "-x.", np.negative, lambda x, y, g: -g, accepts=NUMBERS)
 sign = unary("sign", "-1, 0 or 1, as x is negative, zero or positive.", np.sign,
-             lambda x, y, g: _zero(x), accepts=NUMBERS)
-abs = unary("abs", "|x|.", np.abs, lambda x, y, g: g * sign(x), accepts=NUMBERS)
+             lambda x, y, g: _zero(x), accepts=NUMBERS, smooth=False)
+abs = unary("abs", "|x|.", np.abs, lambda x, y, g: g * sign(x), accepts=NUMBERS,
+            smooth=False)
 square = unary("square", "x * x.", np.square, lambda x, y, g: g * (x + x), accepts=NUMBERS)
 relu = unary("relu", "max(x, 0).", lambda x: np.maximum(x, 0).astype(x.dtype),
-             lambda x, y, g: where(greater(x, 0), g, 0), accepts=NUMBERS)
+             lambda x, y, g: where(greater(x, 0), g, 0), accepts=NUMBERS, smooth=False)
 
 # --- exponentials and powers ---
 exp = unary("exp", "e ** x.", np.exp, lambda x, y, g: g * y)
@@ -82,7 +83,7 @@ softplus = unary("softplus", "log(1 + exp(x)), without overflow. Source: Maechle
                  lambda x: np.logaddexp(x, 0).astype(x.dtype),
                  lambda x, y, g: g * sigmoid(x), domain=(-8.0, 8.0))
 softsign = unary("softsign", "x / (1 + |x|).", lambda x: x / (1 + np.abs(x)),
-                 lambda x, y, g: g / square(abs(x) + 1))
+                 lambda x, y, g: g / square(abs(x) + 1), smooth=False)
 erf = unary("erf", "2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x.",
             lambda x: _erf(x).astype(x.dtype) if x.ndim else np.asarray(_erf(x), x.dtype),
             lambda x, y, g: g * _two_by_root_pi * exp(-square(x)))
@@ -110,9 +111,11 @@ mod = binary("mod", "a - b * floor(a / b), with the sign of b; an integer modulo
              np.mod, lambda a, b, z, g: (g, -g * floor(a / b)), accepts=NUMBERS,
              domain=(0.6, 9.0), smooth=False)
 maximum = binary("maximum", "The larger; NaN if one is NaN.", np.maximum,
-                 lambda a, b, z, g: _to_chosen(greater_equal(a, b), g), accepts=NUMBERS)
+                 lambda a, b, z, g: _to_chosen(greater_equal(a, b), g), accepts=NUMBERS,
+                 smooth=False)
 minimum = binary("minimum", "The smaller; NaN if one is NaN.", np.minimum,
-                 lambda a, b, z, g: _to_chosen(less_equal(a, b), g), accepts=NUMBERS)
+                 lambda a, b, z, g: _to_chosen(less_equal(a, b), g), accepts=NUMBERS,
+                 smooth=False)
 atan2 = binary("atan2", "The angle of the point (b, a) in (-pi, pi].", np.arctan2,
                lambda a, b, z, g: _atan2_grad(a, b, g), domain=(0.2, 3.0))
 
@@ -163,7 +166,7 @@ elu = binary("elu", "x where x > 0, else alpha * (exp(x) - 1). Source: Clevert e
              lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))).astype(x.dtype),
              lambda x, alpha, y, g: (where(greater(x, 0), g, g * (y + alpha)),
                                      where(greater(x, 0), 0, g * expm1(minimum(x, 0)))),
-             operands=("x", "alpha"))
+             operands=("x", "alpha"), smooth=False)
 sigmoid_cross_entropy = binary(
     "sigmoid_cross_entropy",
     "max(x, 0) - x * t + log1p(exp(-|x|)): the cross-entropy of sigmoid(logits) and targets.",
@@ -198,7 +201,7 @@ _clip = ternary(
         where(logical_and(greater_equal(x, low), less_equal(x, high)), g, 0),
         where(logical_and(less(x, low), less_equal(low, high)), g, 0),
         where(logical_or(greater(x, high), less(high, low)), g, 0)),
-    accepts=NUMBERS, operands=("x", "low", "high"), in_place=((0, 0),),
+    accepts=NUMBERS, operands=("x", "low", "high"), smooth=False, in_place=((0, 0),),
     samples=[sample((3, 4), values((), low=-1.0, high=-0.5), values((), low=0.5, high=1.0)),
              sample((3, 4), (4,), (3, 1)), sample((0,), (), ()), sample((1, 1), (), ())],
     bad=[sample((3,), (4,), (), error="the shapes must broadcast")])

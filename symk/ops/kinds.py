@@ -20,7 +20,7 @@ class Elementwise(Op):
     """One result element from one element of each operand; operands broadcast.
 
     accepts: the dtypes of the operands. result: the dtype of the result, or None for theirs.
-    domain: where tests draw the operands. smooth: whether tests check the second derivative.
+    domain: where tests draw the operands. smooth: False if there are kinks that tests must not meet.
     """
 
     accepts = FLOATS

@@ -4,7 +4,7 @@ import numpy as np
 from ..graph import Op, TensorType, apply, op
 from .checks import FLOATS, need_dtype, need_equal_dtypes, same_size
 from .convert import as_variable, fit
-from .samples import sample
+from .samples import sample, values
 from .window import check_geometry, output_size, pad_widths, pair, tap
 
 __all__ = ["max_pool2d", "average_pool2d"]
@@ -15,6 +15,7 @@ class _Pool(Op):
 
     accepts = FLOATS
     domain = (-2.0, 2.0)
+    smooth = True
 
     def _result(self, x):
         """The type of a pool of x."""
@@ -78,6 +79,8 @@ class MaxPool2d(_Pool):
     strides: tuple = (2, 2)
     padding: str = "valid"
 
+    smooth = False
+
     def infer(self, x):
         return self._result(x)
 
@@ -98,6 +101,11 @@ class MaxPool2d(_Pool):
            sample((1, 4, 4, 1), padding="full", error="padding must be")]
 
 
+def _pooled(shape, attributes):
+    """The maxima of the x before it."""
+    return values(shape, derive=lambda x: MaxPool2d(**attributes).reference(x))
+
+
 @op("max_pool2d_grad", kind="pool")
 class MaxPool2dGrad(_Pool):
     """g put where the maximum of its window was taken: the first of equals.
@@ -109,7 +117,7 @@ class MaxPool2dGrad(_Pool):
     strides: tuple = (2, 2)
     padding: str = "valid"
 
-    piecewise = True  # constant in x and y, but for jumps
+    differences = (2,)  # tests move g alone: in x and y it is constant, but for jumps
 
     def infer(self, x, y, g):
         wanted = self._result(x)
@@ -128,7 +136,7 @@ class MaxPool2dGrad(_Pool):
         pick = MaxPool2dPick(self.window, self.strides, self.padding)
         return None, None, apply(pick, x, y, v)
 
-    samples = [sample(x, y, y, **a) for x, y, a in _ROWS]
+    samples = [sample(x, _pooled(y, a), y, **a) for x, y, a in _ROWS]
     bad = [sample((1, 4, 4, 1), (1, 2, 2, 1), (1, 2, 3, 1), error="g must have the shape")]
 
 
@@ -143,7 +151,7 @@ class MaxPool2dPick(_Pool):
     strides: tuple = (2, 2)
     padding: str = "valid"
 
-    piecewise = True
+    differences = (2,)
 
     def infer(self, x, y, v):
         self._need_type("y", y, self._result(x))
@@ -161,7 +169,7 @@ class MaxPool2dPick(_Pool):
         back = MaxPool2dGrad(self.window, self.strides, self.padding)
         return None, None, apply(back, x, y, g)
 
-    samples = [sample(x, y, x, **a) for x, y, a in _ROWS]
+    samples = [sample(x, _pooled(y, a), x, **a) for x, y, a in _ROWS]
     bad = [sample((1, 4, 4, 1), (1, 2, 2, 1), (1, 4, 3, 1), error="v must have the shape")]
 
 
@@ -172,8 +180,6 @@ class AveragePool2d(_Pool):
     window: tuple = (2, 2)
     strides: tuple = (2, 2)
     padding: str = "valid"
-
-    smooth = True
 
     def infer(self, x):
         return self._result(x)

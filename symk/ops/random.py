@@ -126,7 +126,8 @@ class RandomIntegers(_Random):
 
     def reference(self, key):
         u = uniform(key, self.shape, "float64")
-        return self.low + np.floor(u * float(self.high - self.low)).astype("int64")
+        steps = np.floor(u * float(self.high - self.low)).astype("int64")
+        return (self.low + steps).astype(self.dtype)
 
     samples = _rows(("int32", "int64", "uint8"), low=3, high=100)
     bad = [sample(_KEY, shape=(2,), low=3, high=3, error="high must be above low")]

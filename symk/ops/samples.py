@@ -9,10 +9,11 @@ __all__ = ["Draw", "Sample", "sample", "values"]
 class Draw:
     """How to draw one input. `dtype` None: each dtype under test; `low`, `high` None: the domain."""
 
-    __slots__ = ("shape", "dtype", "low", "high", "exact")
+    __slots__ = ("shape", "dtype", "low", "high", "exact", "derive")
 
-    def __init__(self, shape, dtype=None, low=None, high=None, exact=None):
-        self.shape, self.dtype, self.low, self.high, self.exact = shape, dtype, low, high, exact
+    def __init__(self, shape, dtype=None, low=None, high=None, exact=None, derive=None):
+        self.shape, self.dtype, self.low, self.high = shape, dtype, low, high
+        self.exact, self.derive = exact, derive
 
     def __repr__(self):
         return "%s%s" % (self.dtype or "", self.shape)
@@ -38,6 +39,10 @@ def sample(*inputs, error=None, **attributes):
     return Sample(inputs, attributes, error)
 
 
-def values(shape, dtype=None, low=None, high=None, exact=None):
-    """An input with a dtype of its own, drawn from [low, high]; or exactly the array `exact`."""
-    return Draw(tuple(shape), dtype, low, high, exact)
+def values(shape, dtype=None, low=None, high=None, exact=None, derive=None):
+    """An input that is not drawn from the op's domain.
+
+    Args:     dtype: its own dtype. low, high: drawn from [low, high]. exact: just this value.
+              derive: a function of the inputs before it, for one that must fit to them.
+    """
+    return Draw(tuple(shape), dtype, low, high, exact, derive)

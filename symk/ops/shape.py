@@ -195,7 +195,8 @@ class Pad(_Move):
         return x.with_shape(size + b + a for size, b, a in zip(x.shape, self.before, self.after))
 
     def reference(self, x):
-        return np.pad(x, tuple(zip(self.before, self.after)), "constant",
+        widths = np.array([self.before, self.after], dtype="int64").T  # also where there are none
+        return np.pad(x, widths, "constant",
                       constant_values=np.asarray(self.value).astype(x.dtype))
 
     def grad(self, x, y, g):
