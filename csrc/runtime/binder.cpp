@@ -64,8 +64,18 @@ class StepBinding final : public Binding {
   const Attribute& require(const char* key, const char* what, Attribute::Tag tag, Attribute::Tag other) const {
     const Attribute* const found = find(key);
     if (found != nullptr && (found->tag == tag || found->tag == other)) return *found;
+    if (found != nullptr && is_list(tag) && is_empty_list(*found)) return *found;
     throw Error(ErrorCode::kFormat, "[" + step_.kernel + "] the attribute \"" + key + "\" must be " + what +
                                         "; it is " + (found == nullptr ? "missing." : "something else."));
+  }
+
+  static bool is_list(Attribute::Tag tag) {
+    return tag == Attribute::kIntegers || tag == Attribute::kTexts;
+  }
+
+  /// A list without items is written as one of integers, whatever the kernel takes it for.
+  static bool is_empty_list(const Attribute& attribute) {
+    return attribute.tag == Attribute::kIntegers && attribute.integers.empty();
   }
 
   const PlanStep& step_;
