@@ -2,12 +2,13 @@
 from ..config import settings
 from ..graph.errors import GraphError
 from ..graph.node import Variable
+from .native import NativeProgram
 from .reference import ReferenceProgram
 from .request import prepare
 
 __all__ = ["Function", "function"]
 
-_MODES = ("native", "reference")
+_PROGRAMS = {"native": NativeProgram, "reference": ReferenceProgram}
 
 
 def function(inputs, outputs, updates=(), givens=None, name=None, mode=None):
@@ -32,14 +33,14 @@ class Function:
 
     def __init__(self, inputs, outputs, updates=(), givens=None, name=None, mode=None):
         mode = settings.mode if mode is None else mode
-        if mode not in _MODES:
+        if mode not in _PROGRAMS:
             raise GraphError("[function] mode must be one of %s; %r was given."
-                             % (", ".join(_MODES), mode))
+                             % (", ".join(_PROGRAMS), mode))
         self._single = isinstance(outputs, Variable)
         self.request = prepare(inputs, [outputs] if self._single else outputs, updates, givens,
                                name)
         self.mode = mode
-        self._program = ReferenceProgram(self.request)
+        self._program = _PROGRAMS[mode](self.request)
         self._run = self._program.run
 
     def __call__(self, *arrays):

@@ -1,9 +1,12 @@
 """What `infer` rules share: axes, broadcasting and dtypes, checked and refused in one form."""
+import contextlib
+import threading
+
 from ..graph import DtypeError, ShapeError, dims
 from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 
 __all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "broadcast_shapes",
-           "same_size", "need_dtype", "need_equal_dtypes", "need_rank"]
+           "same_size", "recorded_needs", "need_dtype", "need_equal_dtypes", "need_rank"]
 
 ANY = DTYPES
 BOOL = ("bool",)
@@ -53,13 +56,31 @@ def broadcast_shapes(name, *types):
     return shape
 
 
+_state = threading.local()
+
+
+@contextlib.contextmanager
+def recorded_needs():
+    """Collects what `infer` rules called inside had to leave open: [(size, size, message)]."""
+    needs = _state.needs = []
+    try:
+        yield needs
+    finally:
+        _state.needs = None
+
+
 def same_size(name, a, b, what):
     """The size of two axes that must be equal: the known one, if only one is known.
+
+    Where that shows only in a call, the need is recorded, and becomes a check of the Plan.
 
     Raises:   ShapeError, saying `what` was required, when they differ for certain.
     """
     if dims.known_different(a, b):
         raise ShapeError("[%s] %s: %s != %s." % (name, what, a, b))
+    needs = getattr(_state, "needs", None)
+    if needs is not None and a != b:
+        needs.append((a, b, "[%s] %s" % (name, what)))
     return a if isinstance(b, dims.Dim) else b
 
 

@@ -1,0 +1,85 @@
+"""What may be overwritten: results over operands, and updates straight into shared variables.
+
+An update is written by its step into the shared variable if nothing reads the old value after that
+step, and if no step that can fail comes after it: a failed call leaves all variables unchanged.
+"""
+from ..graph.dtype import size_bytes
+from ..graph.node import Shared
+
+__all__ = ["in_place_pairs", "choose_direct_updates", "root"]
+
+# The kernels that can fail in the middle of a run: they check values against the size of an axis.
+_FALLIBLE = ("gather", "scatter_add", "sparse_softmax_cross_entropy")
+
+
+def root(variable):
+    """The variable whose memory this one is: looks through nodes of kind "shape"."""
+    while variable.node is not None and variable.node.op.kind == "shape":
+        variable = variable.node.inputs[0]
+    return variable
+
+
+def in_place_pairs(node):
+    """The (output, input) positions where the output may take the memory of the input."""
+    if node.op.kind not in ("elementwise", "fused"):
+        return tuple(node.op.in_place)
+    operands = list(dict.fromkeys(node.inputs))
+    return tuple((i, j) for i, output in enumerate(node.outputs)
+                 for j, operand in enumerate(operands) if _same_layout(output, operand))
+
+
+def _same_layout(a, b):
+    return a.shape == b.shape and size_bytes(a.dtype) == size_bytes(b.dtype)
+
+
+def choose_direct_updates(order, request):
+    """Decides which updates are written straight into their variables.
+
+    Returns:  (order, direct): the nodes with those steps at the end, and {value: Shared}.
+    """
+    candidates = _candidates(request)
+    last = _with_dependents(order, {value.node for value in candidates})
+    if any(node.op.name in _FALLIBLE for node in last):
+        return order, {}
+    order = ([node for node in order if node not in last]
+             + [node for node in order if node in last])
+    return order, _without_late_readers(order, candidates)
+
+
+def _candidates(request):
+    """{value: Shared} of the updates whose step could write into the variable."""
+    kept = {root(output) for output in request.outputs}
+    counts = {}
+    for _, value in request.updates:
+        counts[root(value)] = counts.get(root(value), 0) + 1
+    return {value: shared for shared, value in request.updates
+            if value.node is not None and value.node.op.kind in ("elementwise", "fused")
+            and value.shape == shared.shape and counts[value] == 1
+            and value not in kept and shared not in kept and shared not in counts}
+
+
+def _with_dependents(order, nodes):
+    """The nodes and all that depend on them."""
+    found = set()
+    for node in order:
+        if node in nodes or any(v.node in found for v in node.inputs if v.node is not None):
+            found.add(node)
+    return found
+
+
+def _without_late_readers(order, candidates):
+    """The candidates whose variable nobody reads after, or in a way that forbids it."""
+    place = {node: number for number, node in enumerate(order)}
+    last_read, direct = {}, {}
+    wanted = set(candidates.values())
+    for node in order:
+        for variable in node.inputs:
+            source = root(variable)
+            if isinstance(source, Shared) and source in wanted and node.op.kind != "shape":
+                # A view of another shape, read by the step that writes, counts as a later reader.
+                late = 0 if variable is source else 0.5
+                last_read[source] = max(last_read.get(source, -1), place[node] + late)
+    for value, shared in candidates.items():
+        if last_read.get(shared, -1) <= place[value.node]:
+            direct[value] = shared
+    return direct
