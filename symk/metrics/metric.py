@@ -1,0 +1,141 @@
+"""Metric: a small layer whose state gathers what it needs over many batches.
+
+`update_state` gives the updates of one batch, `result` the value of the state, `reset_states` sets
+the state to zero. Sums, means and means of functions are here; the other metrics build on them.
+"""
+import numpy as np
+
+from .. import backend as K
+from ..engine.layer import Layer
+from ..graph.walk import rebuild
+from ..losses import broadcast_weights, squeeze_or_expand_dimensions
+from ..registry import register
+
+__all__ = ["Metric", "Reduce", "Sum", "Mean", "MeanMetricWrapper"]
+
+
+class Metric(Layer):
+    """The base of all metrics. One of your own defines `update_state` and `result`.
+
+    Calling a metric updates it and gives the result with this batch included.
+    """
+
+    def __init__(self, name=None, dtype=None, **kwargs):
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        self.stateful = True
+        self.built = True
+        self.update_state = self._recording(self.update_state)
+
+    def _recording(self, update_state):
+        """The method, noting its updates as those of the layer."""
+        def recording(*args, **kwargs):
+            with K.name_scope(self.name):
+                updates = update_state(*args, **kwargs)
+            self.add_update(list(updates))
+            return updates
+        return recording
+
+    def add_weight(self, name, shape=(), initializer="zeros", dtype=None):
+        """A variable of the state, which is not trained."""
+        with K.name_scope(self.name):
+            return super().add_weight(name=name, shape=shape, dtype=dtype, trainable=False,
+                                      initializer=initializer)
+
+    def update_state(self, *args, **kwargs):
+        """The updates for one batch: pairs (variable, new value)."""
+        raise NotImplementedError
+
+    def result(self):
+        """The metric's value, an expression of the state."""
+        raise NotImplementedError
+
+    def result_after(self, updates):
+        """The value that `result` has once these updates are done."""
+        return rebuild([self.result()], dict(updates))[0]
+
+    def __call__(self, *args, **kwargs):
+        return self.result_after(self.update_state(*args, **kwargs))
+
+    def reset_states(self):
+        """Sets the state to zero."""
+        K.batch_set_value([(weight, np.zeros(K.int_shape(weight))) for weight in self.weights])
+
+    def get_config(self):
+        return {"name": self.name, "dtype": self.dtype}
+
+
+_SUM, _OVER_BATCH, _WEIGHTED_MEAN = "sum", "sum_over_batch_size", "weighted_mean"
+
+
+class Reduce(Metric):
+    """Adds up values and, for a mean, what to divide by.
+
+    Args:     reduction: "sum", "sum_over_batch_size" (divided by the number of values) or
+              "weighted_mean" (divided by the sum of the weights).
+    """
+
+    def __init__(self, reduction, name, dtype=None):
+        super().__init__(name=name, dtype=dtype)
+        if reduction not in (_SUM, _OVER_BATCH, _WEIGHTED_MEAN):
+            raise ValueError("[Reduce] reduction must be %r, %r or %r; %r was given."
+                             % (_SUM, _OVER_BATCH, _WEIGHTED_MEAN, reduction))
+        self.reduction = reduction
+        self.total = self.add_weight("total")
+        if reduction != _SUM:
+            self.count = self.add_weight("count")
+
+    def update_state(self, values, sample_weight=None):
+        values = K.cast(values, self.dtype)
+        counts = K.ones_like(values)
+        if sample_weight is not None:
+            weights = K.cast(sample_weight, self.dtype)
+            values, _, weights = squeeze_or_expand_dimensions(values, sample_weight=weights)
+            weights = broadcast_weights(weights, values)
+            values = values * weights
+            if self.reduction == _WEIGHTED_MEAN:
+                counts = counts * weights
+        updates = [K.update_add(self.total, K.sum(values))]
+        if self.reduction != _SUM:
+            updates.append(K.update_add(self.count, K.sum(counts)))
+        return updates
+
+    def result(self):
+        return self.total if self.reduction == _SUM else self.total / self.count
+
+
+@register("metric")
+class Sum(Reduce):
+    """The sum of all values, times their weights."""
+
+    def __init__(self, name="sum", dtype=None):
+        super().__init__(_SUM, name, dtype)
+
+
+@register("metric")
+class Mean(Reduce):
+    """The weighted mean of all values."""
+
+    def __init__(self, name="mean", dtype=None):
+        super().__init__(_WEIGHTED_MEAN, name, dtype)
+
+
+@register("metric")
+class MeanMetricWrapper(Mean):
+    """The weighted mean of a function of (y_true, y_pred).
+
+    Args:     fn: gives one value per sample, or per element.
+              kwargs: passed on to fn.
+    """
+
+    def __init__(self, fn, name=None, dtype=None, **kwargs):
+        super().__init__(name, dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true, y_pred = K.cast(y_true, self.dtype), K.cast(y_pred, self.dtype)
+        y_pred, y_true, _ = squeeze_or_expand_dimensions(y_pred, y_true)
+        return super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
+
+    def get_config(self):
+        return dict(super().get_config(), **self._fn_kwargs)
