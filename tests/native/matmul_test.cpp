@@ -108,8 +108,8 @@ void check(const Case& c) {
     }
     if (product(c.c_lead) * c.m * c.n * c.k > 200000) break;  // once is enough for the large ones
   }
-  // k roundings of sums that stay below k / 2 by far.
-  const double bound = (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16) * (static_cast<double>(c.k) / 2 + 8);
+  // k roundings of sums that stay below k by far.
+  const double bound = (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16) * (static_cast<double>(c.k) + 16);
   ++cases;
   if (!(worst <= bound)) {
     ++failures;

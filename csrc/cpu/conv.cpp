@@ -1,0 +1,55 @@
+// Convolutions from register tiles that gather over taps.
+#include "cpu/conv.h"
+
+#include "cpu/tile.h"
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/// A panel of B is used by all rows of all blocks before the next one is touched.
+template <class T>
+void run(const TapJob<T>& job) {
+  constexpr int64_t columns = kTileColumns<T>;
+  Tile<T> tile;
+  tile.a_row = job.a_row;
+  tile.a_depth = job.a_depth;
+  tile.taps = job.taps;
+  tile.tap_count = job.tap_count;
+  tile.depth = job.depth;
+  tile.b_step = columns;
+  tile.c_row = job.c_row;
+  tile.accumulate = job.accumulate;
+  tile.activation = job.activation;
+  for (int64_t j = 0; j < job.n; j += columns) {
+    tile.b = job.b + j / columns * job.panel_step;
+    tile.columns = static_cast<int>(smaller(columns, job.n - j));
+    tile.bias = job.bias ? job.bias + j : nullptr;
+    for (int64_t block = 0; block < job.blocks; ++block) {
+      for (int64_t i = 0; i < job.m; i += kTileRows) {
+        tile.a = job.a + block * job.a_block + i * job.a_row;
+        tile.c = job.c + block * job.c_block + i * job.c_row + j;
+        compute_tile(tile, static_cast<int>(smaller(kTileRows, job.m - i)), job.a_row == 1);
+      }
+    }
+  }
+}
+
+template <class T>
+constexpr ConvFunctions<T> functions() {
+  return {kTileRows, kTileColumns<T>, &pack_columns<T>, &run<T>};
+}
+
+}  // namespace
+}  // namespace symk::cpu::SYMK_ISA
+
+namespace symk::cpu {
+
+template <>
+const ConvKernels& ConvKernels::of<Isa::SYMK_ISA>() {
+  static constexpr ConvKernels table = {SYMK_ISA::functions<float>(), SYMK_ISA::functions<double>()};
+  return table;
+}
+
+}  // namespace symk::cpu

@@ -1,0 +1,47 @@
+// The functions of convolutions for one instruction set; conv_step.cpp and conv_kernel_step.cpp cut the work.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/activation.h"
+#include "cpu/isa.h"
+
+namespace symk::cpu {
+
+/// `blocks` products of one shape, with the same B: C[p] = act(A[p] B + bias). Row i of A[p] gathers `depth` elements,
+/// a_depth apart, at each tap: they begin at a + p * a_block + i * a_row + taps[t]. One of a_row and a_depth is 1.
+/// For a convolution a block is an output row; for its gradient by the kernel, a row of the kernel.
+template <class T>
+struct TapJob {
+  const T* a;
+  int64_t a_block, a_row, a_depth;
+  const int64_t* taps;
+  int64_t tap_count, depth;
+  const T* b;            // panels of packed columns, each `panel_step` elements behind the one before
+  int64_t panel_step;
+  T* c;
+  int64_t c_block, c_row;
+  int64_t blocks, m, n;
+  bool accumulate;           // add to what is in C
+  const T* bias;             // null or n values
+  Activation<T> activation;  // null or applied to finished values
+};
+
+template <class T>
+struct ConvFunctions {
+  int64_t tile_rows, tile_columns;
+  /// Packs columns first .. first + tile_columns - 1 of B; element (d, j) of B is b[d * row + j * column].
+  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t first, T* packed);
+  void (*run)(const TapJob<T>& job);
+};
+
+struct ConvKernels {
+  ConvFunctions<float> float32;
+  ConvFunctions<double> float64;
+  template <Isa isa> static const ConvKernels& of();
+};
+template <> const ConvKernels& ConvKernels::of<Isa::portable>();
+template <> const ConvKernels& ConvKernels::of<Isa::avx2>();
+template <> const ConvKernels& ConvKernels::of<Isa::avx512>();
+
+}  // namespace symk::cpu

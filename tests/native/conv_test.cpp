@@ -1,0 +1,182 @@
+// conv2d and its two gradients against plain loops in double: strides, dilation, padding, sizes around every tile, empty
+// sizes, bias and activation.
+#include <cmath>
+#include <cstdio>
+#include <random>
+
+#include "run_kernel.h"
+
+using namespace symk;
+using symk::test::BoundKernel;
+using symk::test::GivenBinding;
+using symk::test::type_of;
+
+namespace {
+
+int failures = 0;
+int cases = 0;
+
+struct Axis {
+  int64_t x, kernel, stride, dilation;
+  int64_t y(bool same) const {
+    const int64_t reach = kernel > 0 ? (kernel - 1) * dilation + 1 : 0;
+    if (same) return (x + stride - 1) / stride;
+    return x < reach ? 0 : (x - reach) / stride + 1;
+  }
+  int64_t before(bool same) const {
+    const int64_t reach = kernel > 0 ? (kernel - 1) * dilation + 1 : 0;
+    return same ? std::max<int64_t>(0, (y(same) - 1) * stride + reach - x) / 2 : 0;
+  }
+};
+
+struct Case {
+  int64_t batch, in, out;
+  Axis rows, columns;
+  bool same;
+};
+
+template <class T>
+std::vector<T> random_values(int64_t count, int seed) {
+  std::mt19937 generator(static_cast<unsigned>(seed));
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  std::vector<T> values(static_cast<size_t>(count));
+  for (T& value : values) value = static_cast<T>(uniform(generator));
+  return values;
+}
+
+/// Calls visit(x index, w index, y index) for every product of the convolution.
+template <class F>
+void each_product(const Case& c, F&& visit) {
+  const int64_t oh = c.rows.y(c.same), ow = c.columns.y(c.same);
+  for (int64_t b = 0; b < c.batch; ++b) {
+    for (int64_t oy = 0; oy < oh; ++oy) {
+      for (int64_t ox = 0; ox < ow; ++ox) {
+        for (int64_t ky = 0; ky < c.rows.kernel; ++ky) {
+          for (int64_t kx = 0; kx < c.columns.kernel; ++kx) {
+            const int64_t iy = oy * c.rows.stride + ky * c.rows.dilation - c.rows.before(c.same);
+            const int64_t ix = ox * c.columns.stride + kx * c.columns.dilation - c.columns.before(c.same);
+            if (iy < 0 || iy >= c.rows.x || ix < 0 || ix >= c.columns.x) continue;
+            for (int64_t i = 0; i < c.in; ++i) {
+              for (int64_t o = 0; o < c.out; ++o) {
+                visit(((b * c.rows.x + iy) * c.columns.x + ix) * c.in + i,
+                      ((ky * c.columns.kernel + kx) * c.in + i) * c.out + o, ((b * oh + oy) * ow + ox) * c.out + o);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+void report(const Case& c, const char* kernel, size_t bytes, double error) {
+  ++failures;
+  std::printf("FAIL %s %zu bytes: batch %ld in %ld out %ld x %ldx%ld w %ldx%ld stride %ld,%ld dilation %ld,%ld %s: %g\n",
+              kernel, bytes, long(c.batch), long(c.in), long(c.out), long(c.rows.x), long(c.columns.x),
+              long(c.rows.kernel), long(c.columns.kernel), long(c.rows.stride), long(c.columns.stride),
+              long(c.rows.dilation), long(c.columns.dilation), c.same ? "same" : "valid", error);
+}
+
+template <class T>
+void compare(const Case& c, const char* kernel, const std::vector<T>& got, const std::vector<double>& wanted,
+             double terms) {
+  double worst = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const double error = std::fabs(static_cast<double>(got[i]) - wanted[i]);
+    worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+  }
+  ++cases;
+  // One rounding per term of sums that stay below the number of terms by far.
+  if (!(worst <= (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16) * (terms + 16))) report(c, kernel, sizeof(T), worst);
+}
+
+template <class T>
+void check(const Case& c) {
+  const DType dtype = sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
+  const int64_t oh = c.rows.y(c.same), ow = c.columns.y(c.same);
+  const Type x_type = type_of(dtype, {c.batch, c.rows.x, c.columns.x, c.in});
+  const Type w_type = type_of(dtype, {c.rows.kernel, c.columns.kernel, c.in, c.out});
+  const Type y_type = type_of(dtype, {c.batch, oh, ow, c.out});
+  const auto x = random_values<T>(x_type.count(), 1), w = random_values<T>(w_type.count(), 2);
+  const auto g = random_values<T>(y_type.count(), 3), bias = random_values<T>(c.out, 4);
+  GivenBinding binding;
+  binding.list_values = {{"strides", {c.rows.stride, c.columns.stride}},
+                         {"dilation", {c.rows.dilation, c.columns.dilation}}};
+  binding.text_values = {{"padding", c.same ? "same" : "valid"}};
+
+  std::vector<double> y_wanted(g.size()), dx_wanted(x.size()), dw_wanted(w.size());
+  each_product(c, [&](int64_t i, int64_t j, int64_t k) {
+    const auto xi = static_cast<size_t>(i), wj = static_cast<size_t>(j), yk = static_cast<size_t>(k);
+    y_wanted[yk] += static_cast<double>(x[xi]) * static_cast<double>(w[wj]);
+    dx_wanted[xi] += static_cast<double>(g[yk]) * static_cast<double>(w[wj]);
+    dw_wanted[wj] += static_cast<double>(x[xi]) * static_cast<double>(g[yk]);
+  });
+  std::vector<T> y(g.size(), T(1e30)), dx(x.size(), T(1e30)), dw(w.size(), T(1e30));
+  const double window = static_cast<double>(c.rows.kernel * c.columns.kernel);
+
+  binding.in = {x_type, w_type};
+  binding.out = {y_type};
+  BoundKernel("conv2d", binding).run({x.data(), w.data()}, {y.data()});
+  compare(c, "conv2d", y, y_wanted, window * static_cast<double>(c.in));
+  binding.in.push_back(type_of(dtype, {c.out}));
+  binding.text_values["activation"] = "relu";
+  BoundKernel("conv2d", binding).run({x.data(), w.data(), bias.data()}, {y.data()});
+  for (size_t i = 0; i < y_wanted.size(); ++i) {
+    y_wanted[i] = std::max(0.0, y_wanted[i] + static_cast<double>(bias[i % bias.size()]));
+  }
+  compare(c, "conv2d bias relu", y, y_wanted, window * static_cast<double>(c.in));
+
+  binding.text_values.erase("activation");
+  binding.in = {y_type, w_type};
+  binding.out = {x_type};
+  BoundKernel("conv2d_grad_input", binding).run({g.data(), w.data()}, {dx.data()});
+  compare(c, "conv2d_grad_input", dx, dx_wanted, window * static_cast<double>(c.out));
+  binding.in = {x_type, y_type};
+  binding.out = {w_type};
+  BoundKernel("conv2d_grad_kernel", binding).run({x.data(), g.data()}, {dw.data()});
+  compare(c, "conv2d_grad_kernel", dw, dw_wanted, static_cast<double>(c.batch * oh * ow));
+}
+
+void check_both(const Case& c) {
+  check<float>(c);
+  check<double>(c);
+}
+
+}  // namespace
+
+int main() {
+  const int64_t sizes[] = {0, 1, 2, 5, 8}, kernels[] = {1, 2, 3}, strides[] = {1, 2, 3}, dilations[] = {1, 2};
+  int turn = 0;
+  for (int64_t x : sizes) {
+    for (int64_t kernel : kernels) {
+      for (int64_t stride : strides) {
+        for (int64_t dilation : dilations) {
+          for (bool same : {false, true}) {
+            const int64_t other = turn % 5 + 3;  // the other axis takes its own values
+            const Axis columns = {other, turn % 3 + 1, turn / 3 % 3 + 1, turn / 2 % 2 + 1};
+            check_both({2, turn % 4, turn % 3 + 1, {x, kernel, stride, dilation}, columns, same});
+            check_both({1, 3, turn % 20, columns, {x, kernel, stride, dilation}, same});
+            ++turn;
+          }
+        }
+      }
+    }
+  }
+  for (int64_t out : {7, 8, 9, 15, 16, 17, 31, 32, 33, 65}) {
+    for (int64_t in : {1, 3, 13, 14, 15, 16, 29}) {
+      check_both({1, in, out, {6, 3, 1, 1}, {15, 3, 1, 1}, true});
+      check_both({2, in, out, {5, 1, 1, 1}, {4, 1, 1, 1}, false});
+    }
+  }
+  for (int64_t width : {13, 14, 15, 27, 28, 29, 43}) check_both({1, 4, 6, {9, 3, 1, 1}, {width, 3, 1, 1}, true});
+  check_both({3, 16, 40, {28, 3, 1, 1}, {28, 3, 1, 1}, true});      // many parts
+  check_both({40, 5, 40, {7, 3, 1, 1}, {7, 3, 1, 1}, true});        // some images at once
+  check_both({1, 3, 16, {64, 7, 2, 1}, {64, 7, 2, 1}, true});
+  check_both({1, 512, 33, {5, 3, 1, 1}, {6, 3, 1, 1}, true});       // channels a page apart
+  check_both({2, 512, 64, {4, 1, 1, 1}, {4, 1, 1, 1}, false});
+  check_both({0, 3, 4, {5, 3, 1, 1}, {5, 3, 1, 1}, true});
+  check_both({2, 3, 4, {9, 3, 1, 4}, {9, 2, 7, 3}, true});
+  check_both({2, 3, 4, {3, 0, 1, 1}, {3, 2, 1, 1}, true});
+  std::printf("conv2d: %d cases, %d failures\n", cases, failures);
+  return failures != 0;
+}
