@@ -8,6 +8,12 @@
 namespace symk::math {
 inline namespace SYMK_ISA {
 
+// (exp(r) - 1 - r) / r^2
+SYMK_TABLE constexpr float kExponentialTermsF32[] = {0.5f, 0.166666672f, 0.0416664779f, 0.00833319221f, 0.00139337045f, 0.000199584625f};
+SYMK_TABLE constexpr double kExponentialTermsF64[] = {
+    0.5, 0.16666666666666677, 0.041666666666666678, 0.0083333333333214347, 0.0013888888888877438, 0.00019841269886599516,
+    2.4801587340642151e-5, 2.7557243746710079e-6, 2.7557259175514988e-7, 2.5109195217447697e-8, 2.0919512817222168e-9};
+
 template <class T> struct ExponentialTable;
 template <> struct ExponentialTable<float> {
   static constexpr float log2_e = 1.44269504f;
@@ -16,8 +22,7 @@ template <> struct ExponentialTable<float> {
   static constexpr float lowest = -104.0f, highest = 90.0f;  // exp is zero below; infinity above, half of it too
   static constexpr float minus_one = -30.0f, all_infinite = 89.0f;  // expm1 is -1 below, infinity above
   static constexpr float tanh_one = 9.1f;                    // tanh is 1 above
-  // (exp(r) - 1 - r) / r^2
-  static constexpr float terms[] = {0.5f, 0.166666672f, 0.0416664779f, 0.00833319221f, 0.00139337045f, 0.000199584625f};
+  SYMK_HD static constexpr auto& terms() { return kExponentialTermsF32; }
 };
 template <> struct ExponentialTable<double> {
   static constexpr double log2_e = 1.4426950408889634;
@@ -26,9 +31,7 @@ template <> struct ExponentialTable<double> {
   static constexpr double lowest = -746.0, highest = 711.0;
   static constexpr double minus_one = -50.0, all_infinite = 709.9;
   static constexpr double tanh_one = 20.0;
-  static constexpr double terms[] = {
-      0.5, 0.16666666666666677, 0.041666666666666678, 0.0083333333333214347, 0.0013888888888877438, 0.00019841269886599516,
-      2.4801587340642151e-5, 2.7557243746710079e-6, 2.7557259175514988e-7, 2.5109195217447697e-8, 2.0919512817222168e-9};
+  SYMK_HD static constexpr auto& terms() { return kExponentialTermsF64; }
 };
 
 /// x = exponent * ln(2) + rest, |rest| <= ln(2) / 2. `shifted` is the exponent in the place of a float's exponent bits.
@@ -51,7 +54,7 @@ SYMK_HD auto reduce_exponent(V x) {
 /// exp(r) - 1 for |r| <= ln(2) / 2.
 template <class V>
 SYMK_HD V expm1_reduced(V r) {
-  return fma(r * r, polynomial(r, ExponentialTable<Lane<V>>::terms), r);
+  return fma(r * r, polynomial(r, ExponentialTable<Lane<V>>::terms()), r);
 }
 
 /// y * 2^n, rounded once; `shifted` is n in the place of the exponent bits, |n| at most twice the format's largest.

@@ -10,9 +10,12 @@
 #define SYMK_ISA host
 #endif
 
+// SYMK_HD marks a function, SYMK_TABLE an array of coefficients, that device code uses as well.
 #ifdef __CUDACC__
-#define SYMK_HD __host__ __device__ __forceinline__
+#define SYMK_HD __device__ __forceinline__
+#define SYMK_TABLE __device__
 #else
+#define SYMK_TABLE
 #define SYMK_HD inline __attribute__((always_inline))
 #endif
 

@@ -9,19 +9,22 @@
 namespace symk::math {
 inline namespace SYMK_ISA {
 
+// (log(1 + f) - f + f^2 / 2) / f^3
+SYMK_TABLE constexpr float kLogarithmTermsF32[] = {0.333333105f, -0.25f, 0.200022265f, -0.166685268f, 0.142181218f,
+                                  -0.123964213f, 0.118885927f, -0.117258288f, 0.0680491775f};
+// (log((1 + s) / (1 - s)) - 2 s) / s^3 in s^2
+SYMK_TABLE constexpr double kLogarithmTermsF64[] = {0.66666666666666663, 0.40000000000004893, 0.28571428569423291, 0.22222222605136921,
+                                   0.18181778493170692, 0.15386983319262623, 0.13252261480661709, 0.13233844032059033};
+
 template <class T> struct LogarithmTable;
 template <> struct LogarithmTable<float> {
   static constexpr int32_t root_half = 0x3f3504f3;  // the bits of sqrt(1/2)
-  // (log(1 + f) - f + f^2 / 2) / f^3
-  static constexpr float terms[] = {0.333333105f, -0.25f, 0.200022265f, -0.166685268f, 0.142181218f,
-                                    -0.123964213f, 0.118885927f, -0.117258288f, 0.0680491775f};
+  SYMK_HD static constexpr auto& terms() { return kLogarithmTermsF32; }
   static constexpr float far = 0x1p13f;  // from here on asinh and acosh are log(2 x)
 };
 template <> struct LogarithmTable<double> {
   static constexpr int64_t root_half = 0x3fe6a09e667f3bcd;
-  // (log((1 + s) / (1 - s)) - 2 s) / s^3 in s^2
-  static constexpr double terms[] = {0.66666666666666663, 0.40000000000004893, 0.28571428569423291, 0.22222222605136921,
-                                     0.18181778493170692, 0.15386983319262623, 0.13252261480661709, 0.13233844032059033};
+  SYMK_HD static constexpr auto& terms() { return kLogarithmTermsF64; }
   static constexpr double far = 0x1p28;
 };
 
@@ -35,9 +38,9 @@ SYMK_HD V log_reduced(V f, V exponent) {
   if constexpr (kIsDouble<V>) {
     const V s = f / (V(T(2)) + f);
     const V z = s * s;
-    y = s * fma(z, polynomial(z, LogarithmTable<T>::terms), half_square);
+    y = s * fma(z, polynomial(z, LogarithmTable<T>::terms()), half_square);
   } else {
-    y = f * f * f * polynomial(f, LogarithmTable<T>::terms);
+    y = f * f * f * polynomial(f, LogarithmTable<T>::terms());
   }
   y = fma(exponent, V(Table::ln2_low), y);
   return fma(exponent, V(Table::ln2_high), f + (y - half_square));

@@ -8,12 +8,12 @@
 namespace symk::math {
 inline namespace SYMK_ISA {
 
-constexpr float kSineTerms[] = {-0.166666552f, 0.00833219104f, -0.000195186105f};          // (sin(x) / x - 1) / x^2
-constexpr float kCosineTerms[] = {0.0416666456f, -0.0013887313f, 2.4432964e-5f};           // (cos(x) - 1 + x^2 / 2) / x^4
-constexpr float kTangentTerms[] = {0.333331436f, 0.133390844f, 0.0533906892f, 0.0244961269f, 0.00302308565f,
+SYMK_TABLE constexpr float kSineTerms[] = {-0.166666552f, 0.00833219104f, -0.000195186105f};          // (sin(x) / x - 1) / x^2
+SYMK_TABLE constexpr float kCosineTerms[] = {0.0416666456f, -0.0013887313f, 2.4432964e-5f};           // (cos(x) - 1 + x^2 / 2) / x^4
+SYMK_TABLE constexpr float kTangentTerms[] = {0.333331436f, 0.133390844f, 0.0533906892f, 0.0244961269f, 0.00302308565f,
                                    0.00943853334f};                                        // (tan(x) / x - 1) / x^2
-constexpr float kArcsineTerms[] = {0.166667536f, 0.0749527663f, 0.0454714522f, 0.0241787955f, 0.0421625003f};
-constexpr float kArctangentTerms[] = {-0.333331436f, 0.19993566f, -0.142093986f, 0.106595658f, -0.0753864646f,
+SYMK_TABLE constexpr float kArcsineTerms[] = {0.166667536f, 0.0749527663f, 0.0454714522f, 0.0241787955f, 0.0421625003f};
+SYMK_TABLE constexpr float kArctangentTerms[] = {-0.333331436f, 0.19993566f, -0.142093986f, 0.106595658f, -0.0753864646f,
                                       0.0430533662f, -0.0162714031f, 0.00289678201f};
 
 constexpr float kPi = 3.14159265f, kPiRest = -8.74227766e-8f;  // their sum is pi
