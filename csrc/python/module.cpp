@@ -2,12 +2,13 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include <array>
+#include <algorithm>
 #include <cstring>
 
 #include "cpu/dispatch.h"
 #include "python/arrays.h"
 #include "runtime/error.h"
+#include "runtime/few.h"
 #include "runtime/kernel.h"
 #include "runtime/program.h"
 
@@ -96,23 +97,6 @@ std::unique_ptr<Program> make_program(const py::bytes& plan, std::vector<std::sh
   const auto bytes = static_cast<std::string_view>(plan);
   return std::make_unique<Program>(read_plan(bytes.data(), bytes.size()), std::move(shared));
 }
-
-/// Memory for a few items on the stack, for many on the heap: most programs have a few inputs and outputs.
-template <class T>
-class Few {
- public:
-  explicit Few(size_t count) {
-    if (count > items_.size()) many_.resize(count);
-    begin_ = count > items_.size() ? many_.data() : items_.data();
-  }
-  T* data() { return begin_; }
-  T& operator[](size_t index) { return begin_[index]; }
-
- private:
-  std::array<T, 8> items_{};
-  std::vector<T> many_;
-  T* begin_;
-};
 
 py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
   const NamedBuffer& named = plan.inputs[number];
