@@ -1,0 +1,30 @@
+// A number as the bits of an element of a dtype, for the constants of bindings. For *_step.cpp files.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "cpu/half.h"
+#include "runtime/view.h"
+
+namespace symk::cpu {
+
+template <class T>
+uint64_t bits_of(T value) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(T));
+  return bits;
+}
+
+/// The bits of `value` as an element of `dtype`, in the low bytes.
+inline uint64_t element_bits(double value, DType dtype) {
+  switch (dtype) {
+    case DType::kFloat32: return bits_of(static_cast<float>(value));
+    case DType::kFloat64: return bits_of(value);
+    case DType::kFloat16: return half_bits(value);
+    case DType::kBool: return value != 0 ? 1 : 0;
+    default: return bits_of(static_cast<int64_t>(value));
+  }
+}
+
+}  // namespace symk::cpu

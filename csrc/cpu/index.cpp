@@ -1,0 +1,137 @@
+// The loops of gather, scatter_add and one_hot. Row numbers were checked by `read` before any other loop sees them.
+#include "cpu/index.h"
+
+#include <cstring>
+#include <type_traits>
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+template <class Index>
+int64_t read_indices(const void* data, int64_t first, int64_t last, int64_t limit, int64_t* rows) {
+  const Index* indices = static_cast<const Index*>(data);
+  for (int64_t i = first; i < last; ++i) {
+    const int64_t index = static_cast<int64_t>(indices[i]);
+    const int64_t row = index < 0 ? index + limit : index;
+    if (row < 0 || row >= limit) return i;
+    rows[i] = row;
+  }
+  return -1;
+}
+
+/// Rows of one item.
+template <class T>
+void gather_items(const IndexPlan& plan, const void* data, const int64_t* rows, int64_t first,
+                  int64_t last, void* result) {
+  const T* x = static_cast<const T*>(data);
+  T* y = static_cast<T*>(result);
+  for (int64_t i = first; i < last;) {
+    const int64_t outer = i / plan.count, end = (outer + 1) * plan.count;
+    const T* source = x + outer * plan.limit;
+    const int64_t* row = rows - outer * plan.count;
+    for (const int64_t stop = end < last ? end : last; i < stop; ++i) y[i] = source[row[i]];
+  }
+}
+
+void gather_rows(const IndexPlan& plan, const void* data, const int64_t* rows, int64_t first,
+                 int64_t last, void* result) {
+  const int64_t bytes = plan.row * plan.item;
+  const char* x = static_cast<const char*>(data);
+  char* y = static_cast<char*>(result);
+  int64_t outer = first / plan.count, place = first % plan.count;
+  for (int64_t i = first; i < last; ++i) {
+    std::memcpy(y + i * bytes, x + (outer * plan.limit + rows[place]) * bytes,
+                static_cast<size_t>(bytes));
+    if (++place == plan.count) {
+      place = 0;
+      ++outer;
+    }
+  }
+}
+
+void gather(const IndexPlan& plan, const void* x, const int64_t* rows, int64_t first, int64_t last,
+            void* y) {
+  switch (plan.row * plan.item) {
+    case 1: return gather_items<int8_t>(plan, x, rows, first, last, y);
+    case 2: return gather_items<int16_t>(plan, x, rows, first, last, y);
+    case 4: return gather_items<int32_t>(plan, x, rows, first, last, y);
+    case 8: return gather_items<int64_t>(plan, x, rows, first, last, y);
+    default: return gather_rows(plan, x, rows, first, last, y);
+  }
+}
+
+/// Integers wrap.
+template <class T>
+[[gnu::always_inline]] inline T plus(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) return a + b;
+  else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+
+template <class T>
+void scatter_add(const IndexPlan& plan, const void* data, const int64_t* rows, int64_t outer,
+                 int64_t first, int64_t last, void* result) {
+  const int64_t width = plan.row;
+  const T* g = static_cast<const T*>(data) + outer * plan.count * width;
+  T* __restrict y = static_cast<T*>(result) + outer * plan.limit * width;
+  std::memset(y + first * width, 0, static_cast<size_t>((last - first) * width) * sizeof(T));
+  for (int64_t i = 0; i < plan.count; ++i) {
+    const int64_t row = rows[i];
+    if (row < first || row >= last) continue;
+    const T* from = g + i * width;
+    T* to = y + row * width;
+    for (int64_t j = 0; j < width; ++j) to[j] = plus(to[j], from[j]);
+  }
+}
+
+template <class Index, class T>
+void one_hot(const void* data, int64_t depth, int64_t first, int64_t last, uint64_t one,
+             void* result) {
+  const Index* indices = static_cast<const Index*>(data);
+  T* y = static_cast<T*>(result);
+  std::memset(y + first * depth, 0, static_cast<size_t>((last - first) * depth) * sizeof(T));
+  for (int64_t i = first; i < last; ++i) {
+    const int64_t index = static_cast<int64_t>(indices[i]);
+    if (index >= 0 && index < depth) y[i * depth + index] = static_cast<T>(one);
+  }
+}
+
+template <class Index>
+constexpr void set_indices(IndexKernels& table, DType dtype) {
+  const int place = static_cast<int>(dtype);
+  table.read[place] = read_indices<Index>;
+  table.one_hot[place][0] = one_hot<Index, uint8_t>;
+  table.one_hot[place][1] = one_hot<Index, uint16_t>;
+  table.one_hot[place][2] = one_hot<Index, uint32_t>;
+  table.one_hot[place][3] = one_hot<Index, uint64_t>;
+}
+
+constexpr IndexKernels make_table() {
+  IndexKernels table = {};
+  table.gather = gather;
+  set_indices<int8_t>(table, DType::kInt8);
+  set_indices<int16_t>(table, DType::kInt16);
+  set_indices<int32_t>(table, DType::kInt32);
+  set_indices<int64_t>(table, DType::kInt64);
+  set_indices<uint8_t>(table, DType::kUInt8);
+  table.scatter_add[static_cast<int>(DType::kFloat32)] = scatter_add<float>;
+  table.scatter_add[static_cast<int>(DType::kFloat64)] = scatter_add<double>;
+  table.scatter_add[static_cast<int>(DType::kInt8)] = scatter_add<int8_t>;
+  table.scatter_add[static_cast<int>(DType::kInt16)] = scatter_add<int16_t>;
+  table.scatter_add[static_cast<int>(DType::kInt32)] = scatter_add<int32_t>;
+  table.scatter_add[static_cast<int>(DType::kInt64)] = scatter_add<int64_t>;
+  table.scatter_add[static_cast<int>(DType::kUInt8)] = scatter_add<uint8_t>;
+  return table;
+}
+
+}  // namespace
+}  // namespace symk::cpu::SYMK_ISA
+
+namespace symk::cpu {
+
+template <>
+const IndexKernels& IndexKernels::of<Isa::SYMK_ISA>() {
+  static constexpr IndexKernels table = SYMK_ISA::make_table();
+  return table;
+}
+
+}  // namespace symk::cpu

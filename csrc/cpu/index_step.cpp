@@ -1,0 +1,138 @@
+// Binds gather, scatter_add and one_hot. All indices are checked before anything is written.
+#include "cpu/index.h"
+
+#include <atomic>
+
+#include "cpu/dispatch.h"
+#include "cpu/element_bits.h"
+#include "cpu/lambda_step.h"
+
+namespace symk::cpu {
+namespace {
+
+constexpr int64_t kIndicesPerPart = 32 * 1024;
+
+IndexPlan plan_rows(const Type& addressed, const Type& indices, int axis) {
+  IndexPlan plan;
+  for (int i = 0; i < axis; ++i) plan.outer *= addressed.shape[i];
+  for (int i = axis + 1; i < addressed.rank; ++i) plan.row *= addressed.shape[i];
+  plan.limit = addressed.shape[axis];
+  plan.count = indices.count();
+  plan.item = static_cast<int>(item_bytes(addressed.dtype));
+  return plan;
+}
+
+int64_t index_at(DType dtype, const void* indices, int64_t i) {
+  switch (dtype) {
+    case DType::kInt8: return static_cast<const int8_t*>(indices)[i];
+    case DType::kInt16: return static_cast<const int16_t*>(indices)[i];
+    case DType::kInt32: return static_cast<const int32_t*>(indices)[i];
+    case DType::kUInt8: return static_cast<const uint8_t*>(indices)[i];
+    default: return static_cast<const int64_t*>(indices)[i];
+  }
+}
+
+/// Reads and checks all indices into `rows`; the status names the first that is outside.
+class IndexReader {
+ public:
+  IndexReader(const char* name, const Type& indices, int64_t limit)
+      : read_(kernels<IndexKernels>().read[static_cast<int>(indices.dtype)]),
+        dtype_(indices.dtype),
+        count_(indices.count()),
+        limit_(limit) {
+    if (read_ == nullptr) throw no_dtype(name, indices.dtype);
+  }
+
+  int64_t scratch_bytes() const { return count_ * static_cast<int64_t>(sizeof(int64_t)); }
+
+  Status read(const void* indices, int64_t* rows, ThreadPool& pool) const {
+    std::atomic<int64_t> first_bad{count_};
+    run_parts(pool, count_, kIndicesPerPart, [&](int64_t first, int64_t last) {
+      const int64_t bad = read_(indices, first, last, limit_, rows);
+      if (bad < 0) return;
+      int64_t known = first_bad.load();
+      while (bad < known && !first_bad.compare_exchange_weak(known, bad)) {
+      }
+    });
+    const int64_t position = first_bad.load();
+    if (position == count_) return Status();
+    return {Status::kOutOfRange, index_at(dtype_, indices, position), position, limit_};
+  }
+
+ private:
+  IndexKernels::Read read_;
+  DType dtype_;
+  int64_t count_, limit_;
+};
+
+std::unique_ptr<Step> bind_gather(Binding& binding) {
+  const Type& x = binding.inputs()[0];
+  const Type& indices = binding.inputs()[1];
+  const IndexPlan plan = plan_rows(x, indices, static_cast<int>(binding.integer("axis")));
+  const IndexReader reader("gather", indices, plan.limit);
+  binding.need_scratch(reader.scratch_bytes());
+  const auto gather = kernels<IndexKernels>().gather;
+  const int64_t units = plan.row == 0 ? 0 : plan.outer * plan.count;
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
+    int64_t* rows = static_cast<int64_t*>(operands.scratch);
+    const Status status = reader.read(operands.in[1], rows, pool);
+    if (status.code != Status::kOk) return status;
+    run_parts(pool, units, units_per_part(plan.row * plan.item), [&](int64_t first, int64_t last) {
+      gather(plan, operands.in[0], rows, first, last, operands.out[0]);
+    });
+    return Status();
+  });
+}
+
+std::unique_ptr<Step> bind_scatter_add(Binding& binding) {
+  const Type& indices = binding.inputs()[1];
+  const Type& y = binding.outputs()[0];
+  const IndexPlan plan = plan_rows(y, indices, static_cast<int>(binding.integer("axis")));
+  const IndexReader reader("scatter_add", indices, plan.limit);
+  binding.need_scratch(reader.scratch_bytes());
+  const auto scatter_add = kernels<IndexKernels>().scatter_add[static_cast<int>(y.dtype)];
+  if (scatter_add == nullptr) throw no_dtype("scatter_add", y.dtype);
+  // Each part owns a range of destinations and looks at all indices, so ranges are few.
+  constexpr int64_t most_ranges = 16;
+  const int64_t bytes = plan.limit * plan.row * plan.item;
+  const int64_t ranges = std::min(most_ranges, ceil_div(bytes, kPartBytes));
+  const int64_t per_range = ceil_div(plan.limit, std::max<int64_t>(1, ranges));
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
+    int64_t* rows = static_cast<int64_t*>(operands.scratch);
+    const Status status = reader.read(operands.in[1], rows, pool);
+    if (status.code != Status::kOk || ranges == 0) return status;
+    run_parts(pool, plan.outer * ranges, units_per_part(bytes / ranges), [&](int64_t part, int64_t end) {
+      for (; part < end; ++part) {
+        const int64_t first = std::min(plan.limit, part % ranges * per_range);
+        const int64_t last = std::min(plan.limit, first + per_range);
+        scatter_add(plan, operands.in[0], rows, part / ranges, first, last, operands.out[0]);
+      }
+    });
+    return Status();
+  });
+}
+
+std::unique_ptr<Step> bind_one_hot(Binding& binding) {
+  const Type& indices = binding.inputs()[0];
+  const Type& y = binding.outputs()[0];
+  const int64_t depth = y.shape[y.rank - 1], item = item_bytes(y.dtype);
+  const int size = item == 8 ? 3 : item == 4 ? 2 : item == 2 ? 1 : 0;
+  const auto one_hot = kernels<IndexKernels>().one_hot[static_cast<int>(indices.dtype)][size];
+  if (one_hot == nullptr) throw no_dtype("one_hot", indices.dtype);
+  const uint64_t one = element_bits(1, y.dtype);
+  const int64_t count = indices.count();
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
+    run_parts(pool, count, units_per_part(depth * item), [&](int64_t first, int64_t last) {
+      one_hot(operands.in[0], depth, first, last, one, operands.out[0]);
+    });
+  });
+}
+
+const KernelEntry entries[] = {
+    {"gather", bind_gather},
+    {"scatter_add", bind_scatter_add},
+    {"one_hot", bind_one_hot},
+};
+
+}  // namespace
+}  // namespace symk::cpu

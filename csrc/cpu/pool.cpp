@@ -1,0 +1,308 @@
+// Pooling, vectors over channels. The place of a maximum is not stored: the gradient finds it again from x and y, as the
+// first element of the window, in row-major order, that equals y or is NaN.
+#include "cpu/pool.h"
+
+#include <cstring>
+
+#include "cpu/vec/vec.h"
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+struct Range {
+  int64_t first, last;
+};
+
+/// The part of a window inside the image.
+[[gnu::always_inline]] inline Range clip(int64_t start, int64_t length, int64_t limit) {
+  const int64_t end = start + length;
+  return {start < 0 ? 0 : start, end < limit ? end : limit};
+}
+
+[[gnu::always_inline]] inline Range window_rows(const PoolPlan& plan, int64_t row) {
+  return clip(row * plan.stride_height - plan.pad_top, plan.window_height, plan.height);
+}
+[[gnu::always_inline]] inline Range window_columns(const PoolPlan& plan, int64_t column) {
+  return clip(column * plan.stride_width - plan.pad_left, plan.window_width, plan.width);
+}
+
+/// Where results touch i: the first and last window along one axis that contain it.
+[[gnu::always_inline]] inline Range windows_of(int64_t i, int64_t window, int64_t stride,
+                                               int64_t pad, int64_t results) {
+  const int64_t beyond = i + pad - window + 1;
+  const int64_t first = beyond <= 0 ? 0 : (beyond + stride - 1) / stride;
+  const int64_t last = (i + pad) / stride + 1;
+  return {first, last < results ? last : results};
+}
+
+/// Rows of dx that belong to results first..last-1.
+Range owned_rows(const PoolPlan& plan, int64_t first, int64_t last) {
+  const int64_t start = first * plan.stride_height - plan.pad_top;
+  const int64_t end = last * plan.stride_height - plan.pad_top;
+  const bool whole = last == plan.out_height;
+  return {first == 0 || start < 0 ? 0 : (start < plan.height ? start : plan.height),
+          whole || end > plan.height ? plan.height : (end < 0 ? 0 : end)};
+}
+
+/// Calls f(channel, lanes) for vectors of channels; lanes < width only at the end.
+template <class T, class F>
+[[gnu::always_inline]] inline void for_channels(int64_t channels, F&& f) {
+  constexpr int width = Vec<T>::width;
+  int64_t c = 0;
+  for (; c + width <= channels; c += width) f(c, width);
+  if (c < channels) f(c, static_cast<int>(channels - c));
+}
+
+template <class T>
+[[gnu::always_inline]] inline Vec<T> load(const T* p, int lanes) {
+  return lanes == Vec<T>::width ? Vec<T>::load(p) : Vec<T>::load_partial(p, lanes);
+}
+template <class T>
+[[gnu::always_inline]] inline void store(Vec<T> v, T* p, int lanes) {
+  if (lanes == Vec<T>::width) v.store(p);
+  else v.store_partial(p, lanes);
+}
+
+/// y at one position, folded by `combine` from `start` over the window.
+template <class T, class Combine>
+[[gnu::always_inline]] inline Vec<T> fold_window(const PoolPlan& plan, const T* x, Range rows,
+                                                 Range columns, int lanes, Vec<T> start,
+                                                 Combine&& combine) {
+  const int64_t pixel = plan.channels, line = plan.width * pixel;
+  Vec<T> total = start;
+  for (int64_t i = rows.first; i < rows.last; ++i) {
+    for (int64_t j = columns.first; j < columns.last; ++j) {
+      total = combine(total, load(x + i * line + j * pixel, lanes));
+    }
+  }
+  return total;
+}
+
+/// Calls f(row, column, rows, columns) for results of rows first..last-1 and the windows that make them.
+template <class F>
+[[gnu::always_inline]] inline void for_results(const PoolPlan& plan, int64_t first, int64_t last,
+                                               F&& f) {
+  for (int64_t row = first; row < last; ++row) {
+    const Range rows = window_rows(plan, row);
+    for (int64_t column = 0; column < plan.out_width; ++column) {
+      f(row, column, rows, window_columns(plan, column));
+    }
+  }
+}
+
+template <class T>
+void max_pool(const PoolPlan& plan, const void* data, int64_t image, int64_t first, int64_t last,
+              void* result) {
+  const T* x = static_cast<const T*>(data) + image * plan.height * plan.width * plan.channels;
+  T* y = static_cast<T*>(result) + image * plan.out_height * plan.out_width * plan.channels;
+  const Vec<T> start(-static_cast<T>(__builtin_inf()));
+  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
+    T* out = y + (row * plan.out_width + column) * plan.channels;
+    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
+      const Vec<T> top = fold_window(plan, x + c, rows, columns, lanes, start,
+                                     [](Vec<T> a, Vec<T> b) { return max_nan(a, b); });
+      store(top, out + c, lanes);
+    });
+  });
+}
+
+/// The number of elements in a window, at least 1.
+template <class T>
+T size_of_window(Range rows, Range columns) {
+  const int64_t count = (rows.last - rows.first) * (columns.last - columns.first);
+  return static_cast<T>(count > 0 ? count : 1);
+}
+
+template <class T>
+void average_pool(const PoolPlan& plan, const void* data, int64_t image, int64_t first,
+                  int64_t last, void* result) {
+  const T* x = static_cast<const T*>(data) + image * plan.height * plan.width * plan.channels;
+  T* y = static_cast<T*>(result) + image * plan.out_height * plan.out_width * plan.channels;
+  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
+    T* out = y + (row * plan.out_width + column) * plan.channels;
+    const Vec<T> count(size_of_window<T>(rows, columns));
+    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
+      const Vec<T> sum = fold_window(plan, x + c, rows, columns, lanes, Vec<T>::zero(),
+                                     [](Vec<T> a, Vec<T> b) { return a + b; });
+      store(sum / count, out + c, lanes);
+    });
+  });
+}
+
+/// Walks the window of one result in row-major order; f(offset, mask) gets the lanes whose maximum is at `offset`.
+template <class T, class F>
+[[gnu::always_inline]] inline void find_maximum(const PoolPlan& plan, const T* x, Range rows,
+                                                Range columns, int lanes, Vec<T> top, F&& f) {
+  const int64_t pixel = plan.channels, line = plan.width * pixel;
+  Mask<T> open = first_lanes<T>(lanes);
+  for (int64_t i = rows.first; i < rows.last; ++i) {
+    for (int64_t j = columns.first; j < columns.last; ++j) {
+      const Vec<T> value = load(x + i * line + j * pixel, lanes);
+      const Mask<T> here = ((value == top) | is_nan(value)) & open;
+      open = open & ~here;
+      f(i, i * line + j * pixel, here);
+    }
+  }
+}
+
+/// Every element is in one window at most, and in exactly one but for a rest at the far borders.
+bool windows_tile(const PoolPlan& plan) {
+  return plan.stride_height == plan.window_height && plan.stride_width == plan.window_width;
+}
+
+/// Zeros in what tiles leave out of the rows `owned` of dx.
+template <class T>
+void clear_rest(const PoolPlan& plan, Range owned, T* dx) {
+  const int64_t line = plan.width * plan.channels;
+  const int64_t covered_rows = plan.out_height * plan.stride_height - plan.pad_top;
+  const Range covered = clip(0, plan.out_width * plan.stride_width - plan.pad_left, plan.width);
+  const int64_t from = (covered.last > 0 ? covered.last : 0) * plan.channels;
+  for (int64_t i = owned.first; i < owned.last; ++i) {
+    const int64_t start = i < covered_rows ? from : 0;
+    std::memset(dx + i * line + start, 0, static_cast<size_t>(line - start) * sizeof(T));
+  }
+}
+
+template <class T>
+void clear(const PoolPlan& plan, Range owned, T* dx) {
+  if (owned.last <= owned.first) return;
+  const int64_t line = plan.width * plan.channels;
+  std::memset(dx + owned.first * line, 0,
+              static_cast<size_t>((owned.last - owned.first) * line) * sizeof(T));
+}
+
+template <class T>
+void max_pool_grad(const PoolPlan& plan, const void* x_data, const void* y_data, const void* g_data,
+                   int64_t image, int64_t first, int64_t last, void* result) {
+  const int64_t in = image * plan.height * plan.width * plan.channels;
+  const int64_t out = image * plan.out_height * plan.out_width * plan.channels;
+  const T* x = static_cast<const T*>(x_data) + in;
+  const T* y = static_cast<const T*>(y_data) + out;
+  const T* g = static_cast<const T*>(g_data) + out;
+  T* dx = static_cast<T*>(result) + in;
+  const Range owned = owned_rows(plan, first, last);
+  if (windows_tile(plan)) {
+    clear_rest(plan, owned, dx);
+    for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
+      const int64_t place = (row * plan.out_width + column) * plan.channels;
+      for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
+        const Vec<T> top = load(y + place + c, lanes), slope = load(g + place + c, lanes);
+        find_maximum(plan, x + c, rows, columns, lanes, top,
+                     [&](int64_t, int64_t offset, Mask<T> here) {
+                       store(select(here, slope, Vec<T>::zero()), dx + c + offset, lanes);
+                     });
+      });
+    });
+    return;
+  }
+  clear(plan, owned, dx);
+  if (owned.last <= owned.first) return;
+  // All windows that reach into the rows owned, of whichever part.
+  const Range reach = {windows_of(owned.first, plan.window_height, plan.stride_height,
+                                  plan.pad_top, plan.out_height).first,
+                       windows_of(owned.last - 1, plan.window_height, plan.stride_height,
+                                  plan.pad_top, plan.out_height).last};
+  for_results(plan, reach.first, reach.last,
+              [&](int64_t row, int64_t column, Range rows, Range columns) {
+    const int64_t place = (row * plan.out_width + column) * plan.channels;
+    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
+      const Vec<T> top = load(y + place + c, lanes), slope = load(g + place + c, lanes);
+      find_maximum(plan, x + c, rows, columns, lanes, top,
+                   [&](int64_t i, int64_t offset, Mask<T> here) {
+                     if (i < owned.first || i >= owned.last) return;
+                     T* to = dx + c + offset;
+                     store(load(to, lanes) + select(here, slope, Vec<T>::zero()), to, lanes);
+                   });
+    });
+  });
+}
+
+template <class T>
+void max_pool_pick(const PoolPlan& plan, const void* x_data, const void* y_data, const void* v_data,
+                   int64_t image, int64_t first, int64_t last, void* result) {
+  const int64_t in = image * plan.height * plan.width * plan.channels;
+  const int64_t out = image * plan.out_height * plan.out_width * plan.channels;
+  const T* x = static_cast<const T*>(x_data) + in;
+  const T* v = static_cast<const T*>(v_data) + in;
+  const T* y = static_cast<const T*>(y_data) + out;
+  T* picked = static_cast<T*>(result) + out;
+  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
+    const int64_t place = (row * plan.out_width + column) * plan.channels;
+    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
+      Vec<T> taken = Vec<T>::zero();
+      find_maximum(plan, x + c, rows, columns, lanes, load(y + place + c, lanes),
+                   [&](int64_t, int64_t offset, Mask<T> here) {
+                     taken = select(here, load(v + c + offset, lanes), taken);
+                   });
+      store(taken, picked + place + c, lanes);
+    });
+  });
+}
+
+template <class T>
+void average_tiles_grad(const PoolPlan& plan, const T* g, int64_t first, int64_t last, T* dx) {
+  const int64_t pixel = plan.channels, line = plan.width * pixel;
+  clear_rest(plan, owned_rows(plan, first, last), dx);
+  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
+    const T* from = g + (row * plan.out_width + column) * pixel;
+    const Vec<T> count(size_of_window<T>(rows, columns));
+    for_channels<T>(pixel, [&](int64_t c, int lanes) {
+      const Vec<T> share = load(from + c, lanes) / count;
+      for (int64_t i = rows.first; i < rows.last; ++i) {
+        for (int64_t j = columns.first; j < columns.last; ++j) {
+          store(share, dx + i * line + j * pixel + c, lanes);
+        }
+      }
+    });
+  });
+}
+
+template <class T>
+void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t image, int64_t first,
+                       int64_t last, void* result) {
+  const T* g = static_cast<const T*>(g_data) +
+               image * plan.out_height * plan.out_width * plan.channels;
+  T* dx = static_cast<T*>(result) + image * plan.height * plan.width * plan.channels;
+  if (windows_tile(plan)) return average_tiles_grad(plan, g, first, last, dx);
+  const Range owned = owned_rows(plan, first, last);
+  for (int64_t i = owned.first; i < owned.last; ++i) {
+    const Range rows = windows_of(i, plan.window_height, plan.stride_height, plan.pad_top,
+                                  plan.out_height);
+    for (int64_t j = 0; j < plan.width; ++j) {
+      const Range columns = windows_of(j, plan.window_width, plan.stride_width, plan.pad_left,
+                                       plan.out_width);
+      T* to = dx + (i * plan.width + j) * plan.channels;
+      for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
+        Vec<T> sum = Vec<T>::zero();
+        for (int64_t row = rows.first; row < rows.last; ++row) {
+          for (int64_t column = columns.first; column < columns.last; ++column) {
+            const T* from = g + (row * plan.out_width + column) * plan.channels + c;
+            sum += load(from, lanes) / Vec<T>(size_of_window<T>(window_rows(plan, row),
+                                                               window_columns(plan, column)));
+          }
+        }
+        store(sum, to + c, lanes);
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace symk::cpu::SYMK_ISA
+
+namespace symk::cpu {
+
+template <>
+const PoolKernels& PoolKernels::of<Isa::SYMK_ISA>() {
+  using namespace SYMK_ISA;
+  static constexpr PoolKernels table = {
+      {max_pool<float>, max_pool<double>},
+      {average_pool<float>, average_pool<double>},
+      {max_pool_grad<float>, max_pool_grad<double>},
+      {max_pool_pick<float>, max_pool_pick<double>},
+      {average_pool_grad<float>, average_pool_grad<double>},
+  };
+  return table;
+}
+
+}  // namespace symk::cpu

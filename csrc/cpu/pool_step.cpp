@@ -1,0 +1,137 @@
+// Binds max_pool2d, average_pool2d, their gradients and max_pool2d_pick. Work is split by image and by rows of the result.
+#include "cpu/pool.h"
+
+#include "cpu/dispatch.h"
+#include "cpu/lambda_step.h"
+
+namespace symk::cpu {
+namespace {
+
+/// What hangs over the near border by TensorFlow's rule for "same".
+int64_t leading_pad(int64_t size, int64_t results, int64_t window, int64_t stride) {
+  return std::max<int64_t>(0, (results - 1) * stride + window - size) / 2;
+}
+
+PoolPlan plan_pool(const Binding& binding, const Type& x, const Type& y) {
+  const std::vector<int64_t> window = binding.integers("window");
+  const std::vector<int64_t> strides = binding.integers("strides");
+  PoolPlan plan;
+  plan.batch = x.shape[0];
+  plan.height = x.shape[1];
+  plan.width = x.shape[2];
+  plan.channels = x.shape[3];
+  plan.out_height = y.shape[1];
+  plan.out_width = y.shape[2];
+  plan.window_height = window[0];
+  plan.window_width = window[1];
+  plan.stride_height = strides[0];
+  plan.stride_width = strides[1];
+  if (binding.text("padding") == "same") {
+    plan.pad_top = leading_pad(plan.height, plan.out_height, window[0], strides[0]);
+    plan.pad_left = leading_pad(plan.width, plan.out_width, window[1], strides[1]);
+  }
+  return plan;
+}
+
+/// 0 for float32, 1 for float64.
+int float_place(const char* name, DType dtype) {
+  if (dtype != DType::kFloat32 && dtype != DType::kFloat64) throw no_dtype(name, dtype);
+  return dtype == DType::kFloat64;
+}
+
+/// A pool's rows in parts: each part is some rows of the result of one image.
+struct Parts {
+  int64_t rows_per_part = 1, parts_per_image = 1, parts = 0;
+
+  Parts(const PoolPlan& plan, int64_t item) {
+    const int64_t row_bytes = plan.stride_height * plan.width * plan.channels * item;
+    // An image without results still has a gradient, which is zero: one part.
+    rows_per_part = std::min(units_per_part(row_bytes), std::max<int64_t>(1, plan.out_height));
+    parts_per_image = std::max<int64_t>(1, ceil_div(plan.out_height, rows_per_part));
+    parts = plan.batch * parts_per_image;
+  }
+
+  /// Calls f(image, first_row, last_row) for all parts.
+  template <class F>
+  void run(const PoolPlan& plan, int64_t item, ThreadPool& pool, F&& f) const {
+    const int64_t part_bytes = rows_per_part * plan.stride_height * plan.width * plan.channels * item;
+    run_parts(pool, parts, units_per_part(part_bytes), [&](int64_t part, int64_t end) {
+      for (; part < end; ++part) {
+        const int64_t first = part % parts_per_image * rows_per_part;
+        f(part / parts_per_image, first, std::min(plan.out_height, first + rows_per_part));
+      }
+    });
+  }
+};
+
+template <class Kernel, class Call>
+std::unique_ptr<Step> pool_step(const PoolPlan& plan, int64_t item, Kernel kernel, Call call) {
+  const Parts parts(plan, item);
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
+    parts.run(plan, item, pool, [&](int64_t image, int64_t first, int64_t last) {
+      call(kernel, plan, operands, image, first, last);
+    });
+  });
+}
+
+std::unique_ptr<Step> bind_forward(Binding& binding, const char* name,
+                                   const PoolKernels::Forward (&kernel)[2]) {
+  const Type& x = binding.inputs()[0];
+  return pool_step(plan_pool(binding, x, binding.outputs()[0]), item_bytes(x.dtype),
+                   kernel[float_place(name, x.dtype)],
+                   [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image,
+                      int64_t first, int64_t last) {
+                     run(plan, operands.in[0], image, first, last, operands.out[0]);
+                   });
+}
+
+std::unique_ptr<Step> bind_max(Binding& binding) {
+  return bind_forward(binding, "max_pool2d", kernels<PoolKernels>().max);
+}
+
+std::unique_ptr<Step> bind_average(Binding& binding) {
+  return bind_forward(binding, "average_pool2d", kernels<PoolKernels>().average);
+}
+
+/// max_pool2d_grad and max_pool2d_pick take the same operands: x, y and a third.
+std::unique_ptr<Step> bind_at_maximum(Binding& binding, const char* name,
+                                      const PoolKernels::MaxGrad (&kernel)[2]) {
+  const Type& x = binding.inputs()[0];
+  return pool_step(plan_pool(binding, x, binding.inputs()[1]), item_bytes(x.dtype),
+                   kernel[float_place(name, x.dtype)],
+                   [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image,
+                      int64_t first, int64_t last) {
+                     run(plan, operands.in[0], operands.in[1], operands.in[2], image, first, last,
+                         operands.out[0]);
+                   });
+}
+
+std::unique_ptr<Step> bind_max_grad(Binding& binding) {
+  return bind_at_maximum(binding, "max_pool2d_grad", kernels<PoolKernels>().max_grad);
+}
+
+std::unique_ptr<Step> bind_max_pick(Binding& binding) {
+  return bind_at_maximum(binding, "max_pool2d_pick", kernels<PoolKernels>().max_pick);
+}
+
+std::unique_ptr<Step> bind_average_grad(Binding& binding) {
+  const Type& g = binding.inputs()[0];
+  const auto& kernel = kernels<PoolKernels>().average_grad;
+  return pool_step(plan_pool(binding, binding.outputs()[0], g), item_bytes(g.dtype),
+                   kernel[float_place("average_pool2d_grad", g.dtype)],
+                   [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image,
+                      int64_t first, int64_t last) {
+                     run(plan, operands.in[0], image, first, last, operands.out[0]);
+                   });
+}
+
+const KernelEntry entries[] = {
+    {"max_pool2d", bind_max},
+    {"max_pool2d_grad", bind_max_grad},
+    {"max_pool2d_pick", bind_max_pick},
+    {"average_pool2d", bind_average},
+    {"average_pool2d_grad", bind_average_grad},
+};
+
+}  // namespace
+}  // namespace symk::cpu

@@ -1,0 +1,180 @@
+// How reductions combine: for each op the lanes that run over elements, and the totals that lanes are folded into.
+// Float sums run in lanes of the element type over short stretches and in double between them, so the error of a
+// long sum stays near one rounding of its result.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "cpu/vec/vec.h"
+
+namespace symk::cpu::SYMK_ISA {
+
+template <class T>
+constexpr bool kFloating = std::is_floating_point_v<T>;
+
+/// What sums and products of T are carried in.
+template <class T>
+using WideOf = std::conditional_t<kFloating<T>, double, int64_t>;
+
+/// The least value of T: -infinity for floats.
+template <class T>
+constexpr T least() {
+  if constexpr (kFloating<T>) return -static_cast<T>(__builtin_inf());
+  else if constexpr (std::is_unsigned_v<T>) return 0;
+  else return static_cast<T>(static_cast<T>(1) << (8 * sizeof(T) - 1));
+}
+template <class T>
+constexpr T greatest() {
+  if constexpr (kFloating<T>) return static_cast<T>(__builtin_inf());
+  else return static_cast<T>(~least<T>());
+}
+
+/// Wraps as two's complement does, where signed overflow would be undefined.
+template <class T>
+[[gnu::always_inline]] inline T wrapping_add(T a, T b) {
+  if constexpr (kFloating<T>) return a + b;
+  else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+template <class T>
+[[gnu::always_inline]] inline T wrapping_multiply(T a, T b) {
+  if constexpr (kFloating<T>) return a * b;
+  else return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
+
+template <class T>
+struct Sum {
+  using Element = T;
+  using Lane = std::conditional_t<kFloating<T>, T, int64_t>;
+  using Total = WideOf<T>;
+  static constexpr Total identity = 0;
+  static Lane lane(T x) { return static_cast<Lane>(x); }
+  static Lane combine(Lane a, Lane b) { return wrapping_add(a, b); }
+  static Vec<T> combine_vectors(Vec<T> a, Vec<T> b) { return a + b; }
+  static Total fold(Total a, Total b) { return wrapping_add(a, b); }
+};
+
+/// Products of floats run in double, so that a partial product overflows only when the result does.
+template <class T>
+struct Prod {
+  using Element = T;
+  using Lane = WideOf<T>;
+  using Total = WideOf<T>;
+  static constexpr Total identity = 1;
+  static Lane lane(T x) { return static_cast<Lane>(x); }
+  static Lane combine(Lane a, Lane b) { return wrapping_multiply(a, b); }
+  static Vec<T> combine_vectors(Vec<T> a, Vec<T> b) { return a * b; }
+  static Total fold(Total a, Total b) { return wrapping_multiply(a, b); }
+};
+
+template <class T>
+struct Max {
+  using Element = T;
+  using Lane = T;
+  using Total = T;
+  static constexpr Total identity = least<T>();
+  static T lane(T x) { return x; }
+  static T combine(T a, T b) { return (b > a) | (b != b) ? b : a; }
+  static Vec<T> combine_vectors(Vec<T> a, Vec<T> b) { return max_nan(a, b); }
+  static T fold(T a, T b) { return combine(a, b); }
+};
+
+template <class T>
+struct Min {
+  using Element = T;
+  using Lane = T;
+  using Total = T;
+  static constexpr Total identity = greatest<T>();
+  static T lane(T x) { return x; }
+  static T combine(T a, T b) { return (b < a) | (b != b) ? b : a; }
+  static Vec<T> combine_vectors(Vec<T> a, Vec<T> b) { return min_nan(a, b); }
+  static T fold(T a, T b) { return combine(a, b); }
+};
+
+template <class T>
+struct Any {
+  using Element = T;
+  using Lane = uint8_t;
+  using Total = uint8_t;
+  static constexpr Total identity = 0;
+  static Lane lane(T x) { return x != T(0); }
+  static Lane combine(Lane a, Lane b) { return a | b; }
+  static Total fold(Total a, Total b) { return a | b; }
+};
+
+template <class T>
+struct All {
+  using Element = T;
+  using Lane = uint8_t;
+  using Total = uint8_t;
+  static constexpr Total identity = 1;
+  static Lane lane(T x) { return x != T(0); }
+  static Lane combine(Lane a, Lane b) { return a & b; }
+  static Total fold(Total a, Total b) { return a & b; }
+};
+
+/// Whether Op combines whole vectors of its elements.
+template <class Op, class = void>
+constexpr bool kCombinesVectors = false;
+template <class Op>
+constexpr bool kCombinesVectors<
+    Op, std::enable_if_t<kFloating<typename Op::Element> &&
+                         std::is_same_v<typename Op::Lane, typename Op::Element>>> = true;
+
+constexpr int64_t kStretch = 2048;  // elements whose float sum is carried in float lanes
+
+/// The total of at most kStretch elements, in vectors.
+template <class Op>
+typename Op::Total fold_vectors(const typename Op::Element* x, int64_t n) {
+  using T = typename Op::Element;
+  constexpr int width = Vec<T>::width;
+  constexpr int chains = 8;  // latency of an addition times additions per cycle
+  const Vec<T> start(static_cast<T>(Op::identity));
+  Vec<T> lanes[chains];
+  for (int k = 0; k < chains; ++k) lanes[k] = start;
+  int64_t i = 0;
+  for (; i + chains * width <= n; i += chains * width) {
+    for (int k = 0; k < chains; ++k) {
+      lanes[k] = Op::combine_vectors(lanes[k], Vec<T>::load(x + i + k * width));
+    }
+  }
+  for (; i + width <= n; i += width) lanes[0] = Op::combine_vectors(lanes[0], Vec<T>::load(x + i));
+  for (int half = chains / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) lanes[k] = Op::combine_vectors(lanes[k], lanes[k + half]);
+  }
+  T last[width];
+  lanes[0].store(last);
+  typename Op::Total total = Op::identity;
+  for (int k = 0; k < width; ++k) total = Op::fold(total, last[k]);
+  for (; i < n; ++i) total = Op::fold(total, x[i]);
+  return total;
+}
+
+/// The total of n elements that lie side by side.
+template <class Op>
+typename Op::Total fold_run(const typename Op::Element* x, int64_t n) {
+  using T = typename Op::Element;
+  typename Op::Total total = Op::identity;
+  if constexpr (kCombinesVectors<Op>) {
+    if (n < Vec<T>::width) {
+      for (int64_t i = 0; i < n; ++i) total = Op::fold(total, x[i]);
+      return total;
+    }
+    for (int64_t i = 0; i < n; i += kStretch) {
+      total = Op::fold(total, fold_vectors<Op>(x + i, n - i < kStretch ? n - i : kStretch));
+    }
+  } else {
+    constexpr int chains = 8;
+    typename Op::Lane lanes[chains];
+    for (int k = 0; k < chains; ++k) lanes[k] = static_cast<typename Op::Lane>(Op::identity);
+    int64_t i = 0;
+    for (; i + chains <= n; i += chains) {
+      for (int k = 0; k < chains; ++k) lanes[k] = Op::combine(lanes[k], Op::lane(x[i + k]));
+    }
+    for (int k = 0; k < chains; ++k) total = Op::fold(total, lanes[k]);
+    for (; i < n; ++i) total = Op::fold(total, Op::lane(x[i]));
+  }
+  return total;
+}
+
+}  // namespace symk::cpu::SYMK_ISA
