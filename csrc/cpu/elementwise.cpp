@@ -4,6 +4,7 @@
 
 #include "cpu/vec/vec.h"
 #include "math/binary.h"
+#include "math/half.h"
 #include "math/ternary.h"
 #include "math/unary.h"
 
@@ -126,66 +127,36 @@ void cast(const void* const* in, void* out, int64_t n) {
 
 // --- float16, in float32 form while it is computed with ---
 
-SYMK_HD uint32_t float_bits(float x) { return static_cast<uint32_t>(math::bits(x)); }
-SYMK_HD float float_of(uint32_t x) { return math::bit_cast<float>(static_cast<int32_t>(x)); }
-
-SYMK_HD float half_to_float(uint16_t half) {
-  const uint32_t sign = (half & 0x8000u) << 16, rest = (half & 0x7fffu) << 13;
-  const uint32_t finite = float_bits(float_of(rest) * 0x1p112f);  // moves the exponent, denormal numbers too
-  return float_of(sign | (rest >= 0x0f800000u ? rest | 0x7f800000u : finite));
-}
-
-/// Rounds to nearest, halves to even.
-SYMK_HD uint16_t float_to_half(float x) {
-  const uint32_t all = float_bits(x), sign = (all >> 16) & 0x8000u, size = all & 0x7fffffffu;
-  // Adding 1/2 leaves the digits of a denormal result in the low bits.
-  const uint32_t denormal = float_bits(float_of(size) + 0.5f) - float_bits(0.5f);
-  const uint32_t normal = (size - (112u << 23) + 0xfffu + ((size >> 13) & 1u)) >> 13;
-  const uint32_t special = size > 0x7f800000u ? 0x7e00u : 0x7c00u;
-  const uint32_t finite = size < 0x38800000u ? denormal : normal;
-  return static_cast<uint16_t>(sign | (size >= 0x477ff000u ? special : finite));  // 65520 and above are infinite
-}
-
-/// To float32 such that rounding again, to float16, gives what rounding once would: an inexact result gets an odd last bit.
-SYMK_HD float double_to_odd(double x) {
-  const float nearest = static_cast<float>(x);
-  const double back = static_cast<double>(nearest);
-  const bool too_large = __builtin_fabs(back) > __builtin_fabs(x);
-  const bool inexact = (back != x) & (x == x);
-  const int32_t cut = math::bits(nearest) - (too_large ? 1 : 0);
-  return inexact ? math::bit_cast<float>(cut | 1) : nearest;
-}
-
 void widen_half(const void* const* in, void* out, int64_t n) {
   const uint16_t* x = read<uint16_t>(in[0]);
   float* y = write<float>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(x[i]);
+  for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(x[i]);
 }
 void narrow_half(const void* const* in, void* out, int64_t n) {
   const float* x = read<float>(in[0]);
   uint16_t* y = write<uint16_t>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = float_to_half(x[i]);
+  for (int64_t i = 0; i < n; ++i) y[i] = math::float_to_half(x[i]);
 }
 void round_half(const void* const* in, void* out, int64_t n) {
   const float* x = read<float>(in[0]);
   float* y = write<float>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(float_to_half(x[i]));
+  for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(math::float_to_half(x[i]));
 }
 void double_to_half(const void* const* in, void* out, int64_t n) {
   const double* x = read<double>(in[0]);
   float* y = write<float>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(float_to_half(double_to_odd(x[i])));
+  for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(math::float_to_half(math::double_to_odd(x[i])));
 }
 template <class From>
 void cast_to_half(const void* const* in, void* out, int64_t n) {
   const auto* x = read<From>(in[0]);
   float* y = write<float>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = half_to_float(float_to_half(static_cast<float>(x[i])));
+  for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(math::float_to_half(static_cast<float>(x[i])));
 }
 
 template <class T>

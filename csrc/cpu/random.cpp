@@ -1,0 +1,201 @@
+// Draws, chunk by chunk: the words of some Philox blocks, uniform numbers from them, the transformation, the result. Within a
+// chunk, numbers stand by their place in the block (all first words, all second words, ...), so that each stage is a loop
+// over blocks that becomes vectors; storing interleaves them.
+#include "cpu/random.h"
+
+#include "cpu/vec/vec.h"
+#include "math/error_function.h"
+#include "math/half.h"
+#include "math/logarithm.h"
+#include "math/philox.h"
+#include "math/trigonometric.h"
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+constexpr int kBlocks = 128;
+static_assert(kBlocks * 4 == kRandomChunk, "a chunk of float32 is 128 blocks of 4");
+
+struct Half { uint16_t bits; };
+
+/// The type in which a result of type R is drawn.
+template <class R> struct DrawnAs { using type = float; };
+template <> struct DrawnAs<double> { using type = double; };
+
+/// Numbers of one chunk: place k of block b. A block makes 4 floats or 2 doubles.
+template <class T>
+struct Chunk {
+  static constexpr int places = sizeof(T) == 4 ? 4 : 2;
+  alignas(64) T number[places][kBlocks];
+};
+
+struct Words { alignas(64) uint32_t place[4][kBlocks]; };
+
+void make_words(uint64_t seed, uint64_t counter, Words& words) {
+  for (int b = 0; b < kBlocks; ++b) {
+    const math::PhiloxBlock block = math::philox(seed, counter + static_cast<uint64_t>(b));
+    for (int k = 0; k < 4; ++k) words.place[k][b] = block.word[k];
+  }
+}
+
+void make_uniform(const Words& words, Chunk<float>& chunk) {
+  for (int k = 0; k < 4; ++k) {
+    for (int b = 0; b < kBlocks; ++b) chunk.number[k][b] = math::uniform24(words.place[k][b]);
+  }
+}
+void make_uniform(const Words& words, Chunk<double>& chunk) {
+  for (int k = 0; k < 2; ++k) {
+    for (int b = 0; b < kBlocks; ++b) {
+      chunk.number[k][b] = math::uniform53(words.place[2 * k][b], words.place[2 * k + 1][b]);
+    }
+  }
+}
+
+/// a + b * u.
+template <class T>
+void make_affine(Chunk<T>& chunk, T a, T b) {
+  for (auto& place : chunk.number) {
+    for (T& x : place) x = a + b * x;
+  }
+}
+
+/// Box & Muller 1958: a pair of uniforms becomes a pair of normal numbers.
+template <class T>
+void make_normal(Chunk<T>& chunk) {
+  using V = Vec<T>;
+  for (int k = 0; k < Chunk<T>::places; k += 2) {
+    for (int b = 0; b < kBlocks; b += V::width) {
+      T *first = &chunk.number[k][b], *second = &chunk.number[k + 1][b];
+      const V radius = sqrt(V(T(-2)) * math::log(V(T(1)) - V::load(first)));
+      const V angle = V::load(second) * V(T(6.283185307179586));
+      (radius * math::cos(angle)).store(first);
+      (radius * math::sin(angle)).store(second);
+    }
+  }
+}
+
+/// The inverse of the normal distribution between -2 and 2: sqrt(2) erfinv(erf(sqrt(2)) (2 u - 1)).
+template <class T>
+void make_truncated_normal(Chunk<T>& chunk) {
+  using V = Vec<T>;
+  for (auto& place : chunk.number) {
+    for (int b = 0; b < kBlocks; b += V::width) {
+      const V u = V::load(place + b);
+      const V z = V(T(1.4142135623730951)) * math::erfinv(V(T(0.95449973610364158)) * (u + u - V(T(1))));
+      min(V(T(2)), max(V(T(-2)), z)).store(place + b);
+    }
+  }
+}
+
+template <class R, class T>
+SYMK_HD R stored(T x) {
+  if constexpr (std::is_same_v<R, Half>) {
+    return {math::float_to_half(x)};
+  } else {
+    return static_cast<R>(x);
+  }
+}
+
+/// The first n numbers of a chunk in their order, each through f.
+template <class R, class T, class F>
+void store(const Chunk<T>& chunk, R* out, int64_t n, F f) {
+  constexpr int places = Chunk<T>::places;
+  const int64_t whole = n / places;
+  for (int64_t b = 0; b < whole; ++b) {
+    for (int k = 0; k < places; ++k) out[b * places + k] = f(chunk.number[k][b]);
+  }
+  for (int64_t i = whole * places; i < n; ++i) out[i] = f(chunk.number[i % places][i / places]);
+}
+
+/// Draws [first, last): `transform` turns the uniform numbers of a chunk into those wanted, `finish` one number into a result.
+template <class R, class T, class Transform, class Finish>
+void draw_range(const RandomDraw& draw, void* out, int64_t first, int64_t last, Transform transform, Finish finish) {
+  constexpr int places = Chunk<T>::places;
+  constexpr int64_t step = static_cast<int64_t>(places) * kBlocks;
+  for (int64_t i = first; i < last; i += step) {
+    Words words;
+    Chunk<T> chunk;
+    make_words(draw.seed, draw.counter + static_cast<uint64_t>(i / places), words);
+    make_uniform(words, chunk);
+    transform(chunk);
+    store(chunk, static_cast<R*>(out) + i, last - i < step ? last - i : step, finish);
+  }
+}
+
+template <class R>
+void uniform(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
+  using T = typename DrawnAs<R>::type;
+  const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
+  draw_range<R, T>(draw, out, first, last, [=](Chunk<T>& chunk) { make_affine(chunk, a, b); }, stored<R, T>);
+}
+
+template <class R>
+void normal(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
+  using T = typename DrawnAs<R>::type;
+  const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
+  auto transform = [=](Chunk<T>& chunk) {
+    make_normal(chunk);
+    make_affine(chunk, a, b);
+  };
+  draw_range<R, T>(draw, out, first, last, transform, stored<R, T>);
+}
+
+template <class R>
+void truncated_normal(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
+  using T = typename DrawnAs<R>::type;
+  const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
+  auto transform = [=](Chunk<T>& chunk) {
+    make_truncated_normal(chunk);
+    make_affine(chunk, a, b);
+  };
+  draw_range<R, T>(draw, out, first, last, transform, stored<R, T>);
+}
+
+template <class R>
+void bernoulli(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
+  using T = typename DrawnAs<R>::type;
+  // The least T that is not below p: no T lies between the two, so comparing with it is comparing with p.
+  T limit = static_cast<T>(draw.a);
+  if (limit >= T(0) && static_cast<double>(limit) < draw.a) limit = math::bit_cast<T>(math::bits(limit) + 1);
+  draw_range<R, T>(draw, out, first, last, [](Chunk<T>&) {}, [=](T u) { return stored<R, T>(u < limit ? T(1) : T(0)); });
+}
+
+template <class R>
+void integers(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
+  const double range = draw.b;
+  const uint64_t low = static_cast<uint64_t>(draw.low);
+  // u >= 0, so cutting is rounding down.
+  auto finish = [=](double u) { return static_cast<R>(low + static_cast<uint64_t>(u * range)); };
+  draw_range<R, double>(draw, out, first, last, [](Chunk<double>&) {}, finish);
+}
+
+constexpr RandomKernels make_kernels() {
+  RandomKernels k{};
+  constexpr int f32 = static_cast<int>(DType::kFloat32), f64 = static_cast<int>(DType::kFloat64),
+                f16 = static_cast<int>(DType::kFloat16), i8 = static_cast<int>(DType::kInt8),
+                i16 = static_cast<int>(DType::kInt16), i32 = static_cast<int>(DType::kInt32),
+                i64 = static_cast<int>(DType::kInt64), u8 = static_cast<int>(DType::kUInt8),
+                boolean = static_cast<int>(DType::kBool);
+  k.uniform[f32] = &uniform<float>, k.uniform[f64] = &uniform<double>, k.uniform[f16] = &uniform<Half>;
+  k.normal[f32] = &normal<float>, k.normal[f64] = &normal<double>, k.normal[f16] = &normal<Half>;
+  k.truncated_normal[f32] = &truncated_normal<float>, k.truncated_normal[f64] = &truncated_normal<double>;
+  k.truncated_normal[f16] = &truncated_normal<Half>;
+  k.bernoulli[f32] = &bernoulli<float>, k.bernoulli[f64] = &bernoulli<double>, k.bernoulli[f16] = &bernoulli<Half>;
+  k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>, k.bernoulli[i32] = &bernoulli<int32_t>;
+  k.bernoulli[i64] = &bernoulli<int64_t>, k.bernoulli[u8] = k.bernoulli[boolean] = &bernoulli<uint8_t>;
+  k.integers[i8] = &integers<int8_t>, k.integers[i16] = &integers<int16_t>, k.integers[i32] = &integers<int32_t>;
+  k.integers[i64] = &integers<int64_t>, k.integers[u8] = &integers<uint8_t>;
+  return k;
+}
+
+}  // namespace
+}  // namespace symk::cpu::SYMK_ISA
+
+namespace symk::cpu {
+
+template <> const RandomKernels& RandomKernels::of<Isa::SYMK_ISA>() {
+  static constexpr RandomKernels kernels = SYMK_ISA::make_kernels();
+  return kernels;
+}
+
+}  // namespace symk::cpu

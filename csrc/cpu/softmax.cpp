@@ -1,0 +1,239 @@
+// Softmax and its relatives. A line along the last axis is worked on while it stays in the first cache; lines along another
+// axis lie beside each other, and a vector takes a lane of each. Sums run in the order of the line, lane by lane, so
+// they depend on its length alone. NaN, and a line whose maximum is infinite, give NaN.
+#include "cpu/softmax.h"
+
+#include "cpu/vec/vec.h"
+#include "math/exponential.h"
+#include "math/logarithm.h"
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+template <class T> constexpr T kLowest = -math::Format<T>::infinity;
+
+// --- one line along the last axis ---
+
+/// f(i, n) for every whole vector of a line, then for the rest: n lanes from element i. The rest is a constant for the
+/// whole vectors, so that the compiler makes a plain loop of them.
+template <class V, class F>
+[[gnu::always_inline]] inline void each_vector(int64_t count, F f) {
+  int64_t i = 0;
+  for (; i + V::width <= count; i += V::width) f(i, V::width);
+  if (i < count) f(i, static_cast<int>(count - i));
+}
+
+template <class V, class T>
+[[gnu::always_inline]] inline V load(const T* p, int lanes) {
+  return lanes == V::width ? V::load(p) : V::load_partial(p, lanes);
+}
+/// Lanes that are not there hold `fill`.
+template <class V, class T>
+[[gnu::always_inline]] inline V load(const T* p, int lanes, T fill) {
+  if (lanes == V::width) return V::load(p);
+  return select(first_lanes<T>(lanes), V::load_partial(p, lanes), V(fill));
+}
+template <class V, class T>
+[[gnu::always_inline]] inline void store(V x, T* p, int lanes) {
+  if (lanes == V::width) {
+    x.store(p);
+  } else {
+    x.store_partial(p, lanes);
+  }
+}
+
+template <class T>
+T largest(const T* x, int64_t n) {
+  using V = Vec<T>;
+  V found(kLowest<T>);
+  each_vector<V>(n, [&](int64_t i, int lanes) { found = max(load<V>(x + i, lanes, kLowest<T>), found); });
+  return reduce_max(found);
+}
+
+template <class T>
+void softmax_row(const T* x, const T*, T* y, int64_t n) {
+  using V = Vec<T>;
+  const V shift(largest(x, n));
+  V sum = V::zero();
+  each_vector<V>(n, [&](int64_t i, int lanes) {
+    const V e = math::exp(load<V>(x + i, lanes, kLowest<T>) - shift);
+    store(e, y + i, lanes);
+    sum += e;
+  });
+  const V scale(T(1) / reduce_add(sum));
+  each_vector<V>(n, [&](int64_t i, int lanes) { store(load<V>(y + i, lanes) * scale, y + i, lanes); });
+}
+
+/// The sum of exp(x - shift).
+template <class T>
+T sum_of_exp(const T* x, int64_t n, T shift) {
+  using V = Vec<T>;
+  V sum = V::zero();
+  each_vector<V>(n, [&](int64_t i, int lanes) { sum += math::exp(load<V>(x + i, lanes, kLowest<T>) - V(shift)); });
+  return reduce_add(sum);
+}
+
+template <class T>
+void log_softmax_row(const T* x, const T*, T* y, int64_t n) {
+  using V = Vec<T>;
+  const T shift = largest(x, n);
+  const V logarithm(math::log(sum_of_exp(x, n, shift)));
+  // The shift first: its difference from x is exact where both are large, and a sum with the logarithm would not be.
+  each_vector<V>(n, [&](int64_t i, int lanes) { store(load<V>(x + i, lanes) - V(shift) - logarithm, y + i, lanes); });
+}
+
+/// (g - sum(g y)) y.
+template <class T>
+void softmax_grad_row(const T* y, const T* g, T* dx, int64_t n) {
+  using V = Vec<T>;
+  V sum = V::zero();
+  each_vector<V>(n, [&](int64_t i, int lanes) { sum = fma(load<V>(g + i, lanes), load<V>(y + i, lanes), sum); });
+  const V total(reduce_add(sum));
+  each_vector<V>(n, [&](int64_t i, int lanes) {
+    store((load<V>(g + i, lanes) - total) * load<V>(y + i, lanes), dx + i, lanes);
+  });
+}
+
+/// g - exp(y) sum(g).
+template <class T>
+void log_softmax_grad_row(const T* y, const T* g, T* dx, int64_t n) {
+  using V = Vec<T>;
+  V sum = V::zero();
+  each_vector<V>(n, [&](int64_t i, int lanes) { sum += load<V>(g + i, lanes); });
+  const V total(reduce_add(sum));
+  each_vector<V>(n, [&](int64_t i, int lanes) {
+    store(load<V>(g + i, lanes) - math::exp(load<V>(y + i, lanes)) * total, dx + i, lanes);
+  });
+}
+
+template <class T, void (*row)(const T*, const T*, T*, int64_t)>
+void each_row(const T* a, const T* b, T* y, int64_t n, int64_t first, int64_t last) {
+  for (int64_t i = first; i < last; ++i) row(a + i * n, b ? b + i * n : nullptr, y + i * n, n);
+}
+
+// --- lines beside each other ---
+
+/// The rows of a slab, seen by the lanes of one vector.
+template <class T>
+struct Slab {
+  const T *a, *b;
+  T* y;
+  int64_t n, stride;
+};
+
+template <class T>
+void softmax_column(const Slab<T>& slab, int lanes) {
+  using V = Vec<T>;
+  V shift(kLowest<T>), sum = V::zero();
+  for (int64_t i = 0; i < slab.n; ++i) shift = max(load<V>(slab.a + i * slab.stride, lanes), shift);
+  for (int64_t i = 0; i < slab.n; ++i) {
+    const V e = math::exp(load<V>(slab.a + i * slab.stride, lanes) - shift);
+    store(e, slab.y + i * slab.stride, lanes);
+    sum += e;
+  }
+  const V scale = V(T(1)) / sum;
+  for (int64_t i = 0; i < slab.n; ++i) {
+    T* y = slab.y + i * slab.stride;
+    store(load<V>(y, lanes) * scale, y, lanes);
+  }
+}
+
+template <class T>
+void log_softmax_column(const Slab<T>& slab, int lanes) {
+  using V = Vec<T>;
+  V shift(kLowest<T>), sum = V::zero();
+  for (int64_t i = 0; i < slab.n; ++i) shift = max(load<V>(slab.a + i * slab.stride, lanes), shift);
+  for (int64_t i = 0; i < slab.n; ++i) sum += math::exp(load<V>(slab.a + i * slab.stride, lanes) - shift);
+  const V logarithm = math::log(sum);
+  for (int64_t i = 0; i < slab.n; ++i) {
+    store(load<V>(slab.a + i * slab.stride, lanes) - shift - logarithm, slab.y + i * slab.stride, lanes);
+  }
+}
+
+template <class T>
+void softmax_grad_column(const Slab<T>& slab, int lanes) {
+  using V = Vec<T>;
+  V total = V::zero();
+  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) {
+    total = fma(load<V>(slab.b + i, lanes), load<V>(slab.a + i, lanes), total);
+  }
+  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) {
+    store((load<V>(slab.b + i, lanes) - total) * load<V>(slab.a + i, lanes), slab.y + i, lanes);
+  }
+}
+
+template <class T>
+void log_softmax_grad_column(const Slab<T>& slab, int lanes) {
+  using V = Vec<T>;
+  V total = V::zero();
+  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) total += load<V>(slab.b + i, lanes);
+  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) {
+    store(load<V>(slab.b + i, lanes) - math::exp(load<V>(slab.a + i, lanes)) * total, slab.y + i, lanes);
+  }
+}
+
+template <class T, void (*column)(const Slab<T>&, int)>
+void each_column(const T* a, const T* b, T* y, int64_t n, int64_t stride, int64_t width) {
+  each_vector<Vec<T>>(width, [&](int64_t i, int lanes) { column({a + i, b ? b + i : nullptr, y + i, n, stride}, lanes); });
+}
+
+// --- cross-entropies ---
+
+template <class T>
+void cross_entropy(const T* logits, const T* targets, T* y, int64_t n, int64_t first, int64_t last) {
+  using V = Vec<T>;
+  for (int64_t row = first; row < last; ++row) {
+    const T *x = logits + row * n, *t = targets + row * n;
+    const T shift = largest(x, n);
+    const V logarithm(math::log(sum_of_exp(x, n, shift)));
+    V sum = V::zero();
+    each_vector<V>(n, [&](int64_t i, int lanes) {
+      sum = fma(load<V>(t + i, lanes), logarithm - (load<V>(x + i, lanes) - V(shift)), sum);
+    });
+    y[row] = reduce_add(sum);
+  }
+}
+
+int64_t label_at(const void* labels, DType dtype, int64_t i) {
+  switch (dtype) {
+    case DType::kInt8: return static_cast<const int8_t*>(labels)[i];
+    case DType::kInt16: return static_cast<const int16_t*>(labels)[i];
+    case DType::kInt32: return static_cast<const int32_t*>(labels)[i];
+    case DType::kInt64: return static_cast<const int64_t*>(labels)[i];
+    default: return static_cast<const uint8_t*>(labels)[i];
+  }
+}
+
+template <class T>
+void sparse_cross_entropy(const T* logits, const void* labels, DType label_dtype, T* y, int64_t n, int64_t first,
+                          int64_t last) {
+  for (int64_t row = first; row < last; ++row) {
+    const T* x = logits + row * n;
+    const T shift = largest(x, n);
+    y[row] = math::log(sum_of_exp(x, n, shift)) - (x[label_at(labels, label_dtype, row)] - shift);
+  }
+}
+
+template <class T>
+constexpr SoftmaxFunctions<T> make_functions() {
+  return {
+      {&each_row<T, &softmax_row<T>>, &each_column<T, &softmax_column<T>>},
+      {&each_row<T, &log_softmax_row<T>>, &each_column<T, &log_softmax_column<T>>},
+      {&each_row<T, &softmax_grad_row<T>>, &each_column<T, &softmax_grad_column<T>>},
+      {&each_row<T, &log_softmax_grad_row<T>>, &each_column<T, &log_softmax_grad_column<T>>},
+      &cross_entropy<T>,
+      &sparse_cross_entropy<T>,
+  };
+}
+
+}  // namespace
+}  // namespace symk::cpu::SYMK_ISA
+
+namespace symk::cpu {
+
+template <> const SoftmaxKernels& SoftmaxKernels::of<Isa::SYMK_ISA>() {
+  static constexpr SoftmaxKernels kernels = {SYMK_ISA::make_functions<float>(), SYMK_ISA::make_functions<double>()};
+  return kernels;
+}
+
+}  // namespace symk::cpu
