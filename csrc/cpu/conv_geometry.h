@@ -90,7 +90,7 @@ struct Strip {
     const int64_t inside = std::max<int64_t>(0, std::min(width - left, columns - from));
     for (int64_t i = 0; i < count; ++i, to += row()) {
       const int64_t source = first + i;
-      if (source < 0 || source >= rows || inside == 0) {
+      if (source < 0 || source >= rows || inside == 0 || channels == 0) {
         std::fill(to, to + row(), T(0));
         continue;
       }
