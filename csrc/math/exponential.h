@@ -57,32 +57,42 @@ SYMK_HD V expm1_reduced(V r) {
   return fma(r * r, polynomial(r, ExponentialTable<Lane<V>>::terms()), r);
 }
 
-/// y * 2^n, rounded once; `shifted` is n in the place of the exponent bits, |n| at most twice the format's largest.
+/// y * 2^exponent, rounded once, by two factors as one could overflow; `shifted` is the exponent in the place of exponent bits.
 template <class V, class I>
-SYMK_HD V scale(V y, I shifted) {
+SYMK_HD V scale_in_steps(V y, I shifted) {
   using T = Lane<V>;
   using Integer = LaneInteger<T>;
   constexpr int places = Format<T>::mantissa_bits;
+  const I one = I(Format<T>::bias << places);
   const I half = bit_and(shift_right(shifted, 1), I(-(Integer(1) << places)));
-  const I rest = shifted - half + I(Format<T>::bias << places);
-  return bit_cast<T>(bits(y) + half) * bit_cast<T>(rest);
+  return y * bit_cast<T>(half + one) * bit_cast<T>(shifted - half + one);
 }
 
-/// exp(x) * 2^power, without overflow on the way.
-template <int power, class V>
-SYMK_HD V exp_scaled(V x) {
+/// The same by the instruction that some sets have for it.
+template <class V, class I>
+SYMK_HD auto scale(const Reduced<V, I>& x, V y, int) -> decltype(scale_by_power(y, y)) {
+  return scale_by_power(y, x.exponent);
+}
+template <class V, class I>
+SYMK_HD V scale(const Reduced<V, I>& x, V y, long) { return scale_in_steps(y, x.shifted); }
+
+/// exp(x) and exp(x) / 2, the latter without overflow on the way.
+template <bool halved, class V>
+SYMK_HD V exp_or_half(V x) {
   using T = Lane<V>;
   using Table = ExponentialTable<T>;
   const V inside = min(V(Table::highest), max(V(Table::lowest), x));
-  const auto reduced = reduce_exponent(inside);
-  const V y = expm1_reduced(reduced.rest) + V(T(1));
-  using I = decltype(reduced.shifted);
-  if constexpr (power == 0) return scale(y, reduced.shifted);
-  return scale(y, reduced.shifted + std::remove_const_t<I>(LaneInteger<T>(power) * (LaneInteger<T>(1) << Format<T>::mantissa_bits)));
+  auto reduced = reduce_exponent(inside);
+  if constexpr (halved) {
+    using I = decltype(reduced.shifted);
+    reduced.exponent = reduced.exponent - V(T(1));
+    reduced.shifted = reduced.shifted - I(LaneInteger<T>(1) << Format<T>::mantissa_bits);
+  }
+  return scale(reduced, expm1_reduced(reduced.rest) + V(T(1)), 0);
 }
 
 template <class V>
-SYMK_HD V exp(V x) { return exp_scaled<0>(x); }
+SYMK_HD V exp(V x) { return exp_or_half<false>(x); }
 
 /// exp(x) - 1 for x between `minus_one` and `all_infinite` of the table, or NaN.
 template <class V>
@@ -127,7 +137,7 @@ SYMK_HD V sinh(V x) {
   const V size = abs(x);
   const V t = expm1_inside(min(V(T(1)), size));
   const V near = V(T(0.5)) * (t + t / (t + V(T(1))));
-  const V half = exp_scaled<-1>(size);
+  const V half = exp_or_half<true>(size);
   const V far = half - V(T(0.25)) / half;
   return copysign(select(size < V(T(1)), near, far), x);
 }
@@ -135,7 +145,7 @@ SYMK_HD V sinh(V x) {
 template <class V>
 SYMK_HD V cosh(V x) {
   using T = Lane<V>;
-  const V half = exp_scaled<-1>(abs(x));
+  const V half = exp_or_half<true>(abs(x));
   return half + V(T(0.25)) / half;
 }
 

@@ -136,6 +136,14 @@ template <class T>
   return Vec<double>(_mm512_cvtepi64_pd((__m512i)x.v));
 }
 
+/// x * 2^n for whole n of any size, rounded once.
+[[gnu::always_inline]] inline Vec<float> scale_by_power(Vec<float> x, Vec<float> n) {
+  return Vec<float>(_mm512_scalef_ps(x.v, n.v));
+}
+[[gnu::always_inline]] inline Vec<double> scale_by_power(Vec<double> x, Vec<double> n) {
+  return Vec<double>(_mm512_scalef_pd(x.v, n.v));
+}
+
 /// The 64-bit product of the low 32 bits of each lane, unsigned.
 [[gnu::always_inline]] inline Vec<int64_t> multiply_low_halves(Vec<int64_t> a, Vec<int64_t> b) {
   return Vec<int64_t>((Vec<int64_t>::Register)_mm512_mul_epu32((__m512i)a.v, (__m512i)b.v));
