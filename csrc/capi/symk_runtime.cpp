@@ -26,14 +26,16 @@ static_assert(static_cast<int>(symk::DType::kBool) == SYMK_BOOL);
 static_assert(symk::kMaxRank == SYMK_MAX_RANK);
 
 thread_local std::string last_error;
+thread_local int last_status = SYMK_OK;
 
 int keep_error(ErrorCode code, const char* text) noexcept {
+  last_status = static_cast<int>(code);
   try {
     last_error = text;
   } catch (...) {
     last_error.clear();  // no memory for the text: the code alone must do
   }
-  return static_cast<int>(code);
+  return last_status;
 }
 
 /// Calls f; its exceptions become a status and the thread's error text.
@@ -101,6 +103,8 @@ extern "C" {
 int symk_abi_version(void) { return SYMK_ABI_VERSION; }
 
 const char* symk_last_error(void) { return last_error.c_str(); }
+
+int symk_last_status(void) { return last_status; }
 
 symk_program* symk_load_file(const char* path) {
   return guarded_value<symk_program*>(nullptr, [&] {

@@ -62,6 +62,8 @@ typedef struct symk_program symk_program;
 SYMK_API int symk_abi_version(void);
 /* The last error of this thread as UTF-8 text, "" if there was none; valid until the thread's next failing call. */
 SYMK_API const char* symk_last_error(void);
+/* Its symk_status, SYMK_OK if there was none. */
+SYMK_API int symk_last_status(void);
 
 SYMK_API symk_program* symk_load_file(const char* path);
 SYMK_API symk_program* symk_load_memory(const void* bytes, size_t count);

@@ -52,6 +52,11 @@ class Function:
         return self._run(arrays)
 
     @property
+    def program(self):
+        """What runs it: a NativeProgram with its Plan, or a ReferenceProgram."""
+        return self._program
+
+    @property
     def inputs(self):
         """The placeholders in the order of the arrays."""
         return tuple(self.request.inputs)
