@@ -88,7 +88,7 @@ def deserialize(identifier, known, custom=None, what="object"):
         return None
     if isinstance(identifier, str):
         found = _find(identifier, known, custom, what)
-        return found() if inspect.isclass(found) else found
+        return _made(identifier, found, what) if inspect.isclass(found) else found
     if not isinstance(identifier, dict) or not {"class_name", "config"} <= set(identifier):
         raise ValueError('[%s] a name or a dict with the keys "class_name" and "config" is '
                          "required; %r was given." % (what, identifier))
@@ -101,6 +101,18 @@ def deserialize(identifier, known, custom=None, what="object"):
         return found.from_config(config, custom_objects=dict(_CUSTOM_OBJECTS, **custom or {}))
     with CustomObjectScope(custom or {}):
         return found.from_config(config)
+
+
+def _made(name, cls, what):
+    """An instance of a class that was named without a config."""
+    required = [parameter.name for parameter in inspect.signature(cls).parameters.values()
+                if parameter.default is parameter.empty
+                and parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    if required:
+        raise ValueError('[%s] %r needs the arguments %s; only its name was given. Give an object, '
+                         'or a dict with "class_name" and "config".'
+                         % (what, name, ", ".join(required)))
+    return cls()
 
 
 def _find(name, known, custom, what):

@@ -10,7 +10,10 @@ __all__ = ["get_custom_objects", "CustomObjectScope", "custom_object_scope",
 
 get_custom_objects = registry.custom_objects
 CustomObjectScope = registry.CustomObjectScope
-serialize_keras_object = registry.serialize
+
+def serialize_keras_object(instance):
+    """What a saved model keeps of an object: None, its name, or its class and config."""
+    return registry.serialize(instance)
 
 
 def custom_object_scope(*args):
