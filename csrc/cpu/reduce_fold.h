@@ -163,7 +163,7 @@ typename Op::Total fold_run(const typename Op::Element* x, int64_t n) {
     for (int64_t i = 0; i < n; i += kStretch) {
       total = Op::fold(total, fold_vectors<Op>(x + i, n - i < kStretch ? n - i : kStretch));
     }
-  } else {
+  } else if constexpr (kFloating<typename Op::Lane>) {
     constexpr int chains = 8;
     typename Op::Lane lanes[chains];
     for (int k = 0; k < chains; ++k) lanes[k] = static_cast<typename Op::Lane>(Op::identity);
@@ -173,6 +173,12 @@ typename Op::Total fold_run(const typename Op::Element* x, int64_t n) {
     }
     for (int k = 0; k < chains; ++k) total = Op::fold(total, lanes[k]);
     for (; i < n; ++i) total = Op::fold(total, Op::lane(x[i]));
+  } else {
+    // One plain loop: the order does not matter, so the compiler makes its own chains. (Chains written out, with lanes
+    // wider than the elements, are vectorised wrongly by GCC 12.)
+    typename Op::Lane lane = static_cast<typename Op::Lane>(Op::identity);
+    for (int64_t i = 0; i < n; ++i) lane = Op::combine(lane, Op::lane(x[i]));
+    total = Op::fold(total, lane);
   }
   return total;
 }
