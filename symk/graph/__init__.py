@@ -9,8 +9,9 @@ from .node import (Constant, Node, Op, Placeholder, Shared, Storage, Variable, a
                    registered_ops)
 from .origin import Origin, current_layer, layer_scope
 from .type import TensorType
+from .walk import clients_of, depends_on, nodes_of, rebuild, sources_of
 
 __all__ = ["Variable", "Placeholder", "Constant", "Shared", "Storage", "Op", "Node", "apply", "op",
            "registered_ops", "TensorType", "dims", "layer_scope", "current_layer", "Origin",
-           "SymkError", "ShapeError", "DtypeError", "GraphError", "DeviceError",
-           "OutOfRangeError"]
+           "clients_of", "depends_on", "nodes_of", "rebuild", "sources_of", "SymkError",
+           "ShapeError", "DtypeError", "GraphError", "DeviceError", "OutOfRangeError"]
