@@ -1,0 +1,27 @@
+"""symk: the Keras API on a symbolic graph compiler of its own.
+
+Importing symk is cheap; `symk.layers`, `symk.models` and the other parts are imported when they
+are first used.
+"""
+import importlib
+
+__version__ = "0.1.0"
+
+_PARTS = ("activations", "autodiff", "backend", "callbacks", "compile", "config", "constraints",
+          "datasets", "deploy", "engine", "graph", "initializers", "layers", "losses", "metrics",
+          "models", "ops", "optimize", "optimizers", "registry", "regularizers", "utils")
+_FROM = {"Input": "layers", "Model": "models", "Sequential": "models"}
+
+__all__ = ["__version__"] + list(_PARTS) + list(_FROM)
+
+
+def __getattr__(name):
+    if name in _PARTS:
+        return importlib.import_module("." + name, __name__)
+    if name in _FROM:
+        return getattr(importlib.import_module("." + _FROM[name], __name__), name)
+    raise AttributeError("module 'symk' has no attribute %r" % name)
+
+
+def __dir__():
+    return sorted(list(globals()) + list(_PARTS) + list(_FROM))

@@ -1,0 +1,8 @@
+"""Keras's callbacks: what happens before, during and after training."""
+from .base import Callback, CallbackList, LambdaCallback
+from .control import EarlyStopping, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
+from .logging import BaseLogger, CSVLogger, History, ProgbarLogger, TerminateOnNaN
+
+__all__ = ["BaseLogger", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History",
+           "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger",
+           "ReduceLROnPlateau", "TerminateOnNaN"]

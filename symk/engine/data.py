@@ -1,0 +1,190 @@
+"""What users give as data, made into lists of arrays that fit a model's placeholders, or refused.
+
+Every message names the input or output, what it needs and what was given.
+"""
+import collections
+
+import numpy as np
+
+from ..graph import DtypeError, ShapeError, dims
+
+__all__ = ["arrays_of", "check_cardinality", "check_labels", "class_weights", "fitted", "sliced",
+           "split_validation", "weights_of"]
+
+
+def arrays_of(data, names, what):
+    """The data of several inputs or outputs, in the order of their names.
+
+    Args:     data: an array, a list of arrays or a dict from names to arrays.
+              what: "input" or "target", for messages.
+    Raises:   ValueError for missing, surplus or unknown data.
+    """
+    if isinstance(data, dict):
+        missing = [name for name in names if name not in data]
+        surplus = sorted(set(data) - set(names))
+        if missing or surplus:
+            raise ValueError("[%s] a dict with the keys %s is required; %s."
+                             % (what, ", ".join(map(repr, names)),
+                                "missing: %s" % ", ".join(missing) if missing
+                                else "unknown: %s" % ", ".join(surplus)))
+        return [_array(data[name], what, name) for name in names]
+    if isinstance(data, (list, tuple)):
+        if len(names) == 1 and (len(data) != 1 or np.ndim(data[0]) == 0):
+            data = [data]
+        if len(data) != len(names):
+            raise ValueError("[%s] %d arrays are required (%s); %d were given."
+                             % (what, len(names), ", ".join(names), len(data)))
+        return [_array(one, what, name) for one, name in zip(data, names)]
+    if data is None or len(names) != 1:
+        raise ValueError("[%s] %s required (%s); %s given."
+                         % (what, "an array is" if len(names) == 1 else "%d arrays are" % len(names),
+                            ", ".join(names) or "none",
+                            "nothing was" if data is None else "one was"))
+    return [_array(data, what, names[0])]
+
+
+def _array(value, what, name):
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise DtypeError("[%s %s] an array of numbers is required; dtype %s was given."
+                         % (what, name, array.dtype))
+    return array
+
+
+def fitted(arrays, placeholders, names, what):
+    """The arrays, with a last axis of 1 where users leave it out, checked against placeholders.
+
+    Raises:   ShapeError, naming the input or output.
+    """
+    result = []
+    for array, placeholder, name in zip(arrays, placeholders, names):
+        if array.ndim == placeholder.ndim - 1 and _is_one(placeholder.shape[-1]):
+            array = array[..., np.newaxis]
+        if array.ndim != placeholder.ndim or any(
+                not isinstance(size, dims.Dim) and size != given
+                for size, given in zip(placeholder.shape[1:], array.shape[1:])):
+            raise ShapeError("[%s %s] arrays of shape %s are required; the shape %s was given."
+                             "%s" % (what, name, _shape_text(placeholder), array.shape,
+                                     _missing_batch(array, placeholder)))
+        result.append(array)
+    return result
+
+
+def _is_one(size):
+    """Whether a last axis may be left out: its size is 1, or any."""
+    return isinstance(size, dims.Dim) or size == 1
+
+
+def _shape_text(placeholder):
+    sizes = ["any" if isinstance(size, dims.Dim) else str(size) for size in placeholder.shape]
+    return "(%s)" % ", ".join(["batch"] + sizes[1:])
+
+
+def _missing_batch(array, placeholder):
+    if array.ndim == placeholder.ndim - 1:
+        return " Is the batch axis missing? Use x[np.newaxis]."
+    return ""
+
+
+def check_cardinality(groups):
+    """The number of samples that all arrays have.
+
+    Args:     groups: {"inputs": arrays, ...}.
+    Raises:   ValueError when the numbers differ, or there are no samples.
+    """
+    counts = {what: sorted({len(array) for array in arrays}) for what, arrays in groups.items()
+              if arrays}
+    every = sorted({count for found in counts.values() for count in found})
+    if len(every) > 1:
+        raise ValueError("[data] all arrays must have as many samples; %s."
+                         % "; ".join("%s have %s" % (what, " and ".join(map(str, found)))
+                                     for what, found in counts.items()))
+    return every[0] if every else 0
+
+
+def check_labels(array, classes, name):
+    """Integer labels below the number of classes, or ValueError."""
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise ValueError("[target %s] labels from 0 to %d are required; NaN or infinity is "
+                             "among them." % (name, classes - 1))
+        if (array != np.floor(array)).any():
+            raise ValueError("[target %s] integer labels are required; %s is among them."
+                             % (name, array[array != np.floor(array)].flat[0]))
+    if array.size:
+        low, high = array.min(), array.max()
+        if low < 0 or (isinstance(classes, int) and high >= classes):
+            raise ValueError("[target %s] labels from 0 to %s are required, as the output has %s "
+                             "classes; labels from %d to %d were given."
+                             % (name, classes - 1, classes, low, high))
+
+
+# ---- weights of samples
+
+def weights_of(given, names, what):
+    """One entry per output from one value, a list or a dict; None where there is none."""
+    if given is None:
+        return [None] * len(names)
+    if isinstance(given, dict):
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise ValueError("[%s] the keys must be names of outputs (%s); %s is none."
+                             % (what, ", ".join(names), ", ".join(map(repr, unknown))))
+        return [given.get(name) for name in names]
+    if len(names) == 1:
+        return [given[0] if isinstance(given, list) and len(given) == 1
+                and np.ndim(given[0]) else given]
+    if isinstance(given, list) and len(given) == len(names):
+        return given
+    raise ValueError("[%s] a list of %d or a dict is required for the outputs %s; %s was given."
+                     % (what, len(names), ", ".join(names), type(given).__name__))
+
+
+def class_weights(targets, weights, name):
+    """The weight of each sample's class.
+
+    Args:     targets: labels (samples, 1), or one-hot rows (samples, classes).
+              weights: dict from a class to its weight.
+    Raises:   ValueError for a class without a weight.
+    """
+    if not isinstance(weights, dict):
+        raise ValueError("[class_weight] a dict from classes to weights is required; %s was given."
+                         % type(weights).__name__)
+    if targets.ndim > 2:
+        raise ValueError("[class_weight] targets with two axes are required; those of %r have the "
+                         "shape %s. Use sample_weight." % (name, targets.shape))
+    labels = targets.argmax(axis=1) if targets.shape[1] > 1 else targets.reshape(-1)
+    present, places = np.unique(labels, return_inverse=True)
+    missing = [int(label) for label in present if label not in weights]
+    if missing:
+        raise ValueError("[class_weight] every class needs a weight; none was given for %s."
+                         % ", ".join(map(str, missing)))
+    return np.array([weights[label] for label in present])[places]
+
+
+# ---- parts
+
+def sliced(arrays, picked):
+    """The picked samples of each array; `picked` is a slice or an array of indices."""
+    return [array[picked] for array in arrays]
+
+
+def split_validation(arrays, fraction):
+    """The first and the last samples: (for training, for validation).
+
+    Raises:   ValueError when one side would be empty.
+    """
+    count = len(arrays[0])
+    border = int(count * (1.0 - fraction))
+    if not 0 < border < count:
+        raise ValueError("[validation_split] both sides must have samples; %s of %d samples leaves "
+                         "%d for training." % (fraction, count, border))
+    return sliced(arrays, slice(0, border)), sliced(arrays, slice(border, None))
+
+
+Batch = collections.namedtuple("Batch", "start stop")
+
+
+def batches(count, size):
+    """Borders of batches of at most `size` samples."""
+    return [Batch(start, min(start + size, count)) for start in range(0, count, size)]

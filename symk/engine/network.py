@@ -1,0 +1,363 @@
+"""Network: a graph of layers that is itself a layer."""
+import copy
+
+from .. import backend as K
+from .. import registry
+from ..graph import Placeholder, ShapeError, nodes_of, sources_of
+from ..utils.generic_utils import to_list, unpack_singleton
+from ..utils.layer_utils import print_summary
+from .edges import Node, history_of, shapes_of
+from .inputs import InputLayer
+from .layer import Layer, _shapes_only, assign_weights, mask_of, placeholder_of
+from .topology import map_graph
+
+__all__ = ["Network", "layer_from_config"]
+
+
+class Network(Layer):
+    """The layers between some input tensors and some output tensors.
+
+    # Arguments
+        inputs: an `Input`, or a list of them.
+        outputs: a tensor made by layers, or a list of them.
+        name: name of the network.
+    """
+
+    def __init__(self, inputs, outputs, name=None, trainable=True):
+        super().__init__(name=name, trainable=trainable)
+        self._connect_graph(inputs, outputs)
+
+    def __setattr__(self, name, value):
+        """The layers of a network are those of its graph, not its attributes."""
+        object.__setattr__(self, name, value)
+
+    def _connect_graph(self, inputs, outputs):
+        """Finds the layers of the graph; they replace those of an earlier graph."""
+        self.inputs = _checked_inputs(to_list(inputs))
+        self.outputs = _checked_outputs(to_list(outputs))
+        self._topology = map_graph(self.inputs, self.outputs)
+        self._sublayers = self._topology.layers
+        self._input_layers = [history_of(tensor).layer for tensor in self.inputs]
+        self._output_layers = [history_of(tensor).layer for tensor in self.outputs]
+        self.input_names = [layer.name for layer in self._input_layers]
+        self.output_names = [layer.name for layer in self._output_layers]
+        self._last_run = None
+        self._variables = None
+        self.built = True
+        self.supports_masking = True
+        self._inbound_nodes, self._outbound_nodes = [], []
+        Node(self, self.inputs, self.outputs, [None] * len(self.inputs),
+             [mask_of(tensor) for tensor in self.outputs], source=True)
+
+    # ------------------------------------------------------------------------------------ layers
+
+    @property
+    def layers(self):
+        return list(self._sublayers)
+
+    @property
+    def nodes_by_depth(self):
+        """{depth: nodes}: the calls of layers in this graph; the outputs have the depth 0."""
+        return self._topology.nodes_by_depth
+
+    def get_layer(self, name=None, index=None):
+        """A layer by its name, or by its place in `layers`."""
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError("[get_layer] an index below %d is required; %d was given."
+                                 % (len(self.layers), index))
+            return self.layers[index]
+        if not name:
+            raise ValueError("[get_layer] name or index is required; neither was given.")
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError('[get_layer] the name of a layer of "%s" is required; %r was given. Its '
+                         "layers are %s." % (self.name, name,
+                                             ", ".join(layer.name for layer in self.layers)))
+
+    @property
+    def stateful(self):
+        return any(getattr(layer, "stateful", False) for layer in self._sublayers)
+
+    @stateful.setter
+    def stateful(self, value):
+        """A network is stateful if a layer is; Layer's initial value says nothing."""
+
+    def reset_states(self):
+        """Resets the states of all stateful layers."""
+        for layer in self.layers:
+            if getattr(layer, "stateful", False) and hasattr(layer, "reset_states"):
+                layer.reset_states()
+
+    @property
+    def uses_learning_phase(self):
+        """Whether training and prediction differ, as with Dropout."""
+        phase = K.learning_phase()
+        return any(source is phase for source in sources_of(self.outputs))
+
+    # ----------------------------------------------------------------------------------- weights
+
+    def get_weights(self):
+        """The values of all weights, layer by layer."""
+        return K.batch_get_value(self._weights_by_layer())
+
+    def set_weights(self, weights):
+        assign_weights('model "%s"' % self.name, self._weights_by_layer(), weights)
+
+    def _weights_by_layer(self):
+        return [weight for layer in self.layers for weight in layer.weights]
+
+    # ------------------------------------------------------------------------- losses and updates
+
+    def belongs(self, entry):
+        """Whether a layer's loss or update was made inside of this graph."""
+        if self._variables is None:
+            self._variables = _variables_of(self._topology.nodes, self.outputs)
+        if entry.inputs is not None:
+            return all(tensor in self._variables for tensor in entry.inputs)
+        value = entry.value[1] if isinstance(entry.value, tuple) else entry.value
+        return not hasattr(value, "node") or all(
+            source in self._variables or getattr(source, "default", None) is not None
+            for source in sources_of([value]) if isinstance(source, Placeholder))
+
+    @property
+    def losses(self):
+        """The losses of the layers, made for the inputs of this model."""
+        return _unique([entry.value for entry in self.loss_entries() if self.belongs(entry)])
+
+    @property
+    def updates(self):
+        return [entry.value for entry in self.update_entries() if self.belongs(entry)]
+
+    # ----------------------------------------------------------------------------------- calling
+
+    def call(self, inputs, mask=None):
+        """The outputs for other inputs, by calling every layer again."""
+        return self._run(inputs, mask)[0]
+
+    def compute_mask(self, inputs, mask=None):
+        return self._run(inputs, mask)[1]
+
+    def compute_output_shape(self, input_shape):
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        _check_count(self, shapes)
+        with _shapes_only(), self._scope():
+            inputs = [placeholder_of(tensor.dtype, shape)
+                      for tensor, shape in zip(self.inputs, shapes)]
+            outputs, _ = self._run_layers(inputs, [None] * len(inputs))
+            return shapes_of(outputs)
+
+    def _run(self, inputs, mask):
+        """Outputs and masks for inputs; `call` and `compute_mask` ask for the same run."""
+        inputs = to_list(inputs)
+        masks = to_list(mask) if mask is not None else [None] * len(inputs)
+        last = self._last_run
+        if last is None or not (_same(last[0], inputs) and _same(last[1], masks)):
+            self._last_run = last = (inputs, masks, self._run_layers(inputs, masks))
+        outputs, output_masks = last[2]
+        return unpack_singleton(list(outputs)), unpack_singleton(list(output_masks))
+
+    def _run_layers(self, inputs, masks):
+        _check_count(self, inputs)
+        known = {}
+        for tensor, value, mask in zip(self.inputs, inputs, masks):
+            _check_input(self, tensor, value)
+            known[tensor] = (value, mask)
+        for depth in sorted(self.nodes_by_depth, reverse=True):
+            for node in self.nodes_by_depth[depth]:
+                if not isinstance(node.outbound_layer, InputLayer):
+                    _run_node(node, known)
+        results = [known[tensor] for tensor in self.outputs]
+        return [value for value, _ in results], [mask for _, mask in results]
+
+    # ---------------------------------------------------------------------------------- configs
+
+    def get_config(self):
+        """The layers, how they are joined, the inputs and the outputs."""
+        places = self._kept_node_indices()
+        layers = [{"name": layer.name, "class_name": type(layer).__name__,
+                   "config": layer.get_config(),
+                   "inbound_nodes": [_node_config(node, places) for node in layer._inbound_nodes
+                                     if node in self._topology.nodes and node.inbound_layers]}
+                  for layer in self.layers]
+        return copy.deepcopy({"name": self.name, "layers": layers,
+                              "input_layers": [_place(tensor, places) for tensor in self.inputs],
+                              "output_layers": [_place(tensor, places) for tensor in self.outputs]})
+
+    def _kept_node_indices(self):
+        """{node: its number among the calls of its layer that are in this graph}."""
+        places = {}
+        for layer in self.layers:
+            kept = 1 if isinstance(layer, Network) else 0   # a network's own creation is number 0
+            for node in layer._inbound_nodes:
+                if node in self._topology.nodes:
+                    places[node] = kept
+                    kept += 1
+        return places
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The network that a config describes.
+
+        # Raises
+            ValueError: for an unknown layer or a node that does not exist.
+        """
+        return cls(**graph_from_config(config, custom_objects))
+
+    def summary(self, line_length=None, positions=None, print_fn=None):
+        """Prints the layers, their output shapes and numbers of parameters."""
+        print_summary(self, line_length=line_length, positions=positions, print_fn=print_fn)
+
+
+def layer_from_config(config, custom_objects=None):
+    """The layer of a dict with "class_name" and "config"."""
+    return registry.deserialize(config, registry.table("layer"), custom_objects, "layer")
+
+
+def graph_from_config(config, custom_objects=None):
+    """The arguments of a Network that a config describes: inputs, outputs, name."""
+    layers, waiting = {}, []
+    for entry in config["layers"]:
+        layer = layer_from_config(entry, custom_objects)
+        layers[entry.get("name", layer.name)] = layer
+        waiting += [(layer, calls) for calls in entry["inbound_nodes"]]
+    _make_calls(layers, waiting, config.get("name"))
+    inputs = [_tensor_at(layers, place) for place in _places(config["input_layers"])]
+    outputs = [_tensor_at(layers, place) for place in _places(config["output_layers"])]
+    return {"inputs": unpack_singleton(inputs), "outputs": unpack_singleton(outputs),
+            "name": config.get("name")}
+
+
+def _make_calls(layers, waiting, name):
+    """Calls the layers, each as soon as its inputs exist and its earlier calls are made."""
+    while waiting:
+        later, blocked = [], set()
+        for layer, call in waiting:
+            places = _call_places(call)
+            if layer in blocked or any(_tensor_at(layers, place, True) is None
+                                       for place in places):
+                later.append((layer, call))
+                blocked.add(layer)
+                continue
+            tensors = [_tensor_at(layers, place) for place in places]
+            layer(unpack_singleton(tensors), **_call_arguments(call))
+        if len(later) == len(waiting):
+            missing = sorted({place[0] for layer, call in later for place in _call_places(call)
+                              if _tensor_at(layers, place, True) is None})
+            raise ValueError("[from_config] each inbound node must name a call of a layer of the "
+                             'model %r; layer "%s" waits for %s, which is never made.'
+                             % (name, later[0][0].name, ", ".join(map(repr, missing))))
+        waiting = later
+
+
+def _call_places(call):
+    return [tuple(place[:3]) for place in call]
+
+
+def _call_arguments(call):
+    return dict(call[0][3]) if len(call[0]) > 3 and call[0][3] else {}
+
+
+def _places(given):
+    """A list of [layer, node, tensor]; a single one is written flat by some writers."""
+    return [given] if given and isinstance(given[0], str) else given
+
+
+def _tensor_at(layers, place, optional=False):
+    """The tensor that [layer name, node number, tensor number] names; None if there is none yet."""
+    name, node_index, tensor_index = place[:3]
+    if name in layers and node_index < len(layers[name]._inbound_nodes):
+        tensors = layers[name]._inbound_nodes[node_index].output_tensors
+        if tensor_index < len(tensors):
+            return tensors[tensor_index]
+    if optional and name in layers:
+        return None
+    raise ValueError("[from_config] output %s of call %s of a layer %r is required; the config "
+                     "has no such one." % (tensor_index, node_index, name))
+
+
+def _place(tensor, places):
+    history = history_of(tensor)
+    return [history.layer.name, places[history.layer._inbound_nodes[history.node_index]],
+            history.tensor_index]
+
+
+def _node_config(node, places):
+    return [_place(tensor, places) + [dict(node.arguments)] for tensor in node.input_tensors]
+
+
+def _run_node(node, known):
+    """Calls a layer again on the values that its inputs have now."""
+    if any(tensor not in known for tensor in node.input_tensors):
+        return
+    layer = node.outbound_layer
+    inputs = unpack_singleton([known[tensor][0] for tensor in node.input_tensors])
+    masks = unpack_singleton([known[tensor][1] for tensor in node.input_tensors])
+    arguments = dict(node.arguments)
+    if any(mask is not None for mask in to_list(masks)) and "mask" not in arguments \
+            and registry.accepts(layer.call, "mask"):
+        arguments["mask"] = masks
+    with layer._scope():
+        outputs = layer.call(inputs, **arguments)
+        output_masks = layer._output_masks(inputs, to_list(masks), outputs)
+        layer._regularize_activity(inputs, outputs)
+    for tensor, value, mask in zip(node.output_tensors, to_list(outputs), output_masks):
+        known[tensor] = (value, mask)
+
+
+def _checked_inputs(inputs):
+    if len(set(inputs)) != len(inputs):
+        raise ValueError("[Model] each input may be given once; %r was given." % (inputs,))
+    for tensor in inputs:
+        history = history_of(tensor)
+        if history is None or not isinstance(history.layer, InputLayer):
+            raise ValueError("[Model] inputs must be made by Input(...); %r was given." % (tensor,))
+    return inputs
+
+
+def _checked_outputs(outputs):
+    for tensor in outputs:
+        if history_of(tensor) is None:
+            raise ValueError("[Model] outputs must be tensors made by layers; %r was given. Wrap "
+                             "expressions of K in a Lambda layer." % (tensor,))
+    return outputs
+
+
+def _check_count(network, given):
+    if len(given) != len(network.inputs):
+        raise ValueError('in model "%s": [call] %d inputs are required (%s); %d were given.'
+                         % (network.name, len(network.inputs), ", ".join(network.input_names),
+                            len(given)))
+
+
+def _check_input(network, tensor, value):
+    """The sizes that the model's input fixes must not be others in the value."""
+    declared, given = K.int_shape(tensor), K.int_shape(value)
+    if len(declared) != len(given) or any(
+            want is not None and have is not None and want != have
+            for want, have in zip(declared[1:], given[1:])):
+        raise ShapeError('in model "%s": [call] input "%s" has the shape %s; %s was given.'
+                         % (network.name, history_of(tensor).layer.name, declared, given))
+
+
+def _variables_of(nodes, outputs):
+    """All tensors of a graph: those between layers, and those inside of them."""
+    found = {tensor for node in nodes for tensor in node.input_tensors + node.output_tensors}
+    for node in nodes_of(outputs):
+        found.update(node.inputs)
+        found.update(node.outputs)
+    return found
+
+
+def _same(one, other):
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other))
+
+
+def _unique(values):
+    """Without repetitions, by identity."""
+    kept = []
+    for value in values:
+        if not any(value is known for known in kept):
+            kept.append(value)
+    return kept

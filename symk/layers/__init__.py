@@ -1,0 +1,28 @@
+"""Keras's layers."""
+from .. import registry
+from ..engine import Input, InputLayer, InputSpec, Layer
+from ..engine.network import layer_from_config
+from . import convolutional, core, merge, normalization, pooling
+from .convolutional import *
+from .core import *
+from .merge import *
+from .normalization import *
+from .pooling import *
+
+__all__ = ["Input", "InputLayer", "InputSpec", "Layer", "deserialize", "serialize"] + [
+    name for module in (convolutional, core, merge, normalization, pooling)
+    for name in module.__all__]
+
+
+def serialize(layer):
+    """A layer's class name and config."""
+    return registry.serialize(layer)
+
+
+def deserialize(config, custom_objects=None):
+    """The layer of a dict with "class_name" and "config".
+
+    # Arguments
+        custom_objects: dict from names in the config to classes or functions of your own.
+    """
+    return layer_from_config(config, custom_objects)

@@ -1,0 +1,178 @@
+"""Layers of several inputs: sums, products, concatenation; each also as a function."""
+from functools import reduce
+
+from .. import backend as K
+from ..engine import Layer
+from ..registry import register
+
+__all__ = ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "add",
+           "average", "concatenate", "maximum", "minimum", "multiply", "subtract"]
+
+
+class _Merge(Layer):
+    """A list of tensors to one. Inputs with fewer axes get new ones after the batch axis."""
+
+    fewest, most = 2, None
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        if not isinstance(input_shape, list) or not self._takes(len(input_shape)):
+            count = len(input_shape) if isinstance(input_shape, list) else 1
+            raise ValueError('in layer "%s" (%s): [call] a list of %s%d tensors is required; %d '
+                             "given." % (self.name, type(self).__name__,
+                                         "" if self.most else "at least ", self.fewest, count))
+        self.built = True
+
+    def _takes(self, count):
+        return self.fewest <= count <= (self.most or count)
+
+    def call(self, inputs):
+        most = max(tensor.ndim for tensor in inputs)
+        return self.merge([_with_axes(tensor, most) for tensor in inputs])
+
+    def merge(self, inputs):
+        """The output for inputs of as many axes."""
+        raise NotImplementedError
+
+    def compute_mask(self, inputs, mask=None):
+        """True where all masks are; inputs without a mask do not count."""
+        masks = [one for one in mask or [] if one is not None]
+        if not masks:
+            return None
+        return reduce(_both, masks)
+
+
+def _with_axes(tensor, ndim):
+    for _ in range(ndim - tensor.ndim):
+        tensor = K.expand_dims(tensor, axis=1)
+    return tensor
+
+
+def _both(one, other):
+    return K.all(K.stack([one, other], axis=0), axis=0)
+
+
+@register("layer")
+class Add(_Merge):
+    """The sum of its inputs."""
+
+    def merge(self, inputs):
+        return reduce(lambda a, b: a + b, inputs)
+
+
+@register("layer")
+class Subtract(_Merge):
+    """The first of two inputs minus the second."""
+
+    most = 2
+
+    def merge(self, inputs):
+        return inputs[0] - inputs[1]
+
+
+@register("layer")
+class Multiply(_Merge):
+    """The elementwise product of its inputs."""
+
+    def merge(self, inputs):
+        return reduce(lambda a, b: a * b, inputs)
+
+
+@register("layer")
+class Average(_Merge):
+    """The mean of its inputs."""
+
+    def merge(self, inputs):
+        return reduce(lambda a, b: a + b, inputs) / len(inputs)
+
+
+@register("layer")
+class Maximum(_Merge):
+    """The greatest of its inputs, element by element."""
+
+    def merge(self, inputs):
+        return reduce(K.maximum, inputs)
+
+
+@register("layer")
+class Minimum(_Merge):
+    """The least of its inputs, element by element."""
+
+    def merge(self, inputs):
+        return reduce(K.minimum, inputs)
+
+
+@register("layer")
+class Concatenate(_Merge):
+    """Its inputs one after the other along an axis.
+
+    # Arguments
+        axis: the axis; -1 is the last.
+    """
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs):
+        return K.concatenate(inputs, axis=self.axis)
+
+    def compute_mask(self, inputs, mask=None):
+        """The masks one after the other, or, if features were joined, where all are true."""
+        if mask is None or all(one is None for one in mask):
+            return None
+        masks = [_full_mask(tensor, one) for tensor, one in zip(inputs, mask)]
+        joined = K.concatenate(masks, axis=self.axis)
+        return K.all(joined, axis=-1)
+
+    def get_config(self):
+        return dict(super().get_config(), axis=self.axis)
+
+
+def _full_mask(tensor, mask):
+    """A mask with the shape of its tensor; all true where there is none."""
+    everywhere = K.cast(K.ones_like(tensor), "bool")
+    if mask is None:
+        return everywhere
+    if mask.ndim < tensor.ndim:
+        mask = K.expand_dims(mask)
+    return K.all(K.stack([everywhere, K.cast(K.ones_like(tensor) * K.cast(mask, tensor.dtype),
+                                             "bool")], axis=0), axis=0)
+
+
+def add(inputs, **kwargs):
+    """The sum of a list of tensors."""
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs, **kwargs):
+    """The first of two tensors minus the second."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs, **kwargs):
+    """The elementwise product of a list of tensors."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs, **kwargs):
+    """The mean of a list of tensors."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs, **kwargs):
+    """The greatest of a list of tensors, element by element."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs, **kwargs):
+    """The least of a list of tensors, element by element."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs, axis=-1, **kwargs):
+    """A list of tensors one after the other along an axis."""
+    return Concatenate(axis=axis, **kwargs)(inputs)

@@ -1,0 +1,56 @@
+"""Model: a graph of layers with everything that users do with it."""
+from .. import layers
+from ..engine.training import Trainer
+from ..registry import register
+from . import text, weights
+
+__all__ = ["Model"]
+
+
+@register("layer")
+class Model(Trainer):
+    """The layers between inputs and outputs, to be trained, saved and used as a layer.
+
+    # Arguments
+        inputs: an `Input`, or a list of them.
+        outputs: a tensor made by layers from the inputs, or a list of them.
+        name: name of the model.
+    """
+
+    def save(self, filepath, overwrite=True, include_optimizer=True):
+        """Saves architecture, weights and the state of training as one HDF5 file.
+
+        # Arguments
+            filepath: path of the file.
+            overwrite: whether an existing file may be replaced.
+            include_optimizer: whether to save the state of training.
+        """
+        from .files import save_model  # files.py makes Models, so it imports this file
+        save_model(self, filepath, overwrite, include_optimizer)
+
+    def save_weights(self, filepath, overwrite=True):
+        """Saves the weights as an HDF5 file."""
+        weights.save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath, by_name=False, skip_mismatch=False, reshape=False):
+        """Loads weights from a file of `save_weights` or `save`.
+
+        # Arguments
+            filepath: path of the file.
+            by_name: whether layers are found by their names, in place of their order.
+            skip_mismatch: by name, whether layers with other shapes are left as they are.
+            reshape: whether an array of the right number of elements is reshaped.
+        """
+        weights.load_weights(self, filepath, by_name, skip_mismatch, reshape)
+
+    def to_json(self, **kwargs):
+        """The architecture as JSON; the arguments are those of `json.dumps`."""
+        return text.to_json(self, **kwargs)
+
+    def to_yaml(self, **kwargs):
+        """The architecture as YAML; the arguments are those of `yaml.dump`."""
+        return text.to_yaml(self, **kwargs)
+
+
+register("layer", "Functional")(Model)     # its name in tf.keras
+assert layers                              # importing it registers the layers that configs name

@@ -1,0 +1,131 @@
+"""Weights to and from HDF5 groups: by order or by name, checked before anything is set."""
+import warnings
+
+import numpy as np
+
+from .. import backend as K
+from ..engine.network import Network
+from . import hdf5
+from .text import KERAS_VERSION
+
+__all__ = ["load_weights", "read_weights", "save_weights", "write_weights"]
+
+# Layers whose kernels Keras on Theano keeps for true convolution: flipped on both axes.
+_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
+
+
+def save_weights(model, filepath, overwrite=True):
+    """Saves a model's weights as a file."""
+    with hdf5.open_to_write(filepath, overwrite) as file:
+        write_weights(file, model.layers)
+
+
+def write_weights(group, layers):
+    """Writes the weights of layers into a group, one group for each layer."""
+    hdf5.write_names(group, "layer_names", [layer.name for layer in layers])
+    hdf5.write_text(group, "backend", K.backend())
+    hdf5.write_text(group, "keras_version", KERAS_VERSION)
+    for layer in layers:
+        values = K.batch_get_value(layer.weights)
+        hdf5.write_arrays(group.create_group(layer.name),
+                          zip([weight.name for weight in layer.weights], values))
+
+
+def load_weights(model, filepath, by_name=False, skip_mismatch=False, reshape=False):
+    """Loads a model's weights from a file of weights or of a whole model."""
+    if skip_mismatch and not by_name:
+        raise ValueError("[load_weights] skip_mismatch needs by_name=True; by order, every layer "
+                         "must fit.")
+    with hdf5.open_to_read(filepath) as file:
+        group = file
+        if hdf5.names(file, "layer_names") is None and "model_weights" in file:
+            group = file["model_weights"]
+        read_weights(group, model.layers, by_name, skip_mismatch, reshape)
+
+
+def read_weights(group, layers, by_name=False, skip_mismatch=False, reshape=False):
+    """Sets the weights of layers from a group; all are set, or none.
+
+    Raises:   ValueError, naming the layer, if what is in the file does not fit.
+    """
+    saved = _saved_layers(group)
+    flips = _flipped(layers) if hdf5.read_text(group, "backend") == "theano" else set()
+    assignments = []
+    pairs = _pairs_by_name(saved, layers) if by_name else _pairs_by_order(saved, layers)
+    for name, layer in pairs:
+        try:
+            assignments += _layer_values(group[name], saved[name], layer, flips, reshape)
+        except ValueError as error:
+            if not skip_mismatch:
+                raise
+            warnings.warn("[load_weights] layer %r is left as it is: %s" % (name, error),
+                          stacklevel=4)
+    K.batch_set_value(assignments)
+
+
+def _saved_layers(group):
+    """{layer name: names of its weights} in the order of the file."""
+    layer_names = hdf5.names(group, "layer_names")
+    if layer_names is None:
+        raise ValueError("[load_weights] a file with weights in Keras's layout is required; %r has "
+                         "no list of layers." % group.file.filename)
+    saved = {}
+    for name in layer_names:
+        if name not in group:
+            raise ValueError("[load_weights] the file %r names a layer %r and has no weights of it."
+                             % (group.file.filename, name))
+        saved[name] = hdf5.names(group[name], "weight_names") or []
+    return saved
+
+
+def _pairs_by_order(saved, layers):
+    """Layers with weights, in the order of the file and of the model."""
+    filled = [name for name, weights in saved.items() if weights]
+    targets = [layer for layer in layers if layer.weights]
+    if len(filled) != len(targets):
+        raise ValueError("[load_weights] the file must have weights of as many layers as the model, "
+                         "%d (%s); it has %d (%s)."
+                         % (len(targets), ", ".join(layer.name for layer in targets),
+                            len(filled), ", ".join(filled)))
+    return list(zip(filled, targets))
+
+
+def _pairs_by_name(saved, layers):
+    return [(name, layer) for name, weights in saved.items() for layer in layers
+            if layer.name == name and (weights or layer.weights)]
+
+
+def _layer_values(group, names, layer, flips, reshape):
+    """[(variable, array)] of one layer."""
+    if len(names) != len(layer.weights):
+        raise ValueError('[load_weights] layer "%s" (%s) has %d weights; the file has %d for it '
+                         "(%s)." % (layer.name, type(layer).__name__, len(layer.weights),
+                                    len(names), ", ".join(names)))
+    pairs = []
+    for name, weight in zip(names, layer.weights):
+        data = hdf5.dataset(group, name)
+        fits = data.shape == weight.shape or (
+            reshape and data.size == np.prod(weight.shape, dtype=np.int64))
+        if not fits:
+            raise ValueError('[load_weights] layer "%s": weight %s has the shape %s; that in the '
+                             "file, %s, has %s." % (layer.name, weight.name, weight.shape, name,
+                                                    data.shape))
+        array = np.asarray(data).reshape(weight.shape)
+        pairs.append((weight, _flip(array) if weight in flips else array))
+    return pairs
+
+
+def _flipped(layers):
+    """The kernels that are kept in the other direction in files of Keras on Theano."""
+    found = set()
+    for layer in layers:
+        if isinstance(layer, Network):
+            found |= _flipped(layer.layers)
+        elif type(layer).__name__ in _CONVOLUTIONS:
+            found.add(layer.weights[0])
+    return found
+
+
+def _flip(kernel):
+    """Reverses the spatial axes, which are all but the last two."""
+    return kernel[(slice(None, None, -1),) * (kernel.ndim - 2)]

@@ -1,0 +1,87 @@
+"""What a model looks like as a table, and how many parameters it has."""
+import numpy as np
+
+__all__ = ["count_params", "print_summary"]
+
+# Ends of the columns as fractions of the line, as in Keras: with and without "Connected to".
+_CHAIN_COLUMNS = (65, (0.45, 0.85, 1.0), ["Layer (type)", "Output Shape", "Param #"])
+_GRAPH_COLUMNS = (98, (0.33, 0.55, 0.67, 1.0),
+                  ["Layer (type)", "Output Shape", "Param #", "Connected to"])
+
+
+def count_params(weights):
+    """The number of scalars in a collection of weights, each weight counted once."""
+    return sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in set(weights))
+
+
+def print_summary(model, line_length=None, positions=None, print_fn=None):
+    """Prints a model's layers, output shapes and numbers of parameters.
+
+    Args:     line_length: characters per line; 65, or 98 with the column "Connected to".
+              positions: ends of the columns, as fractions of the line or in characters.
+              print_fn: called with each line; `print` by default.
+    """
+    print_fn = print_fn or print
+    chain = _is_chain(model)
+    length, ends, titles = _CHAIN_COLUMNS if chain else _GRAPH_COLUMNS
+    line_length = line_length or length
+    ends = positions or ends
+    if ends[-1] <= 1:
+        ends = [int(line_length * end) for end in ends]
+    print_fn('Model: "%s"' % model.name)
+    print_fn("_" * line_length)
+    print_fn(_row(titles, ends))
+    print_fn("=" * line_length)
+    for layer in model.layers:
+        for row in _layer_rows(model, layer, chain):
+            print_fn(_row(row, ends))
+        print_fn(("=" if layer is model.layers[-1] else "_") * line_length)
+    trainable = count_params(model.trainable_weights)
+    fixed = count_params(model.non_trainable_weights)
+    print_fn("Total params: {:,}".format(trainable + fixed))
+    print_fn("Trainable params: {:,}".format(trainable))
+    print_fn("Non-trainable params: {:,}".format(fixed))
+    print_fn("_" * line_length)
+
+
+def _is_chain(model):
+    """Whether every layer is called once, on the output of the one before."""
+    if type(model).__name__ == "Sequential":
+        return True
+    levels = list(model.nodes_by_depth.values())
+    if any(len(nodes) > 1 or len(nodes[0].inbound_layers) > 1 for nodes in levels):
+        return False
+    nodes = {node for level in levels for node in level}
+    return all(sum(node in nodes for node in layer.inbound_nodes) <= 1 for layer in model.layers)
+
+
+def _layer_rows(model, layer, chain):
+    """The fields of a layer; further rows name its further inputs."""
+    try:
+        shape = layer.output_shape
+    except AttributeError:
+        shape = "multiple"
+    fields = ["%s (%s)" % (layer.name, type(layer).__name__), shape, layer.count_params()]
+    if chain:
+        return [fields]
+    sources = _sources(model, layer) or [""]
+    return [fields + sources[:1]] + [["", "", "", source] for source in sources[1:]]
+
+
+def _sources(model, layer):
+    """Where the inputs of a layer come from: name[call][output]."""
+    relevant = {node for level in model.nodes_by_depth.values() for node in level}
+    return ["%s[%d][%d]" % (inbound.name, node_index, tensor_index)
+            for node in layer.inbound_nodes if node in relevant
+            for inbound, node_index, tensor_index in zip(
+                node.inbound_layers, node.node_indices, node.tensor_indices)]
+
+
+def _row(fields, ends):
+    """Fields cut and filled to their columns; one blank stands between two columns."""
+    line = ""
+    for number, (field, end) in enumerate(zip(fields, ends)):
+        if number:
+            line = line[:-1] + " "
+        line = (line + str(field))[:end].ljust(end)
+    return line
