@@ -108,7 +108,8 @@ def reduction(name, doc, reference, grad=None, accepts=FLOATS, result=None, doma
 
     rows = [sample((3, 4), axes=(0,)), sample((3, 4), axes=(1,)), sample((3, 4), axes=(0, 1)),
             sample((2, 3, 5), axes=(1,), keepdims=True), sample((2, 3, 5), axes=(0, 2)),
-            sample((2, 1, 3), axes=(1,)), sample((7, 67), axes=(1,)), sample((0, 3), axes=(1,))]
+            sample((2, 1, 3), axes=(1,)), sample((7, 67), axes=(1,)), sample((0, 3), axes=(1,)),
+            sample((45, 19), axes=(0,)), sample((3, 150), axes=(1,)), sample((3, 37, 5), axes=(1,))]
     bad = [sample((3,), axes=(2,), error="axis 2 is outside rank 1"),
            sample((3, 4), axes=(1, 1), error="an axis may be named once")]
     cls = _define(name, doc, Reduction, run_reference, run_grad if grad else None, dict(
