@@ -16,8 +16,9 @@ Error with_origin(const Error& error, const PlanStep& step) {
 class StepBinding final : public Binding {
  public:
   StepBinding(const PlanStep& step, const std::vector<int64_t>& sizes, std::vector<Type> inputs,
-              std::vector<Type> outputs)
-      : step_(step), sizes_(sizes), inputs_(std::move(inputs)), outputs_(std::move(outputs)) {}
+              std::vector<Type> outputs, std::vector<bool> lasting)
+      : step_(step), sizes_(sizes), inputs_(std::move(inputs)), outputs_(std::move(outputs)),
+        lasting_(std::move(lasting)) {}
 
   const std::vector<Type>& inputs() const override { return inputs_; }
   const std::vector<Type>& outputs() const override { return outputs_; }
@@ -50,6 +51,8 @@ class StepBinding final : public Binding {
     return require(key, "a list of texts", Attribute::kTexts, Attribute::kTexts).texts;
   }
 
+  bool lasting(int input) const override { return lasting_[static_cast<size_t>(input)]; }
+
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
   int64_t scratch() const { return scratch_; }
 
@@ -81,6 +84,7 @@ class StepBinding final : public Binding {
   const PlanStep& step_;
   const std::vector<int64_t>& sizes_;
   std::vector<Type> inputs_, outputs_;
+  std::vector<bool> lasting_;
   int64_t scratch_ = 0;
 };
 
@@ -269,16 +273,41 @@ class Binder {
 
   // --- kernels -----------------------------------------------------------------------------------------------------
   void bind_steps() {
+    const std::vector<bool> lasting = lasting_shared();
     for (int i = 0; i < end_; ++i) {
       const PlanStep& step = plan_.steps[i];
       if (writes_nothing(step)) continue;
-      StepBinding binding(step, sizes_, types_of(step.inputs), types_of(step.outputs));
+      StepBinding binding(step, sizes_, types_of(step.inputs), types_of(step.outputs),
+                          lasting_inputs(step, lasting));
       Bound::BoundStep made;
       made.number = static_cast<uint32_t>(i);
       made.step = bind_kernel(step, binding);
       bound_.steps_.push_back(std::move(made));
       scratch_.push_back(binding.scratch());
     }
+  }
+
+  /// The shared values that neither an update nor a step of this Plan changes.
+  std::vector<bool> lasting_shared() const {
+    std::vector<bool> lasting(shared_.size(), true);
+    for (const Plan::Update& update : plan_.updates) lasting[update.shared] = false;
+    for (const PlanStep& step : plan_.steps) {
+      for (uint32_t output : step.outputs) {
+        const Buffer& buffer = plan_.buffers[output];
+        if (buffer.kind == Buffer::kShared) lasting[static_cast<size_t>(buffer.reference)] = false;
+      }
+    }
+    return lasting;
+  }
+
+  std::vector<bool> lasting_inputs(const PlanStep& step, const std::vector<bool>& lasting) const {
+    std::vector<bool> inputs;
+    for (uint32_t input : step.inputs) {
+      const Buffer& buffer = plan_.buffers[root(input)];
+      inputs.push_back(buffer.kind == Buffer::kConstant ||
+                       (buffer.kind == Buffer::kShared && lasting[static_cast<size_t>(buffer.reference)]));
+    }
+    return inputs;
   }
 
   bool writes_nothing(const PlanStep& step) const {

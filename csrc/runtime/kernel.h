@@ -49,6 +49,9 @@ class Binding {
   virtual std::string text(const char* key, const char* otherwise) const = 0;
   virtual std::vector<int64_t> integers(const char* key) const = 0;
   virtual std::vector<std::string> texts(const char* key) const = 0;
+  /// Whether an input keeps its value from call to call: a constant, or a shared value that this Plan does not change.
+  /// What is packed from it is worth memory of its own; `versions` says when others have changed it.
+  virtual bool lasting(int input) const = 0;
   /// Asks for memory that lasts during one run; the largest request counts.
   virtual void need_scratch(int64_t bytes) = 0;
 };

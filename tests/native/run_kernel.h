@@ -29,7 +29,10 @@ class GivenBinding : public Binding {
   std::vector<Type> in, out;
   std::map<std::string, int64_t> integer_values;
   std::map<std::string, std::string> text_values;
+  std::map<std::string, double> real_values;
   std::map<std::string, std::vector<int64_t>> list_values;
+  std::map<std::string, std::vector<std::string>> text_lists;
+  bool keeps = false;  // whether every input lasts
   int64_t scratch_bytes = 0;
 
   const std::vector<Type>& inputs() const override { return in; }
@@ -38,13 +41,16 @@ class GivenBinding : public Binding {
   int64_t integer(const char* key, int64_t otherwise) const override {
     return integer_values.count(key) ? integer(key) : otherwise;
   }
-  double real(const char* key) const override { return static_cast<double>(integer(key)); }
+  double real(const char* key) const override {
+    return real_values.count(key) ? get(real_values, key) : static_cast<double>(integer(key));
+  }
   std::string text(const char* key) const override { return get(text_values, key); }
   std::string text(const char* key, const char* otherwise) const override {
     return text_values.count(key) ? text(key) : otherwise;
   }
   std::vector<int64_t> integers(const char* key) const override { return get(list_values, key); }
-  std::vector<std::string> texts(const char*) const override { return {}; }
+  std::vector<std::string> texts(const char* key) const override { return get(text_lists, key); }
+  bool lasting(int) const override { return keeps; }
   void need_scratch(int64_t bytes) override { scratch_bytes = std::max(scratch_bytes, bytes); }
 
  private:
