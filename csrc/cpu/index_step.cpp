@@ -6,13 +6,26 @@
 #include "cpu/dispatch.h"
 #include "cpu/element_bits.h"
 #include "cpu/lambda_step.h"
+#include "cpu/require.h"
 
 namespace symk::cpu {
 namespace {
 
 constexpr int64_t kIndicesPerPart = 32 * 1024;
 
-IndexPlan plan_rows(const Type& addressed, const Type& indices, int axis) {
+/// `addressed` is the array with the axis that indices number, `taken` the one with the axes of the indices there.
+IndexPlan plan_rows(const Binding& binding, const char* kernel, const Type& addressed,
+                    const Type& indices, const Type& taken) {
+  const int axis = axis_inside(binding, addressed, kernel);
+  require_dtype(addressed, taken.dtype, kernel);
+  bool fits = taken.rank == addressed.rank - 1 + indices.rank;
+  for (int i = 0; fits && i < taken.rank; ++i) {
+    const int64_t size = i < axis                  ? addressed.shape[i]
+                         : i < axis + indices.rank ? indices.shape[i - axis]
+                                                   : addressed.shape[i - indices.rank + 1];
+    fits = taken.shape[i] == size;
+  }
+  require(fits, kernel, "the axes of the indices must take the place of the axis");
   IndexPlan plan;
   for (int i = 0; i < axis; ++i) plan.outer *= addressed.shape[i];
   for (int i = axis + 1; i < addressed.rank; ++i) plan.row *= addressed.shape[i];
@@ -66,9 +79,10 @@ class IndexReader {
 };
 
 std::unique_ptr<Step> bind_gather(Binding& binding) {
+  require_operands(binding, "gather", 2, 1);
   const Type& x = binding.inputs()[0];
   const Type& indices = binding.inputs()[1];
-  const IndexPlan plan = plan_rows(x, indices, static_cast<int>(binding.integer("axis")));
+  const IndexPlan plan = plan_rows(binding, "gather", x, indices, binding.outputs()[0]);
   const IndexReader reader("gather", indices, plan.limit);
   binding.need_scratch(reader.scratch_bytes());
   const auto gather = kernels<IndexKernels>().gather;
@@ -85,9 +99,10 @@ std::unique_ptr<Step> bind_gather(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_scatter_add(Binding& binding) {
+  require_operands(binding, "scatter_add", 2, 1);
   const Type& indices = binding.inputs()[1];
   const Type& y = binding.outputs()[0];
-  const IndexPlan plan = plan_rows(y, indices, static_cast<int>(binding.integer("axis")));
+  const IndexPlan plan = plan_rows(binding, "scatter_add", y, indices, binding.inputs()[0]);
   const IndexReader reader("scatter_add", indices, plan.limit);
   binding.need_scratch(reader.scratch_bytes());
   const auto scatter_add = kernels<IndexKernels>().scatter_add[static_cast<int>(y.dtype)];
@@ -113,8 +128,11 @@ std::unique_ptr<Step> bind_scatter_add(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_one_hot(Binding& binding) {
+  require_operands(binding, "one_hot", 1, 1);
   const Type& indices = binding.inputs()[0];
   const Type& y = binding.outputs()[0];
+  require(y.rank == indices.rank + 1, "one_hot", "y must have one axis more than the indices");
+  require(y.count() == indices.count() * y.shape[y.rank - 1], "one_hot", "the sizes must agree");
   const int64_t depth = y.shape[y.rank - 1], item = item_bytes(y.dtype);
   const int size = item == 8 ? 3 : item == 4 ? 2 : item == 2 ? 1 : 0;
   const auto one_hot = kernels<IndexKernels>().one_hot[static_cast<int>(indices.dtype)][size];

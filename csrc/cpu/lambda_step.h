@@ -4,10 +4,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <type_traits>
 #include <utility>
 
-#include "runtime/error.h"
 #include "runtime/kernel.h"
 
 namespace symk::cpu {
@@ -55,15 +54,6 @@ void run_parts(ThreadPool& pool, int64_t units, int64_t per_part, F&& f) {
   pool.parallel(parts, [&](int64_t part) {
     f(part * per_part, std::min(units, (part + 1) * per_part));
   });
-}
-
-/// The Error of a kernel that has no code for a dtype.
-inline Error no_dtype(const char* kernel, DType dtype) {
-  static constexpr const char* names[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
-                                                     "int32",   "int64",   "uint8",   "bool"};
-  return Error(ErrorCode::kDtype, std::string("[") + kernel + "] the kernel has no code for " +
-                                      names[static_cast<int>(dtype)] +
-                                      ". Cast the operand.");
 }
 
 }  // namespace symk::cpu

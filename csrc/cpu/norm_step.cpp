@@ -6,6 +6,7 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
+#include "cpu/require.h"
 
 namespace symk::cpu {
 namespace {
@@ -17,12 +18,15 @@ constexpr int64_t kLineItems = 1024;        // least length of a line, where the
 /// per-channel values, each repeated over a line.
 class NormStep : public Step {
  protected:
-  NormStep(Binding& binding, const char* name, int vectors) {
-    const Type& x = binding.inputs()[0];
-    if (x.dtype != DType::kFloat32 && x.dtype != DType::kFloat64) throw no_dtype(name, x.dtype);
-    place_ = x.dtype == DType::kFloat64;
+  /// `like_x` are the operands with x's shape; all others have one element per channel.
+  NormStep(Binding& binding, const char* name, int vectors, const std::vector<const Type*>& like_x) {
+    const Type& x = *like_x[0];
+    place_ = float_place(name, x.dtype);
     item_ = item_bytes(x.dtype);
+    require(x.rank > 0, name, "x must have an axis of channels");
     plan_.channels = x.shape[x.rank - 1];
+    check_operands(binding.inputs(), name, like_x);
+    check_operands(binding.outputs(), name, like_x);
     plan_.rows = 1;
     for (int axis = 0; axis + 1 < x.rank; ++axis) plan_.rows *= x.shape[axis];
     const int64_t least = std::max<int64_t>(1, plan_.channels);
@@ -31,6 +35,16 @@ class NormStep : public Step {
     parts_ = ceil_div(plan_.rows, rows_per_part_);
     epsilon_ = binding.real("epsilon");
     binding.need_scratch(vector_start() + vectors * vector_bytes());
+  }
+
+  void check_operands(const std::vector<Type>& operands, const char* name,
+                      const std::vector<const Type*>& like_x) const {
+    for (const Type& operand : operands) {
+      const bool wide = std::find(like_x.begin(), like_x.end(), &operand) != like_x.end();
+      require_dtype(operand, like_x[0]->dtype, name);
+      require(wide ? same_shape(operand, *like_x[0]) : operand.count() == plan_.channels, name,
+              "x, g and their results must have one shape, the others one element per channel");
+    }
   }
 
   /// Per part, two sums of each channel; there is always one part's room.
@@ -75,7 +89,11 @@ class NormStep : public Step {
 template <class T>
 class BatchNorm : public NormStep {
  public:
-  explicit BatchNorm(Binding& binding) : NormStep(binding, "batch_norm", 3) {}
+  static constexpr const char* name = "batch_norm";
+  static constexpr size_t inputs = 3, outputs = 3;
+
+  explicit BatchNorm(Binding& binding)
+      : NormStep(binding, name, 3, {&binding.inputs()[0], &binding.outputs()[0]}) {}
 
   Status run(const Operands& operands, ThreadPool& pool) override {
     const NormKernels& table = kernels<NormKernels>();
@@ -128,7 +146,12 @@ class BatchNorm : public NormStep {
 template <class T>
 class BatchNormGrad : public NormStep {
  public:
-  explicit BatchNormGrad(Binding& binding) : NormStep(binding, "batch_norm_grad", 4) {}
+  static constexpr const char* name = "batch_norm_grad";
+  static constexpr size_t inputs = 5, outputs = 3;
+
+  explicit BatchNormGrad(Binding& binding)
+      : NormStep(binding, name, 4,
+                 {&binding.inputs()[0], &binding.inputs()[4], &binding.outputs()[0]}) {}
 
   Status run(const Operands& operands, ThreadPool& pool) override {
     const NormKernels& table = kernels<NormKernels>();
@@ -180,6 +203,7 @@ class BatchNormGrad : public NormStep {
 
 template <template <class> class Bound>
 std::unique_ptr<Step> bind(Binding& binding) {
+  require_operands(binding, Bound<float>::name, Bound<float>::inputs, Bound<float>::outputs);
   if (binding.inputs()[0].dtype == DType::kFloat64) return std::make_unique<Bound<double>>(binding);
   return std::make_unique<Bound<float>>(binding);
 }

@@ -2,6 +2,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
 #include "cpu/random.h"
+#include "cpu/require.h"
 
 namespace symk::cpu {
 namespace {

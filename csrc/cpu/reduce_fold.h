@@ -60,6 +60,7 @@ struct Prod {
   using Element = T;
   using Lane = WideOf<T>;
   using Total = WideOf<T>;
+  using Wide = Prod<double>;
   static constexpr Total identity = 1;
   static Lane lane(T x) { return static_cast<Lane>(x); }
   static Lane combine(Lane a, Lane b) { return wrapping_multiply(a, b); }
@@ -164,15 +165,14 @@ typename Op::Total fold_run(const typename Op::Element* x, int64_t n) {
       total = Op::fold(total, fold_vectors<Op>(x + i, n - i < kStretch ? n - i : kStretch));
     }
   } else if constexpr (kFloating<typename Op::Lane>) {
-    constexpr int chains = 8;
-    typename Op::Lane lanes[chains];
-    for (int k = 0; k < chains; ++k) lanes[k] = static_cast<typename Op::Lane>(Op::identity);
-    int64_t i = 0;
-    for (; i + chains <= n; i += chains) {
-      for (int k = 0; k < chains; ++k) lanes[k] = Op::combine(lanes[k], Op::lane(x[i + k]));
+    // Widened first: lanes of Op are doubles.
+    constexpr int64_t most = 256;
+    double wide[most];
+    for (int64_t i = 0; i < n; i += most) {
+      const int64_t count = n - i < most ? n - i : most;
+      for (int64_t k = 0; k < count; ++k) wide[k] = static_cast<double>(x[i + k]);
+      total = Op::fold(total, fold_vectors<typename Op::Wide>(wide, count));
     }
-    for (int k = 0; k < chains; ++k) total = Op::fold(total, lanes[k]);
-    for (; i < n; ++i) total = Op::fold(total, Op::lane(x[i]));
   } else {
     // One plain loop: the order does not matter, so the compiler makes its own chains. (Chains written out, with lanes
     // wider than the elements, are vectorised wrongly by GCC 12.)

@@ -8,6 +8,7 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
+#include "cpu/require.h"
 
 namespace symk::cpu {
 namespace {
@@ -74,18 +75,25 @@ Collapsed collapse(const Type& x, const std::vector<bool>& reduced) {
   return result;
 }
 
-std::vector<bool> reduced_axes(const Binding& binding) {
-  std::vector<bool> reduced(binding.inputs()[0].rank);
-  for (int64_t axis : binding.integers("axes")) reduced[axis] = true;
+std::vector<bool> reduced_axes(const Binding& binding, const char* name) {
+  require_operands(binding, name, 1, 1);
+  const int rank = binding.inputs()[0].rank;
+  std::vector<bool> reduced(rank);
+  for (int64_t axis : binding.integers("axes")) {
+    require(axis >= 0 && axis < rank, name, "the axes must be inside the rank");
+    reduced[axis] = true;
+  }
   return reduced;
 }
 
 /// The axes that y repeats.
 std::vector<bool> repeated_axes(const Type& x, const Type& y) {
+  require(x.rank >= y.rank, "sum_to", "y must have no more axes than x");
   std::vector<bool> reduced(x.rank);
   for (int axis = 0; axis < x.rank; ++axis) {
     const int own = axis - (x.rank - y.rank);
     reduced[axis] = own < 0 || (y.shape[own] == 1 && x.shape[axis] != 1);
+    require(reduced[axis] || y.shape[own] == x.shape[axis], "sum_to", "y must broadcast to x");
   }
   return reduced;
 }
@@ -127,8 +135,11 @@ bool is_float(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::
 
 Finish choose_finish(const char* name, ReduceOp op, DType x, DType y) {
   if (op == ReduceOp::kSum || op == ReduceOp::kProd) {
+    require(is_float(x) == is_float(y), name, "floats must give floats, integers integers");
     return is_float(x) ? wide_finish<double>(name, y) : wide_finish<int64_t>(name, y);
   }
+  const bool extreme = op == ReduceOp::kMax || op == ReduceOp::kMin;
+  require(y == (extreme ? x : DType::kBool), name, "the dtype of the result must be the op's");
   switch (item_bytes(y)) {
     case 1: return copy_totals<int8_t>;
     case 2: return copy_totals<int16_t>;
@@ -208,6 +219,8 @@ class Reduction : public Step {
     rows_ = table.rows[static_cast<int>(op)][static_cast<int>(x)];
     columns_ = table.columns[static_cast<int>(op)][static_cast<int>(x)];
     if (rows_ == nullptr) throw no_dtype(name, x);
+    require(binding.outputs()[0].count() == shape_.outputs, name,
+            "the result must have one element per kept position");
     finish_ = choose_finish(name, op, x, y);
     combine_ = choose_combine(op, x);
     total_bytes_ = total_bytes(op, x);
@@ -330,20 +343,24 @@ struct Named {
 
 template <const char* name, ReduceOp op, bool mean = false>
 std::unique_ptr<Step> bind_reduction(Binding& binding) {
-  return std::make_unique<Reduction>(binding, name, op, reduced_axes(binding), mean);
+  return std::make_unique<Reduction>(binding, name, op, reduced_axes(binding, name), mean);
 }
 
 std::unique_ptr<Step> bind_sum_to(Binding& binding) {
+  require_operands(binding, "sum_to", 1, 1);
   const std::vector<bool> reduced = repeated_axes(binding.inputs()[0], binding.outputs()[0]);
   return std::make_unique<Reduction>(binding, "sum_to", ReduceOp::kSum, reduced, false);
 }
 
 std::unique_ptr<Step> bind_logsumexp(Binding& binding) {
+  const std::vector<bool> reduced = reduced_axes(binding, "logsumexp");
   const DType dtype = binding.inputs()[0].dtype;
-  if (!is_float(dtype)) throw no_dtype("logsumexp", dtype);
-  const Collapsed shape = collapse(binding.inputs()[0], reduced_axes(binding));
+  const int place = float_place("logsumexp", dtype);
+  const Collapsed shape = collapse(binding.inputs()[0], reduced);
+  require_dtype(binding.outputs()[0], dtype, "logsumexp");
+  require(binding.outputs()[0].count() == shape.outputs, "logsumexp",
+          "the result must have one element per kept position");
   const auto& table = kernels<ReduceKernels>();
-  const int place = dtype == DType::kFloat64;
   const int64_t unit_bytes = shape.reduced * item_bytes(dtype);
   if (shape.inner_reduced) {
     const auto rows = table.log_rows[place];
@@ -370,16 +387,21 @@ std::unique_ptr<Step> bind_logsumexp(Binding& binding) {
 /// which: 0 for argmax, 1 for argmin.
 template <int which>
 std::unique_ptr<Step> bind_arg(Binding& binding) {
+  constexpr const char* name = which == 0 ? "argmax" : "argmin";
+  require_operands(binding, name, 1, 1);
   const Type& x = binding.inputs()[0];
-  const int axis = static_cast<int>(binding.integer("axis"));
+  const int axis = axis_inside(binding, x, name);
   const auto& table = kernels<ReduceKernels>();
   const auto rows = table.arg_rows[which][static_cast<int>(x.dtype)];
   const auto columns = table.arg_columns[which][static_cast<int>(x.dtype)];
-  if (rows == nullptr) throw no_dtype(which == 0 ? "argmax" : "argmin", x.dtype);
+  if (rows == nullptr) throw no_dtype(name, x.dtype);
   int64_t outer = 1, inner = 1;
   for (int i = 0; i < axis; ++i) outer *= x.shape[i];
   for (int i = axis + 1; i < x.rank; ++i) inner *= x.shape[i];
   const int64_t n = x.shape[axis], item = item_bytes(x.dtype);
+  require_dtype(binding.outputs()[0], DType::kInt64, name);
+  require(binding.outputs()[0].count() == outer * inner, name,
+          "the result must have one element per kept position");
   if (n == 0) {
     return make_step([=](const Operands& operands, ThreadPool&) {
       int64_t* y = static_cast<int64_t*>(operands.out[0]);

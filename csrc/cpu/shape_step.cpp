@@ -6,6 +6,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/element_bits.h"
 #include "cpu/lambda_step.h"
+#include "cpu/require.h"
 #include "cpu/shape.h"
 
 namespace symk::cpu {
@@ -132,49 +133,69 @@ std::unique_ptr<Step> copy_step(const CopyPlan& plan) {
 }
 
 std::unique_ptr<Step> bind_copy(Binding& binding) {
+  require_operands(binding, "copy", 1, 1);
   const Type& type = binding.outputs()[0];
+  require_dtype(binding.inputs()[0], type.dtype, "copy");
+  require(binding.inputs()[0].count() == type.count(), "copy", "the numbers of elements must agree");
   return copy_step(plan_copy({{type.count(), 1, 1}}, item_bytes(type.dtype)));
 }
 
 std::unique_ptr<Step> bind_broadcast_to(Binding& binding) {
+  require_operands(binding, "broadcast_to", 1, 1);
   const Type& x = binding.inputs()[0];
   const Type& y = binding.outputs()[0];
+  require_dtype(x, y.dtype, "broadcast_to");
+  require(x.rank <= y.rank, "broadcast_to", "x must have no more axes than y");
   const std::vector<int64_t> from = dense_strides(x), to = dense_strides(y);
   std::vector<Axis> axes;
   for (int axis = 0; axis < y.rank; ++axis) {
     const int own = axis - (y.rank - x.rank);
     const bool repeats = own < 0 || x.shape[own] == 1;
+    require(repeats || x.shape[own] == y.shape[axis], "broadcast_to",
+            "x must have sizes of 1 or those of y");
     axes.push_back({y.shape[axis], repeats ? 0 : from[own], to[axis]});
   }
   return copy_step(plan_copy(axes, item_bytes(x.dtype)));
 }
 
 std::unique_ptr<Step> bind_transpose(Binding& binding) {
+  require_operands(binding, "transpose", 1, 1);
   const Type& x = binding.inputs()[0];
   const Type& y = binding.outputs()[0];
-  const std::vector<int64_t> perm = binding.integers("perm");
+  require_dtype(x, y.dtype, "transpose");
+  require(x.rank == y.rank, "transpose", "the ranks must agree");
+  const std::vector<int64_t> perm = per_axis(binding, "perm", x, "transpose");
   const std::vector<int64_t> from = dense_strides(x), to = dense_strides(y);
   std::vector<Axis> axes;
+  std::vector<bool> seen(perm.size());
   for (int axis = 0; axis < y.rank; ++axis) {
-    axes.push_back({y.shape[axis], from[perm[axis]], to[axis]});
+    const int64_t own = perm[axis];
+    require(own >= 0 && own < x.rank && !seen[own] && x.shape[own] == y.shape[axis], "transpose",
+            "perm must be a permutation that gives the sizes of y");
+    seen[own] = true;
+    axes.push_back({y.shape[axis], from[own], to[axis]});
   }
   return copy_step(plan_copy(axes, item_bytes(x.dtype)));
 }
 
 std::unique_ptr<Step> bind_concat(Binding& binding) {
+  require_operands(binding, "concat", binding.inputs().size(), 1);
   const Type& y = binding.outputs()[0];
-  const int axis = static_cast<int>(binding.integer("axis"));
+  const int axis = axis_inside(binding, y, "concat");
   int64_t outer = 1, inner = 1;
   for (int i = 0; i < axis; ++i) outer *= y.shape[i];
   for (int i = axis + 1; i < y.rank; ++i) inner *= y.shape[i];
   std::vector<CopyPlan> plans;
   int64_t offset = 0;
   for (const Type& x : binding.inputs()) {
+    require_dtype(x, y.dtype, "concat");
+    require(same_but_axis(y, x, axis), "concat", "the sizes of the other axes must agree");
     const int64_t length = x.shape[axis] * inner;
     plans.push_back(plan_copy({{outer, length, y.shape[axis] * inner}, {length, 1, 1}},
                               item_bytes(y.dtype), 0, offset));
     offset += length;
   }
+  require(offset == y.shape[axis] * inner, "concat", "the sizes must add up to that of y");
   return make_step([plans](const Operands& operands, ThreadPool& pool) {
     for (size_t i = 0; i < plans.size(); ++i) {
       run_copy(plans[i], operands.in[i], operands.out[0], pool);
@@ -188,11 +209,28 @@ struct Selection {
   int64_t base = 0;        // the first element in whole
 };
 
-Selection select_elements(const Type& whole, const Type& part, const std::vector<int64_t>& begin,
-                          const std::vector<int64_t>& step) {
+/// Whether positions begin, begin + step, ... (`count` of them) are all in 0..size-1.
+bool positions_inside(int64_t begin, int64_t step, int64_t count, int64_t size) {
+  if (count == 0) return true;
+  if (begin < 0 || begin >= size) return false;
+  if (count == 1 || step == 0) return count == 1;
+  const int64_t room = step > 0 ? size - 1 - begin : begin;
+  // -step would overflow for the least integer, so the division is done on the other side.
+  return (step > 0 ? room / step : -(room / step)) >= count - 1;
+}
+
+Selection select_elements(const Binding& binding, const char* kernel, const Type& whole,
+                          const Type& part) {
+  require_dtype(whole, part.dtype, kernel);
+  require(whole.rank == part.rank, kernel, "the ranks must agree");
+  const std::vector<int64_t> begin = per_axis(binding, "begin", whole, kernel);
+  const std::vector<int64_t> step = per_axis(binding, "step", whole, kernel);
   const std::vector<int64_t> from = dense_strides(whole), to = dense_strides(part);
   Selection selection;
+  if (part.count() == 0) return {{{0, 1, 1}}, 0};
   for (int axis = 0; axis < whole.rank; ++axis) {
+    require(positions_inside(begin[axis], step[axis], part.shape[axis], whole.shape[axis]), kernel,
+            "begin and step must stay inside the array");
     selection.axes.push_back({part.shape[axis], from[axis] * step[axis], to[axis]});
     selection.base += begin[axis] * from[axis];
   }
@@ -200,9 +238,9 @@ Selection select_elements(const Type& whole, const Type& part, const std::vector
 }
 
 std::unique_ptr<Step> bind_slice(Binding& binding) {
+  require_operands(binding, "slice", 1, 1);
   const Type& x = binding.inputs()[0];
-  const Selection selection = select_elements(x, binding.outputs()[0], binding.integers("begin"),
-                                              binding.integers("step"));
+  const Selection selection = select_elements(binding, "slice", x, binding.outputs()[0]);
   return copy_step(plan_copy(selection.axes, item_bytes(x.dtype), selection.base));
 }
 
@@ -249,14 +287,26 @@ std::unique_ptr<Step> pad_step(const PadPlan& plan) {
 }
 
 std::unique_ptr<Step> bind_pad(Binding& binding) {
+  require_operands(binding, "pad", 1, 1);
   const Type& x = binding.inputs()[0];
-  return pad_step(plan_pad(x, binding.integers("before"), binding.integers("after"),
-                           element_bits(binding.real("value"), x.dtype)));
+  const Type& y = binding.outputs()[0];
+  require_dtype(x, y.dtype, "pad");
+  require(x.rank == y.rank, "pad", "the ranks must agree");
+  const std::vector<int64_t> before = per_axis(binding, "before", x, "pad");
+  const std::vector<int64_t> after = per_axis(binding, "after", x, "pad");
+  for (int axis = 0; axis < x.rank; ++axis) {
+    const int64_t added = y.shape[axis] - x.shape[axis];
+    require(before[axis] >= 0 && before[axis] <= added && after[axis] == added - before[axis],
+            "pad", "before and after must be what y has more than x");
+  }
+  return pad_step(plan_pad(x, before, after, element_bits(binding.real("value"), x.dtype)));
 }
 
 std::unique_ptr<Step> bind_slice_grad(Binding& binding) {
+  require_operands(binding, "slice_grad", 1, 1);
   const Type& g = binding.inputs()[0];
   const Type& x = binding.outputs()[0];
+  const Selection selection = select_elements(binding, "slice_grad", x, g);
   const std::vector<int64_t> begin = binding.integers("begin"), step = binding.integers("step");
   bool dense = true;
   for (int axis = 0; axis < x.rank; ++axis) dense = dense && (step[axis] == 1 || g.shape[axis] == 1);
@@ -267,7 +317,6 @@ std::unique_ptr<Step> bind_slice_grad(Binding& binding) {
     }
     return pad_step(plan_pad(g, begin, after, 0));
   }
-  const Selection selection = select_elements(x, g, begin, step);
   std::vector<Axis> axes;
   for (const Axis& axis : selection.axes) axes.push_back({axis.size, axis.to, axis.from});
   const CopyPlan plan = plan_copy(axes, item_bytes(x.dtype), 0, selection.base);
@@ -295,13 +344,15 @@ std::unique_ptr<Step> arange_step(int64_t count, T start, T step) {
 }
 
 std::unique_ptr<Step> bind_arange(Binding& binding) {
+  require_operands(binding, "arange", 0, 1);
   const Type& y = binding.outputs()[0];
   const double start = binding.real("start"), step = binding.real("step");
   const int64_t count = y.count();
   switch (y.dtype) {
     case DType::kFloat32: return arange_step<double, float>(count, start, step);
     case DType::kFloat64: return arange_step<double>(count, start, step);
-    case DType::kFloat16: throw no_dtype("arange", y.dtype);
+    case DType::kFloat16:
+    case DType::kBool: throw no_dtype("arange", y.dtype);
     default: break;
   }
   const int64_t first = static_cast<int64_t>(start), stride = static_cast<int64_t>(step);
@@ -314,6 +365,8 @@ std::unique_ptr<Step> bind_arange(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_size(Binding& binding) {
+  require_operands(binding, "size", 0, 1);
+  require(binding.outputs()[0].count() == 1, "size", "y must have one element");
   const int64_t size = binding.integer("size");
   const Type& y = binding.outputs()[0];
   const uint64_t bits = y.dtype == DType::kInt64 ? bits_of(size) : element_bits(static_cast<double>(size), y.dtype);

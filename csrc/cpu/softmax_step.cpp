@@ -2,6 +2,7 @@
 // of lines, and along an axis that is not the last one into strips of neighbouring lines.
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
+#include "cpu/require.h"
 #include "cpu/softmax.h"
 
 namespace symk::cpu {
