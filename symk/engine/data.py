@@ -6,7 +6,7 @@ import collections
 
 import numpy as np
 
-from ..graph import DtypeError, ShapeError, dims
+from ..graph import DtypeError, dims
 
 __all__ = ["arrays_of", "check_cardinality", "check_labels", "class_weights", "fitted", "sliced",
            "split_validation", "weights_of"]
@@ -54,7 +54,7 @@ def _array(value, what, name):
 def fitted(arrays, placeholders, names, what):
     """The arrays, with a last axis of 1 where users leave it out, checked against placeholders.
 
-    Raises:   ShapeError, naming the input or output.
+    Raises:   ValueError, naming the input or output.
     """
     result = []
     for array, placeholder, name in zip(arrays, placeholders, names):
@@ -63,7 +63,7 @@ def fitted(arrays, placeholders, names, what):
         if array.ndim != placeholder.ndim or any(
                 not isinstance(size, dims.Dim) and size != given
                 for size, given in zip(placeholder.shape[1:], array.shape[1:])):
-            raise ShapeError("[%s %s] arrays of shape %s are required; the shape %s was given."
+            raise ValueError("[%s %s] arrays of shape %s are required; the shape %s was given."
                              "%s" % (what, name, _shape_text(placeholder), array.shape,
                                      _missing_batch(array, placeholder)))
         result.append(array)

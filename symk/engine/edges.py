@@ -6,7 +6,7 @@ puts on a tensor. Shapes are in the tensor's type.
 import collections
 
 from .. import backend as K
-from ..graph import ShapeError, dims
+from ..graph import dims
 from ..utils.generic_utils import to_list, unpack_singleton
 
 __all__ = ["History", "InputSpec", "Node", "check_inputs", "history_of"]
@@ -122,7 +122,7 @@ class InputSpec:
 def check_inputs(layer, inputs):
     """Checks what a layer is called on: tensors, and as its `input_spec` says.
 
-    Raises:   ValueError, naming the layer, for what is no tensor; ShapeError for a wrong one.
+    Raises:   ValueError, naming the layer, for what is no tensor and for tensors of a wrong shape or dtype.
     """
     inputs = to_list(inputs)
     who = 'in layer "%s" (%s)' % (layer.name, type(layer).__name__)
@@ -134,12 +134,12 @@ def check_inputs(layer, inputs):
         return
     specs = to_list(layer.input_spec)
     if len(specs) != len(inputs):
-        raise ShapeError("%s: [call] %d inputs are required; %d were given."
+        raise ValueError("%s: [call] %d inputs are required; %d were given."
                          % (who, len(specs), len(inputs)))
     for index, (tensor, spec) in enumerate(zip(inputs, specs)):
         complaint = spec.complaint(tensor) if spec is not None else None
         if complaint:
-            raise ShapeError("%s: [call] %s; input %d is %r."
+            raise ValueError("%s: [call] %s; input %d is %r."
                              % (who, complaint, index, tensor.type))
 
 

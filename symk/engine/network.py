@@ -3,7 +3,7 @@ import copy
 
 from .. import backend as K
 from .. import registry
-from ..graph import Placeholder, ShapeError, nodes_of, sources_of
+from ..graph import Placeholder, nodes_of, sources_of
 from ..utils.generic_utils import to_list, unpack_singleton
 from ..utils.layer_utils import print_summary
 from .edges import Node, history_of, shapes_of
@@ -337,7 +337,7 @@ def _check_input(network, tensor, value):
     if len(declared) != len(given) or any(
             want is not None and have is not None and want != have
             for want, have in zip(declared[1:], given[1:])):
-        raise ShapeError('in model "%s": [call] input "%s" has the shape %s; %s was given.'
+        raise ValueError('in model "%s": [call] input "%s" has the shape %s; %s was given.'
                          % (network.name, history_of(tensor).layer.name, declared, given))
 
 

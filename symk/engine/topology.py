@@ -5,7 +5,6 @@ loops, so a model may be thousands of layers deep.
 """
 import collections
 
-from ..graph import GraphError
 from .edges import history_of
 
 __all__ = ["Topology", "map_graph"]
@@ -24,7 +23,7 @@ def map_graph(inputs, outputs):
 
     Returns:  Topology: the set of nodes; {depth: nodes}, {depth: layers}, where outputs have the
               depth 0; and all layers in their order.
-    Raises:   GraphError for a cycle, a missing input, or two layers of one name.
+    Raises:   ValueError for a cycle, a missing input, or two layers of one name.
     """
     finished, first_seen = _walk_back(inputs, outputs)
     node_depths, layer_depths = _depths(finished)
@@ -57,7 +56,7 @@ def _walk_back(inputs, outputs):
             if node in finished:
                 continue
             if node in in_progress:
-                raise GraphError('[Model] a graph without cycles is required; layer "%s" depends '
+                raise ValueError('[Model] a graph without cycles is required; layer "%s" depends '
                                  "on its own output." % node.outbound_layer.name)
             in_progress.add(node)
             first_seen.setdefault(node.outbound_layer, len(first_seen))
@@ -77,7 +76,7 @@ def _needed(node, given):
             continue
         history = history_of(tensor)
         if history is None or node_of(tensor) is node:
-            raise GraphError('[Model] every output must depend on the inputs given alone; tensor '
+            raise ValueError('[Model] every output must depend on the inputs given alone; tensor '
                              '%r at layer "%s" does not come from them. Add its Input to the '
                              "inputs of the model." % (tensor, node.outbound_layer.name))
         needed.append(node_of(tensor))
@@ -108,5 +107,5 @@ def _check_names(layers):
     names = [layer.name for layer in layers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise GraphError("[Model] each layer must have a name of its own; given more than once: "
+        raise ValueError("[Model] each layer must have a name of its own; given more than once: "
                          "%s. Pass name=... to these layers." % ", ".join(map(repr, twice)))

@@ -10,8 +10,8 @@ import itertools
 from .errors import ShapeError
 
 __all__ = ["Dim", "Size", "FloorDiv", "Max", "Broadcast", "maximum", "minimum", "broadcast",
-           "ceil_div", "floor_div", "product", "evaluate", "known_equal", "known_different",
-           "sizes_in"]
+           "ceil_div", "floor_div", "product", "evaluate", "substitute", "as_size",
+           "known_equal", "known_different", "sizes_in"]
 
 _serial = itertools.count()
 
@@ -247,6 +247,15 @@ def known_different(a, b):
     return not isinstance(difference, Dim) and difference != 0
 
 
+def as_size(value):
+    """The `Size` that a Dim consists of alone, or None."""
+    if isinstance(value, Dim) and len(value.terms) == 1:
+        (atoms, coefficient), = value.terms
+        if coefficient == 1 and len(atoms) == 1 and isinstance(atoms[0], Size):
+            return atoms[0]
+    return None
+
+
 def sizes_in(value):
     """The unknown input sizes that an expression depends on, as a set of `Size`."""
     found = set()
@@ -258,6 +267,34 @@ def sizes_in(value):
                 for operand in atom.operands:
                     found |= sizes_in(operand)
     return found
+
+
+def substitute(value, sizes):
+    """The expression with some unknown sizes replaced: {Size: int or Dim}."""
+    if not isinstance(value, Dim) or not any(atom in sizes for atom in sizes_in(value)):
+        return value
+    total = 0
+    for atoms, coefficient in value.terms:
+        term = coefficient
+        for atom in atoms:
+            term = term * _substitute_atom(atom, sizes)
+        total = total + term
+    return total
+
+
+def _substitute_atom(atom, sizes):
+    if isinstance(atom, Size):
+        return sizes.get(atom, _atom(atom))
+    a, b = (substitute(operand, sizes) for operand in atom.operands)
+    if isinstance(atom, FloorDiv):
+        return floor_div(a, b)
+    if isinstance(atom, Max):
+        return maximum(a, b)
+    size = broadcast(a, b)
+    if size is None:
+        raise ShapeError("[broadcast] sizes must be equal or one of them 1; %r and %r were given."
+                         % (a, b))
+    return size
 
 
 def evaluate(value, sizes):

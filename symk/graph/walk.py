@@ -1,6 +1,8 @@
 """Walks over expressions, all without recursion: a graph may be many thousand nodes deep."""
 from .node import apply
 
+from . import dims
+
 __all__ = ["nodes_of", "sources_of", "clients_of", "rebuild", "depends_on"]
 
 
@@ -59,17 +61,45 @@ def rebuild(outputs, replacements):
     """The same expressions with some variables replaced: {old: new}.
 
     Nodes that depend on a replaced variable are made anew, with their origin; others are shared.
+    Where an input with an unknown size is replaced, the size is replaced in all attributes too.
     Raises:   what `infer` raises if a replacement does not fit.
     """
+    from .node import apply
     new = dict(replacements)
+    sizes = _replaced_sizes(replacements)
     for node in nodes_of(outputs):
-        if not any(v in new for v in node.inputs):
+        op = _with_sizes(node.op, sizes) if sizes else node.op
+        if op is node.op and not any(v in new for v in node.inputs):
             continue
         if all(v in new for v in node.outputs):
             continue
-        made = apply(node.op, *(new.get(v, v) for v in node.inputs), origin_=node.origin)
+        made = apply(op, *(new.get(v, v) for v in node.inputs), origin_=node.origin)
         for old, fresh in zip(node.outputs, made if isinstance(made, tuple) else (made,)):
             if old not in new:
                 fresh.name = old.name
                 new[old] = fresh
     return [new.get(v, v) for v in outputs]
+
+
+def _replaced_sizes(replacements):
+    """{unknown size: its new value} from inputs whose new shape has another size there."""
+    sizes = {}
+    for old, new in replacements.items():
+        if old.node is not None:
+            continue
+        for before, after in zip(old.shape, new.shape):
+            size = dims.as_size(before)
+            if size is not None and before != after:
+                sizes[size] = after
+    return sizes
+
+
+def _with_sizes(op, sizes):
+    """The op with unknown sizes replaced in its attributes; itself if there are none."""
+    def value(attribute):
+        if isinstance(attribute, tuple):
+            return tuple(map(value, attribute))
+        return dims.substitute(attribute, sizes)
+    attributes = op.attributes()
+    changed = {name: value(attribute) for name, attribute in attributes.items()}
+    return op if changed == attributes else type(op)(**changed)

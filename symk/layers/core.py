@@ -2,7 +2,7 @@
 from .. import activations, constraints, initializers, regularizers
 from .. import backend as K
 from ..engine import InputSpec, Layer
-from ..graph import ShapeError, dims
+from ..graph import dims
 from ..registry import register
 from ..utils.conv_utils import normalize_tuple
 
@@ -184,7 +184,7 @@ class Reshape(Layer):
         remains = -1 in self.target_shape
         if not isinstance(size, dims.Dim) and (
                 size != known if not remains else not known or size % known):
-            raise ShapeError('in layer "%s" (Reshape): [reshape] the number of elements must stay; '
+            raise ValueError('in layer "%s" (Reshape): [reshape] the number of elements must stay; '
                              "the input is %r, with %d per sample, target_shape is %s."
                              % (self.name, inputs.type, size, self.target_shape))
         target = tuple(size // known if one == -1 else one for one in self.target_shape)

@@ -24,7 +24,19 @@ class _Merge(Layer):
             raise ValueError('in layer "%s" (%s): [call] a list of %s%d tensors is required; %d '
                              "given." % (self.name, type(self).__name__,
                                          "" if self.most else "at least ", self.fewest, count))
+        self.check_shapes(input_shape)
         self.built = True
+
+    def check_shapes(self, shapes):
+        """Raises ValueError unless tensors of these shapes can be merged."""
+        most = max(map(len, shapes))
+        full = [shape[:1] + (1,) * (most - len(shape)) + shape[1:] for shape in shapes]
+        for sizes in zip(*full):
+            if len({size for size in sizes if size not in (None, 1)}) > 1:
+                raise ValueError('in layer "%s" (%s): [call] inputs of one shape are required, or '
+                                 "with 1 where they differ; the shapes %s were given."
+                                 % (self.name, type(self).__name__,
+                                    " and ".join(map(str, shapes))))
 
     def _takes(self, count):
         return self.fewest <= count <= (self.most or count)
@@ -116,6 +128,15 @@ class Concatenate(_Merge):
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
+
+    def check_shapes(self, shapes):
+        """All sizes but those along `axis` must be equal."""
+        rest = {shape[:self.axis] + (shape[self.axis:][1:]) for shape in shapes}
+        known = [{size for size in sizes if size is not None} for sizes in zip(*rest)]
+        if len(set(map(len, shapes))) > 1 or any(len(sizes) > 1 for sizes in known):
+            raise ValueError('in layer "%s" (Concatenate): [call] inputs of one shape but for axis '
+                             "%d are required; the shapes %s were given."
+                             % (self.name, self.axis, " and ".join(map(str, shapes))))
 
     def call(self, inputs):
         return K.concatenate(inputs, axis=self.axis)
