@@ -1,0 +1,134 @@
+"""Feeds damaged Plans to both doors: python hostile_plans.py SEED COUNT.
+
+A program of its own, since what it looks for is a crash of the process. Half of the Plans have
+their checksum put right again, so that the damage reaches the reader, the binding and the kernels.
+Prints how many Plans were refused and how many ran; anything else is a failure.
+"""
+import os
+import random
+import resource
+import struct
+import sys
+import tempfile
+import zlib
+
+import numpy as np
+
+from symk import _core as core
+from symk import ops
+from symk.compile import function
+from symk.compile.plan import encode
+from symk.deploy import export
+from symk.deploy.load import load
+from symk.graph import Placeholder, Shared
+
+# What a refusal may be: the errors of a Plan, and those of a Plan that is sound but asks too much.
+REFUSALS = (ValueError, TypeError, IndexError, MemoryError, RuntimeError)
+HEADER_BYTES = 32
+MEMORY_LIMIT = 3 << 30  # bytes; a damaged size may ask for any amount
+
+
+def networks():
+    """(function, arrays) that together use most families of kernels."""
+    generator = np.random.RandomState(0)
+
+    def weights(*shape):
+        return Shared(generator.standard_normal(shape).astype("float32"))
+
+    image = Placeholder("float32", (None, 8, 8, 3), name="image")
+    hidden = ops.exp(ops.conv2d(image, weights(3, 3, 3, 4), padding="same") * 0.1)
+    hidden = ops.max_pool2d(hidden, (2, 2), (2, 2), "valid")
+    flat = ops.reshape(hidden, (ops.size_of(hidden.shape[0]), 64))
+    probabilities = ops.softmax(ops.matmul(flat, weights(64, 5)))
+    images = generator.standard_normal((3, 8, 8, 3)).astype("float32")
+    yield function([image], [probabilities, ops.sum(flat, axes=(1,))], mode="native"), [images]
+
+    table, index = weights(6, 4), Placeholder("int64", (None,), name="index")
+    rows = ops.gather(table, index)
+    parts = ops.concat([rows, ops.transpose(ops.transpose(rows)) * 2.0], 1)
+    padded = ops.pad(parts, (1, 0), (0, 2))
+    yield (function([index], [padded, ops.argmax(parts, 1), ops.one_hot(index, 4, "float32"),
+                              ops.cast(parts, "int32")[1:, ::2]], mode="native"),
+           [np.array([0, 5, 2, 2])])
+
+
+def damaged(data, generator):
+    """The Plan with one to four changes: bytes set, numbers replaced, pieces cut or doubled."""
+    data = bytearray(data)
+    for _ in range(generator.randint(1, 4)):
+        place = generator.randrange(len(data))
+        kind = generator.randrange(6)
+        if kind == 0:
+            data[place] = generator.randrange(256)
+        elif kind == 1:
+            data[place] ^= 1 << generator.randrange(8)
+        elif kind == 2:
+            place -= place % 4
+            number = generator.choice([0, 1, 2, 3, 7, 255, 2**31, 2**32 - 1])
+            data[place:place + 4] = struct.pack("<I", number)
+        elif kind == 3:
+            number = generator.choice([0, 1, -1, 2**31, 2**62, -2**63, 2**63 - 1])
+            data[place:place + 8] = struct.pack("<q", number)
+        elif kind == 4:
+            del data[place:place + generator.randint(1, 64)]
+        else:
+            data[place:place] = data[place:place + generator.randint(1, 16)]
+    return data
+
+
+def with_header(data):
+    """The bytes with length and checksum put right."""
+    data = bytearray(data)
+    if len(data) > HEADER_BYTES:
+        data[:8] = b"SYMKPLAN"
+        struct.pack_into("<IIQII", data, 8, 1, 0, len(data), zlib.crc32(data[HEADER_BYTES:]), 0)
+    return bytes(data)
+
+
+def survives(attempt):
+    """Whether the attempt ran; False when it was refused as it should be."""
+    try:
+        attempt()
+    except REFUSALS:
+        return False
+    return True
+
+
+def through_python(data, tensors, arrays):
+    core.Program(data, tensors).run(arrays)
+
+
+def through_c(data, path, arrays):
+    with open(path, "wb") as file:
+        file.write(data)
+    load(path).run(arrays)
+
+
+def main(seed, count):
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    generator = random.Random(seed)
+    handle, path = tempfile.mkstemp()
+    os.close(handle)
+    cases = []
+    for f, arrays in networks():
+        export(f, path)
+        with open(path, "rb") as file:
+            exported = file.read()
+        tensors = [core.Tensor(shared.get_value()) for shared in f.program.shared]
+        cases.append((encode(f.program.plan), exported, tensors, arrays))
+    ran = 0
+    for _ in range(count):
+        plan, exported, tensors, arrays = generator.choice(cases)
+        repair = with_header if generator.random() < 0.9 else bytes
+        if generator.random() < 0.8:
+            data = repair(damaged(plan, generator))
+            ran += survives(lambda: through_python(data, tensors, arrays))  # noqa: B023
+        else:
+            data = repair(damaged(exported, generator))
+            ran += survives(lambda: through_c(data, path, arrays))  # noqa: B023
+    os.unlink(path)
+    print("%d refused, %d ran" % (count - ran, ran))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
