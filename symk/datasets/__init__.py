@@ -1,0 +1,4 @@
+"""Data sets: `digits` is inside the package."""
+from . import digits
+
+__all__ = ["digits"]
