@@ -52,6 +52,7 @@ struct Layout {
 };
 
 Layout layout_of(const Type& operand, const Type& result) {
+  if (operand.rank > result.rank) refuse("inputs must broadcast to the shape of the outputs.");
   int64_t stride[kMaxRank], step = 1;
   for (int i = result.rank - 1; i >= 0; --i) {
     const int axis = i - (result.rank - operand.rank);
