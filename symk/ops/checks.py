@@ -6,7 +6,8 @@ from ..graph import DtypeError, ShapeError, dims
 from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 
 __all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "broadcast_shapes",
-           "same_size", "recorded_needs", "need_dtype", "need_equal_dtypes", "need_rank"]
+           "same_size", "at_least", "need_broadcast", "recorded_needs", "need_dtype",
+           "need_equal_dtypes", "need_rank"]
 
 ANY = DTYPES
 BOOL = ("bool",)
@@ -82,6 +83,25 @@ def same_size(name, a, b, what):
     if needs is not None and a != b:
         needs.append((a, b, "[%s] %s" % (name, what)))
     return a if isinstance(b, dims.Dim) else b
+
+
+def at_least(name, size, bound, what):
+    """Requires size >= bound, as `same_size` requires equality."""
+    larger = dims.maximum(size, bound)
+    if larger != size:
+        same_size(name, larger, size, what)
+
+
+def need_broadcast(name, shape, wanted, what):
+    """Requires that `shape` repeats to `wanted` by NumPy's rule."""
+    lead = len(wanted) - len(shape)
+    if lead < 0:
+        raise ShapeError("[%s] %s." % (name, what))
+    for size, target in zip(shape, wanted[lead:]):
+        common = dims.broadcast(size, target)
+        if common is None:
+            raise ShapeError("[%s] %s." % (name, what))
+        same_size(name, common, target, what)
 
 
 def need_dtype(name, operand, type, accepted):

@@ -146,13 +146,14 @@ class Arange(Op):
     bad = [sample(size=3, dtype="bool", error="the result is () bool")]
 
 
-def check_range(name, indices, size):
-    """Raises OutOfRangeError unless all indices are in -size..size-1."""
-    wrong = (indices < -size) | (indices >= size)
+def check_range(name, indices, size, lowest=None):
+    """Raises OutOfRangeError unless all indices are in lowest..size-1; lowest is by default -size."""
+    lowest = -size if lowest is None else lowest
+    wrong = (indices < lowest) | (indices >= size)
     if wrong.any():
         position = int(np.argmax(wrong))
         raise OutOfRangeError("[%s] an index must be in %d..%d; %d was given at position %d."
-                              % (name, -size, size - 1, indices.reshape(-1)[position], position))
+                              % (name, lowest, size - 1, indices.reshape(-1)[position], position))
 
 
 def gather(x, indices, axis=0):

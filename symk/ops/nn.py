@@ -170,10 +170,7 @@ class SparseSoftmaxCrossEntropy(Op):
         return logits.with_shape(logits.shape[:-1])
 
     def reference(self, logits, labels):
-        if (labels < 0).any():
-            check_range(self.name, np.where(labels < 0, logits.shape[-1], labels),
-                        logits.shape[-1])
-        check_range(self.name, labels, logits.shape[-1])
+        check_range(self.name, labels, logits.shape[-1], lowest=0)
         rows = LogSoftmax(logits.ndim - 1).reference(logits)
         return -np.take_along_axis(rows, labels[..., None].astype("int64"), -1)[..., 0]
 

@@ -1,11 +1,9 @@
 """Reductions: many elements to one along axes. Gradients get y and g with the reduced axes kept."""
-import builtins
-
 import numpy as np
 
 from ..graph import Op, ShapeError, apply, dims, op
 from ..graph.dtype import floating
-from .checks import BOOL, FLOATS, NUMBERS, axis_in, need_dtype
+from .checks import BOOL, FLOATS, NUMBERS, axis_in, need_broadcast, need_dtype
 from .convert import as_variable, cast
 from .elementwise import equal, exp, where
 from .kinds import reduction
@@ -155,12 +153,8 @@ class SumTo(Op):
 
     def infer(self, x):
         need_dtype(self.name, "x", x, self.accepts)
-        lead = x.ndim - len(self.shape)
-        if lead < 0 or builtins.any(
-                dims.known_different(wanted, 1) and dims.known_different(wanted, size)
-                for wanted, size in zip(self.shape, x.shape[lead:])):
-            raise ShapeError("[sum_to] the shape must broadcast to x; x is %r, the shape %s was "
-                             "asked for." % (x, self.shape))
+        need_broadcast(self.name, self.shape, x.shape, "the shape must broadcast to x; x is %r, the "
+                       "shape %s was asked for" % (x, self.shape))
         return x.with_shape(self.shape)
 
     def reference(self, x):

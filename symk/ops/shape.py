@@ -4,7 +4,7 @@ them. The ops of kind "shape" keep the elements in order: they are lowered to an
 import numpy as np
 
 from ..graph import ShapeError, Op, TensorType, Variable, apply, dims, op
-from .checks import ANY, axis_in, need_equal_dtypes, same_size
+from .checks import ANY, axis_in, need_broadcast, need_equal_dtypes, same_size
 from .convert import as_variable, constant, meet
 from .samples import sample
 from .sizes import as_sizes, size_of
@@ -114,11 +114,8 @@ class BroadcastTo(_Move):
     shape: tuple = ()
 
     def infer(self, x):
-        lead = len(self.shape) - x.ndim
-        if lead < 0 or any(dims.known_different(size, 1) and dims.known_different(size, wanted)
-                           for size, wanted in zip(x.shape, self.shape[lead:])):
-            raise ShapeError("[broadcast_to] each size of x must be 1 or the one wanted; x is %r, "
-                             "the shape %s was asked for." % (x, self.shape))
+        need_broadcast(self.name, x.shape, self.shape, "each size of x must be 1 or the one wanted; "
+                       "x is %r, the shape %s was asked for" % (x, self.shape))
         return x.with_shape(self.shape)
 
     def reference(self, x):

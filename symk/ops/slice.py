@@ -6,7 +6,7 @@ resolved to these here, also where the size is symbolic.
 import numpy as np
 
 from ..graph import Op, ShapeError, TensorType, apply, dims, op
-from .checks import ANY, axis_in
+from .checks import ANY, at_least, axis_in
 from .convert import as_variable
 from .samples import sample
 from .sizes import as_sizes
@@ -42,11 +42,9 @@ class Slice(Op):
         if isinstance(size, dims.Dim) or size == 0:
             return
         for index in (begin, begin + step * (size - 1)):
-            above = index - x.shape[axis]
-            if (not isinstance(index, dims.Dim) and index < 0
-                    or not isinstance(above, dims.Dim) and above >= 0):
-                raise ShapeError("[slice] index %s is outside axis %d of x, which is %r."
-                                 % (index, axis, x))
+            what = "index %s is outside axis %d of x, which is %r" % (index, axis, x)
+            at_least(self.name, index, 0, what)
+            at_least(self.name, x.shape[axis] - 1, index, what)
 
     def reference(self, x):
         self.infer(TensorType("bool", x.shape))

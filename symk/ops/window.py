@@ -1,5 +1,6 @@
 """The geometry that conv2d and the pools share: TensorFlow's rule for windows over two axes."""
 from ..graph import ShapeError, dims
+from .checks import at_least
 
 __all__ = ["output_size", "check_geometry", "pad_widths", "tap", "pair"]
 
@@ -16,16 +17,14 @@ def pair(name, what, value):
 def output_size(name, size, window, stride, dilation, padding):
     """The number of windows along an axis of `size`.
 
-    Raises:   ShapeError when the axis is known to be smaller than one window without padding.
+    Raises:   ShapeError when the axis is smaller than one window without padding.
     """
     if padding == "same":
         return dims.ceil_div(size, stride)
     reach = (window - 1) * dilation + 1
-    count = dims.floor_div(size - reach, stride) + 1
-    if not isinstance(count, dims.Dim) and count < 1:
-        raise ShapeError("[%s] without padding the input must be at least as large as a window; an "
-                         "axis has size %s, the window spans %s." % (name, size, reach))
-    return count
+    at_least(name, size, reach, "without padding the input must be at least as large as a window; "
+             "an axis has size %s, the window spans %s" % (size, reach))
+    return dims.floor_div(size - reach, stride) + 1
 
 
 def check_geometry(name, x, padding):
