@@ -6,6 +6,7 @@ the step in front.
 import threading
 
 from ..graph.errors import DeviceError
+from .legalise import legalise
 from .lower import lower
 from .plan import encode
 
@@ -54,6 +55,7 @@ class NativeProgram:
     """A Plan, loaded: `run(arrays)` gives the outputs as new arrays and does the updates."""
 
     def __init__(self, request):
+        request = request.with_results(legalise(request.results, kernel_names()))
         self.plan, self.shared = lower(request)
         self.bytes = encode(self.plan)
         self._program = core().Program(self.bytes, [_tensor(shared) for shared in self.shared])

@@ -1,1 +1,4 @@
 """Rewrites of graphs: graph in, graph out. `stages.py` lists what is done, in order."""
+from .stages import STAGES, explain, optimize
+
+__all__ = ["STAGES", "explain", "optimize"]

@@ -1,0 +1,91 @@
+"""The stages in running order. This list is the documentation of what the optimiser does.
+
+A stage is a function from results to (results, counts): how often what fired.
+"""
+import collections
+
+from ..config import settings
+from ..graph.check import check
+from ..graph.walk import nodes_of
+from .broadcast import drop_broadcasts
+from .canonicalise import CANONICALISE
+from .epilogue import read_from_result, take_in_epilogues, take_in_transposes
+from .fold import fold
+from .fuse import fuse
+from .merge import merge
+from .rewrite import rewrite
+from .simplify import SIMPLIFY
+from .stabilise import STABILISE
+
+__all__ = ["STAGES", "Report", "optimize", "explain"]
+
+
+def _table(rules):
+    return lambda results: rewrite(results, rules)
+
+
+def _in_turn(*stages):
+    """One stage that is several walks."""
+    def run(results):
+        counts = collections.Counter()
+        for stage in stages:
+            results, fired = stage(results)
+            counts.update(fired)
+        return results, counts
+    return run
+
+
+_SIMPLIFY = _in_turn(_table(CANONICALISE + SIMPLIFY), drop_broadcasts, fold)
+
+# Each rewrite makes room for the next: name, stage.
+STAGES = (
+    ("fold", _in_turn(fold, merge)),          # known conditions and equal nodes go first: less to do
+    ("canonicalise", _table(CANONICALISE)),   # one form for each thing, so that rules are few
+    ("simplify", _SIMPLIFY),                  # less work for the same values
+    ("stabilise", _table(STABILISE)),         # while logarithms and exponentials still stand apart
+    ("clean up", _in_turn(_SIMPLIFY, merge)),  # what stabilise left, and what has become equal
+    ("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues)),
+                                              # before fusion, which would take bias and activation
+    ("fuse", fuse),                           # last: a program hides its instructions from rules
+)
+
+
+class Report:
+    """What a stage did: its name, nodes before and after, and how often each rule fired."""
+
+    __slots__ = ("name", "before", "after", "counts")
+
+    def __init__(self, name, before, after, counts):
+        self.name, self.before, self.after, self.counts = name, before, after, counts
+
+
+def optimize(results, names=None):
+    """Runs the stages.
+
+    Args:     names: the stages to run, by name; all of them by default.
+    Returns:  (results, reports).
+    """
+    reports = []
+    before = len(nodes_of(results))
+    for name, stage in STAGES:
+        if names is not None and name not in names:
+            continue
+        types = [variable.type for variable in results]
+        results, counts = stage(results)
+        assert [variable.type for variable in results] == types, name
+        if settings.check:
+            check(results)
+        after = len(nodes_of(results))
+        reports.append(Report(name, before, after, counts))
+        before = after
+    return results, reports
+
+
+def explain(reports):
+    """The reports as text."""
+    lines = []
+    for report in reports:
+        lines.append("%-14s %5d nodes -> %5d" % (report.name, report.before, report.after))
+        lines += ["    %4d x  %s" % (count, name)
+                  for name, count in sorted(report.counts.items(), key=lambda item: -item[1])]
+    return "\n".join(lines)
