@@ -202,10 +202,23 @@ def ceil_div(a, b):
 
 def maximum(a, b):
     """The larger of two sizes."""
-    difference = a - b
-    if not isinstance(difference, Dim):
-        return a if difference >= 0 else b
+    if _is_count(a - b):
+        return a
+    if _is_count(b - a):
+        return b
     return _atom(Max(*sorted((a, b), key=repr)))
+
+
+def _is_count(value):
+    """Whether an expression is 0 or more whatever the inputs are, as far as is easily seen."""
+    return all(coefficient > 0 and all(map(_is_count_atom, atoms))
+               for atoms, coefficient in _terms(value))
+
+
+def _is_count_atom(atom):
+    if isinstance(atom, Max):
+        return any(map(_is_count, atom.operands))
+    return isinstance(atom, Size) or all(map(_is_count, atom.operands))
 
 
 def minimum(a, b):

@@ -76,7 +76,9 @@ def as_variable(value, like=None):
 
 
 def meet(*values):
-    """The values as Variables of one dtype, the one in which they meet."""
+    """The values as a list of Variables of one dtype, the one in which they meet."""
+    if not values:
+        return []
     values = [as_variable(v) if isinstance(v, dims.Dim) else v for v in values]
     tensors = [v for v in values if isinstance(v, Variable)]
     if not tensors:

@@ -302,12 +302,14 @@ def squeeze(x, axis):
 def stack(tensors, axis=0):
     """Tensors of one shape along a new axis."""
     tensors = meet(*tensors)
+    if not tensors:
+        raise ShapeError("[stack] at least one tensor is required; none was given.")
+    axis = axis_in("stack", axis, tensors[0].ndim + 1)
     for other in tensors[1:]:
         if other.ndim != tensors[0].ndim:
             raise ShapeError("[stack] the shapes must be equal; they are %s."
                              % " and ".join(repr(t.type) for t in tensors))
-    return concat([expand_dims(x, axis) for x in tensors],
-                  axis if axis >= 0 or not tensors else axis_in("stack", axis, tensors[0].ndim + 1))
+    return concat([expand_dims(x, axis) for x in tensors], axis)
 
 
 def tile(x, counts):
