@@ -6,6 +6,7 @@ when the gradient of its layer's output is known, and the activation it needs ca
 """
 from ..graph import dims
 from ..graph.dtype import size_bytes
+from ..graph.errors import ShapeError
 from ..graph.walk import nodes_of
 
 __all__ = ["order_nodes", "estimate_bytes"]
@@ -27,10 +28,15 @@ def estimate_bytes(variable):
     """The bytes of a variable, with a typical number for each unknown size."""
     count = 1
     for size in variable.shape:
-        if isinstance(size, dims.Dim):
-            size = dims.evaluate(size, {atom: _TYPICAL_SIZE for atom in dims.sizes_in(size)})
-        count *= size
+        count *= _typical(size) if isinstance(size, dims.Dim) else size
     return count * size_bytes(variable.dtype)
+
+
+def _typical(size):
+    try:
+        return dims.evaluate(size, {atom: _TYPICAL_SIZE for atom in dims.sizes_in(size)})
+    except ShapeError:      # an unknown size that must meet a known one, which is another
+        return _TYPICAL_SIZE
 
 
 class _State:
