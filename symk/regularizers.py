@@ -38,12 +38,12 @@ class L1L2(Regularizer):
 
 
 @register("regularizer")
-def l1(l=0.01):
+def l1(l=0.01):  # noqa: E741 (Keras's name)
     return L1L2(l1=l)
 
 
 @register("regularizer")
-def l2(l=0.01):
+def l2(l=0.01):  # noqa: E741 (Keras's name)
     return L1L2(l2=l)
 
 

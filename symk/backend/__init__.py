@@ -1,4 +1,5 @@
 """K: Keras's backend functions, as thin names on the ops of symk. Everything is symbolic."""
+# ruff: noqa: F403 (this file only collects names)
 from . import common, control, core, images, math, nn, random, session, shapes
 from .common import *
 from .control import *

@@ -5,8 +5,7 @@ from .. import ops
 from ..autodiff import grad
 from ..compile import function as compile_function
 from ..config import settings
-from ..graph import (Constant, DtypeError, GraphError, Placeholder, Shared, ShapeError, Variable,
-                     dims)
+from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
 from ..graph.dtype import is_float
 from .session import scoped
 

@@ -122,7 +122,7 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 
 
 def binary_crossentropy(target, output, from_logits=False):
-    """-(target * log(output + e) + (1 - target) * log(1 - output + e)), elementwise; e is `epsilon`.
+    """-(target * log(output + e) + (1 - target) * log(1 - output + e)), e being `epsilon`.
 
     Args:     output: probabilities, which are kept `epsilon` away from 0 and 1; or, with
               from_logits, what a sigmoid would be applied to.

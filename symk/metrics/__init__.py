@@ -1,15 +1,37 @@
 """Metrics: functions of (y_true, y_pred), and objects that gather them over many batches."""
+# ruff: noqa: F403 (this file only collects names)
 from .. import registry
-from ..losses import (KLD, MAE, MAPE, MSE, MSLE, binary_crossentropy, categorical_crossentropy,
-                      categorical_hinge, hinge, kld, kullback_leibler_divergence, logcosh, mae,
-                      mape, mean_absolute_error, mean_absolute_percentage_error,
-                      mean_squared_error, mean_squared_logarithmic_error, mse, msle, poisson,
-                      sparse_categorical_crossentropy, squared_hinge)
+from ..losses import (
+    KLD,
+    MAE,
+    MAPE,
+    MSE,
+    MSLE,
+    binary_crossentropy,
+    categorical_crossentropy,
+    categorical_hinge,
+    hinge,
+    kld,
+    kullback_leibler_divergence,
+    logcosh,
+    mae,
+    mape,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    mse,
+    msle,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
 from . import confusion, functions, means, metric
 from .confusion import *
 from .functions import *
 from .means import *
 from .metric import *
+from .metric import Metric
 
 __all__ = (functions.__all__ + metric.__all__ + means.__all__ + confusion.__all__ + [
     "KLD", "MAE", "MAPE", "MSE", "MSLE", "binary_crossentropy", "categorical_crossentropy",

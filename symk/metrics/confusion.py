@@ -153,12 +153,11 @@ class _Selective(_Counts):
 
 def _among_greatest(x, k):
     """Whether an element is one of the k greatest along the last axis; of equals the first are."""
-    size = K.int_shape(x)[-1]
-    above = K.greater(K.expand_dims(x, -2), K.expand_dims(x, -1))
-    equal = K.equal(K.expand_dims(x, -2), K.expand_dims(x, -1))
-    earlier = K.constant(np.tri(size, k=-1), dtype="bool")
-    before = K.any(K.stack([above, K.switch(earlier, equal, K.zeros_like(equal))]), axis=0)
-    return K.less(K.sum(K.cast(before, "int32"), axis=-1), k)
+    one, other = K.expand_dims(x, -1), K.expand_dims(x, -2)
+    earlier = K.constant(np.tri(K.int_shape(x)[-1], k=-1), dtype="int32")
+    before = (K.cast(K.greater(other, one), "int32")
+              + K.cast(K.equal(other, one), "int32") * earlier)
+    return K.less(K.sum(before, axis=-1), k)
 
 
 @register("metric")
@@ -213,7 +212,8 @@ class SensitivitySpecificityBase(_AllCounts):
         if num_thresholds <= 0:
             raise ValueError("[%s] num_thresholds must be positive; %r was given."
                              % (type(self).__name__, num_thresholds))
-        super().__init__([0.5] if num_thresholds == 1 else _spaced(num_thresholds, 0.0), name, dtype)
+        thresholds = [0.5] if num_thresholds == 1 else _spaced(num_thresholds)
+        super().__init__(thresholds, name, dtype)
         self.value = value
         self.num_thresholds = num_thresholds
 
@@ -222,10 +222,9 @@ class SensitivitySpecificityBase(_AllCounts):
         return K.gather(rate, K.argmin(K.abs(other - self.value), axis=0))
 
 
-def _spaced(count, margin):
-    """Thresholds from -margin over equal steps in (0, 1) to 1 + margin."""
-    inner = [(index + 1) * 1.0 / (count - 1) for index in range(count - 2)]
-    return [0.0 - margin] + inner + [1.0 + margin]
+def _spaced(count):
+    """`count` thresholds from 0 to 1, with equal steps."""
+    return [0.0] + [(index + 1) / (count - 1) for index in range(count - 2)] + [1.0]
 
 
 @register("metric")
@@ -281,7 +280,7 @@ class AUC(_AllCounts):
             if num_thresholds <= 1:
                 raise ValueError("[AUC] num_thresholds must be greater than 1; %r was given."
                                  % (num_thresholds,))
-            thresholds = _spaced(num_thresholds, 0.0)[1:-1]
+            thresholds = _spaced(num_thresholds)[1:-1]
         inner = sorted(_checked_thresholds(list(thresholds), None))
         super().__init__([-K.epsilon()] + inner + [1.0 + K.epsilon()], name, dtype)
         self.num_thresholds = len(self.thresholds)

@@ -30,7 +30,8 @@ def convolve(x, w, strides=(1, 1), dilation=(1, 1)):
     return y
 
 
-@pytest.mark.parametrize("strides, dilation", [((1, 1), (1, 1)), ((2, 1), (1, 1)), ((1, 1), (2, 3))])
+@pytest.mark.parametrize("strides, dilation", [((1, 1), (1, 1)), ((2, 1), (1, 1)),
+                                               ((1, 1), (2, 3))])
 def test_conv2d(strides, dilation):
     x, w = draw(2, 8, 9, 3), draw(3, 2, 3, 4)
     expected = convolve(x, w, strides, dilation)
@@ -63,7 +64,8 @@ def test_conv1d(padding):
     padded = np.pad(x, ((0, 0), (before, after), (0, 0)))
     expected = convolve(padded[:, None], w[None], dilation=(1, 2))[:, 0]
     close(K.conv1d(K.constant(x), K.constant(w), 1, padding, dilation_rate=2), expected)
-    close(K.conv1d(K.constant(x.transpose(0, 2, 1)), K.constant(w), 1, padding, "channels_first", 2),
+    first = K.constant(x.transpose(0, 2, 1))
+    close(K.conv1d(first, K.constant(w), 1, padding, "channels_first", 2),
           expected.transpose(0, 2, 1))
 
 
@@ -96,7 +98,8 @@ def test_local_conv2d(data_format):
             expected[:, i, j] = patch.reshape(2, -1) @ w[i * 4 + j]
     if first:
         x, expected = x.transpose(0, 3, 1, 2), expected.transpose(0, 3, 1, 2)
-    close(K.local_conv2d(K.constant(x), K.constant(w), (2, 3), (2, 1), (2, 4), data_format), expected)
+    close(K.local_conv2d(K.constant(x), K.constant(w), (2, 3), (2, 1), (2, 4), data_format),
+          expected)
 
 
 def pool(x, size, strides, reduce):

@@ -113,8 +113,9 @@ def test_in_top_k_counts_only_greater_predictions():
 IMAGES = np.random.RandomState(1).normal(2.0, 3.0, size=(3, 4, 5, 2)).astype("float32")
 
 
-@pytest.mark.parametrize("shape, axes", [((3, 4, 5, 2), (0, 1, 2)), ((3, 2, 4, 5), (0, 2, 3)),
-                                         ((6, 2), (0,)), ((3, 4, 5, 2), (0, 3)), ((3, 4, 5, 2), (0, -2))])
+@pytest.mark.parametrize("shape, axes", [
+    ((3, 4, 5, 2), (0, 1, 2)), ((3, 2, 4, 5), (0, 2, 3)), ((6, 2), (0,)), ((3, 4, 5, 2), (0, 3)),
+    ((3, 4, 5, 2), (0, -2))])
 def test_normalize_batch_in_training(shape, axes):
     x = np.random.normal(2.0, 3.0, size=shape).astype("float32")
     others = [size for axis, size in enumerate(shape) if axis not in {a % len(shape) for a in axes}]

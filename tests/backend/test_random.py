@@ -63,7 +63,8 @@ def test_dropout_keeps_the_mean_and_drops_whole_axes():
     assert set(np.unique(y).round(5)) == {0.0, np.float32(1 / 0.75).round(5)}
     assert abs(y.mean() - 1.0) < 0.02
     x = K.placeholder((None, 5, 4))
-    y, = K.function([x], [K.dropout(x, 0.5, noise_shape=(None, 1, 4), seed=2)])([np.ones((6, 5, 4))])
+    f = K.function([x], [K.dropout(x, 0.5, noise_shape=(None, 1, 4), seed=2)])
+    y, = f([np.ones((6, 5, 4))])
     np.testing.assert_array_equal(y, np.repeat(y[:, :1], 5, axis=1))
     with pytest.raises(ValueError, match=r"level must be in \[0, 1\)"):
         K.dropout(x, 1.0)

@@ -58,7 +58,8 @@ def test_one_hot_and_arange():
 def test_shapes_follow_an_unknown_batch():
     x = K.placeholder((None, 3, 4))
     for tensor, shape in ((K.batch_flatten(x), (None, 12)), (K.reshape(x, (-1, 6)), (None, 6)),
-                          (K.flatten(x), (None,)), (K.slice(x, (0, 1, 0), (-1, 2, 4)), (None, 2, 4)),
+                          (K.flatten(x), (None,)),
+                          (K.slice(x, (0, 1, 0), (-1, 2, 4)), (None, 2, 4)),
                           (K.repeat_elements(x, 2, 0), (None, 3, 4)),
                           (K.concatenate([x, x], 1), (None, 6, 4))):
         assert K.int_shape(tensor) == shape

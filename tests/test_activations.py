@@ -1,0 +1,50 @@
+"""Activations: their formulas are K's; here are names, limits and configs."""
+import numpy as np
+import pytest
+
+from symk import activations
+from symk import backend as K
+
+NAMES = ["softmax", "elu", "selu", "softplus", "softsign", "relu", "tanh", "sigmoid",
+         "hard_sigmoid", "exponential", "linear"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_leads_to_the_function_and_back(name):
+    function = activations.get(name)
+    assert function is getattr(activations, name)
+    assert activations.serialize(function) == name
+    assert activations.deserialize(name) is function
+    x = K.placeholder((None, 3))
+    assert K.int_shape(function(x)) == (None, 3)
+
+
+def test_get_takes_functions_and_none():
+    def own(x):
+        return x
+    assert activations.get(own) is own
+    assert activations.get(None) is activations.linear
+
+
+def test_selu_keeps_mean_and_variance():
+    x = np.random.normal(size=(100000, 1))
+    y = K.eval(activations.selu(K.constant(x)))
+    assert abs(y.mean()) < 0.02 and abs(y.std() - 1) < 0.02
+
+
+def test_arguments_reach_the_function():
+    x = K.constant([[-2.0, 1.0, 8.0]])
+    assert K.eval(activations.relu(x, alpha=0.5, max_value=6.0)).tolist() == [[-1.0, 1.0, 6.0]]
+    np.testing.assert_allclose(K.eval(activations.elu(x, alpha=2.0))[0, 0], 2 * np.expm1(-2.0),
+                               rtol=1e-5)
+    np.testing.assert_allclose(K.eval(activations.exponential(x)), np.exp([[-2, 1, 8]]), rtol=1e-5)
+
+
+def test_softmax_needs_two_axes():
+    with pytest.raises(ValueError, match="two axes or more"):
+        activations.softmax(K.ones((3,)))
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="known activation is required; 'nope' was given"):
+        activations.get("nope")
