@@ -23,7 +23,7 @@ except ImportError:
 
 native = pytest.mark.skipif(core is None, reason="symk._core is not built")
 
-OPS = registered_ops()
+OPS = {name: op for name, op in registered_ops().items() if op.__module__.startswith("symk.ops")}
 CASES = [(name, row) for name, op in sorted(OPS.items()) for row in range(len(op.samples))]
 BAD = [(name, row) for name, op in sorted(OPS.items()) for row in range(len(op.bad))]
 FLOATING = [(name, row) for name, row in CASES
@@ -91,6 +91,14 @@ def assert_close(actual, expected, dtype):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE[dtype] * scale)
 
 
+def meaning(name, sample, arrays, outputs):
+    """The results by NumPy; those of float16 from sums in float32, as the kernels do."""
+    wide = [a.astype("float32") if a.dtype == "float16" else a for a in arrays]
+    inputs, results = build(name, sample, wide)
+    values = evaluate(results, dict(zip(inputs, wide)))
+    return [value.astype(output.dtype) for value, output in zip(values, outputs)]
+
+
 @pytest.mark.parametrize("name", sorted(OPS))
 def test_an_op_is_complete(name):
     op = OPS[name]
@@ -149,8 +157,9 @@ def test_the_native_value_is_the_meaning(name, row):
     for dtype in dtypes_of(name, sample):
         arrays = arrays_of(name, sample, dtype)
         inputs, outputs = build(name, sample, arrays)
-        expected = evaluate(outputs, dict(zip(inputs, arrays)))
-        for actual, wanted in zip(function(inputs, outputs, mode="native").run(arrays), expected):
+        expected = meaning(name, sample, arrays, outputs)
+        run = function(inputs, outputs, mode="native", stages=())  # the op's own kernel
+        for actual, wanted in zip(run.run(arrays), expected):
             assert_close(actual, wanted, wanted.dtype.name)
 
 
