@@ -8,13 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "cpu/parts.h"
 #include "runtime/error.h"
 #include "runtime/kernel.h"
 #include "runtime/memory.h"
 
 namespace symk::cpu {
-
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// One axis of a convolution: y[o] = sum over t of x[o * stride + t * dilation - before] * w[t].
 struct ConvAxis {
@@ -119,15 +118,6 @@ int64_t pixel_step(int64_t channels) {
   constexpr int64_t page = 4096 / static_cast<int64_t>(sizeof(T));
   constexpr int64_t line = 64 / static_cast<int64_t>(sizeof(T));
   return channels > 0 && channels % (page / 2) == 0 ? channels + line : channels;
-}
-
-template <class F>
-void run_parts(ThreadPool& pool, int64_t parts, F&& part) {
-  if (parts == 1) {
-    part(0);
-  } else {
-    pool.parallel(parts, part);
-  }
 }
 
 }  // namespace symk::cpu

@@ -13,10 +13,8 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kParts = 16;
 constexpr int64_t kSumCount = 1 << 20;        // elements of all partial sums together, unless one alone has more
 constexpr int64_t kItemPixels = 256;          // so that loading and storing sums is small beside the products
-constexpr int64_t kPartFlops = 1 << 20;       // some 4 us of one core
 
 template <class T>
 class KernelGradStep : public Step {
@@ -86,7 +84,7 @@ class KernelGradStep : public Step {
     images_per_item_ = blocks_ > 1 ? 1 : std::min(shape_.batch, divide_up(kItemPixels, rows * columns));
     items_ = divide_up(shape_.batch, images_per_item_) * blocks_;
     const int64_t flops = 2 * shape_.batch * rows * columns * count_;
-    const int64_t parts = std::max<int64_t>(1, std::min(kParts, flops / kPartFlops));
+    const int64_t parts = std::max<int64_t>(1, std::min(kMaxParts, flops / kPartFlops));
     sums_ = std::max<int64_t>(1, std::min({parts, items_, kSumCount / count_}));
     groups_ = std::max<int64_t>(1, std::min(panels_, divide_up(parts, sums_)));
   }
@@ -138,7 +136,7 @@ class KernelGradStep : public Step {
   }
 
   void add_sums(const T* sums, T* w, ThreadPool& pool) const {
-    const int64_t parts = std::max<int64_t>(1, std::min(kParts, count_ * sums_ / (1 << 16)));
+    const int64_t parts = std::max<int64_t>(1, std::min(kMaxParts, count_ * sums_ / (1 << 16)));
     run_parts(pool, parts, [&](int64_t part) {
       const int64_t first = count_ * part / parts, last = count_ * (part + 1) / parts;
       std::copy(sums + first, sums + last, w + first);

@@ -14,10 +14,7 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kParts = 16;                  // each has a strip of its own in scratch
-constexpr int64_t kItemFlops = 1 << 20;         // some 4 us of one core
 constexpr int64_t kStripBytes = 192 << 10;      // strip and tiles of the result stay in L2
-constexpr int64_t kPackPartCount = 1 << 16;
 
 /// Along one axis: result position first + step * t, for t < count, gathers input positions t * input_step + offset.
 struct AxisPass {
@@ -89,7 +86,7 @@ class ConvStep : public Step {
     } else {
       add_pass(forward_pass(shape.rows), forward_pass(shape.columns));
     }
-    parts_ = std::max<int64_t>(1, std::min(kParts, items_));
+    parts_ = std::max<int64_t>(1, std::min(kMaxParts, items_));
     strip_count_ = divide_up(strip_count_, kAlignment) * kAlignment;
     binding.need_scratch(checked_multiply(packed_count_ + parts_ * strip_count_, sizeof(T)));
   }
@@ -150,14 +147,14 @@ class ConvStep : public Step {
     const int64_t row_bytes = std::max<int64_t>(1, pass.strip.row() * static_cast<int64_t>(sizeof(T)));
     int64_t rows = (kStripBytes / row_bytes - pass.rows.reach()) / pass.rows.input_step + 1;
     const int64_t row_flops = std::max<int64_t>(1, 2 * pass.columns.count * n_ * pass.k);
-    const int64_t enough = std::max<int64_t>(1, divide_up(kItemFlops, row_flops));
+    const int64_t enough = std::max<int64_t>(1, divide_up(kPartFlops, row_flops));
     const int64_t images = std::max<int64_t>(1, shape_.batch);
-    rows = std::min(rows, std::max(enough, divide_up(pass.rows.count, divide_up(kParts, images))));
+    rows = std::min(rows, std::max(enough, divide_up(pass.rows.count, divide_up(kMaxParts, images))));
     rows = std::min(std::max<int64_t>(1, rows), std::max<int64_t>(1, pass.rows.count));
     pass.blocks = divide_up(pass.rows.count, rows);
     pass.rows_per_item = divide_up(pass.rows.count, std::max<int64_t>(1, pass.blocks));
-    const int64_t wanted = std::min(divide_up(kParts, images * std::max<int64_t>(1, pass.blocks)),
-                                    rows * row_flops / kItemFlops);
+    const int64_t wanted = std::min(divide_up(kMaxParts, images * std::max<int64_t>(1, pass.blocks)),
+                                    rows * row_flops / kPartFlops);
     pass.groups = std::max<int64_t>(1, std::min(panels_, wanted));
     pass.items = shape_.batch * pass.blocks * pass.groups;
     if (n_ == 0 || pass.columns.count == 0) pass.items = 0;
@@ -168,7 +165,7 @@ class ConvStep : public Step {
 
   void pack(const T* w, T* packed, ThreadPool& pool) const {
     for (const Pass& pass : passes_) {
-      const int64_t parts = std::max<int64_t>(1, std::min(panels_, pass.k * n_ / kPackPartCount));
+      const int64_t parts = std::max<int64_t>(1, std::min(panels_, pass.k * n_ / kPartElements));
       run_parts(pool, parts, [&](int64_t part) {
         for (int64_t j = panels_ * part / parts; j < panels_ * (part + 1) / parts; ++j) {
           pack_panel(pass, w, j, packed + pass.packed_start + j * pass.k * functions_.tile_columns);

@@ -9,49 +9,104 @@ namespace {
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-constexpr int64_t kBlockDepth = 256;                  // a panel of B this deep is 32 KB of float: it stays in L1
-constexpr int64_t kBlockRows = 8 * kTileRows;         // with that depth 112 KB of float: a small part of L2
+constexpr int64_t kBlockDepth = 256;                // a panel of B this deep is 32 KB of float: it stays in L1
+constexpr int64_t kBlockRows = 8 * kTileRows;       // with that depth 112 KB of float: a small part of L2
+constexpr int64_t kBlockPanels = 8;                 // panels packed at once by a job: 256 KB of float
+
+/// Which part of the product is being added: rows [i, i + rows), columns [j, j + columns), depths [d, d + depth).
+struct Block {
+  int64_t i, rows, j, columns, d, depth;
+};
+
+/// Where a panel of B lies, from which stride between its rows.
+template <class T>
+struct Panel {
+  const T* start;
+  int64_t step;
+};
+
+template <class T>
+bool read_in_place(const MatmulJob<T>& job, int64_t columns) {
+  return job.m <= kTileRows && job.b_column == 1 && columns == kTileColumns<T>;
+}
+
+template <class T>
+void pack_block_a(const MatmulJob<T>& job, const Block& block) {
+  const T* a = job.a + block.i * job.a_row + block.d * job.a_column;
+  for (int64_t i = 0; i < block.rows; i += kTileRows) {
+    const int count = static_cast<int>(smaller(kTileRows, block.rows - i));
+    pack_rows(a + i * job.a_row, job.a_row, job.a_column, count, block.depth, job.packed_a + i * block.depth);
+  }
+}
+
+template <class T>
+void pack_block_b(const MatmulJob<T>& job, const Block& block) {
+  constexpr int64_t columns = kTileColumns<T>;
+  const T* b = job.b + block.d * job.b_row;
+  for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
+    if (read_in_place(job, smaller(columns, job.n - j))) continue;
+    pack_columns(b, job.b_row, job.b_column, block.depth, job.n, j, job.packed_b + (j - block.j) * block.depth);
+  }
+}
+
+template <class T>
+Panel<T> panel_at(const MatmulJob<T>& job, const Block& block, int64_t j, int64_t valid) {
+  constexpr int64_t columns = kTileColumns<T>;
+  if (job.panels) return {job.panels + j / columns * job.panel_step + block.d * columns, columns};
+  if (read_in_place(job, valid)) return {job.b + block.d * job.b_row + j, job.b_row};
+  return {job.packed_b + (j - block.j) * block.depth, columns};
+}
+
+/// The tiles of a block: a panel of B is used by all its rows before the next one is touched.
+template <class T>
+void compute_block(const MatmulJob<T>& job, const Block& block) {
+  constexpr int64_t columns = kTileColumns<T>;
+  const int64_t start = 0;
+  const bool last = block.d + block.depth == job.k;
+  const T* a = job.packed_a ? job.packed_a : job.a + block.i * job.a_row + block.d * job.a_column;
+  const int64_t a_tile = job.packed_a ? kTileRows * block.depth : kTileRows * job.a_row;
+  Tile<T> tile;
+  tile.taps = &start;
+  tile.tap_count = 1;
+  tile.depth = block.depth;
+  tile.a_row = job.packed_a ? 1 : job.a_row;
+  tile.a_depth = job.packed_a ? kTileRows : job.a_column;
+  tile.c_row = job.c_row;
+  tile.accumulate = block.d > 0;
+  tile.activation = last ? job.activation : nullptr;
+  for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
+    const int64_t valid = smaller(columns, job.n - j);
+    const Panel<T> panel = panel_at(job, block, j, valid);
+    tile.b = panel.start;
+    tile.b_step = panel.step;
+    tile.columns = static_cast<int>(valid);
+    tile.bias = job.bias && last ? job.bias + j : nullptr;
+    tile.a = a;
+    tile.c = job.c + block.i * job.c_row + j;
+    for (int64_t i = 0; i < block.rows; i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
+      compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)), tile.a_row == 1);
+    }
+  }
+}
 
 template <class T>
 void run(const MatmulJob<T>& job) {
-  constexpr int64_t columns = kTileColumns<T>;
-  const int64_t start = 0;
-  int64_t d0 = 0;
-  do {
-    const int64_t depth = smaller(kBlockDepth, job.k - d0);
-    const bool last = d0 + depth == job.k;
-    for (int64_t i0 = 0; i0 < job.m; i0 += kBlockRows) {
-      const int64_t rows = smaller(kBlockRows, job.m - i0);
-      const T* a = job.a + i0 * job.a_row + d0 * job.a_column;
-      if (job.packed_a) {
-        for (int64_t i = 0; i < rows; i += kTileRows) {
-          const int count = static_cast<int>(smaller(kTileRows, rows - i));
-          pack_rows(a + i * job.a_row, job.a_row, job.a_column, count, depth, job.packed_a + i * depth);
-        }
+  const int64_t block_columns = job.panels ? job.n : kBlockPanels * kTileColumns<T>;
+  Block block;
+  for (block.j = 0; block.j < job.n; block.j += block_columns) {
+    block.columns = smaller(block_columns, job.n - block.j);
+    block.d = 0;
+    do {
+      block.depth = smaller(kBlockDepth, job.k - block.d);
+      if (!job.panels) pack_block_b(job, block);
+      for (block.i = 0; block.i < job.m; block.i += kBlockRows) {
+        block.rows = smaller(kBlockRows, job.m - block.i);
+        if (job.packed_a) pack_block_a(job, block);
+        compute_block(job, block);
       }
-      for (int64_t j = 0; j < job.n; j += columns) {
-        Tile<T> tile;
-        tile.taps = &start;
-        tile.tap_count = 1;
-        tile.depth = depth;
-        tile.b = job.b + j / columns * job.panel_step + d0 * job.b_step;
-        tile.b_step = job.b_step;
-        tile.c_row = job.c_row;
-        tile.columns = static_cast<int>(smaller(columns, job.n - j));
-        tile.accumulate = d0 > 0;
-        tile.bias = job.bias && last ? job.bias + j : nullptr;
-        tile.activation = last ? job.activation : nullptr;
-        for (int64_t i = 0; i < rows; i += kTileRows) {
-          tile.a = job.packed_a ? job.packed_a + i * depth : a + i * job.a_row;
-          tile.a_row = job.packed_a ? 1 : job.a_row;
-          tile.a_depth = job.packed_a ? kTileRows : job.a_column;
-          tile.c = job.c + (i0 + i) * job.c_row + j;
-          compute_tile(tile, static_cast<int>(smaller(kTileRows, rows - i)), tile.a_row == 1);
-        }
-      }
-    }
-    d0 += depth;
-  } while (d0 < job.k);
+      block.d += block.depth;
+    } while (block.d < job.k);
+  }
 }
 
 /// Four rows at a time share the loads of v; each row sums in four vectors, then over their lanes.
@@ -79,7 +134,7 @@ void dot_rows(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t c
 
 /// Four rows at a time, so that y is loaded and stored once for four multiplications.
 template <class T>
-void add_rows(const T* x, int64_t row, const T* v, int64_t v_step, T* y, int64_t rows, int64_t columns) {
+void add_rows(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns) {
   using V = Vec<T>;
   constexpr int64_t width = V::width;
   for (int64_t j = 0; j < columns; ++j) y[j] = T(0);
@@ -89,7 +144,7 @@ void add_rows(const T* x, int64_t row, const T* v, int64_t v_step, T* y, int64_t
     V factor[4];
     for (int q = 0; q < 4; ++q) {
       p[q] = x + (i + (q < count ? q : 0)) * row;
-      factor[q] = q < count ? V(v[(i + q) * v_step]) : V::zero();
+      factor[q] = q < count ? V(v[i + q]) : V::zero();
     }
     for (int64_t j = 0; j < columns; j += width) {
       const int lanes = static_cast<int>(smaller(width, columns - j));
@@ -109,8 +164,16 @@ void add_rows(const T* x, int64_t row, const T* v, int64_t v_step, T* y, int64_t
 
 template <class T>
 constexpr MatmulFunctions<T> functions() {
-  return {kTileRows,       kTileColumns<T>, kBlockRows * kBlockDepth, &pack_columns<T>,
-          &run<T>, &dot_rows<T>,    &add_rows<T>};
+  MatmulFunctions<T> functions{};
+  functions.tile_rows = kTileRows;
+  functions.tile_columns = kTileColumns<T>;
+  functions.packed_a_count = kBlockRows * kBlockDepth;
+  functions.packed_b_count = kBlockPanels * kTileColumns<T> * kBlockDepth;
+  functions.pack = &pack_columns<T>;
+  functions.run = &run<T>;
+  functions.dot_rows = &dot_rows<T>;
+  functions.add_rows = &add_rows<T>;
+  return functions;
 }
 
 }  // namespace

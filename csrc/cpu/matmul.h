@@ -8,33 +8,35 @@
 
 namespace symk::cpu {
 
-/// C = act(A B + bias) for a block of rows and all its columns. Element (i, d) of A is a[i * a_row + d * a_column].
+/// C = act(A B + bias) for a block of C. Element (i, d) of A is a[i * a_row + d * a_column]; one of the strides is 1.
 template <class T>
 struct MatmulJob {
   const T* a;
   int64_t a_row, a_column;
-  const T* b;            // panels of packed columns, each `panel_step` elements behind the one before
+  T* packed_a;           // scratch of packed_a_count elements; null: read A where it is
+  const T* panels;       // B in packed panels, each `panel_step` elements behind the one before; or null:
   int64_t panel_step;
-  int64_t b_step;        // from one row of a panel to the next
+  const T* b;            // element (d, j) of B is b[d * b_row + j * b_column], packed as it is needed into
+  int64_t b_row, b_column;
+  T* packed_b;           // scratch of packed_b_count elements
   T* c;
   int64_t c_row;
   int64_t m, n, k;
   const T* bias;             // null or n values
   Activation<T> activation;  // null or applied to finished values
-  T* packed_a;               // packed_a_count elements of scratch; null: read A where it is
 };
 
 template <class T>
 struct MatmulFunctions {
   int64_t tile_rows, tile_columns;
-  int64_t packed_a_count;
-  /// Packs columns first .. first + tile_columns - 1 of B; element (d, j) of B is b[d * row + j * column].
+  int64_t packed_a_count, packed_b_count;
+  /// Packs columns first .. first + tile_columns - 1 of B as one panel.
   void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t first, T* packed);
   void (*run)(const MatmulJob<T>& job);
   /// y[i] = sum over d of x[i * row + d] * v[d], for i < rows, d < columns.
   void (*dot_rows)(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns);
-  /// y[j] = sum over i of v[i * v_step] * x[i * row + j], for i < rows, j < columns.
-  void (*add_rows)(const T* x, int64_t row, const T* v, int64_t v_step, T* y, int64_t rows, int64_t columns);
+  /// y[j] = sum over i of v[i] * x[i * row + j], for i < rows, j < columns.
+  void (*add_rows)(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns);
 };
 
 struct MatmulKernels {

@@ -4,6 +4,8 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
+constexpr int64_t kFetchDepth = 96;  // depths that take as long as memory does
+
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void finish(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
   constexpr int width = Vec<T>::width;
@@ -30,9 +32,21 @@ template <class T, int rows, int vectors>
   }
 }
 
+/// A tile of C comes from memory while the products are gathered, if that takes long enough.
+template <class T, int rows, int vectors>
+[[gnu::always_inline]] inline void fetch_c(const Tile<T>& tile) {
+  if (tile.tap_count * tile.depth < kFetchDepth) return;
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) prefetch_to_write(tile.c + i * tile.c_row + j * Vec<T>::width);
+  }
+}
+
 template <class T, int rows, int vectors, bool unit_row>
 void compute(const Tile<T>& tile) {
   constexpr int width = Vec<T>::width;
+  fetch_c<T, rows, vectors>(tile);
   Vec<T> sum[rows][vectors];
 #pragma GCC unroll 14
   for (int i = 0; i < rows; ++i) {

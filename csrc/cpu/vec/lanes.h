@@ -115,5 +115,6 @@ template <class T>
 }
 
 [[gnu::always_inline]] inline void prefetch(const void* p) { __builtin_prefetch(p); }
+[[gnu::always_inline]] inline void prefetch_to_write(const void* p) { __builtin_prefetch(p, 1); }
 
 }  // namespace symk::cpu::SYMK_ISA
