@@ -1,7 +1,6 @@
 """Walks over expressions, all without recursion: a graph may be many thousand nodes deep."""
-from .node import apply
-
 from . import dims
+from .node import apply
 
 __all__ = ["nodes_of", "sources_of", "clients_of", "rebuild", "depends_on"]
 
@@ -64,7 +63,6 @@ def rebuild(outputs, replacements):
     Where an input with an unknown size is replaced, the size is replaced in all attributes too.
     Raises:   what `infer` raises if a replacement does not fit.
     """
-    from .node import apply
     new = dict(replacements)
     sizes = _replaced_sizes(replacements)
     for node in nodes_of(outputs):
