@@ -182,7 +182,7 @@ class _Sizes:
         self._places = {}      # Size -> (input, axis)
         for number, placeholder in enumerate(inputs):
             for axis, size in enumerate(placeholder.shape):
-                atom = _lone_size(size)
+                atom = dims.as_size(size)
                 if atom is not None:
                     self._places.setdefault(atom, (number, axis))
 
@@ -225,15 +225,6 @@ class _Sizes:
             self._table.append(key)
             self._entries[key] = len(self._table) - 1
         return self._entries[key]
-
-
-def _lone_size(size):
-    """The unknown that a declared size is, or None if it is a number or an expression."""
-    if isinstance(size, dims.Dim) and len(size.terms) == 1:
-        (atoms, coefficient), = size.terms
-        if coefficient == 1 and len(atoms) == 1 and isinstance(atoms[0], dims.Size):
-            return atoms[0]
-    return None
 
 
 def _is_program(node):

@@ -234,7 +234,20 @@ def broadcast(a, b):
         return b
     if known_different(a, b):
         return None
-    return _atom(Broadcast(*sorted((a, b), key=repr)))
+    # The rule does not care for order or repetition, so neither does the expression.
+    first, *others = sorted(_meeting(a) | _meeting(b), key=repr)
+    for other in others:
+        first = _atom(Broadcast(first, other))
+    return first
+
+
+def _meeting(size):
+    """The sizes that meet in an expression, as a set: itself unless it is a Broadcast."""
+    if isinstance(size, Dim) and len(size.terms) == 1:
+        (atoms, coefficient), = size.terms
+        if coefficient == 1 and len(atoms) == 1 and isinstance(atoms[0], Broadcast):
+            return set().union(*map(_meeting, atoms[0].operands))
+    return {size}
 
 
 def _is_one(size):

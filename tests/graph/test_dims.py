@@ -21,7 +21,8 @@ def sizes(n, m):
     (dims.maximum(N, 0), N), (dims.maximum(0, dims.maximum(N - 1, 0)), dims.maximum(0, N - 1)),
     (dims.maximum(2 * N * M, N * M), 2 * N * M), (dims.maximum(N // 2, 0), N // 2),
     (dims.broadcast(N, 1), N), (dims.broadcast(1, N), N), (dims.broadcast(N, N), N),
-    (dims.broadcast(N, M), dims.broadcast(M, N)), ((N + M) * (N + M), N * N + 2 * N * M + M * M),
+    (dims.broadcast(N, M), dims.broadcast(M, N)),
+    (dims.broadcast(dims.broadcast(N, M), N), dims.broadcast(N, M)), ((N + M) * (N + M), N * N + 2 * N * M + M * M),
     (N % 1, 0), ((3 * N) % 3, 0), (dims.product((N, 2, M)), 2 * M * N), (dims.product(()), 1),
     (1 - N, -N + 1),
 ])

@@ -1,0 +1,113 @@
+"""Random expressions, for the tests that compare one way to run them with another.
+
+They are drawn to meet the rules: constants 0, 1 and -1, ops that undo each other, parts used twice,
+shapes that broadcast, an unknown batch size.
+"""
+import numpy as np
+
+from symk import ops
+from symk.autodiff import grad
+from symk.graph import Placeholder, Shared, dims
+
+UNARY = ("neg", "abs", "square", "relu", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "sign",
+         "reciprocal", "identity", "stop_gradient", "sin", "expm1", "log1p")
+BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
+REDUCE = ("sum", "mean", "max", "logsumexp")
+ROWS, COLUMNS = 3, 4
+
+
+class Drawing:
+    """One random graph: `inputs` with `arrays` to feed, `results`, and updates of `shared`."""
+
+    def __init__(self, seed, dtype="float64", size=25):
+        self.random = np.random.RandomState(seed)
+        self.dtype = dtype
+        batch = None if seed % 2 else ROWS
+        x = Placeholder(dtype, (batch, COLUMNS), name="x")
+        y = Placeholder(dtype, (x.shape[0] if seed % 3 else batch, COLUMNS), name="y")
+        self.inputs = [x, y]
+        self.arrays = [self._array((ROWS, COLUMNS)) for _ in self.inputs]
+        self.weight = Shared(self._array((COLUMNS, COLUMNS)), name="w")
+        self.bias = Shared(self._array((COLUMNS,)), name="b")
+        self.pool = [x, y, self.bias, ops.constant(self._array((COLUMNS,)))]
+        for _ in range(size):
+            self.pool.append(self._step())
+        self.results = self.pool[-3:]
+        if seed % 5 == 0:
+            self._add_gradients()
+
+    def _array(self, shape):
+        return self.random.uniform(-2, 2, shape).astype(self.dtype)
+
+    def _pick(self, *options):
+        return options[self.random.randint(len(options))]
+
+    def _any(self):
+        """An earlier value; late ones more often, so that graphs get deep."""
+        place = int(len(self.pool) * self.random.uniform() ** 0.5)
+        return self.pool[min(place, len(self.pool) - 1)]
+
+    def _step(self):
+        made = self._pick(self._unary, self._binary, self._binary, self._with_constant, self._reduce,
+                          self._move, self._choose, self._product)(self._any())
+        # Only values that can meet the others stay: matrices of the batch, rows and scalars.
+        return made if made.ndim <= 2 else ops.sum(made, 0)
+
+    def _unary(self, x):
+        return getattr(ops, self._pick(*UNARY))(x)
+
+    def _binary(self, x):
+        name, other = self._pick(*BINARY), self._any()
+        if not _fit(x, other):
+            other = x
+        return getattr(ops, name)(x, other)
+
+    def _with_constant(self, x):
+        number = self._pick(0, 1, -1, 2, 0.5, 3)
+        name = self._pick(*BINARY, "pow")
+        return getattr(ops, name)(x, number if name != "pow" else self._pick(1, 2, 3, -1))
+
+    def _reduce(self, x):
+        axes = self._pick(None, 0, -1) if x.ndim else None
+        return getattr(ops, self._pick(*REDUCE))(x, axes, keepdims=True)
+
+    def _move(self, x):
+        if x.ndim != 2:
+            return ops.broadcast_to(x, self.inputs[0].shape) if _fit(x, self.inputs[0]) else x
+        turned = ops.transpose(ops.reshape(x, (x.shape[0], x.shape[1], 1)), (1, 2, 0))
+        back = ops.transpose(turned, (2, 1, 0))
+        return self._pick(ops.reshape(back, x.shape), ops.cast(ops.cast(x, "float64"), self.dtype),
+                          ops.transpose(ops.transpose(x)), ops.concat([x, x], 1)[:, 1:x.shape[1] + 1]
+                          if not isinstance(x.shape[1], dims.Dim) else x)
+
+    def _choose(self, x):
+        condition = self._pick(True, False, ops.greater(x, 0), ops.less(x, 0.5))
+        return ops.where(condition, x, self._pick(x, -x, 0, 1))
+
+    def _product(self, x):
+        if x.ndim != 2 or x.shape[1] != COLUMNS:
+            return ops.softmax(x) if x.ndim == 2 else ops.tanh(x)
+        made = ops.matmul(x, self._pick(self.weight, ops.transpose(self.weight)))
+        return self._pick(made, made + self.bias, ops.relu(made + self.bias), ops.softmax(made),
+                          ops.log(ops.softmax(made)))
+
+    def _add_gradients(self):
+        loss = sum(ops.sum(ops.tanh(result)) for result in self.results)
+        self.results += [g for g in grad(loss, [self.weight, self.bias]) if g is not None]
+
+
+def _fit(a, b):
+    """Whether two shapes meet whatever the sizes of the inputs are."""
+    for first, second in zip(a.shape[::-1], b.shape[::-1]):
+        if first != second and first != 1 and second != 1:
+            return False
+    return True
+
+
+def assert_same(before, after, note):
+    """Equal up to rounding wherever the first is finite and moderate: where it is not, a stage may
+    have made it so."""
+    for first, second in zip(before, after):
+        assert first.shape == second.shape and first.dtype == second.dtype, note
+        sound = np.isfinite(first) & (np.abs(first) < 1e6)
+        np.testing.assert_allclose(second[sound], first[sound], rtol=1e-6, atol=1e-6, err_msg=note)
