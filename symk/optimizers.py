@@ -228,10 +228,10 @@ class RMSprop(_ByParameter):
         return [_zeros_for(params, "accumulator")]
 
     def make_step(self):
-        rate = self.decayed_rate()
+        rate, part = self.decayed_rate(), 1.0 - self.rho
 
         def step(param, grad, squares):
-            squares = self.rho * squares + (1.0 - self.rho) * K.square(grad)
+            squares = self.rho * squares + part * K.square(grad)
             return param - rate * grad / (K.sqrt(squares) + self.epsilon), (squares,)
         return step
 
@@ -327,10 +327,11 @@ class Adam(_ByParameter):
         t = self.step_number()
         rate = self.decayed_rate() * (K.sqrt(1.0 - K.pow(self.beta_2, t))
                                       / (1.0 - K.pow(self.beta_1, t)))
+        part_1, part_2 = 1.0 - self.beta_1, 1.0 - self.beta_2
 
         def step(param, grad, mean, squares, greatest):
-            mean = self.beta_1 * mean + (1.0 - self.beta_1) * grad
-            squares = self.beta_2 * squares + (1.0 - self.beta_2) * K.square(grad)
+            mean = self.beta_1 * mean + part_1 * grad
+            squares = self.beta_2 * squares + part_2 * K.square(grad)
             if not self.amsgrad:
                 return param - rate * mean / (K.sqrt(squares) + self.epsilon), (mean, squares)
             greatest = K.maximum(greatest, squares)
@@ -362,9 +363,10 @@ class Adamax(_ByParameter):
 
     def make_step(self):
         rate = self.decayed_rate() / (1.0 - K.pow(self.beta_1, self.step_number()))
+        part = 1.0 - self.beta_1
 
         def step(param, grad, mean, greatest):
-            mean = self.beta_1 * mean + (1.0 - self.beta_1) * grad
+            mean = self.beta_1 * mean + part * grad
             greatest = K.maximum(self.beta_2 * greatest, K.abs(grad))
             return param - rate * mean / (greatest + self.epsilon), (mean, greatest)
         return step
@@ -413,10 +415,11 @@ class Nadam(_ByParameter):
         product = self.m_schedule * now
         second_correction = 1.0 - K.pow(self.beta_2, self.step_number())
         rate = self.decayed_rate()
+        part_1, part_2 = 1.0 - self.beta_1, 1.0 - self.beta_2
 
         def step(param, grad, mean, squares):
-            mean = self.beta_1 * mean + (1.0 - self.beta_1) * grad
-            squares = self.beta_2 * squares + (1.0 - self.beta_2) * K.square(grad)
+            mean = self.beta_1 * mean + part_1 * grad
+            squares = self.beta_2 * squares + part_2 * K.square(grad)
             ahead = ((1.0 - now) * grad / (1.0 - product)
                      + following * mean / (1.0 - product * following))
             root = K.sqrt(squares / second_correction) + self.epsilon
