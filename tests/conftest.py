@@ -1,10 +1,15 @@
 """Settings of every test: graphs are checked between stages, and seeds are fixed."""
+import hypothesis
 import numpy as np
 import pytest
 
 from symk.config import settings
 
 settings.check = True
+
+# Property tests try the same examples at every run; a failure is the change's, not the day's.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 
 @pytest.fixture(autouse=True)

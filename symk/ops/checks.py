@@ -23,9 +23,8 @@ def axis_in(name, axis, rank):
         raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, axis))
     axis = int(axis)
     if not -rank <= axis < rank:
-        raise ShapeError("[%s] axis %d is outside rank %d; it must be in %d..%d."
-                         % (name, axis, rank, -rank, rank - 1) if rank else
-                         "[%s] axis %d is outside rank 0; a scalar has no axes." % (name, axis))
+        possible = "it must be in %d..%d" % (-rank, rank - 1) if rank else "a scalar has no axes"
+        raise ShapeError("[%s] axis %d is outside rank %d; %s." % (name, axis, rank, possible))
     return axis + rank if axis < 0 else axis
 
 

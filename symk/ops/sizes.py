@@ -33,7 +33,7 @@ class Size(Op):
 
 def size_of(size):
     """A size (an int or a Dim) as an int64 scalar Variable."""
-    return apply(Size(size), *()) if isinstance(size, dims.Dim) else Constant(size, "int64")
+    return apply(Size(size)) if isinstance(size, dims.Dim) else Constant(size, "int64")
 
 
 def as_sizes(value):

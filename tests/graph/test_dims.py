@@ -102,14 +102,14 @@ def build(tree, leaves, which):
     return leaves.get(tree, tree)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TREES, strategies.integers(0, 50), strategies.integers(0, 50))
 def test_an_expression_means_its_integers(tree, n, m):
     symbolic = build(tree, {"n": N, "m": M}, 0)
     assert dims.evaluate(symbolic, sizes(n, m)) == build(tree, {"n": n, "m": m}, 1)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TREES, strategies.integers(1, 12), strategies.integers(0, 50), strategies.integers(0, 50))
 def test_division_by_a_constant_is_floor(tree, divisor, n, m):
     symbolic = dims.floor_div(build(tree, {"n": N, "m": M}, 0), divisor)

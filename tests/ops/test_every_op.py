@@ -175,6 +175,24 @@ def test_sizes_may_be_bound_late(name, row):
         assert_close(actual, wanted, wanted.dtype.name)
 
 
+EXPANDED = [(name, row) for name, row in CASES if OPS[name].expand is not Op.expand]
+
+
+@pytest.mark.parametrize("name, row", EXPANDED)
+def test_the_expansion_is_the_meaning(name, row):
+    sample = OPS[name].samples[row]
+    arrays = arrays_of(name, sample, "float64")
+    inputs, outputs = build(name, sample, arrays)
+    expanded = outputs[0].node.op.expand(*inputs)
+    if expanded is None:
+        assert not sample.attributes.get("activation") and len(inputs) < 3
+        return
+    expanded = list(expanded) if isinstance(expanded, tuple) else [expanded]
+    values = evaluate(outputs + expanded, dict(zip(inputs, arrays)))
+    for wanted, actual in zip(values, values[len(outputs):]):
+        assert_close(actual, wanted, "float64")
+
+
 def layouts(array):
     """Other ways in which memory may hold the same values."""
     transposed = np.asarray(array.T.copy()).T

@@ -17,7 +17,7 @@ def usable(key):
     return key.count(Ellipsis) <= 1 and sum(k is not None and k is not Ellipsis for k in key) <= 3
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(strategies.lists(ITEM, max_size=5).filter(usable).map(tuple), strategies.booleans(),
        strategies.tuples(*[strategies.integers(2, 5)] * 3))
 def test_an_index_means_what_numpy_means(key, symbolic, shape):
@@ -27,7 +27,7 @@ def test_an_index_means_what_numpy_means(key, symbolic, shape):
     np.testing.assert_array_equal(result, value[key])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SLICE, strategies.integers(0, 5))
 def test_a_slice_of_a_short_axis_means_what_numpy_means(item, size):
     x = Placeholder("float32", (None,))
