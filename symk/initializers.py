@@ -30,9 +30,20 @@ def _initializer(*names):
 
 
 class Initializer:
-    """Base of all initializers: `initializer(shape, dtype=None)` returns an array."""
+    """Base of all initializers: `initializer(shape, dtype=None)` returns an array.
+
+    One of your own gives `values(shape)`, or all of `__call__`.
+    """
 
     def __call__(self, shape, dtype=None):
+        shape = tuple(shape) if hasattr(shape, "__iter__") else (shape,)
+        if any(not hasattr(size, "__index__") for size in shape):
+            raise ValueError("[%s] all sizes of the shape must be integers; %r was given."
+                             % (type(self).__name__, shape))
+        return self.values(shape).astype(dtype or K.floatx())
+
+    def values(self, shape):
+        """An array of this shape, in any dtype."""
         raise NotImplementedError
 
     def get_config(self):
@@ -64,16 +75,16 @@ class _Random(Initializer):
 class Zeros(Initializer):
     """All values are 0."""
 
-    def __call__(self, shape, dtype=None):
-        return np.zeros(shape, dtype or K.floatx())
+    def values(self, shape):
+        return np.zeros(shape)
 
 
 @_initializer("one", "ones")
 class Ones(Initializer):
     """All values are 1."""
 
-    def __call__(self, shape, dtype=None):
-        return np.ones(shape, dtype or K.floatx())
+    def values(self, shape):
+        return np.ones(shape)
 
 
 @_initializer("constant")
@@ -83,8 +94,8 @@ class Constant(Initializer):
     def __init__(self, value=0):
         self.value = value
 
-    def __call__(self, shape, dtype=None):
-        return np.full(shape, self.value, dtype or K.floatx())
+    def values(self, shape):
+        return np.full(shape, self.value)
 
     def get_config(self):
         return {"value": self.value}
@@ -99,8 +110,8 @@ class RandomNormal(_Random):
         self.mean = mean
         self.stddev = stddev
 
-    def __call__(self, shape, dtype=None):
-        return self.stream.normal(self.mean, self.stddev, shape).astype(dtype or K.floatx())
+    def values(self, shape):
+        return self.stream.normal(self.mean, self.stddev, shape)
 
     def get_config(self):
         return dict(super().get_config(), mean=self.mean, stddev=self.stddev)
@@ -115,8 +126,8 @@ class RandomUniform(_Random):
         self.minval = minval
         self.maxval = maxval
 
-    def __call__(self, shape, dtype=None):
-        return self.stream.uniform(self.minval, self.maxval, shape).astype(dtype or K.floatx())
+    def values(self, shape):
+        return self.stream.uniform(self.minval, self.maxval, shape)
 
     def get_config(self):
         return dict(super().get_config(), minval=self.minval, maxval=self.maxval)
@@ -131,9 +142,8 @@ class TruncatedNormal(_Random):
         self.mean = mean
         self.stddev = stddev
 
-    def __call__(self, shape, dtype=None):
-        values = _truncated_normal(self.stream, shape)
-        return (self.mean + self.stddev * values).astype(dtype or K.floatx())
+    def values(self, shape):
+        return self.mean + self.stddev * _truncated_normal(self.stream, shape)
 
     def get_config(self):
         return dict(super().get_config(), mean=self.mean, stddev=self.stddev)
@@ -172,16 +182,14 @@ class VarianceScaling(_Random):
             raise ValueError("[VarianceScaling] distribution must be 'normal' or 'uniform'; "
                              "%r was given." % (distribution,))
 
-    def __call__(self, shape, dtype=None):
+    def values(self, shape):
         fan_in, fan_out = _fans(shape)
         count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, count)
         if self.distribution == "normal":
-            values = np.sqrt(variance) / _TRUNCATED_STD * _truncated_normal(self.stream, shape)
-        else:
-            limit = np.sqrt(3 * variance)
-            values = self.stream.uniform(-limit, limit, shape)
-        return values.astype(dtype or K.floatx())
+            return np.sqrt(variance) / _TRUNCATED_STD * _truncated_normal(self.stream, shape)
+        limit = np.sqrt(3 * variance)
+        return self.stream.uniform(-limit, limit, shape)
 
     def get_config(self):
         return dict(super().get_config(), scale=self.scale, mode=self.mode,
@@ -211,14 +219,14 @@ class Orthogonal(_Random):
         super().__init__(seed)
         self.gain = gain
 
-    def __call__(self, shape, dtype=None):
+    def values(self, shape):
         if len(shape) < 2:
             raise ValueError("[Orthogonal] a shape of two axes or more is required; %s was given."
                              % (tuple(shape),))
         matrix_shape = (int(np.prod(shape[:-1])), shape[-1])
         left, _, right = np.linalg.svd(self.stream.normal(size=matrix_shape), full_matrices=False)
         values = left if left.shape == matrix_shape else right
-        return (self.gain * values.reshape(shape)).astype(dtype or K.floatx())
+        return self.gain * values.reshape(shape)
 
     def get_config(self):
         return dict(super().get_config(), gain=self.gain)
@@ -231,11 +239,11 @@ class Identity(Initializer):
     def __init__(self, gain=1.0):
         self.gain = gain
 
-    def __call__(self, shape, dtype=None):
+    def values(self, shape):
         if len(shape) != 2:
             raise ValueError("[Identity] a shape of two axes is required; %s was given."
                              % (tuple(shape),))
-        return self.gain * np.eye(shape[0], shape[1], dtype=dtype or K.floatx())
+        return self.gain * np.eye(shape[0], shape[1])
 
     def get_config(self):
         return {"gain": self.gain}

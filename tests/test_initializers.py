@@ -78,6 +78,7 @@ def test_names_callables_and_none():
 @pytest.mark.parametrize("make, message", [
     (lambda: initializers.Orthogonal()((3,)), "two axes or more"),
     (lambda: initializers.Identity()((3,)), "two axes is required"),
+    (lambda: initializers.glorot_uniform()((None, 3)), "all sizes of the shape must be integers"),
     (lambda: initializers.VarianceScaling(scale=0.0), "scale must be positive"),
     (lambda: initializers.VarianceScaling(mode="fan"), "mode must be"),
     (lambda: initializers.VarianceScaling(distribution="cauchy"), "distribution must be"),

@@ -1,6 +1,7 @@
 """Choices in the graph: by the learning phase or by a tensor."""
 from .. import ops
 from ..graph import ShapeError, Variable
+from ..ops.convert import meet
 from .session import learning_phase
 
 __all__ = ["switch", "in_train_phase", "in_test_phase"]
@@ -13,8 +14,7 @@ def switch(condition, then_expression, else_expression):
               then_expression, else_expression: tensors of one shape, or functions giving them.
     """
     condition = ops.cast(condition, "bool")
-    chosen = _value(then_expression)
-    other = _value(else_expression)
+    chosen, other = meet(_value(then_expression), _value(else_expression))
     rank = max(chosen.ndim, other.ndim)
     if condition.ndim > rank:
         raise ShapeError("[switch] the condition must not have more axes than the expressions; it "
@@ -34,7 +34,10 @@ def in_train_phase(x, alt, training=None):
         training = learning_phase()
     if isinstance(training, Variable):
         return switch(training, x, alt)
-    return _value(x if training else alt)
+    if training not in (0, 1):
+        raise ValueError("[in_train_phase] training must be 0, 1, a bool, a tensor or None; %r was "
+                         "given." % (training,))
+    return ops.as_variable(_value(x if training else alt))
 
 
 def in_test_phase(x, alt, training=None):
@@ -43,4 +46,4 @@ def in_test_phase(x, alt, training=None):
 
 
 def _value(expression):
-    return ops.as_variable(expression() if callable(expression) else expression)
+    return expression() if callable(expression) else expression

@@ -6,7 +6,7 @@ from ..autodiff import grad
 from ..compile import function as compile_function
 from ..config import settings
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
-from ..graph.dtype import is_float
+from ..graph.dtype import is_float, is_integer
 from .session import scoped
 
 __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "is_placeholder",
@@ -26,12 +26,34 @@ def variable(value, dtype=None, name=None, constraint=None):
               dtype: floatx by default, whatever the value's dtype is.
               constraint: a function of the variable that optimizers apply after each step.
     """
-    if hasattr(value, "tocoo"):
-        raise DtypeError("[variable] a dense value is required; %r was given. Convert it with "
-                         ".toarray()." % (value,))
-    made = Shared(eval(value), dtype or settings.floatx, name=scoped(name) if name else None)
+    dtype = dtype or settings.floatx
+    if isinstance(value, Variable):
+        value = eval(value)
+    made = Shared(_numbers("variable", value, dtype), dtype,
+                  name=scoped(name) if name else None)
     made.constraint = constraint
     return made
+
+
+def _numbers(who, value, dtype):
+    """A value as an array, if a variable of `dtype` can hold all of it.
+
+    Raises:   DtypeError for what is no array of numbers, or not whole where `dtype` is integer.
+    """
+    if hasattr(value, "tocoo"):
+        raise DtypeError("[%s] a dense value is required; %r was given. Convert it with "
+                         ".toarray()." % (who, value))
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.array(None)  # rows of different lengths
+    if array.dtype.kind not in "biuf":
+        raise DtypeError("[%s] a number or an array of numbers is required; %r was given."
+                         % (who, value))
+    if array.dtype.kind == "f" and is_integer(dtype) and not (array == np.trunc(array)).all():
+        raise DtypeError("[%s] whole numbers are required by the dtype %s; %r was given."
+                         % (who, dtype, value))
+    return array
 
 
 def constant(value, dtype=None, shape=None, name=None):
@@ -54,9 +76,12 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
     if shape is None and ndim is None:
         raise ShapeError("[placeholder] the number of axes must be known; neither shape nor ndim "
                          "was given.")
-    if shape is None:
-        shape = (None,) * ndim
-    return Placeholder(dtype or settings.floatx, tuple(shape), name=name)
+    shape = (None,) * ndim if shape is None else tuple(shape)
+    for size in shape:
+        if size is not None and not isinstance(size, dims.Dim) and not hasattr(size, "__index__"):
+            raise ShapeError("[placeholder] a size must be an integer, or None if it is known "
+                             "only at a call; the shape %r was given." % (shape,))
+    return Placeholder(dtype or settings.floatx, shape, name=name)
 
 
 def zeros(shape, dtype=None, name=None):
@@ -204,7 +229,7 @@ def set_value(x, value):
     """Replaces a variable's value; the shape stays."""
     if not isinstance(x, Shared):
         raise GraphError("[set_value] a variable is required; %r was given." % (x,))
-    x.set_value(value)
+    x.set_value(_numbers("set_value", value, x.dtype))
 
 
 def batch_get_value(ops):
@@ -292,9 +317,12 @@ def function(inputs, outputs, updates=None, name=None):
 
 def gradients(loss, variables):
     """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
-    if isinstance(variables, Variable):
-        variables = [variables]
-    return grad(loss, list(variables))
+    variables = [variables] if isinstance(variables, Variable) else list(variables)
+    for tensor in [loss] + variables:
+        if not isinstance(tensor, Variable):
+            raise GraphError("[gradients] the loss and the variables must be symbolic tensors; %r "
+                             "is among them." % (tensor,))
+    return grad(loss, variables)
 
 
 def stop_gradient(variables):

@@ -8,6 +8,7 @@ import numpy as np
 from .. import ops
 from ..graph import ShapeError, apply, dims
 from ..ops.conv import Conv2dGradInput
+from ..ops.convert import meet
 from .common import normalize_data_format, normalize_padding
 
 __all__ = ["conv1d", "conv2d", "conv2d_transpose", "pool2d", "pool3d", "local_conv1d",
@@ -39,9 +40,12 @@ def conv1d(x, kernel, strides=1, padding="valid", data_format=None, dilation_rat
 
     Shapes:   x (batch, steps, in), kernel (width, in, out) -> (batch, steps', out).
     """
-    x, data_format = _channels_last(x, data_format)
-    kernel = ops.as_variable(kernel)
     padding = normalize_padding(padding, ("same", "valid", "causal"))
+    x, kernel = meet(x, kernel)
+    if x.ndim != 3 or kernel.ndim != 3:
+        raise ShapeError("[conv1d] a tensor (batch, steps, channels) and a kernel (width, in, out) "
+                         "are required; they are %r and %r." % (x.type, kernel.type))
+    x, data_format = _channels_last(x, data_format)
     if padding == "causal":
         x = temporal_padding(x, (dilation_rate * (kernel.shape[0] - 1), 0))
         padding = "valid"
@@ -75,12 +79,13 @@ def conv2d_transpose(x, kernel, output_shape, strides=(1, 1), padding="valid", d
     padding, strides = normalize_padding(padding), tuple(strides)
     dilation_rate = tuple(dilation_rate)
     _check_strides(strides, dilation_rate)
+    x, kernel = meet(x, kernel)
     x, data_format = _channels_last(x, data_format)
     batch, *sizes = output_shape
     if data_format == "channels_first":
         sizes = sizes[1:] + sizes[:1]
     shape = ops.as_sizes([x.shape[0] if batch is None else batch] + list(sizes))
-    y = apply(Conv2dGradInput(strides, dilation_rate, padding, shape), x, ops.as_variable(kernel))
+    y = apply(Conv2dGradInput(strides, dilation_rate, padding, shape), x, kernel)
     return _restored(y, data_format)
 
 
@@ -96,8 +101,9 @@ def local_conv1d(inputs, kernel, kernel_size, strides, data_format=None):
     Shapes:   inputs (batch, steps, in), kernel (steps', width * in, out)
               -> (batch, steps', out).
     """
-    x, data_format = _channels_last(inputs, data_format)
-    kernel = ops.as_variable(kernel)
+    x, kernel = meet(inputs, kernel)
+    x, data_format = _channels_last(x, data_format)
+    _check_local_kernel(kernel, x, kernel_size)
     positions = _positions(kernel.shape[0], kernel_size[0], strides[0])
     patches = ops.transpose(ops.gather(x, positions, axis=1), (1, 0, 2, 3))
     rows = ops.reshape(patches, (kernel.shape[0], x.shape[0], kernel.shape[1]))
@@ -112,8 +118,9 @@ def local_conv2d(inputs, kernel, kernel_size, strides, output_shape, data_format
               out) -> (batch, height', width', out); with "channels_first" the middle axis of
               the kernel is in * rows * columns.
     """
-    x, data_format = _channels_last(inputs, data_format)
-    kernel = ops.as_variable(kernel)
+    x, kernel = meet(inputs, kernel)
+    x, data_format = _channels_last(x, data_format)
+    _check_local_kernel(kernel, x, kernel_size)
     height, width = output_shape
     patches = ops.gather(x, _positions(height, kernel_size[0], strides[0]), axis=1)
     patches = ops.gather(patches, _positions(width, kernel_size[1], strides[1]), axis=3)
@@ -122,6 +129,14 @@ def local_conv2d(inputs, kernel, kernel_size, strides, output_shape, data_format
     rows = ops.reshape(patches, (height * width, x.shape[0], kernel.shape[1]))
     y = ops.reshape(ops.matmul(rows, kernel), (height, width, x.shape[0], kernel.shape[2]))
     return _restored(ops.transpose(y, (2, 0, 1, 3)), data_format)
+
+
+def _check_local_kernel(kernel, x, window):
+    """A kernel must have a row for each element of a window."""
+    inner = dims.product(window) * x.shape[-1]
+    if kernel.ndim != 3 or dims.known_different(kernel.shape[1], inner):
+        raise ShapeError("[local_conv] the kernel must be (positions, %s, out), windows being %r "
+                         "of %s channels; it is %r." % (inner, window, x.shape[-1], kernel.type))
 
 
 def _positions(count, width, stride):

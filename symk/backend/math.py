@@ -5,6 +5,7 @@ from .. import ops
 from ..config import settings
 from ..graph import GraphError, ShapeError, dims
 from ..graph.dtype import is_float
+from ..ops.convert import meet
 
 __all__ = ["abs", "square", "sqrt", "exp", "log", "round", "sign", "pow", "clip", "sin", "cos",
            "maximum", "minimum", "equal", "not_equal", "greater", "greater_equal", "less",
@@ -180,7 +181,7 @@ def dot(x, y):
 
     Shapes:   x (..., k), y (..., k, n) -> x's other axes, then y's; y (k,) -> x's other axes.
     """
-    x, y = ops.as_variable(x), ops.as_variable(y)
+    x, y = meet(x, y)
     if not x.ndim or not y.ndim:
         raise ShapeError("[dot] both tensors must have an axis; they are %r and %r."
                          % (x.type, y.type))
@@ -205,7 +206,7 @@ def batch_dot(x, y, axes=None):
               batch. By default the last of x and the last but one of y.
     Shapes:   (batch, x's other axes, y's other axes); (batch, 1) if nothing else is left.
     """
-    x, y = ops.as_variable(x), ops.as_variable(y)
+    x, y = meet(x, y)
     axis_x, axis_y = _batch_dot_axes(x, y, axes)
     if dims.known_different(x.shape[axis_x], y.shape[axis_y]):
         raise ShapeError("[batch_dot] the sizes of the summed axes must agree; axis %d of %r has "

@@ -180,15 +180,16 @@ def normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon=1e-3):
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     if len(kept) == 1:
         channels = (x.shape[kept[0]],)
-        gamma = ops.full(channels, 1, x.dtype) if gamma is None else _flat(gamma)
-        beta = ops.full(channels, 0, x.dtype) if beta is None else _flat(beta)
+        gamma = ops.full(channels, 1, x.dtype) if gamma is None else _flat(gamma, x)
+        beta = ops.full(channels, 0, x.dtype) if beta is None else _flat(beta, x)
         y, mean, variance = ops.batch_norm(_axis_last(x, kept[0]), gamma, beta, epsilon)
         return _axis_from_last(y, kept[0]), mean, variance
     mean = ops.mean(x, axes, True)
     variance = ops.mean(ops.square(x - mean), axes, True)
     shape = mean.shape
-    y = _normalised(x, mean, variance, *(v if v is None else ops.reshape(v, shape)
-                                         for v in (beta, gamma)), epsilon)
+    y = _normalised(x, mean, variance,
+                    *(v if v is None else ops.reshape(ops.as_variable(v, like=x), shape)
+                      for v in (beta, gamma)), epsilon)
     left = [x.shape[axis] for axis in kept]
     return y, ops.reshape(mean, left), ops.reshape(variance, left)
 
@@ -221,8 +222,8 @@ def _normalised(x, mean, variance, beta, gamma, epsilon):
     return x * scale + (shift if beta is None else beta + shift)
 
 
-def _flat(value):
-    value = ops.as_variable(value)
+def _flat(value, x):
+    value = ops.as_variable(value, like=x)
     return value if value.ndim == 1 else ops.reshape(value, (-1,))
 
 
@@ -240,10 +241,11 @@ def bias_add(x, bias, data_format=None):
               bias (channels,), or the shape of a sample with the channels last.
     """
     data_format = normalize_data_format(data_format)
-    x, bias = ops.as_variable(x), ops.as_variable(bias)
-    if bias.ndim not in (1, x.ndim - 1):
-        raise ShapeError("[bias_add] the bias must have 1 or %d axes for a tensor %r; it is %r."
-                         % (x.ndim - 1, x.type, bias.type))
+    x = ops.as_variable(x)
+    bias = ops.as_variable(bias, like=x)
+    if x.ndim < 2 or bias.ndim not in (1, x.ndim - 1):
+        raise ShapeError("[bias_add] the tensor must have a batch and channels, the bias 1 axis or "
+                         "one less than the tensor; they are %r and %r." % (x.type, bias.type))
     first = data_format == "channels_first" and x.ndim > 2
     if bias.ndim > 1:
         return x + (ops.transpose(bias, [bias.ndim - 1] + list(range(bias.ndim - 1)))

@@ -2,8 +2,8 @@
 
 Variables and functions belong to no session: they live as long as they are referred to.
 """
-import collections
 import contextlib
+import itertools
 import threading
 
 from ..graph import Placeholder
@@ -15,7 +15,7 @@ __all__ = ["LEARNING_PHASE", "learning_phase", "set_learning_phase", "get_uid", 
 LEARNING_PHASE = Placeholder("uint8", (), name="learning_phase", default=0)
 
 _fixed_phase = None
-_counters = collections.Counter()
+_counters = {}  # prefix -> iterator
 _scopes = threading.local()
 
 
@@ -34,8 +34,7 @@ def set_learning_phase(value):
 
 def get_uid(prefix=""):
     """1 at the first call with a prefix, then 2, 3, ..."""
-    _counters[prefix] += 1
-    return _counters[prefix]
+    return next(_counters.setdefault(prefix, itertools.count(1)))  # one step, so threads may meet
 
 
 def reset_uids():

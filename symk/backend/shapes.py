@@ -43,6 +43,9 @@ def flatten(x):
 def batch_flatten(x):
     """All elements of each sample along one axis: (batch, n)."""
     x = ops.as_variable(x)
+    if not x.ndim:
+        raise ShapeError("[batch_flatten] a tensor with a batch axis is required; %r was given."
+                         % (x.type,))
     return ops.reshape(x, (x.shape[0], dims.product(x.shape[1:])))
 
 

@@ -47,6 +47,11 @@ def test_fixed_phase_builds_one_branch():
     assert K.eval(K.in_train_phase(never, lambda: x * 2.0)) == 6.0
 
 
+def test_a_phase_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="training must be 0, 1, a bool, a tensor or None"):
+        K.in_train_phase(K.constant(1.0), never, training=2)
+
+
 def test_clearing_frees_the_phase():
     K.set_learning_phase(1)
     K.clear_session()

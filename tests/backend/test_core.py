@@ -208,3 +208,43 @@ def test_uids_count_by_prefix_until_cleared():
     assert [K.get_uid("a"), K.get_uid("a"), K.get_uid("b")] == [1, 2, 1]
     K.clear_session()
     assert K.get_uid("a") == 1
+
+
+@pytest.mark.parametrize("value", ["abc", None, [[1, 2], [3]], 1j])
+def test_values_that_are_no_numbers_are_refused(value):
+    with pytest.raises(DtypeError, match="a number or an array of numbers is required"):
+        K.variable(value)
+    with pytest.raises(DtypeError, match="a number or an array of numbers is required"):
+        K.set_value(K.variable(0.0), value)
+
+
+def test_integers_keep_whole_numbers_only():
+    n = K.variable([1.0, 2.0], dtype="int32")
+    K.set_value(n, [3.0, 4.0])
+    assert K.get_value(n).tolist() == [3, 4]
+    with pytest.raises(DtypeError, match="whole numbers are required by the dtype int32"):
+        K.set_value(n, [0.5, 1.0])
+
+
+def test_arrays_adapt_to_the_tensor_they_meet():
+    x, wide = K.placeholder((2, 3)), np.ones((3, 3))
+    assert wide.dtype == "float64"
+    for result in (K.dot(x, wide), K.bias_add(x, np.ones(3)), K.switch(x, x, np.ones((2, 3))),
+                   K.batch_dot(x, np.ones((2, 3, 4)), axes=1), K.concatenate([x, np.ones((2, 1))]),
+                   K.normalize_batch_in_training(x, np.ones(3), np.ones(3), [0])[0],
+                   K.batch_normalization(x, *np.ones((4, 3))), K.maximum(x, np.ones(3)),
+                   K.conv1d(K.placeholder((1, 4, 3)), np.ones((2, 3, 1)))):
+        assert K.dtype(result) == "float32"
+
+
+def test_gradients_need_tensors():
+    v = K.variable(1.0)
+    for loss, variables in ((None, [v]), (5, [v]), (v, [v, 3])):
+        with pytest.raises(GraphError, match="must be symbolic tensors"):
+            K.gradients(loss, variables)
+
+
+@pytest.mark.parametrize("shape", [(2, "a"), (2, 1.5)])
+def test_sizes_of_a_placeholder_are_integers(shape):
+    with pytest.raises(ShapeError, match="a size must be an integer, or None"):
+        K.placeholder(shape)

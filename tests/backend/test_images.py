@@ -86,6 +86,13 @@ def test_local_conv1d():
     close(K.local_conv1d(K.constant(x), K.constant(w), (2,), (2,)), expected)
 
 
+def test_kernels_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match=r"the kernel must be \(positions, 6, out\)"):
+        K.local_conv1d(K.ones((2, 7, 3)), K.ones((3, 5, 4)), (2,), (2,))
+    with pytest.raises(ShapeError, match=r"a kernel \(width, in, out\)"):
+        K.conv1d(K.ones((2, 7, 3)), K.ones((2, 2, 3, 4)))
+
+
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 def test_local_conv2d(data_format):
     x, w = draw(2, 5, 6, 3), draw(2 * 4, 2 * 3 * 3, 4)
