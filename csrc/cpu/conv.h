@@ -30,8 +30,8 @@ struct TapJob {
 template <class T>
 struct ConvFunctions {
   int64_t tile_rows, tile_columns;
-  /// Packs columns first .. first + tile_columns - 1 of B; element (d, j) of B is b[d * row + j * column].
-  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t first, T* packed);
+  /// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels.
+  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step);
   void (*run)(const TapJob<T>& job);
 };
 

@@ -106,10 +106,6 @@ class KernelGradStep : public Step {
                   strip + i * strip_rows(rows_per_item_) * strip_.row());
     }
     const T* g_item = g + (first_image * rows.y + first_row) * columns.y * shape_.out;
-    for (int64_t j = first_panel; j < last_panel; ++j) {
-      functions_.pack(g_item, shape_.out, 1, pixels, shape_.out, j * functions_.tile_columns,
-                      packed + j * panel_step);
-    }
     TapJob<T> job;
     const int64_t first_column = first_panel * functions_.tile_columns;
     job.a_block = rows.dilation * strip_.row();
@@ -123,8 +119,9 @@ class KernelGradStep : public Step {
     job.c_block = columns.kernel * shape_.in * shape_.out;
     job.c_row = shape_.out;
     job.blocks = rows.kernel;
-    job.m = (merged_ ? columns.kernel : 1) * shape_.in;
     job.n = std::min(shape_.out, last_panel * functions_.tile_columns) - first_column;
+    functions_.pack(g_item + first_column, shape_.out, 1, pixels, job.n, packed + first_panel * panel_step, panel_step);
+    job.m = (merged_ ? columns.kernel : 1) * shape_.in;
     job.accumulate = accumulate;
     job.bias = nullptr;
     job.activation = nullptr;

@@ -167,19 +167,20 @@ class ConvStep : public Step {
     for (const Pass& pass : passes_) {
       const int64_t parts = std::max<int64_t>(1, std::min(panels_, pass.k * n_ / kPartElements));
       run_parts(pool, parts, [&](int64_t part) {
-        for (int64_t j = panels_ * part / parts; j < panels_ * (part + 1) / parts; ++j) {
-          pack_panel(pass, w, j, packed + pass.packed_start + j * pass.k * functions_.tile_columns);
-        }
+        pack_panels(pass, w, part_begin(panels_, part, parts), part_begin(panels_, part + 1, parts), packed);
       });
     }
   }
 
-  void pack_panel(const Pass& pass, const T* w, int64_t panel, T* packed) const {
+  void pack_panels(const Pass& pass, const T* w, int64_t first, int64_t last, T* packed) const {
     const int64_t row = backward_ ? 1 : shape_.out, column = backward_ ? shape_.out : 1;
+    const int64_t panel_step = pass.k * functions_.tile_columns, j = first * functions_.tile_columns;
+    packed += pass.packed_start + first * panel_step;
     for (const auto& tap_row : pass.rows.taps) {
       for (const auto& tap_column : pass.columns.taps) {
-        const T* tap = w + (tap_row.kernel * shape_.columns.kernel + tap_column.kernel) * shape_.in * shape_.out;
-        functions_.pack(tap, row, column, channels_, n_, panel * functions_.tile_columns, packed);
+        const int64_t tap = tap_row.kernel * shape_.columns.kernel + tap_column.kernel;
+        functions_.pack(w + tap * shape_.in * shape_.out + j * column, row, column, channels_,
+                        std::min(n_, last * functions_.tile_columns) - j, packed, panel_step);
         packed += channels_ * functions_.tile_columns;
       }
     }

@@ -42,11 +42,10 @@ void pack_block_a(const MatmulJob<T>& job, const Block& block) {
 template <class T>
 void pack_block_b(const MatmulJob<T>& job, const Block& block) {
   constexpr int64_t columns = kTileColumns<T>;
-  const T* b = job.b + block.d * job.b_row;
-  for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
-    if (read_in_place(job, smaller(columns, job.n - j))) continue;
-    pack_columns(b, job.b_row, job.b_column, block.depth, job.n, j, job.packed_b + (j - block.j) * block.depth);
-  }
+  const int64_t in_place = read_in_place(job, columns) ? block.columns / columns * columns : 0;
+  const T* b = job.b + block.d * job.b_row + (block.j + in_place) * job.b_column;
+  pack_columns(b, job.b_row, job.b_column, block.depth, block.columns - in_place, job.packed_b + in_place * block.depth,
+               columns * block.depth);
 }
 
 template <class T>

@@ -30,8 +30,8 @@ template <class T>
 struct MatmulFunctions {
   int64_t tile_rows, tile_columns;
   int64_t packed_a_count, packed_b_count;
-  /// Packs columns first .. first + tile_columns - 1 of B as one panel.
-  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t first, T* packed);
+  /// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels.
+  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step);
   void (*run)(const MatmulJob<T>& job);
   /// y[i] = sum over d of x[i * row + d] * v[d], for i < rows, d < columns.
   void (*dot_rows)(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns);

@@ -124,9 +124,10 @@ class MatmulStep : public Step {
     const T* b = static_cast<const T*>(operands.in[1]) + p_.b_start[static_cast<size_t>(number)];
     const int64_t parts = clamp(p_.k * p_.n / kPartElements, 1, panels_);
     run_parts(pool, parts, [&](int64_t part) {
-      for (int64_t j = part_begin(panels_, part, parts); j < part_begin(panels_, part + 1, parts); ++j) {
-        functions_.pack(b, p_.b_row, p_.b_column, p_.k, p_.n, j * functions_.tile_columns, panels + j * panel_step_);
-      }
+      const int64_t panel = part_begin(panels_, part, parts), j = panel * functions_.tile_columns;
+      const int64_t last = std::min(p_.n, part_begin(panels_, part + 1, parts) * functions_.tile_columns);
+      functions_.pack(b + j * p_.b_column, p_.b_row, p_.b_column, p_.k, last - j, panels + panel * panel_step_,
+                      panel_step_);
     });
     kept_version_ = operands.versions[1];
     return panels;

@@ -110,62 +110,97 @@ void compute_tile(const Tile<T>& tile, int rows, bool unit_row) {
   kTable<T>.of[rows - 1][vectors - 1][unit_row](tile);
 }
 
+namespace {
+
+/// Columns that lie next to each other: rows of B are read as they come, each to its place in all panels.
 template <class T>
-void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t first, T* packed) {
+void copy_rows(const T* b, int64_t row, int64_t k, int64_t n, T* packed, int64_t panel_step) {
   constexpr int width = Vec<T>::width;
   constexpr int columns = kTileColumns<T>;
-  const int64_t left = n - first;
-  const int valid = left < columns ? static_cast<int>(left) : columns;
-  b += first * column;
-  if (column == 1 && valid == columns) {
-    for (int64_t i = 0; i < k; ++i) {
-      for (int j = 0; j < kTileVectors; ++j) {
-        Vec<T>::load(b + i * row + j * width).store(packed + i * columns + j * width);
-      }
+  const int64_t whole = n / columns * columns;
+  for (int64_t i = 0; i < k; ++i, b += row, packed += columns) {
+    T* to = packed;
+    int64_t j = 0;
+    for (; j < whole; j += columns, to += panel_step) {
+#pragma GCC unroll 2
+      for (int q = 0; q < columns; q += width) Vec<T>::load(b + j + q).store(to + q);
     }
-    return;
+    if (j == n) continue;
+    for (int q = 0; q < columns; q += width) {
+      const int64_t left = n - j - q;
+      const int lanes = left >= width ? width : (left > 0 ? static_cast<int>(left) : 0);
+      Vec<T>::load_partial(b + j + (lanes > 0 ? q : 0), lanes).store(to + q);
+    }
   }
-  int64_t i = 0;
-  if (row == 1) {  // B is stored by columns: transpose square blocks
-    for (; i + width <= k; i += width) {
-      for (int j = 0; j < columns; j += width) {
-        Vec<T> block[width];
+}
+
+/// Transposes `lines` lines of `count` elements, `line` apart, to count rows of `lines` elements, `step` apart. Lines
+/// from `valid` on are zero.
+template <class T, int lines>
+[[gnu::always_inline]] inline void transpose_lines(const T* from, int64_t line, int valid, int64_t count, T* to,
+                                                   int64_t step) {
+  constexpr int width = Vec<T>::width;
+  int64_t d = 0;
+  for (; d + width <= count; d += width) {
+    for (int first = 0; first < lines; first += width) {
+      constexpr int whole = lines < width ? lines : width;
+      Vec<T> block[width];
+      if (valid >= first + whole) {
+#pragma GCC unroll 16
         for (int q = 0; q < width; ++q) {
-          block[q] = j + q < valid ? Vec<T>::load(b + (j + q) * column + i) : Vec<T>::zero();
+          block[q] = q < whole ? Vec<T>::load(from + (first + q) * line + d) : Vec<T>::zero();
         }
-        transpose(block);
-        for (int q = 0; q < width; ++q) block[q].store(packed + (i + q) * columns + j);
+      } else {
+        for (int q = 0; q < width; ++q) {
+          block[q] = first + q < valid ? Vec<T>::load(from + (first + q) * line + d) : Vec<T>::zero();
+        }
+      }
+      transpose(block);
+#pragma GCC unroll 16
+      for (int q = 0; q < width; ++q) {
+        T* place = to + (d + q) * step + first;
+        if (first + width <= lines) {
+          block[q].store(place);
+        } else {
+          block[q].store_partial(place, lines % width);
+        }
       }
     }
   }
-  for (; i < k; ++i) {
-    for (int j = 0; j < columns; ++j) packed[i * columns + j] = j < valid ? b[i * row + j * column] : T(0);
+  for (; d < count; ++d) {
+    for (int q = 0; q < lines; ++q) to[d * step + q] = q < valid ? from[q * line + d] : T(0);
+  }
+}
+
+}  // namespace
+
+template <class T>
+void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step) {
+  constexpr int columns = kTileColumns<T>;
+  if (column == 1) return copy_rows(b, row, k, n, packed, panel_step);
+  for (int64_t j = 0; j < n; j += columns, packed += panel_step) {
+    const int valid = n - j < columns ? static_cast<int>(n - j) : columns;
+    transpose_lines<T, columns>(b + j * column, column, valid, k, packed, columns);
   }
 }
 
 template <class T>
 void pack_rows(const T* a, int64_t row, int64_t column, int rows, int64_t k, T* packed) {
   constexpr int width = Vec<T>::width;
-  int64_t d = 0;
-  if (column == 1 && kTileRows <= width) {
-    for (; d + width <= k; d += width) {
-      Vec<T> block[width];
-      for (int i = 0; i < width; ++i) block[i] = i < rows ? Vec<T>::load(a + i * row + d) : Vec<T>::zero();
-      transpose(block);
-      for (int i = 0; i < width; ++i) block[i].store_partial(packed + (d + i) * kTileRows, kTileRows);
-    }
-  }
-  for (; d < k; ++d) {
-    for (int i = 0; i < kTileRows; ++i) {
-      packed[d * kTileRows + i] = i < rows ? a[i * row + d * column] : T(0);
+  if (column == 1) return transpose_lines<T, kTileRows>(a, row, rows, k, packed, kTileRows);
+  for (int64_t d = 0; d < k; ++d, a += column, packed += kTileRows) {
+    for (int i = 0; i < kTileRows; i += width) {
+      const int lanes = kTileRows - i < width ? kTileRows - i : width;
+      const int valid = rows - i < lanes ? (rows > i ? rows - i : 0) : lanes;
+      Vec<T>::load_partial(a + (valid > 0 ? i : 0), valid).store_partial(packed + i, lanes);
     }
   }
 }
 
 template void compute_tile<float>(const Tile<float>&, int, bool);
 template void compute_tile<double>(const Tile<double>&, int, bool);
-template void pack_columns<float>(const float*, int64_t, int64_t, int64_t, int64_t, int64_t, float*);
-template void pack_columns<double>(const double*, int64_t, int64_t, int64_t, int64_t, int64_t, double*);
+template void pack_columns<float>(const float*, int64_t, int64_t, int64_t, int64_t, float*, int64_t);
+template void pack_columns<double>(const double*, int64_t, int64_t, int64_t, int64_t, double*, int64_t);
 template void pack_rows<float>(const float*, int64_t, int64_t, int, int64_t, float*);
 template void pack_rows<double>(const double*, int64_t, int64_t, int, int64_t, double*);
 

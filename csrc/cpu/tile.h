@@ -39,12 +39,12 @@ struct Tile {
 template <class T>
 void compute_tile(const Tile<T>& tile, int rows, bool unit_row);
 
-/// Packs columns first .. first + kTileColumns - 1 of B (k x n; element (i, j) at b[i * row + j * column]) as k rows
-/// of kTileColumns<T>; columns from n on are zero.
+/// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels of kTileColumns<T>
+/// columns, `panel_step` elements apart. A panel is k rows of its columns; columns from n on are zero.
 template <class T>
-void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, int64_t first, T* packed);
+void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step);
 
-/// Packs rows 0 .. rows - 1 of A (element (i, d) at a[i * row + d * column]) as k columns of kTileRows; rows from
+/// Packs rows 0 .. rows - 1 of A (element (i, d) at a[i * row + d * column], one of the strides is 1) as k columns of kTileRows; rows from
 /// `rows` on are zero.
 template <class T>
 void pack_rows(const T* a, int64_t row, int64_t column, int rows, int64_t k, T* packed);

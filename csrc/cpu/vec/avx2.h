@@ -120,10 +120,11 @@ constexpr double kIntegerShift = 6755399441055744.0;  // 1.5 * 2^52: a sum with 
 [[gnu::always_inline]] inline double reduce_min(Vec<double> x) { return -reduce_max(-x); }
 
 /// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
-[[gnu::always_inline]] inline void exchange(Vec<double>& a, Vec<double>& b, int distance) {
+template <int distance>
+[[gnu::always_inline]] inline void exchange(Vec<double>& a, Vec<double>& b) {
   const __m256d x = a.v;
   const __m256d y = b.v;
-  if (distance == 1) {
+  if constexpr (distance == 1) {
     a.v = _mm256_unpacklo_pd(x, y);
     b.v = _mm256_unpackhi_pd(x, y);
   } else {
@@ -131,16 +132,17 @@ constexpr double kIntegerShift = 6755399441055744.0;  // 1.5 * 2^52: a sum with 
     b.v = _mm256_permute2f128_pd(x, y, 0x31);
   }
 }
-[[gnu::always_inline]] inline void exchange(Vec<float>& a, Vec<float>& b, int distance) {
+template <int distance>
+[[gnu::always_inline]] inline void exchange(Vec<float>& a, Vec<float>& b) {
   const __m256 x = a.v;
   const __m256 y = b.v;
-  if (distance == 1) {
+  if constexpr (distance == 1) {
     a.v = _mm256_blend_ps(x, _mm256_moveldup_ps(y), 0xaa);
     b.v = _mm256_blend_ps(_mm256_movehdup_ps(x), y, 0xaa);
   } else {
     Vec<double> wide_a = Vec<double>((__m256d)x);
     Vec<double> wide_b = Vec<double>((__m256d)y);
-    exchange(wide_a, wide_b, distance / 2);
+    exchange<distance / 2>(wide_a, wide_b);
     a.v = (__m256)wide_a.v;
     b.v = (__m256)wide_b.v;
   }

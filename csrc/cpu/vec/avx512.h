@@ -157,26 +157,34 @@ template <class T>
 [[gnu::always_inline]] inline float reduce_min(Vec<float> x) { return _mm512_reduce_min_ps(x.v); }
 [[gnu::always_inline]] inline double reduce_min(Vec<double> x) { return _mm512_reduce_min_pd(x.v); }
 
+/// Where lane k of the results of exchange comes from, among the lanes of a and then those of b.
+template <int width, int distance>
+constexpr int lane_for_a(int k) { return k & distance ? width + k - distance : k; }
+template <int width, int distance>
+constexpr int lane_for_b(int k) { return k & distance ? width + k : k + distance; }
+
 /// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
-[[gnu::always_inline]] inline void exchange(Vec<float>& a, Vec<float>& b, int distance) {
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i d = _mm512_set1_epi32(distance);
-  const __mmask16 odd = _mm512_test_epi32_mask(lane, d);
-  const __m512i from_a = _mm512_mask_add_epi32(lane, odd, lane, _mm512_sub_epi32(_mm512_set1_epi32(16), d));
-  const __m512i from_b = _mm512_mask_add_epi32(_mm512_add_epi32(lane, d), odd, lane, _mm512_set1_epi32(16));
-  const __m512 first = _mm512_permutex2var_ps(a.v, from_a, b.v);
-  b.v = _mm512_permutex2var_ps(a.v, from_b, b.v);
-  a.v = first;
+template <int distance>
+[[gnu::always_inline]] inline void exchange(Vec<float>& a, Vec<float>& b) {
+  constexpr auto f = lane_for_a<16, distance>;
+  constexpr auto g = lane_for_b<16, distance>;
+  const __m512i for_a = _mm512_setr_epi32(f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10),
+                                          f(11), f(12), f(13), f(14), f(15));
+  const __m512i for_b = _mm512_setr_epi32(g(0), g(1), g(2), g(3), g(4), g(5), g(6), g(7), g(8), g(9), g(10),
+                                          g(11), g(12), g(13), g(14), g(15));
+  const __m512 new_a = _mm512_permutex2var_ps(a.v, for_a, b.v);
+  b.v = _mm512_permutex2var_ps(a.v, for_b, b.v);
+  a.v = new_a;
 }
-[[gnu::always_inline]] inline void exchange(Vec<double>& a, Vec<double>& b, int distance) {
-  const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m512i d = _mm512_set1_epi64(distance);
-  const __mmask8 odd = _mm512_test_epi64_mask(lane, d);
-  const __m512i from_a = _mm512_mask_add_epi64(lane, odd, lane, _mm512_sub_epi64(_mm512_set1_epi64(8), d));
-  const __m512i from_b = _mm512_mask_add_epi64(_mm512_add_epi64(lane, d), odd, lane, _mm512_set1_epi64(8));
-  const __m512d first = _mm512_permutex2var_pd(a.v, from_a, b.v);
-  b.v = _mm512_permutex2var_pd(a.v, from_b, b.v);
-  a.v = first;
+template <int distance>
+[[gnu::always_inline]] inline void exchange(Vec<double>& a, Vec<double>& b) {
+  constexpr auto f = lane_for_a<8, distance>;
+  constexpr auto g = lane_for_b<8, distance>;
+  const __m512i for_a = _mm512_setr_epi64(f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7));
+  const __m512i for_b = _mm512_setr_epi64(g(0), g(1), g(2), g(3), g(4), g(5), g(6), g(7));
+  const __m512d new_a = _mm512_permutex2var_pd(a.v, for_a, b.v);
+  b.v = _mm512_permutex2var_pd(a.v, for_b, b.v);
+  a.v = new_a;
 }
 
 }  // namespace symk::cpu::avx512

@@ -30,15 +30,23 @@ template <class T>
   return select(is_nan(a), a, max(a, b));
 }
 
+/// One stage of a transpose: bit `distance` of the row number trades places with that bit of the lane number.
+template <int distance, class T>
+[[gnu::always_inline]] inline void transpose_stage(Vec<T>* rows) {
+#pragma GCC unroll 16
+  for (int i = 0; i < Vec<T>::width; ++i) {
+    if (!(i & distance)) exchange<distance>(rows[i], rows[i + distance]);
+  }
+}
+
 /// Swaps rows and columns of a width x width block held in width registers.
 template <class T>
 [[gnu::always_inline]] inline void transpose(Vec<T>* rows) {
   constexpr int width = Vec<T>::width;
-  for (int distance = 1; distance < width; distance *= 2) {
-    for (int i = 0; i < width; ++i) {
-      if (!(i & distance)) exchange(rows[i], rows[i + distance], distance);
-    }
-  }
+  transpose_stage<1>(rows);
+  if constexpr (width > 2) transpose_stage<2>(rows);
+  if constexpr (width > 4) transpose_stage<4>(rows);
+  if constexpr (width > 8) transpose_stage<8>(rows);
 }
 
 }  // namespace symk::cpu::SYMK_ISA

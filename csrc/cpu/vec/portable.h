@@ -122,8 +122,8 @@ template <class T>
 }
 
 /// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
-template <class T>
-[[gnu::always_inline]] inline void exchange(Vec<T>& a, Vec<T>& b, int distance) {
+template <int distance, class T>
+[[gnu::always_inline]] inline void exchange(Vec<T>& a, Vec<T>& b) {
   for (int k = 0; k < Vec<T>::width; ++k) {
     if (!(k & distance)) continue;
     const T lane = a.v[k];
