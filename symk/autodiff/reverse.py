@@ -95,6 +95,6 @@ def _through_expansion(node, arriving):
 
 
 def _fitted(gradient, variable):
-    """A gradient with the dtype and shape of its variable: the one place that undoes broadcasting."""
+    """A gradient with its variable's dtype and shape: the one place that undoes broadcasting."""
     gradient = ops.cast(gradient, variable.dtype)
     return ops.sum_to(gradient, variable.shape)

@@ -8,8 +8,8 @@ from .reverse import grad
 
 __all__ = ["check"]
 
-# Differences of fourth order: at a step of 1e-3 the error is about 1e-12 by the formula and 1e-13 by
-# rounding, both far below the tolerance.
+# Differences of fourth order: at a step of 1e-3 the error is about 1e-12 by the formula and 1e-13
+# by rounding, both far below the tolerance.
 _STENCIL = ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12))
 
 

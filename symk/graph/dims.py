@@ -341,7 +341,8 @@ def _evaluate_atom(atom, sizes):
     a, b = (evaluate(operand, sizes) for operand in atom.operands)
     if isinstance(atom, FloorDiv):
         if b == 0:
-            raise ShapeError("[dims] a size cannot be divided by zero; %r has a divisor of 0." % atom)
+            raise ShapeError("[dims] a size cannot be divided by zero; %r has a divisor of 0."
+                             % (atom,))
         return a // b
     if isinstance(atom, Max):
         return max(a, b)

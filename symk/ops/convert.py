@@ -91,7 +91,7 @@ def meet(*values):
 
 
 def fit(x, accepted):
-    """x in a dtype that an op accepts: floats for a function such as exp, bool for a logical one."""
+    """x in a dtype that an op accepts: floats for exp and its like, bool for logic."""
     if x.dtype in accepted:
         return x
     if accepted == FLOATS:

@@ -9,8 +9,8 @@ import statistics
 import numpy as np
 
 from ..graph import TensorType, apply
-from .checks import (ANY, BOOL, FLOATS, NUMBERS, broadcast_shapes, need_dtype, need_equal_dtypes)
-from .convert import as_variable, cast, fit, meet
+from .checks import ANY, BOOL, NUMBERS, broadcast_shapes, need_dtype, need_equal_dtypes
+from .convert import as_variable, fit, meet
 from .kinds import Elementwise, binary, ternary, unary
 from .samples import sample, values
 from .shape import full
@@ -163,9 +163,9 @@ logical_xor = binary("logical_xor", "a or b, but not both.", np.logical_xor, acc
 
 # --- two operands of different meaning ---
 elu = binary("elu", "x where x > 0, else alpha * (exp(x) - 1). Source: Clevert et al. 2015.",
-             lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))).astype(x.dtype),
-             lambda x, alpha, y, g: (where(greater(x, 0), g, g * (y + alpha)),
-                                     where(greater(x, 0), 0, g * expm1(minimum(x, 0)))),
+             lambda x, a: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))).astype(x.dtype),
+             lambda x, a, y, g: (where(greater(x, 0), g, g * (y + a)),
+                                 where(greater(x, 0), 0, g * expm1(minimum(x, 0)))),
              operands=("x", "alpha"), smooth=False)
 sigmoid_cross_entropy = binary(
     "sigmoid_cross_entropy",

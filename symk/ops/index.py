@@ -90,7 +90,7 @@ class ScatterAdd(Op):
                sample((3,), values((), "int64", 0, 4), axis=0, size=5),
                sample((0, 3), values((0,), "int64", 0, 4), axis=0, size=5)]
     bad = [sample((4, 3), values((5,), "int64", 0, 2), axis=0, size=5, error="must agree"),
-           sample((4,), values((4,), "int64", 0, 2), axis=1, size=5, error="the axes of the indices")]
+           sample((4,), values((4,), "int64", 0, 2), axis=1, size=5, error="axes of the indices")]
 
 
 @op("one_hot", kind="index")
@@ -147,7 +147,7 @@ class Arange(Op):
 
 
 def check_range(name, indices, size, lowest=None):
-    """Raises OutOfRangeError unless all indices are in lowest..size-1; lowest is by default -size."""
+    """Raises OutOfRangeError unless all indices are in lowest..size-1 (by default -size)."""
     lowest = -size if lowest is None else lowest
     wrong = (indices < lowest) | (indices >= size)
     if wrong.any():

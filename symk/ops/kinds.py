@@ -20,7 +20,7 @@ class Elementwise(Op):
     """One result element from one element of each operand; operands broadcast.
 
     accepts: the dtypes of the operands. result: the dtype of the result, or None for theirs.
-    domain: where tests draw the operands. smooth: False if there are kinks that tests must not meet.
+    domain: where tests draw the operands. smooth: False if there are kinks, to be kept clear of.
     """
 
     accepts = FLOATS
@@ -73,10 +73,10 @@ def unary(name, doc, reference, grad=None, accepts=FLOATS, result=None, domain=(
 
 
 def binary(name, doc, reference, grad=None, accepts=FLOATS, result=None, domain=(-2.0, 2.0),
-           smooth=True, operands=("a", "b"), rows=()):
+           smooth=True, operands=("a", "b")):
     """A row `z = name(a, b)`; grad(a, b, z, g)."""
-    rows = [sample((3, 4), (3, 4)), sample((3, 4), (4,)), sample((), (2, 3)), sample((3, 1), (1, 4)),
-            sample((0, 4), (1, 4)), sample((37,), (37,))] + list(rows)
+    rows = [sample((3, 4), (3, 4)), sample((3, 4), (4,)), sample((), (2, 3)),
+            sample((3, 1), (1, 4)), sample((0, 4), (1, 4)), sample((37,), (37,))]
     bad = [sample((3,), (4,), error="the shapes must broadcast")]
     instance = _define(name, doc, Elementwise, reference, grad, dict(
         accepts=accepts, result=result, domain=domain, smooth=smooth, operands=operands,

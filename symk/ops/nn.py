@@ -6,14 +6,13 @@ import numpy as np
 from ..graph import Op, ShapeError, apply, op
 from .checks import FLOATS, INTEGERS, axis_in, need_dtype, need_equal_dtypes, same_size
 from .convert import as_variable, fit, meet
-from .elementwise import exp, mul, neg, sigmoid_cross_entropy, sub
+from .elementwise import exp, mul, neg, sub
 from .index import check_range, one_hot
 from .reduce import sum
 from .samples import sample, values
 from .shape import expand_dims
 
-__all__ = ["softmax", "log_softmax", "softmax_cross_entropy", "sparse_softmax_cross_entropy",
-           "sigmoid_cross_entropy"]
+__all__ = ["softmax", "log_softmax", "softmax_cross_entropy", "sparse_softmax_cross_entropy"]
 
 
 class _AlongAxis(Op):

@@ -1,4 +1,4 @@
-"""Pooling over two axes, channels last. The padding of "same" is left out of maxima and averages."""
+"""Pooling over two axes, channels last. Maxima and averages leave the padding of "same" out."""
 import numpy as np
 
 from ..graph import Op, TensorType, apply, op

@@ -3,7 +3,7 @@ import numpy as np
 
 from ..graph import Op, ShapeError, apply, dims, op
 from ..graph.dtype import floating
-from .checks import BOOL, FLOATS, NUMBERS, axis_in, need_broadcast, need_dtype
+from .checks import BOOL, NUMBERS, axis_in, need_broadcast, need_dtype
 from .convert import as_variable, cast
 from .elementwise import equal, exp, where
 from .kinds import reduction
@@ -153,8 +153,8 @@ class SumTo(Op):
 
     def infer(self, x):
         need_dtype(self.name, "x", x, self.accepts)
-        need_broadcast(self.name, self.shape, x.shape, "the shape must broadcast to x; x is %r, the "
-                       "shape %s was asked for" % (x, self.shape))
+        need_broadcast(self.name, self.shape, x.shape, "the shape must broadcast to x; x is %r, "
+                       "the shape %s was asked for" % (x, self.shape))
         return x.with_shape(self.shape)
 
     def reference(self, x):

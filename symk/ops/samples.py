@@ -7,7 +7,7 @@ __all__ = ["Draw", "Sample", "sample", "values"]
 
 
 class Draw:
-    """How to draw one input. `dtype` None: each dtype under test; `low`, `high` None: the domain."""
+    """How to draw one input. dtype None: each dtype under test; low, high None: the domain."""
 
     __slots__ = ("shape", "dtype", "low", "high", "exact", "derive")
 

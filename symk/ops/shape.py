@@ -3,7 +3,7 @@ them. The ops of kind "shape" keep the elements in order: they are lowered to an
 """
 import numpy as np
 
-from ..graph import ShapeError, Op, TensorType, Variable, apply, dims, op
+from ..graph import Op, ShapeError, Variable, apply, dims, op
 from .checks import ANY, axis_in, need_broadcast, need_equal_dtypes, same_size
 from .convert import as_variable, constant, meet
 from .samples import sample
@@ -37,8 +37,8 @@ class Reshape(_Move):
 
     def reference(self, x):
         if x.size != np.prod(self.shape, dtype=np.int64):
-            raise ShapeError("[reshape] the number of elements must stay; x has shape %s, the shape "
-                             "%s was asked for." % (x.shape, self.shape))
+            raise ShapeError("[reshape] the number of elements must stay; x has shape %s, the "
+                             "shape %s was asked for." % (x.shape, self.shape))
         return x.reshape(self.shape)
 
     def grad(self, x, y, g):
@@ -114,8 +114,8 @@ class BroadcastTo(_Move):
     shape: tuple = ()
 
     def infer(self, x):
-        need_broadcast(self.name, x.shape, self.shape, "each size of x must be 1 or the one wanted; "
-                       "x is %r, the shape %s was asked for" % (x, self.shape))
+        need_broadcast(self.name, x.shape, self.shape, "each size of x must be 1 or the one "
+                       "wanted; x is %r, the shape %s was asked for" % (x, self.shape))
         return x.with_shape(self.shape)
 
     def reference(self, x):

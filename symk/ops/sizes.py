@@ -39,7 +39,7 @@ def size_of(size):
 def as_sizes(value):
     """A shape as a tuple of ints and Dims.
 
-    Args:     value: an int, a Dim, an integer Variable that is made of sizes, or a sequence of them.
+    Args:     value: an int, a Dim, an integer Variable made of sizes, or a sequence of them.
     Raises:   GraphError when a Variable depends on data and not only on sizes.
     """
     if isinstance(value, Variable):
@@ -81,7 +81,8 @@ def _source(variable):
 
 def _data_dependent(what, *operands):
     raise GraphError("[shape] a shape must follow from the sizes of the inputs; it depends on the "
-                     "data of %r. Give the size as an integer, or compute it from shapes." % (what,))
+                     "data of %r. Give the size as an integer, or compute it from shapes."
+                     % (what,))
 
 
 def _by_reference(op, *operands):

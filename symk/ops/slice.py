@@ -6,7 +6,7 @@ resolved to these here, also where the size is symbolic.
 import numpy as np
 
 from ..graph import Op, ShapeError, TensorType, apply, dims, op
-from .checks import ANY, at_least, axis_in
+from .checks import ANY, at_least, axes_in, axis_in
 from .convert import as_variable
 from .samples import sample
 from .sizes import as_sizes
@@ -124,7 +124,7 @@ def cut(x, axis, start, size):
 def flip(x, axis):
     """x in reverse order along `axis`, an integer or several."""
     x = as_variable(x)
-    axes = {axis_in("flip", a, x.ndim) for a in (axis if isinstance(axis, (tuple, list)) else [axis])}
+    axes = axes_in("flip", axis, x.ndim)
     begin = [size - 1 if k in axes else 0 for k, size in enumerate(x.shape)]
     return strided_slice(x, begin, [-1 if k in axes else 1 for k in range(x.ndim)], x.shape)
 

@@ -1,4 +1,4 @@
-"""A property: whatever is composed, the gradient is the slope, and so is the gradient's gradient."""
+"""Whatever is composed: the gradient is the slope, and so is the gradient's gradient."""
 import numpy as np
 from hypothesis import given, settings, strategies
 
@@ -12,7 +12,8 @@ UNARY = (ops.tanh, ops.sigmoid, ops.softplus, ops.sin, lambda x: ops.exp(ops.tan
          lambda x: ops.softmax(x, -1), lambda x: ops.log_softmax(x, 0),
          lambda x: ops.mean(x, 0, keepdims=True), lambda x: ops.sum(x, 1, keepdims=True),
          lambda x: ops.logsumexp(x, (0, 1), keepdims=True), lambda x: ops.flip(x, 0),
-         lambda x: ops.transpose(ops.transpose(x)), lambda x: ops.reshape(ops.reshape(x, (-1,)), x.shape),
+         lambda x: ops.transpose(ops.transpose(x)),
+         lambda x: ops.reshape(ops.reshape(x, (-1,)), x.shape),
          lambda x: ops.matmul(ops.matmul(x, x, transpose_b=True), ops.tanh(x)),
          lambda x: ops.concat([x, ops.sin(x)], 0)[:x.shape[0]])
 BINARY = (ops.add, ops.sub, ops.mul, lambda a, b: a / (ops.square(b) + 1.0),

@@ -37,7 +37,8 @@ def test_contributions_are_summed():
 
 
 def test_broadcasting_is_undone():
-    x, row, column, scalar = placeholder(None, 4), placeholder(4), placeholder(None, 1), placeholder()
+    x, row = placeholder(None, 4), placeholder(4)
+    column, scalar = placeholder(None, 1), placeholder()
     gradients = grad(ops.tanh(x * row + column) * scalar, [x, row, column, scalar])
     assert [g.shape for g in gradients] == [x.shape, row.shape, column.shape, ()]
     generator = np.random.default_rng(0)

@@ -22,7 +22,8 @@ def sizes(n, m):
     (dims.maximum(2 * N * M, N * M), 2 * N * M), (dims.maximum(N // 2, 0), N // 2),
     (dims.broadcast(N, 1), N), (dims.broadcast(1, N), N), (dims.broadcast(N, N), N),
     (dims.broadcast(N, M), dims.broadcast(M, N)),
-    (dims.broadcast(dims.broadcast(N, M), N), dims.broadcast(N, M)), ((N + M) * (N + M), N * N + 2 * N * M + M * M),
+    (dims.broadcast(dims.broadcast(N, M), N), dims.broadcast(N, M)),
+    ((N + M) * (N + M), N * N + 2 * N * M + M * M),
     (N % 1, 0), ((3 * N) % 3, 0), (dims.product((N, 2, M)), 2 * M * N), (dims.product(()), 1),
     (1 - N, -N + 1),
 ])
@@ -89,9 +90,9 @@ OPERATIONS = {
     "min": (dims.minimum, min),
 }
 LEAVES = strategies.sampled_from(["n", "m"]) | strategies.integers(-3, 9)
+NAMES = strategies.sampled_from(sorted(OPERATIONS))
 TREES = strategies.recursive(
-    LEAVES, lambda inner: strategies.tuples(strategies.sampled_from(sorted(OPERATIONS)), inner, inner),
-    max_leaves=12)
+    LEAVES, lambda inner: strategies.tuples(NAMES, inner, inner), max_leaves=12)
 
 
 def build(tree, leaves, which):

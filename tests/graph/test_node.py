@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from symk import graph, ops
-from symk.graph import (Constant, GraphError, Op, Placeholder, Shared, ShapeError, TensorType, apply,
-                        layer_scope, registered_ops)
+from symk.graph import (Constant, GraphError, Op, Placeholder, Shared, ShapeError, TensorType,
+                        apply, layer_scope, registered_ops)
 
 
 def test_a_placeholder_has_its_own_unknown_sizes():
@@ -73,7 +73,8 @@ def test_an_error_names_the_layer_being_called():
     a, b = Placeholder("float32", (2, 3)), Placeholder("float32", (4, 5))
     with layer_scope("dense_2", "Dense"), pytest.raises(ShapeError) as raised:
         ops.matmul(a, b)
-    assert str(raised.value).startswith('in layer "dense_2" (Dense): [matmul] inner sizes must agree')
+    start = 'in layer "dense_2" (Dense): [matmul] inner sizes must agree'
+    assert str(raised.value).startswith(start)
     assert str(raised.value).count("in layer") == 1
 
 

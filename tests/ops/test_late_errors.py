@@ -1,4 +1,4 @@
-"""What only a call can find out is an exception with a message, in both modes, never a wrong value."""
+"""What only a call can find out is an exception with a message in both modes, no wrong value."""
 import numpy as np
 import pytest
 
