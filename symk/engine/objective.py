@@ -11,6 +11,7 @@ from .. import losses, registry
 from ..backend.session import LEARNING_PHASE
 from ..compile import function
 from ..graph import Constant, Placeholder, dims, rebuild
+from ..optimize import specialise
 from ..utils.generic_utils import to_list
 from . import data
 from .layer import mask_of
@@ -190,6 +191,8 @@ class Objective:
     def train_function(self, weighted):
         """One step: data -> loss and metrics; changes weights, states and metrics."""
         total, updates = self._expressions(weighted)
+        # Before gradients are taken, so that branches of the test phase have none.
+        total, = specialise([total], _phase(1))
         steps = self._optimizer_updates(total)
         own = [(variable, self._rebuilt([value])[0]) for variable, value in self.model.updates]
         return self._function("train", weighted, total, own + steps + updates, phase=1)

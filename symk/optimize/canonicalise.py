@@ -30,6 +30,11 @@ def _moves_only_ones(m):
     return long == sorted(long)
 
 
+def _negated_sum(m):
+    total = m.op("s")
+    return ops.neg(ops.sum(m.x, total.axes, total.keepdims))
+
+
 def _composed(m):
     outer, inner = m.op("y").perm, m.op("i").perm
     return ops.transpose(m.x, [inner[axis] for axis in outer])
@@ -65,9 +70,16 @@ CANONICALISE = [
     rule("broadcast_to(x), axes of size 1 added -> reshape(x)", ("broadcast_to", "x"),
          _reshape_inner, when=_adds_only_ones,
          example=lambda x: ops.broadcast_to(x, (1, 3, 4))),
+    rule("reshape(broadcast_to(c)) -> broadcast_to(c), c one element",
+         ("reshape", ("broadcast_to", "c")),
+         lambda m: ops.broadcast_to(ops.reshape(m.c, ()), m.root.shape),
+         when=lambda m: m.c.type.size == 1, shapes=((1,),),
+         example=lambda c: ops.reshape(ops.broadcast_to(c, (3, 4)), (12,))),
     rule("sum_to(x), same shape -> x", ("sum_to", "x"), "x",
          example=lambda x: use("sum_to", x, shape=(3, 4)) + 1),
     # --- arithmetic ---
+    rule("sum(-x) -> -sum(x)", ("sum:s", ("neg", "x")), _negated_sum,
+         example=lambda x: ops.sum(-x, 1)),
     rule("x + -y -> x - y", ("add", "x", ("neg", "y")), ("sub", "x", "y"),
          shapes=((3, 4), (3, 4)), example=lambda x, y: x + -y),
     rule("x - -y -> x + y", ("sub", "x", ("neg", "y")), ("add", "x", "y"),

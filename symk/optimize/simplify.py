@@ -2,11 +2,12 @@
 x * 0 and x - x stay for floats, because x may be infinite or not a number.
 """
 from .. import ops
+from ..graph import dims
 from ..graph.dtype import is_bool, is_float, is_integer
-from .pattern import NUMBER
+from .pattern import NUMBER, number_of
 from .rewrite import rule, use
 
-__all__ = ["SIMPLIFY"]
+__all__ = ["SIMPLIFY", "KNOWN_CONDITION"]
 
 # Integers of so many bits are exact in the float dtype.
 _EXACT_BITS = {"float16": 11, "float32": 24, "float64": 53}
@@ -41,6 +42,15 @@ def _sum_of_sum(m):
     return ops.sum(m.x, sorted(axes), inner.keepdims)
 
 
+def _sum_of_number(m):
+    """The sum of elements that are all one number; only where that is exact."""
+    number = number_of(m.c)
+    if number is None or number != int(number) or abs(number) > 1:
+        return None
+    count = ops.size_of(dims.product(m.c.shape[axis] for axis in m.op("s").axes))
+    return ops.broadcast_to(ops.cast(count, m.c.dtype) * number, m.root.shape)
+
+
 def _power(m):
     """x ** c for the few small c that are cheaper as products."""
     number = m.number("c")
@@ -57,6 +67,10 @@ def _is_whole_slice(m):
     op = m.op("y")
     return all(step == 1 for step in op.step) and op.shape == m.x.shape
 
+
+KNOWN_CONDITION = rule(
+    "where(known, a, b) -> a or b", ("where", NUMBER("c"), "a", "b"), _known_condition,
+    shapes=((3, 4), (3, 4)), example=lambda a, b: ops.where(True, a, b))
 
 SIMPLIFY = [
     # --- neutral elements ---
@@ -93,8 +107,7 @@ SIMPLIFY = [
     rule("|-x| -> |x|", ("abs", ("neg", "x")), ("abs", "x"), example=lambda x: ops.abs(-x)),
     rule("||x|| -> |x|", ("abs", ("abs:y", "x")), "y", example=lambda x: ops.abs(ops.abs(x))),
     # --- choices ---
-    rule("where(known, a, b) -> a or b", ("where", NUMBER("c"), "a", "b"), _known_condition,
-         shapes=((3, 4), (3, 4)), example=lambda a, b: ops.where(True, a, b)),
+    KNOWN_CONDITION,
     rule("where(c, x, x) -> x", ("where", "c", "x", "x"), "x",
          example=lambda x: ops.where(ops.greater(x, 0), x, x)),
     rule("maximum(x, 0) -> relu(x)", ("maximum", "x", 0), ("relu", "x"),
@@ -111,6 +124,8 @@ SIMPLIFY = [
          lambda m: ops.cast(m.x, m.root.dtype), when=lambda m: _fits(m.x.dtype, m.i.dtype),
          example=lambda x: ops.cast(ops.cast(x, "float64"), "int32")),
     # --- sums and slices ---
+    rule("sum(c) -> c * count", ("sum:s", "c"), _sum_of_number,
+         example=lambda x: ops.sum(ops.full(x.shape, 1.0, "float32"), 1) + x[:, 0]),
     rule("sum(sum(x)) -> sum(x)", ("sum:y", ("sum:i", "x")), _sum_of_sum, shapes=((2, 3, 4),),
          example=lambda x: ops.sum(ops.sum(x, 1), 1)),
     rule("sum_to(sum_to(x)) -> sum_to(x)", ("sum_to", ("sum_to", "x")),

@@ -67,11 +67,6 @@ STABILISE = [
          ("softmax_cross_entropy", "z", "t"),
          when=lambda m: _last_axis(m) and m.t.type == m.z.type, shapes=_PAIR,
          example=lambda z, t: -ops.sum(t * ops.log_softmax(z), 1)),
-    rule("sum(-(t * log_softmax(z))) -> softmax_cross_entropy(z, t)",
-         ("sum:s", ("neg", ("mul", "t", ("log_softmax:l", "z")))),
-         ("softmax_cross_entropy", "z", "t"),
-         when=lambda m: _last_axis(m) and m.t.type == m.z.type, shapes=_PAIR,
-         example=lambda z, t: ops.sum(-(t * ops.log_softmax(z)), 1)),
     # --- gradients of the above ---
     rule("softmax_grad(s, g / s) -> log_softmax_grad(log(s), g)",
          ("softmax_grad:r", ("softmax:s", "z"), ("div", "g", "s")), _log_softmax_grad,
