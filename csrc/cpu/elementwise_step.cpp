@@ -15,8 +15,12 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kRegisterBytes = 24 * 1024;  // of all registers together: half of a first-level cache
-constexpr int64_t kSmallestTile = 64, kLargestTile = 2048;
+// A register is short, so that loads from memory and arithmetic alternate often enough to overlap, and all of them together
+// take a third of a first-level cache: the rest is for what is fetched ahead.
+constexpr int64_t kRegisterBytes = 1536, kAllRegistersBytes = 16 * 1024;
+constexpr int64_t kSmallestTile = 64;
+constexpr int64_t kFetchedBytes = 1024 * 1024;  // from here on memory is fetched ahead: no longer in a second-level cache
+constexpr int64_t kCacheLine = 64;
 constexpr int64_t kSmallestPart = 16 * 1024;   // elements: some microseconds, far above the cost of waking a thread
 constexpr int64_t kMostParts = 64;             // each part has registers of its own
 constexpr int64_t kAlignment = 64;
@@ -156,7 +160,12 @@ class ElementwiseStep : public Step {
         at[v] = gathered(value, operands.in[value.operand], registers + value.slot * slot_bytes_, start, n);
       }
     }
+    const bool fetches = fetches_ && start + 2 * n <= count_;
+    const int64_t share = (n + static_cast<int64_t>(program_.size()) - 1) / static_cast<int64_t>(program_.size());
+    int64_t fetched = 0;
     for (const Instruction& i : program_) {
+      if (fetches) fetch(at, n + fetched, share);
+      fetched += share;
       const void* in[3] = {at[i.in[0]], at[i.in[1]], at[i.in[2]]};
       i.loop(in, const_cast<void*>(at[i.out]), n);
     }
@@ -164,6 +173,16 @@ class ElementwiseStep : public Step {
       const Value& value = values_[v];
       if (!is_staged(operands, value)) continue;
       std::memcpy(static_cast<char*>(operands.out[value.operand]) + start * value.item, at[v], n * value.item);
+    }
+  }
+
+  /// Asks for the memory of n elements, `ahead` of the present tile. Each instruction does so for its share of the next tile.
+  void fetch(const void* const* at, int64_t ahead, int64_t n) const {
+    for (int v : moving_) {
+      const Value& value = values_[v];
+      if (value.place == Value::kGathered) continue;
+      const char* from = static_cast<const char*>(at[v]) + ahead * value.item;
+      for (int64_t k = 0; k < n * value.item; k += kCacheLine) __builtin_prefetch(from + k);
     }
   }
 
@@ -232,6 +251,7 @@ class ElementwiseStep : public Step {
   std::vector<int> outputs_;  // one value per output
   int64_t count_ = 0, tile_ = 0, part_size_ = 0, parts_ = 1;
   int64_t slot_bytes_ = 0, registers_offset_ = 0, region_bytes_ = 0;
+  bool fetches_ = false;
 };
 
 /// Turns the attributes into a step.
@@ -399,8 +419,8 @@ class Program {
     int64_t item = 1;
     for (const Value& v : step_->values_) item = std::max<int64_t>(item, v.item);
     const int64_t slots = std::max<int64_t>(1, assign_registers());
-    int64_t tile = kRegisterBytes / (slots * item);
-    tile = std::clamp(tile / kSmallestTile * kSmallestTile, kSmallestTile, kLargestTile);
+    int64_t tile = std::min(kRegisterBytes, kAllRegistersBytes / slots) / item;
+    tile = std::max(tile / kSmallestTile * kSmallestTile, kSmallestTile);
     if (is_straight()) tile = kSmallestPart;
     if (tile >= step_->count_) {
       step_->tile_ = std::max<int64_t>(1, step_->count_);
@@ -461,12 +481,14 @@ class Program {
 
   void choose_parts() {
     ElementwiseStep& step = *step_;
+    int64_t item_total = 0;
     for (size_t v = 0; v < step.values_.size(); ++v) {
       const Value::Place place = step.values_[v].place;
-      if (place == Value::kInput || place == Value::kGathered || place == Value::kOutput) {
-        step.moving_.push_back(static_cast<int>(v));
-      }
+      if (place != Value::kInput && place != Value::kGathered && place != Value::kOutput) continue;
+      step.moving_.push_back(static_cast<int>(v));
+      item_total += step.values_[v].item;
     }
+    step.fetches_ = step.program_.size() > 1 && item_total * step.count_ > kFetchedBytes;
     const int64_t size = std::max(kSmallestPart, (step.count_ + kMostParts - 1) / kMostParts);
     step.part_size_ = round_up(size, step.tile_);
     step.parts_ = std::max<int64_t>(1, (step.count_ + step.part_size_ - 1) / step.part_size_);
