@@ -1,0 +1,61 @@
+"""Listings and drawings name what is there: types, attributes, layers."""
+import re
+
+import numpy as np
+
+from symk import ops
+from symk.graph import Placeholder, Shared, layer_scope
+from symk.graph.show import show, to_dot
+
+
+def expression():
+    x = Placeholder("float32", (None, 4), name="x")
+    w = Shared(np.zeros((4, 2), "float32"), name="w")
+    with layer_scope("dense_1", "Dense"):
+        y = ops.matmul(x, w)
+    return ops.softmax(y) * 2.0
+
+
+def test_show_lists_sources_then_nodes_then_results():
+    assert show(expression()).splitlines() == [
+        "x: placeholder (x.0, 4) float32",
+        "w: shared (4, 2) float32",
+        "constant: constant () float32 = 2.0",
+        '%0 = matmul(x, w)[transpose_a=False, transpose_b=False, activation=] '
+        '-> (x.0, 2) float32  # "dense_1" (Dense)',
+        "%1 = softmax(%0)[axis=1] -> (x.0, 2) float32",
+        "%2 = mul(%1, constant) -> (x.0, 2) float32",
+        "results: %2",
+    ]
+
+
+def test_show_can_leave_layers_out():
+    assert "dense_1" not in show(expression(), origins=False)
+
+
+def test_sources_of_one_name_are_told_apart():
+    x, other = (Placeholder("float32", (2,), name="x") for _ in range(2))
+    assert show(x + other).splitlines()[:2] == ["x: placeholder (2,) float32",
+                                                "x#2: placeholder (2,) float32"]
+
+
+def test_a_node_with_several_results_is_listed_once():
+    x = Placeholder("float32", (None, 4), name="x")
+    scale = ops.constant(np.ones(4, "float32"))
+    text = show(ops.batch_norm(x, scale, scale, 1e-3))
+    assert text.count("batch_norm(") == 1 and "%0, %1, %2 = batch_norm(" in text
+
+
+def test_dot_frames_the_nodes_of_a_layer():
+    text = to_dot(expression(), name='a "model"')
+    assert text.startswith('digraph "a \\"model\\"" {') and text.endswith("}")
+    frame = re.search(r"subgraph cluster_\d+ \{(.*?)\n  \}", text, re.S).group(1)
+    assert 'label="\\"dense_1\\" (Dense)"' in frame
+    assert "matmul" in frame and "softmax" not in frame
+
+
+def test_every_edge_of_a_drawing_joins_what_is_drawn():
+    text = to_dot(expression())
+    drawn = set(re.findall(r'^ +("[^"]+") \[', text, re.M))
+    edges = re.findall(r'("[^"]+") -> ("[^"]+");', text)
+    assert len(edges) == 6 and {end for edge in edges for end in edge} <= drawn
