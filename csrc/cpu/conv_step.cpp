@@ -88,26 +88,26 @@ class ConvStep : public Step {
     }
     parts_ = std::max<int64_t>(1, std::min(kMaxParts, items_));
     strip_count_ = divide_up(strip_count_, kAlignment) * kAlignment;
-    binding.need_scratch(checked_multiply(packed_count_ + parts_ * strip_count_, sizeof(T)));
+    keep_ = binding.lasting(1);
+    if (keep_) kept_ = Block(checked_multiply(packed_count_, sizeof(T)));
+    binding.need_scratch(checked_multiply((keep_ ? 0 : packed_count_) + parts_ * strip_count_, sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
     const T* x = static_cast<const T*>(operands.in[0]);
-    T* packed = static_cast<T*>(operands.scratch);
-    pack(static_cast<const T*>(operands.in[1]), packed, pool);
+    const T* packed = prepare(operands, pool);
+    T* strips = static_cast<T*>(operands.scratch) + (keep_ ? 0 : packed_count_);
     const T* bias = has_bias_ ? static_cast<const T*>(operands.in[2]) : nullptr;
     T* y = static_cast<T*>(operands.out[0]);
     run_parts(pool, parts_, [&](int64_t part) {
-      T* strip = packed + packed_count_ + part * strip_count_;
-      for (int64_t i = items_ * part / parts_; i < items_ * (part + 1) / parts_; ++i) {
-        run_item(i, x, packed, bias, strip, y);
+      for (int64_t i = part_begin(items_, part, parts_); i < part_begin(items_, part + 1, parts_); ++i) {
+        run_item(i, x, packed, bias, strips + part * strip_count_, y);
       }
     });
     return {};
   }
 
  private:
-  const ConvAxis& source(bool rows) const { return rows ? shape_.rows : shape_.columns; }
   int64_t source_rows() const { return backward_ ? shape_.rows.y : shape_.rows.x; }
   int64_t source_columns() const { return backward_ ? shape_.columns.y : shape_.columns.x; }
   int64_t result_rows() const { return backward_ ? shape_.rows.x : shape_.rows.y; }
@@ -161,6 +161,15 @@ class ConvStep : public Step {
     if (!pass.in_place) {
       strip_count_ = std::max(strip_count_, pass.rows.span(pass.rows_per_item) * pass.strip.row());
     }
+  }
+
+  /// The packed weights: kept from an earlier call, or packed now.
+  const T* prepare(const Operands& operands, ThreadPool& pool) {
+    T* packed = keep_ ? reinterpret_cast<T*>(kept_.data()) : static_cast<T*>(operands.scratch);
+    if (keep_ && kept_version_ != 0 && kept_version_ == operands.versions[1]) return packed;
+    pack(static_cast<const T*>(operands.in[1]), packed, pool);
+    kept_version_ = operands.versions[1];
+    return packed;
   }
 
   void pack(const T* w, T* packed, ThreadPool& pool) const {
@@ -234,6 +243,9 @@ class ConvStep : public Step {
   int64_t channels_ = 0, n_ = 0, panels_ = 0;
   std::vector<Pass> passes_;
   int64_t items_ = 0, parts_ = 1, packed_count_ = 0, strip_count_ = 0;
+  bool keep_ = false;
+  Block kept_;
+  uint64_t kept_version_ = 0;
 };
 
 template <class T>

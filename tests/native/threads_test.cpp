@@ -1,0 +1,74 @@
+// The same bits for every number of threads: matmul and the convolutions at sizes that are cut into parts.
+#include <cstdio>
+
+#include "run_kernel.h"
+
+using namespace symk;
+using symk::test::BoundKernel;
+using symk::test::GivenBinding;
+using symk::test::type_of;
+
+namespace {
+
+int failures = 0;
+
+std::vector<float> values(int64_t count, int64_t step) {
+  std::vector<float> v(static_cast<size_t>(count));
+  for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>((static_cast<int64_t>(i) * step) % 1009) / 1009 - 0.5f;
+  return v;
+}
+
+std::vector<float> result(const char* kernel, const GivenBinding& binding, int threads) {
+  set_thread_count(threads);
+  const auto a = values(binding.in[0].count(), 7919), b = values(binding.in[1].count(), 104729);
+  std::vector<float> c(static_cast<size_t>(binding.out[0].count()));
+  BoundKernel(kernel, binding).run({a.data(), b.data()}, {c.data()});
+  return c;
+}
+
+void check(const char* kernel, const GivenBinding& binding) {
+  const auto one = result(kernel, binding, 1);
+  for (int threads : {2, 3, 8}) {
+    const auto many = result(kernel, binding, threads);
+    if (std::memcmp(one.data(), many.data(), one.size() * sizeof(float)) == 0) continue;
+    ++failures;
+    std::printf("FAIL %s: 1 and %d threads give other bits\n", kernel, threads);
+  }
+}
+
+void check_matmul(int64_t m, int64_t n, int64_t k) {
+  GivenBinding binding;
+  binding.in = {type_of(DType::kFloat32, {m, k}), type_of(DType::kFloat32, {k, n})};
+  binding.out = {type_of(DType::kFloat32, {m, n})};
+  check("matmul", binding);
+}
+
+void check_conv(int64_t batch, int64_t size, int64_t in, int64_t out) {
+  GivenBinding binding;
+  const Type x = type_of(DType::kFloat32, {batch, size, size, in}), w = type_of(DType::kFloat32, {3, 3, in, out});
+  const Type y = type_of(DType::kFloat32, {batch, size, size, out});
+  binding.list_values = {{"strides", {1, 1}}, {"dilation", {1, 1}}};
+  binding.text_values = {{"padding", "same"}};
+  binding.in = {x, w};
+  binding.out = {y};
+  check("conv2d", binding);
+  binding.in = {y, w};
+  binding.out = {x};
+  check("conv2d_grad_input", binding);
+  binding.in = {x, y};
+  binding.out = {w};
+  check("conv2d_grad_kernel", binding);
+}
+
+}  // namespace
+
+int main() {
+  check_matmul(300, 300, 300);
+  check_matmul(33, 64, 4000);
+  check_matmul(1, 1500, 900);
+  check_matmul(900, 1, 1500);
+  check_conv(5, 28, 16, 40);
+  check_conv(1, 14, 64, 128);
+  std::printf("threads: %d failures\n", failures);
+  return failures != 0;
+}
