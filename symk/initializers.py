@@ -21,11 +21,11 @@ _TRUNCATED_STD = 0.87962566103423978
 
 
 def _initializer(*names):
-    """Class decorator: registers an initializer under its class name and its short names."""
-    def decorate(cls):
-        for name in (cls.__name__,) + names:
-            register("initializer", name)(cls)
-        return cls
+    """Decorator: registers an initializer under its own name and its other names."""
+    def decorate(thing):
+        for name in (thing.__name__,) + names:
+            register("initializer", name)(thing)
+        return thing
     return decorate
 
 
@@ -51,8 +51,6 @@ class Initializer:
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
-        config.pop("dtype", None)  # written by tf.keras; the weight's dtype decides
         return cls(**config)
 
 
@@ -249,37 +247,37 @@ class Identity(Initializer):
         return {"gain": self.gain}
 
 
-@register("initializer")
+@_initializer("LecunUniform")
 def lecun_uniform(seed=None):
     """Uniform with variance 1 / fan_in."""
     return VarianceScaling(1.0, "fan_in", "uniform", seed)
 
 
-@register("initializer")
+@_initializer("LecunNormal")
 def lecun_normal(seed=None):
     """Normal, cut off at two deviations, with variance 1 / fan_in."""
     return VarianceScaling(1.0, "fan_in", "normal", seed)
 
 
-@register("initializer")
+@_initializer("GlorotUniform")
 def glorot_uniform(seed=None):
     """Uniform with variance 2 / (fan_in + fan_out)."""
     return VarianceScaling(1.0, "fan_avg", "uniform", seed)
 
 
-@register("initializer")
+@_initializer("GlorotNormal")
 def glorot_normal(seed=None):
     """Normal, cut off at two deviations, with variance 2 / (fan_in + fan_out)."""
     return VarianceScaling(1.0, "fan_avg", "normal", seed)
 
 
-@register("initializer")
+@_initializer("HeUniform")
 def he_uniform(seed=None):
     """Uniform with variance 2 / fan_in."""
     return VarianceScaling(2.0, "fan_in", "uniform", seed)
 
 
-@register("initializer")
+@_initializer("HeNormal")
 def he_normal(seed=None):
     """Normal, cut off at two deviations, with variance 2 / fan_in."""
     return VarianceScaling(2.0, "fan_in", "normal", seed)
@@ -300,6 +298,11 @@ def serialize(initializer):
 
 
 def deserialize(config, custom_objects=None):
+    """An initializer from its config, as Keras or tf.keras writes it."""
+    if isinstance(config, dict) and config.get("class_name") in registry.table("initializer"):
+        inner = dict(config.get("config", {}))
+        inner.pop("dtype", None)  # of tf.keras; the dtype of the weight decides
+        config = dict(config, config=inner)
     return registry.deserialize(config, registry.table("initializer"), custom_objects,
                                 "initializer")
 

@@ -299,6 +299,18 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self._fn_kwargs = kwargs
 
+    @classmethod
+    def from_config(cls, config):
+        """The loss of a config, as Keras or tf.keras writes it."""
+        config = dict(config)
+        if config.get("reduction") == "auto":
+            config["reduction"] = Reduction.SUM_OVER_BATCH_SIZE
+        if cls is not LossFunctionWrapper:
+            config.pop("fn", None)  # the function that the class stands for
+        if config.get("axis") == -1 and not registry.accepts(cls, "axis"):
+            del config["axis"]
+        return cls(**config)
+
     def call(self, y_true, y_pred):
         return self.fn(y_true, y_pred, **self._fn_kwargs)
 

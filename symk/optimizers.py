@@ -441,12 +441,48 @@ adamax = Adamax
 nadam = Nadam
 
 
+# What tf.keras writes besides, with the values for which its rule is the one here; None: any value.
+_KEYS_OF_TF_KERAS = {
+    "name": None, "jit_compile": None, "is_legacy_optimizer": None, "ema_momentum": None,
+    "ema_overwrite_frequency": None, "use_ema": (False,), "weight_decay": (None, 0.0),
+    "centered": (False,), "initial_accumulator_value": (0.0,),
+    "clipnorm": (None,),  # there each gradient is scaled by itself; its global_clipnorm is ours
+}
+
+
+def _from_tf_keras(name, config):
+    """A config of tf.keras without the keys that are its own.
+
+    Raises:   ValueError for a value that no optimizer here has.
+    """
+    config = dict(config)
+    neutral = dict(_KEYS_OF_TF_KERAS, **({"momentum": (0.0,)} if name == "rmsprop" else {}))
+    for key in set(neutral) & set(config):
+        value = config.pop(key)
+        if neutral[key] is not None and value not in neutral[key]:
+            raise ValueError("[optimizer] %s of tf.keras can be read with %s=%r only; %r was given."
+                             % (name, key, neutral[key][0], value))
+    config["clipnorm"] = config.pop("global_clipnorm", None)
+    if name == "nadam" and "decay" in config:
+        config["schedule_decay"] = config.pop("decay")
+    return config
+
+
 def serialize(optimizer):
     return registry.serialize(optimizer)
 
 
 def deserialize(config, custom_objects=None):
-    return registry.deserialize(config, registry.table("optimizer"), custom_objects, "optimizer")
+    """An optimizer from its name or config, as Keras or tf.keras writes it; any case will do."""
+    known = registry.table("optimizer")
+    if isinstance(config, dict) and isinstance(config.get("class_name"), str):
+        name = config["class_name"].split(">")[-1].lower()  # tf.keras writes "Custom>Adam"
+        own = dict(registry.custom_objects(), **custom_objects or {})
+        if name in known and config["class_name"] not in own:
+            inner = config.get("config", {})
+            config = {"class_name": name,
+                      "config": _from_tf_keras(name, inner) if "name" in inner else inner}
+    return registry.deserialize(config, known, custom_objects, "optimizer")
 
 
 def get(identifier):
@@ -458,7 +494,4 @@ def get(identifier):
     if not isinstance(identifier, dict):
         raise ValueError("[optimizer] a name, a config or an optimizer is required; %r was given."
                          % (identifier,))
-    known = registry.table("optimizer")
-    if identifier.get("class_name", "").lower() in known:
-        identifier = dict(identifier, class_name=identifier["class_name"].lower())
     return deserialize(identifier)

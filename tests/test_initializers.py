@@ -86,3 +86,10 @@ def test_names_callables_and_none():
 def test_mistakes_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_configs_of_tf_keras_are_read():
+    made = initializers.get({"class_name": "GlorotUniform", "config": {"seed": 3}})
+    assert made.get_config() == initializers.glorot_uniform(3).get_config()
+    made = initializers.get({"class_name": "Zeros", "config": {"dtype": "float32"}})
+    assert isinstance(made, initializers.Zeros)

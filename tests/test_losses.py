@@ -142,3 +142,12 @@ def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="known loss is required; 'mean_square_error' was given"):
         losses.get("mean_square_error")
     assert losses.get(None) is None
+
+
+def test_configs_of_tf_keras_are_read():
+    made = losses.deserialize({"class_name": "BinaryCrossentropy", "config": {
+        "reduction": "auto", "name": "binary_crossentropy", "from_logits": True,
+        "label_smoothing": 0.0, "axis": -1, "fn": "binary_crossentropy"}})
+    assert made.get_config() == losses.BinaryCrossentropy(True, 0.0).get_config()
+    with pytest.raises(TypeError, match="axis"):
+        losses.deserialize({"class_name": "BinaryCrossentropy", "config": {"axis": 1}})

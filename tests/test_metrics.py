@@ -205,3 +205,12 @@ def test_a_metric_of_ones_own():
     metric = Largest()
     assert after(metric, ([0.0], [3.0]), ([0.0], [2.0])) == 3.0
     assert len(metric.updates) == 1
+
+
+def test_a_wrapped_function_is_saved_by_its_name():
+    config = {"name": "accuracy", "dtype": "float32", "fn": "categorical_accuracy"}
+    metric = metrics.deserialize({"class_name": "MeanMetricWrapper", "config": config})
+    assert after(metric, (ONE_HOT, SCORES)) == 0.5
+    assert metric.get_config() == config
+    with pytest.raises(ValueError, match="known metric is required; 'nope' was given"):
+        metrics.deserialize({"class_name": "MeanMetricWrapper", "config": dict(config, fn="nope")})

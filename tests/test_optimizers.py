@@ -221,3 +221,38 @@ def test_an_optimizer_of_ones_own():
             grads = self.get_gradients(loss, params)
             return [K.update(p, p - 0.1 * K.sign(g)) for p, g in zip(params, grads)]
     np.testing.assert_allclose(trained(Signs(), 1), START - 0.1 * np.sign(slope(START)), rtol=1e-6)
+
+
+TF_KERAS = {"name": "Adam", "weight_decay": None, "clipnorm": None, "global_clipnorm": None,
+            "clipvalue": None, "use_ema": False, "ema_momentum": 0.99,
+            "ema_overwrite_frequency": None, "jit_compile": False, "is_legacy_optimizer": False,
+            "learning_rate": 0.25, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 1e-5, "amsgrad": True}
+
+
+def test_configs_of_tf_keras_are_read():
+    made = optimizers.deserialize({"class_name": "Custom>Adam", "config": TF_KERAS})
+    assert made.get_config() == {"learning_rate": 0.25, "beta_1": 0.5, "beta_2": 0.75,
+                                 "epsilon": 1e-5, "amsgrad": True, "decay": 0.0}
+    made = optimizers.deserialize({"class_name": "Adam",
+                                   "config": dict(TF_KERAS, global_clipnorm=2.0)})
+    assert made.clipnorm == 2.0
+    made = optimizers.deserialize({"class_name": "Nadam", "config": {"name": "Nadam",
+                                                                    "decay": 0.004}})
+    assert made.schedule_decay == 0.004
+
+
+@pytest.mark.parametrize("name, key, value", [
+    ("Adam", "weight_decay", 0.1), ("Adam", "use_ema", True), ("Adam", "clipnorm", 1.0),
+    ("RMSprop", "momentum", 0.5), ("RMSprop", "centered", True),
+    ("Adagrad", "initial_accumulator_value", 0.1)])
+def test_what_only_tf_keras_has_is_refused(name, key, value):
+    message = "%s of tf.keras can be read with %s=" % (name.lower(), key)
+    with pytest.raises(ValueError, match=message):
+        optimizers.deserialize({"class_name": name, "config": {"name": name, key: value}})
+
+
+def test_custom_optimizers_win_over_names_in_other_case():
+    class ADAM(optimizers.SGD):
+        pass
+    made = optimizers.deserialize({"class_name": "ADAM", "config": {}}, {"ADAM": ADAM})
+    assert type(made) is ADAM

@@ -6,6 +6,7 @@ the state to zero. Sums, means and means of functions are here; the other metric
 import numpy as np
 
 from .. import backend as K
+from .. import registry
 from ..engine.layer import Layer
 from ..graph.walk import rebuild
 from ..losses import broadcast_weights, squeeze_or_expand_dimensions
@@ -138,4 +139,16 @@ class MeanMetricWrapper(Mean):
         return super().update_state(self._fn(y_true, y_pred, **self._fn_kwargs), sample_weight)
 
     def get_config(self):
-        return dict(super().get_config(), **self._fn_kwargs)
+        config = dict(super().get_config(), **self._fn_kwargs)
+        if type(self) is MeanMetricWrapper:
+            config["fn"] = registry.serialize(self._fn)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """The metric of a config, as Keras or tf.keras writes it."""
+        config = dict(config)
+        function = config.pop("fn", None)  # of other classes it is the one they stand for
+        if cls is MeanMetricWrapper:
+            config["fn"] = registry.deserialize(function, registry.table("metric"), None, "metric")
+        return cls(**config)
