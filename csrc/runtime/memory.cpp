@@ -15,7 +15,11 @@ namespace symk {
 namespace {
 
 constexpr int64_t kHugePage = int64_t{2} << 20;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int64_t kMapped = INT64_MAX;  // the sanitizer watches the edges of what malloc gives, and no others
+#else
 constexpr int64_t kMapped = 2 * kHugePage;  // below this, most of a huge page would be waste
+#endif
 
 int64_t mapped_size(int64_t bytes) { return (bytes + kHugePage - 1) / kHugePage * kHugePage; }
 
