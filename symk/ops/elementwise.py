@@ -40,7 +40,7 @@ abs = unary("abs", "|x|.", np.abs, lambda x, y, g: g * sign(x), accepts=NUMBERS,
             smooth=False)
 square = unary("square", "x * x.", np.square, lambda x, y, g: g * (x + x), accepts=NUMBERS)
 relu = unary("relu", "max(x, 0).", lambda x: np.maximum(x, 0).astype(x.dtype),
-             lambda x, y, g: where(greater(x, 0), g, 0), accepts=NUMBERS, smooth=False)
+             lambda x, y, g: where(greater(y, 0), g, 0), accepts=NUMBERS, smooth=False)
 
 # --- exponentials and powers ---
 exp = unary("exp", "e ** x.", np.exp, lambda x, y, g: g * y)
