@@ -16,7 +16,7 @@ def main(arguments=None):
     demo = commands.add_parser("demo", help="train, save, load and deploy a network for digits")
     demo.add_argument("--out", default="symk_demo", metavar="DIR",
                       help="folder for the files (default: %(default)s)")
-    demo.add_argument("--epochs", type=int, default=12, help="default: %(default)s")
+    demo.add_argument("--epochs", type=int, default=15, help="default: %(default)s")
     demo.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     commands.add_parser("info", help="say how symk is built and what this machine has")
     options = parser.parse_args(arguments)

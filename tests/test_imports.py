@@ -19,7 +19,6 @@ LAZY = {"h5py", "yaml", "cffi", "matplotlib", "subprocess", "multiprocessing", "
 
 # Own imports inside of functions, each with its reason.
 INSIDE_FUNCTIONS = {
-    ("models/model.py", "save"): "files.py makes Models; a Model saves itself by it",
     ("__main__.py", "_demo"): "a command waits for what it uses alone",
     ("__main__.py", "_info"): "a command waits for what it uses alone",
 }

@@ -37,7 +37,8 @@ def arrays_of(data, names, what):
         return [_array(one, what, name) for one, name in zip(data, names)]
     if data is None or len(names) != 1:
         raise ValueError("[%s] %s required (%s); %s given."
-                         % (what, "an array is" if len(names) == 1 else "%d arrays are" % len(names),
+                         % (what,
+                            "an array is" if len(names) == 1 else "%d arrays are" % len(names),
                             ", ".join(names) or "none",
                             "nothing was" if data is None else "one was"))
     return [_array(data, what, names[0])]

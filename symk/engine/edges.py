@@ -122,14 +122,15 @@ class InputSpec:
 def check_inputs(layer, inputs):
     """Checks what a layer is called on: tensors, and as its `input_spec` says.
 
-    Raises:   ValueError, naming the layer, for what is no tensor and for tensors of a wrong shape or dtype.
+    Raises:   ValueError, naming the layer, for what is no tensor, or one of a wrong shape or dtype.
     """
     inputs = to_list(inputs)
     who = 'in layer "%s" (%s)' % (layer.name, type(layer).__name__)
     for tensor in inputs:
         if not K.is_tensor(tensor):
             raise ValueError("%s: [call] symbolic tensors are required; %s was given. Begin with "
-                             "Input(shape=...), or use predict for arrays." % (who, _describe(tensor)))
+                             "Input(shape=...), or use predict for arrays."
+                             % (who, _describe(tensor)))
     if not layer.input_spec:
         return
     specs = to_list(layer.input_spec)

@@ -6,13 +6,14 @@ import warnings
 
 import numpy as np
 
-from .. import callbacks as callback_classes
 from .. import optimizers
 from ..utils.generic_utils import unpack_singleton
 from ..utils.progress import Progbar
 from . import data
+from .generators import checked_steps, endless, is_generator, triple
 from .network import Network
 from .objective import Objective, predict_function
+from .run import Run, fit_epoch, is_due, told
 
 __all__ = ["Trainer"]
 
@@ -225,7 +226,7 @@ class Trainer(Network):
             steps_per_epoch, validation_steps: for generators only.
             validation_freq: number of epochs from one validation to the next, or a list of epochs.
         """
-        if _is_generator(x):
+        if is_generator(x):
             _refuse(y=y, batch_size=batch_size, sample_weight=sample_weight,
                     validation_split=validation_split or None)
             return self.fit_generator(x, steps_per_epoch, epochs, verbose, callbacks,
@@ -237,15 +238,15 @@ class Trainer(Network):
         function = self._function("train", weighted)
         count = len(arrays[0])
         size = _checked_batch_size(batch_size)
-        run = _Run(self, callbacks, verbose, epochs, samples=count, batch_size=size,
+        run = Run(self, callbacks, verbose, epochs, samples=count, batch_size=size,
                    validates=validation is not None)
         if verbose:
             print("Train on %d samples%s" % (count, "" if validation is None else
                                              ", validate on %d samples" % len(validation[0][0])))
         with run:
             for epoch in run.epochs_from(initial_epoch):
-                _fit_epoch(run, function, arrays, data.batches(count, size), shuffle)
-                if validation is not None and _is_due(validation_freq, epoch):
+                fit_epoch(run, function, arrays, data.batches(count, size), shuffle)
+                if validation is not None and is_due(validation_freq, epoch):
                     run.validated(self._evaluate_arrays(*validation, size, run.callbacks))
         return self.history
 
@@ -276,13 +277,13 @@ class Trainer(Network):
             steps: number of batches, for generators only.
             callbacks: list of Callbacks.
         """
-        if _is_generator(x):
+        if is_generator(x):
             _refuse(y=y, batch_size=batch_size, sample_weight=sample_weight)
             return self.evaluate_generator(x, steps, callbacks, verbose=verbose)
         _refuse(steps=steps)
         arrays, weighted = self._standard_data(x, y, sample_weight)
-        told = _told(self, callbacks)
-        values = self._evaluate_arrays(arrays, weighted, _checked_batch_size(batch_size), told,
+        listeners = told(self, callbacks)
+        values = self._evaluate_arrays(arrays, weighted, _checked_batch_size(batch_size), listeners,
                                        verbose)
         return unpack_singleton(values)
 
@@ -308,23 +309,23 @@ class Trainer(Network):
 
     def predict(self, x, batch_size=None, verbose=0, steps=None, callbacks=None):
         """The outputs for all samples: an array, or a list if there are several outputs."""
-        if _is_generator(x):
+        if is_generator(x):
             _refuse(batch_size=batch_size)
             return self.predict_generator(x, steps, callbacks, verbose=verbose)
         _refuse(steps=steps)
         inputs = self._standard_inputs(x)
         count = data.check_cardinality({"inputs": inputs})
-        told = _told(self, callbacks)
+        listeners = told(self, callbacks)
         progress = Progbar(count, verbose=verbose)
-        told.call("on_predict_begin", {})
+        listeners.call("on_predict_begin", {})
         parts = []
         for number, batch in enumerate(data.batches(count, _checked_batch_size(batch_size))):
             logs = {"batch": number, "size": batch.stop - batch.start}
-            told.call("on_predict_batch_begin", number, logs)
+            listeners.call("on_predict_batch_begin", number, logs)
             parts.append(self.predict_function.run(data.sliced(inputs, slice(*batch))))
-            told.call("on_predict_batch_end", number, logs)
+            listeners.call("on_predict_batch_end", number, logs)
             progress.update(batch.stop)
-        told.call("on_predict_end", {})
+        listeners.call("on_predict_end", {})
         if not parts:
             parts = [self.predict_function.run(inputs)]
         return unpack_singleton([np.concatenate(output) if len(output) > 1 else output[0]
@@ -349,21 +350,21 @@ class Trainer(Network):
                 reads in the calling thread, in order.
             epochs, verbose, callbacks, validation_freq, class_weight, initial_epoch: as in `fit`.
         """
-        steps = _checked_steps(generator, steps_per_epoch, "steps_per_epoch")
-        run = _Run(self, callbacks, verbose, epochs, steps=steps,
+        steps = checked_steps(generator, steps_per_epoch, "steps_per_epoch")
+        run = Run(self, callbacks, verbose, epochs, steps=steps,
                    validates=validation_data is not None)
-        if validation_data is not None and not _is_generator(validation_data):
+        if validation_data is not None and not is_generator(validation_data):
             _, validation_data = self._validation([], (), 0.0, validation_data)
         with run:
-            stream = _endless(generator, shuffle)
+            stream = endless(generator, shuffle)
             for epoch in run.epochs_from(initial_epoch):
                 for number in range(steps):
                     if self.stop_training:
                         break
-                    x, y, weight = _triple(next(stream))
+                    x, y, weight = triple(next(stream))
                     arrays, weighted = self._standard_data(x, y, weight, class_weight)
                     run.step(number, len(arrays[0]), self._function("train", weighted), arrays)
-                if validation_data is not None and _is_due(validation_freq, epoch):
+                if validation_data is not None and is_due(validation_freq, epoch):
                     run.validated(self._validate_generator(validation_data, validation_steps, run))
         return self.history
 
@@ -377,119 +378,41 @@ class Trainer(Network):
                            workers=1, use_multiprocessing=False, verbose=0):
         """The loss, or the list of loss and metrics, over batches from a generator."""
         self._compiled()
-        steps = _checked_steps(generator, steps, "steps")
+        steps = checked_steps(generator, steps, "steps")
         self.reset_metrics()
-        told, progress = _told(self, callbacks), Progbar(steps, verbose=verbose)
-        told.call("on_test_begin", {})
+        listeners, progress = told(self, callbacks), Progbar(steps, verbose=verbose)
+        listeners.call("on_test_begin", {})
         total, count, values = 0.0, 0, []
-        stream = _endless(generator, False)
+        stream = endless(generator, False)
         for number in range(steps):
-            x, y, weight = _triple(next(stream))
+            x, y, weight = triple(next(stream))
             arrays, weighted = self._standard_data(x, y, weight)
             logs = {"batch": number, "size": len(arrays[0])}
-            told.call("on_test_batch_begin", number, logs)
+            listeners.call("on_test_batch_begin", number, logs)
             values = self._function("test", weighted).run(arrays)
             total += float(values[0]) * len(arrays[0])
             count += len(arrays[0])
-            told.call("on_test_batch_end", number, logs)
+            listeners.call("on_test_batch_end", number, logs)
             progress.update(number + 1)
-        told.call("on_test_end", {})
+        listeners.call("on_test_end", {})
         return unpack_singleton([total / max(count, 1)] + _numbers(values[1:]))
 
     def predict_generator(self, generator, steps=None, callbacks=None, max_queue_size=10,
                           workers=1, use_multiprocessing=False, verbose=0):
         """The outputs for batches from a generator of x, (x, y) or (x, y, sample_weight)."""
-        steps = _checked_steps(generator, steps, "steps")
-        told, progress = _told(self, callbacks), Progbar(steps, verbose=verbose)
-        told.call("on_predict_begin", {})
-        stream, parts = _endless(generator, False), []
+        steps = checked_steps(generator, steps, "steps")
+        listeners, progress = told(self, callbacks), Progbar(steps, verbose=verbose)
+        listeners.call("on_predict_begin", {})
+        stream, parts = endless(generator, False), []
         for number in range(steps):
             batch = next(stream)
             x = batch[0] if isinstance(batch, tuple) else batch
-            told.call("on_predict_batch_begin", number, {"batch": number})
+            listeners.call("on_predict_batch_begin", number, {"batch": number})
             parts.append(self.predict_function.run(self._standard_inputs(x)))
-            told.call("on_predict_batch_end", number, {"batch": number})
+            listeners.call("on_predict_batch_end", number, {"batch": number})
             progress.update(number + 1)
-        told.call("on_predict_end", {})
+        listeners.call("on_predict_end", {})
         return unpack_singleton([np.concatenate(output) for output in zip(*parts)])
-
-
-class _Run:
-    """One call of fit: its callbacks, what they are told, and the logs of the epoch."""
-
-    def __init__(self, model, callbacks, verbose, epochs, samples=None, steps=None,
-                 batch_size=None, validates=False):
-        self.model = model
-        self.names = list(model.metrics_names)
-        self.epochs = epochs
-        own = [callback_classes.BaseLogger(stateful_metrics=self.names[1:])]
-        if verbose:
-            own.append(callback_classes.ProgbarLogger(
-                count_mode="samples" if steps is None else "steps",
-                stateful_metrics=self.names[1:]))
-        model.history = callback_classes.History()
-        self.callbacks = callback_classes.CallbackList(own + list(callbacks or [])
-                                                       + [model.history])
-        self.callbacks.set_model(model)
-        names = self.names + (["val_" + name for name in self.names] if validates else [])
-        self.callbacks.set_params({"batch_size": batch_size, "epochs": epochs, "steps": steps,
-                                   "samples": samples, "verbose": verbose,
-                                   "do_validation": validates, "metrics": names})
-        self.logs = {}
-
-    def __enter__(self):
-        self.model.stop_training = False
-        self.callbacks.call("on_train_begin", {})
-
-    def __exit__(self, kind, error, trace):
-        if kind is None:
-            self.callbacks.call("on_train_end", {})
-
-    def epochs_from(self, first):
-        """The numbers of the epochs, between what callbacks are told before and after each."""
-        for epoch in range(first, self.epochs):
-            self.model.reset_metrics()
-            self.logs = {}
-            self.callbacks.call("on_epoch_begin", epoch, self.logs)
-            yield epoch
-            self.callbacks.call("on_epoch_end", epoch, self.logs)
-            if self.model.stop_training:
-                return
-
-    def step(self, number, size, function, arrays):
-        """One training step and what callbacks are told about it."""
-        logs = {"batch": number, "size": size}
-        self.callbacks.call("on_train_batch_begin", number, logs)
-        values = function.run(arrays)
-        for name, value in zip(self.names, values):
-            logs[name] = float(value)
-        self.callbacks.call("on_train_batch_end", number, logs)
-
-    def validated(self, values):
-        for name, value in zip(self.names, values):
-            self.logs["val_" + name] = value
-
-
-def _fit_epoch(run, function, arrays, batches, shuffle):
-    """The steps of one epoch; shuffled, the samples of a batch are gathered by their numbers."""
-    order = None
-    if shuffle == "batch":
-        batches = [batches[place] for place in np.random.permutation(len(batches))]
-    elif shuffle:
-        order = np.arange(len(arrays[0]))
-        np.random.shuffle(order)
-    for number, batch in enumerate(batches):
-        picked = slice(*batch) if order is None else order[batch.start:batch.stop]
-        run.step(number, batch.stop - batch.start, function, data.sliced(arrays, picked))
-        if run.model.stop_training:
-            break
-
-
-def _told(model, callbacks):
-    """A CallbackList for an evaluation or a prediction."""
-    told = callback_classes.CallbackList(callbacks)
-    told.set_model(model)
-    return told
 
 
 def _numbers(values):
@@ -524,52 +447,3 @@ def _refuse(**given):
             raise ValueError("[data] %s must not be given for this kind of data: arrays have "
                              "batch_size, targets and weights; generators give batches and need "
                              "numbers of steps." % name)
-
-
-def _is_due(frequency, epoch):
-    """Whether an epoch is validated."""
-    if isinstance(frequency, (list, tuple, set)):
-        return epoch + 1 in frequency
-    return (epoch + 1) % frequency == 0
-
-
-# ---- generators
-
-def _is_generator(x):
-    """Whether batches come one by one: from an iterator, or a sequence of batches."""
-    if isinstance(x, (np.ndarray, list, tuple, dict)):
-        return False
-    return hasattr(x, "__next__") or (hasattr(x, "__getitem__") and hasattr(x, "on_epoch_end"))
-
-
-def _checked_steps(generator, steps, name):
-    if steps is not None:
-        return steps
-    if not hasattr(generator, "__len__"):
-        raise ValueError("[%s] a number of batches is required for a generator; none was given."
-                         % name)
-    return len(generator)
-
-
-def _endless(generator, shuffle):
-    """The batches of an iterator, or those of a sequence over and over."""
-    if hasattr(generator, "__next__"):
-        yield from generator
-        raise ValueError("[generator] it ended before the steps asked for were done; let it go on "
-                         "for ever, or ask for fewer steps.")
-    while True:
-        places = np.arange(len(generator))
-        if shuffle:
-            np.random.shuffle(places)
-        for place in places:
-            yield generator[int(place)]
-        if hasattr(generator, "on_epoch_end"):
-            generator.on_epoch_end()
-
-
-def _triple(batch):
-    """(x, y, sample_weight or None) from a batch of a generator."""
-    if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
-        raise ValueError("[generator] batches must be (x, y) or (x, y, sample_weight); %s was "
-                         "given." % type(batch).__name__)
-    return tuple(batch) if len(batch) == 3 else tuple(batch) + (None,)

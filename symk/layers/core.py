@@ -171,7 +171,7 @@ class Reshape(Layer):
     """The same values in another shape.
 
     # Arguments
-        target_shape: tuple of integers without the batch axis; one may be -1, which is what remains.
+        target_shape: tuple of integers without the batch axis; one may be -1, for what remains.
     """
 
     def __init__(self, target_shape, **kwargs):

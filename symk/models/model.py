@@ -2,7 +2,7 @@
 from .. import layers
 from ..engine.training import Trainer
 from ..registry import register
-from . import text, weights
+from . import files, text, weights
 
 __all__ = ["Model"]
 
@@ -25,8 +25,7 @@ class Model(Trainer):
             overwrite: whether an existing file may be replaced.
             include_optimizer: whether to save the state of training.
         """
-        from .files import save_model  # files.py makes Models, so it imports this file
-        save_model(self, filepath, overwrite, include_optimizer)
+        files.save_model(self, filepath, overwrite, include_optimizer)
 
     def save_weights(self, filepath, overwrite=True):
         """Saves the weights as an HDF5 file."""

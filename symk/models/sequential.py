@@ -97,7 +97,8 @@ class Sequential(Model):
             return
         if input_shape is None or not self._chain:
             raise ValueError('[build] layers and the shape of the input are required; "%s" has %d '
-                             "layers and the shape %s." % (self.name, len(self._chain), input_shape))
+                             "layers and the shape %s."
+                             % (self.name, len(self._chain), input_shape))
         self._build_input_shape = tuple(input_shape)
         start = Input(batch_shape=self._build_input_shape, name=self._chain[0].name + "_input")
         tensor = start
@@ -184,6 +185,6 @@ def _begin_with(layer):
 def _called(layer, tensor):
     output = layer(tensor)
     if isinstance(output, (list, tuple)):
-        raise ValueError('[add] layers of a Sequential must have one output; "%s" has %d. Use Model.'
-                         % (layer.name, len(output)))
+        raise ValueError('[add] layers of a Sequential must have one output; "%s" has %d. Use '
+                         "Model." % (layer.name, len(output)))
     return output

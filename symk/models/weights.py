@@ -72,8 +72,8 @@ def _saved_layers(group):
     saved = {}
     for name in layer_names:
         if name not in group:
-            raise ValueError("[load_weights] the file %r names a layer %r and has no weights of it."
-                             % (group.file.filename, name))
+            raise ValueError("[load_weights] the file must have a group for each layer; %r has "
+                             "none for %r." % (group.file.filename, name))
         saved[name] = hdf5.names(group[name], "weight_names") or []
     return saved
 
@@ -83,8 +83,8 @@ def _pairs_by_order(saved, layers):
     filled = [name for name, weights in saved.items() if weights]
     targets = [layer for layer in layers if layer.weights]
     if len(filled) != len(targets):
-        raise ValueError("[load_weights] the file must have weights of as many layers as the model, "
-                         "%d (%s); it has %d (%s)."
+        raise ValueError("[load_weights] the file must have weights of as many layers as the "
+                         "model, %d (%s); it has %d (%s)."
                          % (len(targets), ", ".join(layer.name for layer in targets),
                             len(filled), ", ".join(filled)))
     return list(zip(filled, targets))
