@@ -96,11 +96,11 @@ class Function:
         if what == "stages":
             return explain(self.reports)
         if what not in ("plan", "memory"):
-            raise GraphError('[show] one of "graph", "stages", "plan", "memory" is required; %r was '
-                             "given." % (what,))
+            raise GraphError('[show] one of "graph", "stages", "plan", "memory" is required; %r '
+                             "was given." % (what,))
         if self.plan is None:
-            raise GraphError('[show] only a function of mode "native" has a %s; this one is of mode '
-                             "%r." % (what, self.mode))
+            raise GraphError('[show] only a function of mode "native" has a %s; this one is of '
+                             "mode %r." % (what, self.mode))
         return plan.text(self.plan) if what == "plan" else _memory_text(self._program.memory())
 
 

@@ -34,7 +34,7 @@ class SizeRef(int):
 
 
 class Buffer(typing.NamedTuple):
-    """Dense memory: dtype and kind by name, shape as numbers of sizes; `reference` as the format."""
+    """Dense memory: dtype and kind by name, shape as numbers of sizes; see the format."""
 
     dtype: str
     kind: str
@@ -43,7 +43,7 @@ class Buffer(typing.NamedTuple):
 
 
 class Step(typing.NamedTuple):
-    """One kernel over buffers. Attribute values: int, float, str, SizeRef, or a tuple of one kind."""
+    """One kernel over buffers. Attributes: int, float, str, SizeRef, or a tuple of one of these."""
 
     kernel: str
     origin: str

@@ -1,4 +1,4 @@
-"""Runs a request with the NumPy meaning of every op: the plain truth, and no C++ build is needed."""
+"""Runs a request by the NumPy meaning of every op: the plain truth, without any C++ build."""
 import threading
 
 import numpy as np
@@ -11,7 +11,7 @@ __all__ = ["ReferenceProgram", "convert_input"]
 
 
 class ReferenceProgram:
-    """The counterpart of the native program: `run(arrays)` gives the outputs and does the updates."""
+    """The counterpart of the native program: `run` gives the outputs and does the updates."""
 
     def __init__(self, request):
         self._request = request

@@ -1,7 +1,7 @@
 """What a function was asked for, checked and completed: a closed expression of its inputs.
 
 Here the mistakes of a caller are found: inputs that are no placeholders, updates that do not fit,
-placeholders that nobody feeds. After this a graph has no loose ends, and nothing below checks again.
+placeholders that nobody feeds. After this a graph has no loose ends; nothing below checks again.
 """
 from ..graph import dims
 from ..graph.errors import DtypeError, GraphError, ShapeError
@@ -13,7 +13,7 @@ __all__ = ["Request", "prepare"]
 
 
 class Request:
-    """The closed expression: `inputs` (Placeholders), `outputs`, `updates` ([(Shared, Variable)])."""
+    """The closed expression: `inputs` are Placeholders, `updates` pairs (Shared, Variable)."""
 
     __slots__ = ("inputs", "outputs", "updates", "name")
 

@@ -1,4 +1,4 @@
-"""Verifies a graph: what every stage may rely on. Run between stages when `settings.check` is set."""
+"""Verifies a graph: what every stage may rely on. Run between stages if `settings.check` is set."""
 from .errors import GraphError
 from .node import Constant, Node, Placeholder, Shared, Variable
 from .walk import nodes_of, sources_of

@@ -1,5 +1,5 @@
-"""Broadcasting as late as possible: broadcast_to goes where the op that reads it repeats the operand
-by itself, and behind ops of one operand, which then see fewer elements.
+"""Broadcasting as late as possible: broadcast_to goes away where the op that reads it repeats the
+operand by itself, and moves behind ops of one operand, which then see fewer elements.
 """
 import collections
 

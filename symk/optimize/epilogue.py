@@ -103,7 +103,8 @@ def _with_activation(node, inputs, free):
     if node.op.kind != "elementwise" or len(inputs) != 1 or not free[0] or node.op.attributes():
         return None
     product, = inputs
-    if not _is_product(product) or product.node.op.activation or product.dtype != node.outputs[0].dtype:
+    if (not _is_product(product) or product.node.op.activation
+            or product.dtype != node.outputs[0].dtype):
         return None
     op = dataclasses.replace(product.node.op, activation=node.op.name)
     return apply(op, *product.node.inputs, origin_=node.origin)

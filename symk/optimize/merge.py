@@ -1,4 +1,4 @@
-"""Common subexpressions: equal ops on equal operands are made once, equal constants are kept once."""
+"""Common subexpressions: equal ops on equal operands, and equal constants, are made once."""
 import collections
 
 from ..graph.node import Constant

@@ -3,9 +3,11 @@
 A stage is a function from results to (results, counts): how often what fired.
 """
 import collections
+import typing
 
 from ..config import settings
 from ..graph.check import check
+from ..graph.errors import GraphError
 from ..graph.walk import nodes_of
 from .broadcast import drop_broadcasts
 from .canonicalise import CANONICALISE
@@ -17,7 +19,7 @@ from .rewrite import rewrite
 from .simplify import SIMPLIFY
 from .stabilise import STABILISE
 
-__all__ = ["STAGES", "Report", "optimize", "explain"]
+__all__ = ["STAGES", "Stage", "Report", "optimize", "explain"]
 
 
 def _table(rules):
@@ -37,16 +39,23 @@ def _in_turn(*stages):
 
 _SIMPLIFY = _in_turn(_table(CANONICALISE + SIMPLIFY), drop_broadcasts, fold)
 
-# Each rewrite makes room for the next: name, stage.
+class Stage(typing.NamedTuple):
+    """A name, what is run, and why it stands where it stands."""
+
+    name: str
+    run: typing.Callable
+    reason: str
+
+
 STAGES = (
-    ("fold", _in_turn(fold, merge)),          # known conditions and equal nodes go first: less to do
-    ("canonicalise", _table(CANONICALISE)),   # one form for each thing, so that rules are few
-    ("simplify", _SIMPLIFY),                  # less work for the same values
-    ("stabilise", _table(STABILISE)),         # while logarithms and exponentials still stand apart
-    ("clean up", _in_turn(_SIMPLIFY, merge)),  # what stabilise left, and what has become equal
-    ("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues)),
-                                              # before fusion, which would take bias and activation
-    ("fuse", fuse),                           # last: a program hides its instructions from rules
+    Stage("fold", _in_turn(fold, merge), "known conditions and equal nodes first: less to do"),
+    Stage("canonicalise", _table(CANONICALISE), "one form for each thing, so that rules are few"),
+    Stage("simplify", _SIMPLIFY, "less work for the same values"),
+    Stage("stabilise", _table(STABILISE), "while logarithms and exponentials still stand apart"),
+    Stage("clean up", _in_turn(_SIMPLIFY, merge), "what stabilise left, and what became equal"),
+    Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues),
+          "before fusion, which would take bias and activation"),
+    Stage("fuse", fuse, "last: a program hides its instructions from rules"),
 )
 
 
@@ -64,19 +73,24 @@ def optimize(results, names=None):
 
     Args:     names: the stages to run, by name; all of them by default.
     Returns:  (results, reports).
+    Raises:   GraphError for a name that no stage has.
     """
+    known = [stage.name for stage in STAGES]
+    if names is not None and not set(names) <= set(known):
+        raise GraphError("[optimize] stages must be among %s; %s were given."
+                         % (", ".join(known), ", ".join(map(repr, names))))
     reports = []
     before = len(nodes_of(results))
-    for name, stage in STAGES:
-        if names is not None and name not in names:
+    for stage in STAGES:
+        if names is not None and stage.name not in names:
             continue
         types = [variable.type for variable in results]
-        results, counts = stage(results)
-        assert [variable.type for variable in results] == types, name
+        results, counts = stage.run(results)
+        assert [variable.type for variable in results] == types, stage.name
         if settings.check:
             check(results)
         after = len(nodes_of(results))
-        reports.append(Report(name, before, after, counts))
+        reports.append(Report(stage.name, before, after, counts))
         before = after
     return results, reports
 

@@ -7,10 +7,10 @@ import numpy as np
 
 from symk import ops
 from symk.autodiff import grad
-from symk.graph import Placeholder, Shared, dims
+from symk.graph import Placeholder, Shared
 
-UNARY = ("neg", "abs", "square", "relu", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus", "sign",
-         "reciprocal", "identity", "stop_gradient", "sin", "expm1", "log1p")
+UNARY = ("neg", "abs", "square", "relu", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus",
+         "sign", "reciprocal", "identity", "stop_gradient", "sin", "expm1", "log1p")
 BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
 REDUCE = ("sum", "mean", "max", "logsumexp")
 ROWS, COLUMNS = 3, 4
@@ -48,8 +48,9 @@ class Drawing:
         return self.pool[min(place, len(self.pool) - 1)]
 
     def _step(self):
-        made = self._pick(self._unary, self._binary, self._binary, self._with_constant, self._reduce,
-                          self._move, self._choose, self._product)(self._any())
+        step = self._pick(self._unary, self._binary, self._binary, self._with_constant,
+                          self._reduce, self._move, self._choose, self._product)
+        made = step(self._any())
         # Only values that can meet the others stay: matrices of the batch, rows and scalars.
         return made if made.ndim <= 2 else ops.sum(made, 0)
 
@@ -76,9 +77,9 @@ class Drawing:
             return ops.broadcast_to(x, self.inputs[0].shape) if _fit(x, self.inputs[0]) else x
         turned = ops.transpose(ops.reshape(x, (x.shape[0], x.shape[1], 1)), (1, 2, 0))
         back = ops.transpose(turned, (2, 1, 0))
+        both = ops.concat([x, x], 1)
         return self._pick(ops.reshape(back, x.shape), ops.cast(ops.cast(x, "float64"), self.dtype),
-                          ops.transpose(ops.transpose(x)), ops.concat([x, x], 1)[:, 1:x.shape[1] + 1]
-                          if not isinstance(x.shape[1], dims.Dim) else x)
+                          ops.transpose(ops.transpose(x)), both[:, 1:x.shape[1] + 1])
 
     def _choose(self, x):
         condition = self._pick(True, False, ops.greater(x, 0), ops.less(x, 0.5))

@@ -12,7 +12,7 @@ _SPEC = importlib.util.spec_from_file_location("random_graphs", _PLACE)
 random_graphs = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(random_graphs)
 
-CHOICES = [[name] for name, _ in STAGES] + [[name for name, _ in STAGES]]
+CHOICES = [[stage.name] for stage in STAGES] + [[stage.name for stage in STAGES]]
 PER_CHOICE = 60
 
 
