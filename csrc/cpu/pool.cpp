@@ -44,38 +44,46 @@ Range owned_rows(const PoolPlan& plan, int64_t first, int64_t last) {
           whole || end > plan.height ? plan.height : (end < 0 ? 0 : end)};
 }
 
-/// Calls f(channel, lanes) for vectors of channels; lanes < width only at the end.
+/// Some vectors of channels that are walked together; `lanes` of each are in use.
+template <class T, int vectors>
+struct Block {
+  static constexpr int count = vectors;
+  int lanes;
+
+  [[gnu::always_inline]] Vec<T> load(const T* p, int k) const {
+    p += k * Vec<T>::width;
+    return lanes == Vec<T>::width ? Vec<T>::load(p) : Vec<T>::load_partial(p, lanes);
+  }
+  [[gnu::always_inline]] void store(Vec<T> v, T* p, int k) const {
+    p += k * Vec<T>::width;
+    if (lanes == Vec<T>::width) v.store(p);
+    else v.store_partial(p, lanes);
+  }
+};
+
+/// Calls f(channel, block) for blocks of channels; only the last vector may be in part.
 template <class T, class F>
 [[gnu::always_inline]] inline void for_channels(int64_t channels, F&& f) {
   constexpr int width = Vec<T>::width;
+  constexpr int several = 4;  // one walk over the window for all of them
   int64_t c = 0;
-  for (; c + width <= channels; c += width) f(c, width);
-  if (c < channels) f(c, static_cast<int>(channels - c));
+  for (; c + several * width <= channels; c += several * width) f(c, Block<T, several>{width});
+  for (; c + width <= channels; c += width) f(c, Block<T, 1>{width});
+  if (c < channels) f(c, Block<T, 1>{static_cast<int>(channels - c)});
 }
 
-template <class T>
-[[gnu::always_inline]] inline Vec<T> load(const T* p, int lanes) {
-  return lanes == Vec<T>::width ? Vec<T>::load(p) : Vec<T>::load_partial(p, lanes);
-}
-template <class T>
-[[gnu::always_inline]] inline void store(Vec<T> v, T* p, int lanes) {
-  if (lanes == Vec<T>::width) v.store(p);
-  else v.store_partial(p, lanes);
-}
-
-/// y at one position, folded by `combine` from `start` over the window.
-template <class T, class Combine>
-[[gnu::always_inline]] inline Vec<T> fold_window(const PoolPlan& plan, const T* x, Range rows,
-                                                 Range columns, int lanes, Vec<T> start,
-                                                 Combine&& combine) {
+/// Folds the window into `totals`, one vector for each of the block, by `combine`.
+template <class T, class B, class Combine>
+[[gnu::always_inline]] inline void fold_window(const PoolPlan& plan, const T* x, Range rows,
+                                               Range columns, B block, Vec<T>* totals,
+                                               Combine&& combine) {
   const int64_t pixel = plan.channels, line = plan.width * pixel;
-  Vec<T> total = start;
   for (int64_t i = rows.first; i < rows.last; ++i) {
     for (int64_t j = columns.first; j < columns.last; ++j) {
-      total = combine(total, load(x + i * line + j * pixel, lanes));
+      const T* p = x + i * line + j * pixel;
+      for (int k = 0; k < B::count; ++k) totals[k] = combine(totals[k], block.load(p, k));
     }
   }
-  return total;
 }
 
 /// Calls f(row, column, rows, columns) for results of rows first..last-1 and the windows that make them.
@@ -98,10 +106,12 @@ void max_pool(const PoolPlan& plan, const void* data, int64_t image, int64_t fir
   const Vec<T> start(-static_cast<T>(__builtin_inf()));
   for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
     T* out = y + (row * plan.out_width + column) * plan.channels;
-    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
-      const Vec<T> top = fold_window(plan, x + c, rows, columns, lanes, start,
-                                     [](Vec<T> a, Vec<T> b) { return max_nan(a, b); });
-      store(top, out + c, lanes);
+    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+      Vec<T> tops[block.count];
+      for (Vec<T>& top : tops) top = start;
+      fold_window(plan, x + c, rows, columns, block, tops,
+                  [](Vec<T> a, Vec<T> b) { return max_nan(a, b); });
+      for (int k = 0; k < block.count; ++k) block.store(tops[k], out + c, k);
     });
   });
 }
@@ -121,26 +131,37 @@ void average_pool(const PoolPlan& plan, const void* data, int64_t image, int64_t
   for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
     T* out = y + (row * plan.out_width + column) * plan.channels;
     const Vec<T> count(size_of_window<T>(rows, columns));
-    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
-      const Vec<T> sum = fold_window(plan, x + c, rows, columns, lanes, Vec<T>::zero(),
-                                     [](Vec<T> a, Vec<T> b) { return a + b; });
-      store(sum / count, out + c, lanes);
+    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+      Vec<T> sums[block.count];
+      for (Vec<T>& sum : sums) sum = Vec<T>::zero();
+      fold_window(plan, x + c, rows, columns, block, sums,
+                  [](Vec<T> a, Vec<T> b) { return a + b; });
+      for (int k = 0; k < block.count; ++k) block.store(sums[k] / count, out + c, k);
     });
   });
 }
 
-/// Walks the window of one result in row-major order; f(offset, mask) gets the lanes whose maximum is at `offset`.
-template <class T, class F>
-[[gnu::always_inline]] inline void find_maximum(const PoolPlan& plan, const T* x, Range rows,
-                                                Range columns, int lanes, Vec<T> top, F&& f) {
+/// Walks the window of one result in row-major order; f(row, offset, k, mask) gets the lanes of vector k of the block
+/// whose maximum is at `offset`. `y` points to the maxima.
+template <class T, class B, class F>
+[[gnu::always_inline]] inline void find_maximum(const PoolPlan& plan, const T* x, const T* y,
+                                                Range rows, Range columns, B block, F&& f) {
   const int64_t pixel = plan.channels, line = plan.width * pixel;
-  Mask<T> open = first_lanes<T>(lanes);
+  Vec<T> tops[B::count];
+  Mask<T> open[B::count];
+  for (int k = 0; k < B::count; ++k) {
+    tops[k] = block.load(y, k);
+    open[k] = first_lanes<T>(block.lanes);
+  }
   for (int64_t i = rows.first; i < rows.last; ++i) {
     for (int64_t j = columns.first; j < columns.last; ++j) {
-      const Vec<T> value = load(x + i * line + j * pixel, lanes);
-      const Mask<T> here = ((value == top) | is_nan(value)) & open;
-      open = open & ~here;
-      f(i, i * line + j * pixel, here);
+      const int64_t offset = i * line + j * pixel;
+      for (int k = 0; k < B::count; ++k) {
+        const Vec<T> value = block.load(x + offset, k);
+        const Mask<T> here = ((value == tops[k]) | is_nan(value)) & open[k];
+        open[k] = open[k] & ~here;
+        f(i, offset, k, here);
+      }
     }
   }
 }
@@ -185,11 +206,13 @@ void max_pool_grad(const PoolPlan& plan, const void* x_data, const void* y_data,
     clear_rest(plan, owned, dx);
     for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
       const int64_t place = (row * plan.out_width + column) * plan.channels;
-      for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
-        const Vec<T> top = load(y + place + c, lanes), slope = load(g + place + c, lanes);
-        find_maximum(plan, x + c, rows, columns, lanes, top,
-                     [&](int64_t, int64_t offset, Mask<T> here) {
-                       store(select(here, slope, Vec<T>::zero()), dx + c + offset, lanes);
+      for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+        Vec<T> slopes[block.count];
+        for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
+        find_maximum(plan, x + c, y + place + c, rows, columns, block,
+                     [&](int64_t, int64_t offset, int k, Mask<T> here) {
+                       const Vec<T> slope = select(here, slopes[k], Vec<T>::zero());
+                       block.store(slope, dx + c + offset, k);
                      });
       });
     });
@@ -205,13 +228,15 @@ void max_pool_grad(const PoolPlan& plan, const void* x_data, const void* y_data,
   for_results(plan, reach.first, reach.last,
               [&](int64_t row, int64_t column, Range rows, Range columns) {
     const int64_t place = (row * plan.out_width + column) * plan.channels;
-    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
-      const Vec<T> top = load(y + place + c, lanes), slope = load(g + place + c, lanes);
-      find_maximum(plan, x + c, rows, columns, lanes, top,
-                   [&](int64_t i, int64_t offset, Mask<T> here) {
+    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+      Vec<T> slopes[block.count];
+      for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
+      find_maximum(plan, x + c, y + place + c, rows, columns, block,
+                   [&](int64_t i, int64_t offset, int k, Mask<T> here) {
                      if (i < owned.first || i >= owned.last) return;
                      T* to = dx + c + offset;
-                     store(load(to, lanes) + select(here, slope, Vec<T>::zero()), to, lanes);
+                     const Vec<T> slope = select(here, slopes[k], Vec<T>::zero());
+                     block.store(block.load(to, k) + slope, to, k);
                    });
     });
   });
@@ -228,13 +253,14 @@ void max_pool_pick(const PoolPlan& plan, const void* x_data, const void* y_data,
   T* picked = static_cast<T*>(result) + out;
   for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
     const int64_t place = (row * plan.out_width + column) * plan.channels;
-    for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
-      Vec<T> taken = Vec<T>::zero();
-      find_maximum(plan, x + c, rows, columns, lanes, load(y + place + c, lanes),
-                   [&](int64_t, int64_t offset, Mask<T> here) {
-                     taken = select(here, load(v + c + offset, lanes), taken);
+    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+      Vec<T> taken[block.count];
+      for (Vec<T>& some : taken) some = Vec<T>::zero();
+      find_maximum(plan, x + c, y + place + c, rows, columns, block,
+                   [&](int64_t, int64_t offset, int k, Mask<T> here) {
+                     taken[k] = select(here, block.load(v + c + offset, k), taken[k]);
                    });
-      store(taken, picked + place + c, lanes);
+      for (int k = 0; k < block.count; ++k) block.store(taken[k], picked + place + c, k);
     });
   });
 }
@@ -246,11 +272,13 @@ void average_tiles_grad(const PoolPlan& plan, const T* g, int64_t first, int64_t
   for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
     const T* from = g + (row * plan.out_width + column) * pixel;
     const Vec<T> count(size_of_window<T>(rows, columns));
-    for_channels<T>(pixel, [&](int64_t c, int lanes) {
-      const Vec<T> share = load(from + c, lanes) / count;
+    for_channels<T>(pixel, [&](int64_t c, auto block) {
+      Vec<T> shares[block.count];
+      for (int k = 0; k < block.count; ++k) shares[k] = block.load(from + c, k) / count;
       for (int64_t i = rows.first; i < rows.last; ++i) {
         for (int64_t j = columns.first; j < columns.last; ++j) {
-          store(share, dx + i * line + j * pixel + c, lanes);
+          T* to = dx + i * line + j * pixel + c;
+          for (int k = 0; k < block.count; ++k) block.store(shares[k], to, k);
         }
       }
     });
@@ -272,16 +300,18 @@ void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t image, 
       const Range columns = windows_of(j, plan.window_width, plan.stride_width, plan.pad_left,
                                        plan.out_width);
       T* to = dx + (i * plan.width + j) * plan.channels;
-      for_channels<T>(plan.channels, [&](int64_t c, int lanes) {
-        Vec<T> sum = Vec<T>::zero();
+      for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+        Vec<T> sums[block.count];
+        for (Vec<T>& sum : sums) sum = Vec<T>::zero();
         for (int64_t row = rows.first; row < rows.last; ++row) {
           for (int64_t column = columns.first; column < columns.last; ++column) {
             const T* from = g + (row * plan.out_width + column) * plan.channels + c;
-            sum += load(from, lanes) / Vec<T>(size_of_window<T>(window_rows(plan, row),
-                                                               window_columns(plan, column)));
+            const Vec<T> count(size_of_window<T>(window_rows(plan, row),
+                                                 window_columns(plan, column)));
+            for (int k = 0; k < block.count; ++k) sums[k] += block.load(from, k) / count;
           }
         }
-        store(sum, to + c, lanes);
+        for (int k = 0; k < block.count; ++k) block.store(sums[k], to + c, k);
       });
     }
   }

@@ -12,11 +12,11 @@ namespace {
 /// The offset in x of a position given by its number in row-major order.
 int64_t offset_of(int64_t position, int rank, const int64_t* size, const int64_t* stride) {
   int64_t offset = 0;
-  for (int axis = rank - 1; axis >= 0; --axis) {
+  for (int axis = rank - 1; axis > 0; --axis) {
     offset += position % size[axis] * stride[axis];
     position /= size[axis];
   }
-  return offset;
+  return rank > 0 ? offset + position * stride[0] : 0;
 }
 
 int64_t keep_offset(const ReducePlan& plan, int64_t position) {
@@ -76,20 +76,38 @@ class ColumnFold {
  private:
   static constexpr int kLongest = 128;  // rows whose float sum is carried in float lanes
 
-  void add_eight(const T* x, int64_t s, int64_t width) {
-    for (int64_t j = 0; j < width; ++j) {
-      const Lane a = Op::combine(Op::lane(x[j]), Op::lane(x[j + s]));
-      const Lane b = Op::combine(Op::lane(x[j + 2 * s]), Op::lane(x[j + 3 * s]));
-      const Lane c = Op::combine(Op::lane(x[j + 4 * s]), Op::lane(x[j + 5 * s]));
-      const Lane d = Op::combine(Op::lane(x[j + 6 * s]), Op::lane(x[j + 7 * s]));
-      lanes_[j] = Op::combine(lanes_[j], Op::combine(Op::combine(a, b), Op::combine(c, d)));
-    }
+  /// at(0) .. at(7), by pairs.
+  template <class At>
+  [[gnu::always_inline]] static auto combine_eight(At&& at) {
+    const auto low = combine<Op>(combine<Op>(at(0), at(1)), combine<Op>(at(2), at(3)));
+    const auto high = combine<Op>(combine<Op>(at(4), at(5)), combine<Op>(at(6), at(7)));
+    return combine<Op>(low, high);
+  }
+
+  void add_eight(const T* x, int64_t stride, int64_t width) {
+    for_columns(width, [&](auto load, int64_t j) {
+      return combine_eight([&](int64_t row) { return load(x + row * stride + j); });
+    });
     count(8);
   }
 
   void add_one(const T* x, int64_t width) {
-    for (int64_t j = 0; j < width; ++j) lanes_[j] = Op::combine(lanes_[j], Op::lane(x[j]));
+    for_columns(width, [&](auto load, int64_t j) { return load(x + j); });
     count(1);
+  }
+
+  /// Combines f(load, j) with the lanes of columns j on: vectors of columns while they last, if Op has such.
+  template <class F>
+  [[gnu::always_inline]] void for_columns(int64_t width, F&& f) {
+    int64_t j = 0;
+    if constexpr (kCombinesVectors<Op>) {
+      const auto load = [](const T* p) __attribute__((always_inline)) { return Vec<T>::load(p); };
+      for (; j + Vec<T>::width <= width; j += Vec<T>::width) {
+        combine<Op>(Vec<T>::load(lanes_ + j), f(load, j)).store(lanes_ + j);
+      }
+    }
+    const auto load = [](const T* p) __attribute__((always_inline)) { return Op::lane(*p); };
+    for (; j < width; ++j) lanes_[j] = combine<Op>(lanes_[j], f(load, j));
   }
 
   void count(int rows) {
@@ -126,6 +144,19 @@ template <class F>
   }
 }
 
+constexpr int64_t kFewElements = 128;  // fewer than pay for setting up a ColumnFold
+
+template <class Op>
+void fold_few(const typename Op::Element* x, int64_t rows, int64_t stride, int64_t width,
+              typename Op::Total* totals) {
+  for (int64_t j = 0; j < width; ++j) totals[j] = Op::identity;
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t j = 0; j < width; ++j) {
+      totals[j] = Op::fold(totals[j], Op::lane(x[row * stride + j]));
+    }
+  }
+}
+
 template <class Op>
 void fold_columns(const ReducePlan& plan, const void* data, int64_t keep, int64_t first_column,
                   int64_t last_column, int64_t first_row, int64_t last_row, void* result) {
@@ -133,6 +164,9 @@ void fold_columns(const ReducePlan& plan, const void* data, int64_t keep, int64_
       static_cast<const typename Op::Element*>(data) + keep_offset(plan, keep) + first_column;
   auto* totals = static_cast<typename Op::Total*>(result);
   const int64_t width = last_column - first_column, inner = plan.inner;
+  if (plan.outer == 1 && (last_row - first_row) * width <= kFewElements) {
+    return fold_few<Op>(x + first_row * inner, last_row - first_row, inner, width, totals);
+  }
   // Narrow arrays: several rows side by side are one row of a wider array.
   const int64_t rows_at_most = last_row - first_row < plan.rows ? last_row - first_row : plan.rows;
   int64_t together = width == inner ? kColumnBlock / inner : 1;
@@ -246,24 +280,39 @@ template <class Op, class T>
   return beyond | ((b != b) & (a == a));
 }
 
+/// The place of the first of n elements that is `value` or NaN; there is one.
+template <class T>
+int64_t find_first(const T* x, int64_t n, T value) {
+  int64_t i = 0;
+  if constexpr (kFloating<T>) {
+    const Vec<T> wanted(value);
+    for (; i + Vec<T>::width <= n; i += Vec<T>::width) {
+      const Vec<T> some = Vec<T>::load(x + i);
+      const uint32_t found = mask_bits((some == wanted) | is_nan(some));
+      if (found != 0) return i + __builtin_ctz(found);
+    }
+  }
+  while (i + 1 < n && x[i] != value && x[i] == x[i]) ++i;
+  return i;
+}
+
 /// Finds the stretch that holds the result, then the place in it.
 template <class Op>
 void find_in_rows(const void* data, int64_t n, int64_t first, int64_t last, int64_t* y) {
   using T = typename Op::Element;
+  constexpr int64_t stretch = 256;  // short: it is read twice
   for (int64_t row = first; row < last; ++row) {
     const T* x = static_cast<const T*>(data) + row * n;
-    T best = fold_run<Op>(x, n < kStretch ? n : kStretch);
+    T best = fold_run<Op>(x, n < stretch ? n : stretch);
     int64_t start = 0;
-    for (int64_t i = kStretch; i < n && best == best; i += kStretch) {
-      const T candidate = fold_run<Op>(x + i, n - i < kStretch ? n - i : kStretch);
+    for (int64_t i = stretch; i < n && best == best; i += stretch) {
+      const T candidate = fold_run<Op>(x + i, n - i < stretch ? n - i : stretch);
       if (takes_over<Op>(best, candidate)) {
         best = candidate;
         start = i;
       }
     }
-    int64_t place = start;
-    while (!(x[place] == best || x[place] != x[place])) ++place;
-    y[row] = place;
+    y[row] = start + find_first(x + start, n - start < stretch ? n - start : stretch, best);
   }
 }
 

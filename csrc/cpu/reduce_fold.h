@@ -122,6 +122,13 @@ constexpr bool kCombinesVectors<
     Op, std::enable_if_t<kFloating<typename Op::Element> &&
                          std::is_same_v<typename Op::Lane, typename Op::Element>>> = true;
 
+/// Combines two lanes, or two vectors of them.
+template <class Op, class V>
+[[gnu::always_inline]] inline V combine(V a, V b) {
+  if constexpr (std::is_arithmetic_v<V>) return Op::combine(a, b);
+  else return Op::combine_vectors(a, b);
+}
+
 constexpr int64_t kStretch = 2048;  // elements whose float sum is carried in float lanes
 
 /// The total of at most kStretch elements, in vectors.
@@ -136,12 +143,12 @@ typename Op::Total fold_vectors(const typename Op::Element* x, int64_t n) {
   int64_t i = 0;
   for (; i + chains * width <= n; i += chains * width) {
     for (int k = 0; k < chains; ++k) {
-      lanes[k] = Op::combine_vectors(lanes[k], Vec<T>::load(x + i + k * width));
+      lanes[k] = combine<Op>(lanes[k], Vec<T>::load(x + i + k * width));
     }
   }
-  for (; i + width <= n; i += width) lanes[0] = Op::combine_vectors(lanes[0], Vec<T>::load(x + i));
+  for (; i + width <= n; i += width) lanes[0] = combine<Op>(lanes[0], Vec<T>::load(x + i));
   for (int half = chains / 2; half > 0; half /= 2) {
-    for (int k = 0; k < half; ++k) lanes[k] = Op::combine_vectors(lanes[k], lanes[k + half]);
+    for (int k = 0; k < half; ++k) lanes[k] = combine<Op>(lanes[k], lanes[k + half]);
   }
   T last[width];
   lanes[0].store(last);
