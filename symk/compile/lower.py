@@ -38,7 +38,7 @@ class _Lowering:
 
     def __init__(self, request, direct):
         self.request, self.direct = request, direct
-        self.plan = Plan(metadata={"name": request.name})
+        self.plan = Plan(metadata={"name": request.name or ""})
         self.shared = []
         self.buffers = {}        # variable -> number
         self.constants = {}      # (dtype, shape, bytes) -> number of the buffer

@@ -44,7 +44,7 @@ class _State:
 
     def __init__(self, base, results):
         self.order, self.done = [], set()
-        self.bytes = {}
+        self.bytes, known = {}, {}
         self.readers = {}    # variable -> nodes that have not run yet and read it
         self.waiting = {}    # node -> number of its different inputs that are not made yet
         for variable in results:
@@ -55,7 +55,9 @@ class _State:
             for variable in inputs:
                 self.readers.setdefault(variable, {})[node] = True
             for variable in node.outputs:
-                self.bytes[variable] = estimate_bytes(variable)
+                if variable.type not in known:
+                    known[variable.type] = estimate_bytes(variable)
+                self.bytes[variable] = known[variable.type]
 
     def run(self, node):
         """Puts a node into the order, then all that shrink memory because of it."""

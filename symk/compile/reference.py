@@ -23,7 +23,7 @@ class ReferenceProgram:
         Raises:   GraphError for a wrong number of arrays; ShapeError, DtypeError for a wrong one.
         """
         request = self._request
-        check_count(request.name, request.inputs, arrays)
+        _check_count(request, arrays)
         feeds = {placeholder: convert_input(value, placeholder)
                  for placeholder, value in zip(request.inputs, arrays)}
         with self._lock:
@@ -33,12 +33,12 @@ class ReferenceProgram:
         return [np.array(value) for value in values[:len(request.outputs)]]
 
 
-def check_count(name, inputs, arrays):
+def _check_count(request, arrays):
     """A call must give one array for each input."""
-    if len(arrays) != len(inputs):
-        raise GraphError("[function %s] the inputs are %s: %d arrays are required; %d were given."
-                         % (name, ", ".join(p.name for p in inputs) or "none",
-                            len(inputs), len(arrays)))
+    if len(arrays) != len(request.inputs):
+        raise GraphError("[%s] the inputs are %s: %d arrays are required; %d were given."
+                         % (request.label, ", ".join(p.name for p in request.inputs) or "none",
+                            len(request.inputs), len(arrays)))
 
 
 def convert_input(value, placeholder):

@@ -21,6 +21,11 @@ class Request:
         self.inputs, self.outputs, self.updates, self.name = inputs, outputs, updates, name
 
     @property
+    def label(self):
+        """As messages begin: function, and its name if it has one."""
+        return "function %s" % self.name if self.name else "function"
+
+    @property
     def results(self):
         """Everything that is computed: the outputs, then the new values of the updates."""
         return self.outputs + [value for _, value in self.updates]
@@ -43,7 +48,7 @@ def prepare(inputs, outputs, updates=(), givens=None, name=None):
     outputs = _checked_outputs(outputs)
     updates = _checked_updates(updates)
     givens = _checked_givens(givens, inputs)
-    request = Request(inputs, outputs, updates, name or "function")
+    request = Request(inputs, outputs, updates, name)
     request = request.with_results(rebuild(request.results, givens))
     request = _with_placeholder_defaults(request)
     request = request.with_results(_decided(request.results))
@@ -193,9 +198,9 @@ def _check_sources(request):
     missing = [source for source in sources_of(request.results)
                if isinstance(source, Placeholder) and source not in fed]
     if missing:
-        raise GraphError("[function %s] every placeholder that a result uses must be an input; "
-                         "%s. Add it to the inputs or to givens."
-                         % (request.name, _describe_missing(request, missing[0])))
+        raise GraphError("[%s] every placeholder that a result uses must be an input; %s. Add it "
+                         "to the inputs or to givens."
+                         % (request.label, _describe_missing(request, missing[0])))
 
 
 def _describe_missing(request, placeholder):
@@ -227,13 +232,20 @@ def _check_sizes(request):
         for size in placeholder.shape:
             bound |= dims.sizes_in(size)
     for node in nodes_of(request.results):
-        for variable in node.outputs:
-            loose = set().union(*map(dims.sizes_in, variable.shape)) - bound
-            if loose:
-                size = min(loose, key=repr)
-                raise GraphError("[function %s] every unknown size must be a size of an input; "
-                                 "%r of %r%s belongs to no input."
-                                 % (request.name, size, variable,
-                                    " in layer %s" % node.origin.layer
-                                    if node.origin.layer else ""))
+        loose = set()
+        for size in _sizes_of(node):
+            loose |= dims.sizes_in(size) - bound
+        if loose:
+            layer = " in layer %s" % node.origin.layer if node.origin.layer else ""
+            raise GraphError("[%s] every unknown size must be a size of an input; %r of %r%s "
+                             "belongs to no input."
+                             % (request.label, min(loose, key=repr), node.outputs[0], layer))
+
+
+def _sizes_of(node):
+    """The unknown sizes in a node's types and attributes."""
+    attributes = [item for value in node.op.attributes().values()
+                  for item in (value if isinstance(value, tuple) else (value,))]
+    shapes = [size for variable in node.outputs for size in variable.shape]
+    return [size for size in attributes + shapes if isinstance(size, dims.Dim)]
 
