@@ -60,6 +60,18 @@ void binary_vector(const void* const* in, void* out, int64_t n) {
   if (rest > 0) Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest)).store_partial(y + i, rest);
 }
 
+template <class Op, class T>
+void ternary_vector(const void* const* in, void* out, int64_t n) {
+  using V = Vec<T>;
+  const T *a = read<T>(in[0]), *b = read<T>(in[1]), *c = read<T>(in[2]);
+  T* y = write<T>(out);
+  int64_t i = 0;
+  for (; i + V::width <= n; i += V::width) Op()(V::load(a + i), V::load(b + i), V::load(c + i)).store(y + i);
+  const int rest = static_cast<int>(n - i);
+  if (rest == 0) return;
+  Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest), V::load_partial(c + i, rest)).store_partial(y + i, rest);
+}
+
 // --- loops on scalars ---
 
 template <class Op, class T, class R>
@@ -245,7 +257,11 @@ struct AddWhere {
 struct AddTernary {
   Table& table;
   template <class Op, class T> constexpr void operator()() const {
-    table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, T, T>});
+    if constexpr (std::is_floating_point_v<T>) {
+      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_vector<Op, T>});
+    } else {
+      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, T, T>});
+    }
   }
 };
 

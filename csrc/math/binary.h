@@ -85,7 +85,7 @@ struct SigmoidCrossEntropy {
   static constexpr Domain domain = Domain::kFloats;
   template <class V>
   SYMK_HD V operator()(V x, V target) const {
-    return max(V(Lane<V>(0)), x) - x * target + log1p(exp(-abs(x)));
+    return max(V(Lane<V>(0)), x) - x * target + log1p_exp(x);
   }
 };
 

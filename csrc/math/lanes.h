@@ -113,9 +113,9 @@ SYMK_HD T max(T a, T b) { return a > b ? a : b; }
 
 /// NaN when either is NaN.
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD T min_nan(T a, T b) { return (a < b || a != a) ? a : b; }
+SYMK_HD T min_nan(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD T max_nan(T a, T b) { return (a > b || a != a) ? a : b; }
+SYMK_HD T max_nan(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
 
 /// To the nearest integer, halves to even; down; up. Signs of zero are kept.
 template <class T, class = std::enable_if_t<kIsFloating<T>>>
@@ -162,12 +162,15 @@ SYMK_HD V each_lane(V x, V y, F f) {
   }
 }
 
-/// c[0] + c[1] x + c[2] x^2 + ..., by Horner's rule.
-template <class V, int n>
+/// c[i] + c[i + 1] x + c[i + 2] x^2 + ..., by Horner's rule. No loop, as one inside a loop over elements would keep it from
+/// becoming vectors.
+template <int i = 0, class V, int n>
 SYMK_HD V polynomial(V x, const Lane<V> (&c)[n]) {
-  V r = V(c[n - 1]);
-  for (int i = n - 2; i >= 0; --i) r = fma(r, x, V(c[i]));
-  return r;
+  if constexpr (i == n - 1) {
+    return V(c[i]);
+  } else {
+    return fma(polynomial<i + 1>(x, c), x, V(c[i]));
+  }
 }
 
 }  // inline namespace SYMK_ISA

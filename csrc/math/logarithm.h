@@ -46,45 +46,68 @@ SYMK_HD V log_reduced(V f, V exponent) {
   return fma(exponent, V(Table::ln2_high), f + (y - half_square));
 }
 
-/// log(x + rest), where |rest| is at most half a unit in the last place of x. `rest` does not count for special x.
+/// log(x + rest) for a positive, finite x that is no denormal number, |rest| at most half a unit in its last place.
 template <class V>
-SYMK_HD V log_of_sum(V x, V rest) {
+SYMK_HD V log_normal(V x, V rest) {
   using T = Lane<V>;
-  using I = decltype(bits(x));
+  using I = std::remove_const_t<decltype(bits(x))>;
   constexpr int places = Format<T>::mantissa_bits;
-  constexpr T lift = T(LaneInteger<T>(1) << places);
-  const auto tiny = x < V(Format<T>::smallest_normal);
-  const V normal = select(tiny, x * V(lift), x);
-  const I exponent = shift_right(bits(normal) - I(LogarithmTable<T>::root_half), places);
+  const I exponent = shift_right(bits(x) - I(LogarithmTable<T>::root_half), places);
   const I shifted = shift_left(exponent, places);
   // 2^-exponent; zero for the two largest exponents, where `rest` has no weight.
   const I unscale = I(Format<T>::bias << places) - shifted;
   const V inverse = bit_cast<T>(bit_and(unscale, bit_not(shift_right(unscale, sizeof(T) * 8 - 1))));
-  const V f = fma(rest, inverse, bit_cast<T>(bits(normal) - shifted) - V(T(1)));
-  const V y = log_reduced(f, to_float(exponent) - select(tiny, V(T(places)), V(T(0))));
+  const V f = fma(rest, inverse, bit_cast<T>(bits(x) - shifted) - V(T(1)));
+  return log_reduced(f, to_float(exponent));
+}
+
+/// y where x is positive and finite; else what the logarithm of x is.
+template <class V>
+SYMK_HD V log_special(V x, V y) {
+  using T = Lane<V>;
   const V special = select(x == V(T(0)), V(-Format<T>::infinity), select(x < V(T(0)), V(Format<T>::nan), x));
   return select((x > V(T(0))) & (x < V(Format<T>::infinity)), y, special);
 }
 
 template <class V>
-SYMK_HD V log(V x) { return log_of_sum(x, V(Lane<V>(0))); }
+SYMK_HD V log(V x) {
+  using T = Lane<V>;
+  using I = std::remove_const_t<decltype(bits(x))>;
+  constexpr int places = Format<T>::mantissa_bits;
+  const auto tiny = x < V(Format<T>::smallest_normal);
+  const V normal = select(tiny, x * V(T(LaneInteger<T>(1) << places)), x);
+  const I exponent = shift_right(bits(normal) - I(LogarithmTable<T>::root_half), places);
+  const V f = bit_cast<T>(bits(normal) - shift_left(exponent, places)) - V(T(1));
+  return log_special(x, log_reduced(f, to_float(exponent) - select(tiny, V(T(places)), V(T(0)))));
+}
 
-/// log(u) with u = 1 + x rounded, corrected by what the rounding lost.
+/// log(u) with u = 1 + x rounded, corrected by what the rounding lost: for x > -1, finite.
 template <class V>
-SYMK_HD V log1p(V x) {
+SYMK_HD V log1p_inside(V x) {
   using T = Lane<V>;
   const V u = x + V(T(1));
   // The larger term comes first, so that the difference is exact.
-  const V lost = select(x < V(T(1)), x - (u - V(T(1))), V(T(1)) - (u - x));
-  return select(x == V(T(0)), x, log_of_sum(u, lost));
+  return log_normal(u, select(x < V(T(1)), x - (u - V(T(1))), V(T(1)) - (u - x)));
+}
+
+template <class V>
+SYMK_HD V log1p(V x) {
+  using T = Lane<V>;
+  const V y = log_special(x + V(T(1)), log1p_inside(x));
+  return select(x == V(T(0)), x, y);
+}
+
+/// log(1 + exp(-|x|)); NaN gives a number.
+template <class V>
+SYMK_HD V log1p_exp(V x) {
+  using T = Lane<V>;
+  const V e = exp(-abs(x)), u = e + V(T(1));
+  return log_normal(u, e - (u - V(T(1))));
 }
 
 /// log(1 + exp(x)), without overflow.
 template <class V>
-SYMK_HD V softplus(V x) {
-  using T = Lane<V>;
-  return max(V(T(0)), x) + log1p(exp(-abs(x)));
-}
+SYMK_HD V softplus(V x) { return max(V(Lane<V>(0)), x) + log1p_exp(x); }
 
 template <class V>
 SYMK_HD V asinh(V x) {
@@ -93,7 +116,7 @@ SYMK_HD V asinh(V x) {
   const V near = min(V(LogarithmTable<T>::far), size);
   const V square = near * near;
   const V one = V(T(1));
-  const V y = log1p(near + square / (one + sqrt(one + square)));
+  const V y = log1p_inside(near + square / (one + sqrt(one + square)));
   const V ln2 = V(T(0.69314718055994531));
   return copysign(select(size < V(LogarithmTable<T>::far), y, log(size) + ln2), x);
 }
@@ -102,7 +125,7 @@ template <class V>
 SYMK_HD V acosh(V x) {
   using T = Lane<V>;
   const V over = min(V(LogarithmTable<T>::far), x - V(T(1)));
-  const V y = log1p(over + sqrt(fma(over, over, over + over)));
+  const V y = log1p_inside(over + sqrt(fma(over, over, over + over)));
   const V ln2 = V(T(0.69314718055994531));
   const V r = select(x < V(LogarithmTable<T>::far), y, log(x) + ln2);
   return select(x < V(T(1)), V(Format<T>::nan), r);

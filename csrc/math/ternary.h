@@ -1,4 +1,5 @@
-// The elementwise ops of three operands: a name, the dtypes it takes, and the arithmetic on scalars.
+// The elementwise ops of three operands: a name, the dtypes it takes, and the arithmetic: `where` on
+// scalars, `clip` on Vec too.
 #pragma once
 
 #include "math/list.h"
@@ -16,7 +17,7 @@ struct Where {
 struct Clip {
   static constexpr const char* name = "clip";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class T> SYMK_HD T operator()(T x, T low, T high) const { return min_nan(max_nan(x, low), high); }
+  template <class V> SYMK_HD V operator()(V x, V low, V high) const { return min_nan(max_nan(x, low), high); }
 };
 
 }  // inline namespace SYMK_ISA
