@@ -2,14 +2,16 @@
 import numpy as np
 
 from .. import registry
+from .progress import Progbar
 
-__all__ = ["get_custom_objects", "CustomObjectScope", "custom_object_scope",
+__all__ = ["Progbar", "get_custom_objects", "CustomObjectScope", "custom_object_scope",
            "serialize_keras_object", "deserialize_keras_object", "has_arg", "to_list",
            "unpack_singleton", "is_all_none", "object_list_uid", "slice_arrays",
            "transpose_shape", "check_for_unexpected_keys"]
 
 get_custom_objects = registry.custom_objects
 CustomObjectScope = registry.CustomObjectScope
+
 
 def serialize_keras_object(instance):
     """What a saved model keeps of an object: None, its name, or its class and config."""
