@@ -8,8 +8,8 @@ from ..graph.node import Shared
 
 __all__ = ["in_place_pairs", "choose_direct_updates", "root"]
 
-# The kernels that can fail in the middle of a run: they check values against the size of an axis.
-_FALLIBLE = ("gather", "scatter_add", "sparse_softmax_cross_entropy")
+# What a direct update and all that depends on it must be: quick to run last, and sure not to fail.
+_MAY_RUN_LAST = ("elementwise", "fused", "shape")
 
 
 def root(variable):
@@ -38,12 +38,22 @@ def choose_direct_updates(order, request):
     Returns:  (order, direct): the nodes with those steps at the end, and {value: Shared}.
     """
     candidates = _candidates(request)
+    sure = _may_run_last(order)
+    candidates = {value: shared for value, shared in candidates.items() if value.node in sure}
     last = _with_dependents(order, {value.node for value in candidates})
-    if any(node.op.name in _FALLIBLE for node in last):
-        return order, {}
     order = ([node for node in order if node not in last]
              + [node for node in order if node in last])
     return order, _without_late_readers(order, candidates)
+
+
+def _may_run_last(order):
+    """The nodes that, with all that depends on them, are of the kinds that may run last."""
+    refused = set()
+    for node in reversed(order):
+        if node in refused or node.op.kind not in _MAY_RUN_LAST:
+            refused.add(node)
+            refused.update(v.node for v in node.inputs if v.node is not None)
+    return set(order) - refused
 
 
 def _candidates(request):

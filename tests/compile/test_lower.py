@@ -65,7 +65,7 @@ def test_steps_that_write_variables_come_after_all_that_can_fail():
     assert kernels(plan) == ["gather", "elementwise"] and plan.updates == []
 
 
-def test_no_update_is_direct_if_a_step_that_can_fail_needs_it():
+def test_an_update_waits_if_a_step_that_can_fail_needs_it():
     w = state(4)
     indices = Placeholder("int64", (None,), name="i")
     new = w + 1
