@@ -6,7 +6,7 @@ from ..autodiff import grad
 from ..compile import function as compile_function
 from ..config import settings
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
-from ..graph.dtype import is_float, is_integer
+from ..graph.dtype import canonical, is_float, is_integer
 from .session import scoped
 
 __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "is_placeholder",
@@ -26,7 +26,7 @@ def variable(value, dtype=None, name=None, constraint=None):
               dtype: floatx by default, whatever the value's dtype is.
               constraint: a function of the variable that optimizers apply after each step.
     """
-    dtype = dtype or settings.floatx
+    dtype = canonical(dtype or settings.floatx)
     if isinstance(value, Variable):
         value = eval(value)
     made = Shared(_numbers("variable", value, dtype), dtype,
@@ -36,9 +36,9 @@ def variable(value, dtype=None, name=None, constraint=None):
 
 
 def _numbers(who, value, dtype):
-    """A value as an array, if a variable of `dtype` can hold all of it.
+    """A value as an array, if it is one of numbers that `dtype` can hold.
 
-    Raises:   DtypeError for what is no array of numbers, or not whole where `dtype` is integer.
+    Raises:   DtypeError; floats may lose digits, integers must be kept.
     """
     if hasattr(value, "tocoo"):
         raise DtypeError("[%s] a dense value is required; %r was given. Convert it with "
@@ -50,18 +50,22 @@ def _numbers(who, value, dtype):
     if array.dtype.kind not in "biuf":
         raise DtypeError("[%s] a number or an array of numbers is required; %r was given."
                          % (who, value))
-    if array.dtype.kind == "f" and is_integer(dtype) and not (array == np.trunc(array)).all():
-        raise DtypeError("[%s] whole numbers are required by the dtype %s; %r was given."
-                         % (who, dtype, value))
+    if is_integer(dtype) and array.dtype != dtype:
+        with np.errstate(invalid="ignore"):
+            kept = array.astype(dtype)
+        if not np.array_equal(kept, array):
+            raise DtypeError("[%s] whole numbers that %s holds are required; %r was given."
+                             % (who, dtype, value))
     return array
 
 
 def constant(value, dtype=None, shape=None, name=None):
     """A fixed array; dtype is floatx by default. A `shape` is filled with the value."""
-    value = np.asarray(value)
+    dtype = canonical(dtype or settings.floatx)
+    value = _numbers("constant", value, dtype)
     if shape is not None:
         value = value.reshape(shape) if value.size > 1 else np.full(shape, value)
-    return ops.constant(value, dtype or settings.floatx, name=name)
+    return ops.constant(value, dtype, name=name)
 
 
 def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
@@ -97,7 +101,7 @@ def ones(shape, dtype=None, name=None):
 def _filled(value, shape, dtype, name):
     sizes = ops.as_sizes(shape)
     if any(isinstance(size, dims.Dim) for size in sizes):
-        return ops.full(sizes, value, dtype or settings.floatx)
+        return _named(ops.full(sizes, value, dtype or settings.floatx), name)
     return variable(np.full(sizes, value), dtype, name)
 
 

@@ -215,6 +215,8 @@ def test_values_that_are_no_numbers_are_refused(value):
     with pytest.raises(DtypeError, match="a number or an array of numbers is required"):
         K.variable(value)
     with pytest.raises(DtypeError, match="a number or an array of numbers is required"):
+        K.constant(value)
+    with pytest.raises(DtypeError, match="a number or an array of numbers is required"):
         K.set_value(K.variable(0.0), value)
 
 
@@ -222,8 +224,12 @@ def test_integers_keep_whole_numbers_only():
     n = K.variable([1.0, 2.0], dtype="int32")
     K.set_value(n, [3.0, 4.0])
     assert K.get_value(n).tolist() == [3, 4]
-    with pytest.raises(DtypeError, match="whole numbers are required by the dtype int32"):
-        K.set_value(n, [0.5, 1.0])
+    for value in (0.5, np.inf, np.nan, 2.0 ** 40, 2 ** 40):
+        with pytest.raises(DtypeError, match="whole numbers that int32 holds are required"):
+            K.set_value(n, [value, 1.0])
+        for make in (K.variable, K.constant):
+            with pytest.raises(DtypeError, match="whole numbers that int32 holds are required"):
+                make(value, dtype=np.int32)
 
 
 def test_arrays_adapt_to_the_tensor_they_meet():
