@@ -5,9 +5,9 @@ placeholders that nobody feeds. After this a graph has no loose ends; nothing be
 """
 from ..graph import dims
 from ..graph.errors import DtypeError, GraphError, ShapeError
-from ..graph.node import Constant, Placeholder, Shared, Variable, apply
-from ..graph.reference import evaluate
+from ..graph.node import Constant, Placeholder, Shared, Variable
 from ..graph.walk import nodes_of, rebuild, sources_of
+from ..optimize import decide
 
 __all__ = ["Request", "prepare"]
 
@@ -51,7 +51,7 @@ def prepare(inputs, outputs, updates=(), givens=None, name=None):
     request = Request(inputs, outputs, updates, name)
     request = request.with_results(rebuild(request.results, givens))
     request = _with_placeholder_defaults(request)
-    request = request.with_results(_decided(request.results))
+    request = request.with_results(decide(request.results))
     request = _with_default_updates(request, givens)
     request = _with_placeholder_defaults(request)
     _check_sources(request)
@@ -137,35 +137,6 @@ def _check_given(old, new):
     if new.ndim != old.ndim or any(map(dims.known_different, new.shape, old.shape)):
         raise ShapeError("[function] a replacement must have the shape of what it replaces; %r "
                          "was given for %r." % (new, old))
-
-
-def _decided(results):
-    """The results without choices that constants decide, such as that of the learning phase.
-
-    It comes before default updates: a random stream that only the other branch uses stays as it is.
-    """
-    new = {}
-    for node in nodes_of(results):
-        chosen = _chosen(node)
-        if chosen is not None:
-            new[node.outputs[0]] = new.get(chosen, chosen)
-        elif any(variable in new for variable in node.inputs):
-            made = apply(node.op, *(new.get(v, v) for v in node.inputs), origin_=node.origin)
-            for old, fresh in zip(node.outputs, made if isinstance(made, tuple) else (made,)):
-                fresh.name = old.name
-                new[old] = fresh
-    return [new.get(variable, variable) for variable in results]
-
-
-def _chosen(node):
-    """The branch of a `where` whose condition is a scalar known now, or None."""
-    if node.op.name != "where" or node.inputs[0].ndim:
-        return None
-    condition, one, other = node.inputs
-    if not all(isinstance(source, Constant) for source in sources_of([condition])):
-        return None
-    branch = one if evaluate([condition], {})[0] else other
-    return branch if branch.type == node.outputs[0].type else None
 
 
 def _with_default_updates(request, givens):

@@ -1,5 +1,5 @@
 """Rewrites of graphs: graph in, graph out. `stages.py` lists what is done, in order."""
-from .specialise import specialise
+from .specialise import decide, specialise
 from .stages import STAGES, explain, optimize
 
-__all__ = ["STAGES", "explain", "optimize", "specialise"]
+__all__ = ["STAGES", "decide", "explain", "optimize", "specialise"]

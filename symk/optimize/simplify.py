@@ -7,7 +7,7 @@ from ..graph.dtype import is_bool, is_float, is_integer
 from .pattern import NUMBER, number_of
 from .rewrite import rule, use
 
-__all__ = ["SIMPLIFY", "KNOWN_CONDITION"]
+__all__ = ["SIMPLIFY"]
 
 # Integers of so many bits are exact in the float dtype.
 _EXACT_BITS = {"float16": 11, "float32": 24, "float64": 53}
@@ -68,10 +68,6 @@ def _is_whole_slice(m):
     return all(step == 1 for step in op.step) and op.shape == m.x.shape
 
 
-KNOWN_CONDITION = rule(
-    "where(known, a, b) -> a or b", ("where", NUMBER("c"), "a", "b"), _known_condition,
-    shapes=((3, 4), (3, 4)), example=lambda a, b: ops.where(True, a, b))
-
 SIMPLIFY = [
     # --- neutral elements ---
     rule("x * 1 -> x", ("mul", "x", 1), "x", example=lambda x: x * 1),
@@ -107,7 +103,8 @@ SIMPLIFY = [
     rule("|-x| -> |x|", ("abs", ("neg", "x")), ("abs", "x"), example=lambda x: ops.abs(-x)),
     rule("||x|| -> |x|", ("abs", ("abs:y", "x")), "y", example=lambda x: ops.abs(ops.abs(x))),
     # --- choices ---
-    KNOWN_CONDITION,
+    rule("where(known, a, b) -> a or b", ("where", NUMBER("c"), "a", "b"), _known_condition,
+         shapes=((3, 4), (3, 4)), example=lambda a, b: ops.where(True, a, b)),
     rule("where(c, x, x) -> x", ("where", "c", "x", "x"), "x",
          example=lambda x: ops.where(ops.greater(x, 0), x, x)),
     rule("maximum(x, 0) -> relu(x)", ("maximum", "x", 0), ("relu", "x"),

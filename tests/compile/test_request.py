@@ -78,6 +78,16 @@ def test_a_default_update_is_done_unless_one_is_given():
     assert key.get_value().tolist() == [7, 2]
 
 
+def test_a_stream_that_only_the_other_branch_uses_stays():
+    phase = Placeholder("uint8", (), name="phase", default=0)
+    key = ops.random_key(7)
+    x = vector()
+    y = ops.where(ops.equal(phase, 1), x * ops.random_uniform(key, x.shape), x)
+    assert reference([x], y)([1, 2]).tolist() == [1, 2] and key.get_value()[1] == 0
+    train = reference([x], y, givens={phase: np.array(1, "uint8")})
+    assert train([1, 2]).tolist() != [1, 2] and key.get_value()[1] == 1
+
+
 def test_a_placeholder_takes_its_default():
     x = vector()
     scale = Placeholder("float32", (), name="scale", default=3)
