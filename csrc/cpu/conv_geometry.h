@@ -73,6 +73,26 @@ inline ConvShape read_conv_shape(const Binding& binding, const char* kernel, con
   return shape;
 }
 
+/// A 1x1 convolution without strides sees no rows and columns, only pixels: short rows are joined to long ones, so that
+/// tiles are full, and images too if need be.
+inline void join_pixels(ConvShape& shape) {
+  constexpr int64_t long_row = 112;  // eight of the tallest tiles
+  ConvAxis &rows = shape.rows, &columns = shape.columns;
+  const bool pointwise = rows.kernel == 1 && columns.kernel == 1 && rows.stride == 1 && columns.stride == 1;
+  if (!pointwise || columns.x == 0) return;
+  const auto join = [&](int64_t& outer) {
+    int64_t factor = 1;
+    while (factor < outer && (outer % factor != 0 || factor * columns.x < long_row)) ++factor;
+    if (outer == 0) return;
+    outer /= factor;
+    columns.x *= factor;
+  };
+  join(rows.x);
+  if (rows.x == 1) join(shape.batch);
+  rows.y = rows.x;
+  columns.y = columns.x;
+}
+
 /// The rows of input that some rows of output need, with zeros where the input ends. Channels lie next to each other.
 struct Strip {
   int64_t channels = 0;

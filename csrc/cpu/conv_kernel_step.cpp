@@ -160,7 +160,8 @@ std::unique_ptr<Step> bind_conv2d_grad_kernel(Binding& binding) {
   if (in.size() != 2 || binding.outputs().size() != 1) {
     throw Error(ErrorCode::kArgument, "[conv2d_grad_kernel] x, g and one result are required.");
   }
-  const ConvShape shape = read_conv_shape(binding, name, in[0], binding.outputs()[0], in[1]);
+  ConvShape shape = read_conv_shape(binding, name, in[0], binding.outputs()[0], in[1]);
+  join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32: return std::make_unique<KernelGradStep<float>>(binding, shape, table.float32);

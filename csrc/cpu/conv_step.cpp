@@ -255,7 +255,8 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
   return std::make_unique<ConvStep<T>>(binding, shape, backward, functions, activation);
 }
 
-std::unique_ptr<Step> bind(Binding& binding, const ConvShape& shape, bool backward) {
+std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
+  join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32: return make_step<float>(binding, shape, backward, table.float32);

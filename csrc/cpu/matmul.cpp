@@ -13,6 +13,8 @@ constexpr int64_t kBlockDepth = 256;                // a panel of B this deep is
 constexpr int64_t kBlockRows = 8 * kTileRows;       // with that depth 112 KB of float: a small part of L2
 constexpr int64_t kBlockPanels = 8;                 // panels packed at once by a job: 256 KB of float
 
+constexpr int kRowsAtOnce = 4;                      // rows of a matrix that are added up together
+
 /// Which part of the product is being added: rows [i, i + rows), columns [j, j + columns), depths [d, d + depth).
 struct Block {
   int64_t i, rows, j, columns, d, depth;
@@ -131,34 +133,36 @@ void dot_rows(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t c
   }
 }
 
-/// Four rows at a time, so that y is loaded and stored once for four multiplications.
+/// Some rows at a time, so that y is loaded and stored once for several multiplications.
 template <class T>
 void add_rows(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns) {
   using V = Vec<T>;
   constexpr int64_t width = V::width;
   for (int64_t j = 0; j < columns; ++j) y[j] = T(0);
-  for (int64_t i = 0; i < rows; i += 4) {
-    const int count = static_cast<int>(smaller(4, rows - i));
-    const T* p[4];
-    V factor[4];
-    for (int q = 0; q < 4; ++q) {
-      p[q] = x + (i + (q < count ? q : 0)) * row;
-      factor[q] = q < count ? V(v[i + q]) : V::zero();
-    }
-    for (int64_t j = 0; j < columns; j += width) {
-      const int lanes = static_cast<int>(smaller(width, columns - j));
-      if (lanes == width && count == 4) {
-        V sum = V::load(y + j);
-#pragma GCC unroll 4
-        for (int q = 0; q < 4; ++q) sum = fma(factor[q], V::load(p[q] + j), sum);
-        sum.store(y + j);
-      } else {
-        V sum = V::load_partial(y + j, lanes);
-        for (int q = 0; q < count; ++q) sum = fma(factor[q], V::load_partial(p[q] + j, lanes), sum);
-        sum.store_partial(y + j, lanes);
-      }
+  int64_t i = 0;
+  for (; i + kRowsAtOnce <= rows; i += kRowsAtOnce) {
+    const T* p = x + i * row;
+    V factor[kRowsAtOnce];
+    for (int q = 0; q < kRowsAtOnce; ++q) factor[q] = V(v[i + q]);
+    for (int64_t j = 0; j + width <= columns; j += width) {
+      V sum = V::load(y + j);
+#pragma GCC unroll 8
+      for (int q = 0; q < kRowsAtOnce; ++q) sum = fma(factor[q], V::load(p + q * row + j), sum);
+      sum.store(y + j);
     }
   }
+  const int64_t whole_columns = columns / width * width;
+  for (; i < rows; ++i) {
+    const V factor(v[i]);
+    for (int64_t j = 0; j < whole_columns; j += width) {
+      fma(factor, V::load(x + i * row + j), V::load(y + j)).store(y + j);
+    }
+  }
+  const int lanes = static_cast<int>(columns - whole_columns);
+  if (lanes == 0) return;
+  V sum = V::zero();
+  for (i = 0; i < rows; ++i) sum = fma(V(v[i]), V::load_partial(x + i * row + whole_columns, lanes), sum);
+  sum.store_partial(y + whole_columns, lanes);
 }
 
 template <class T>

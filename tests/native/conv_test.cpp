@@ -181,6 +181,9 @@ int main() {
   check_both({1, 3, 16, {64, 7, 2, 1}, {64, 7, 2, 1}, true});
   check_both({1, 512, 33, {5, 3, 1, 1}, {6, 3, 1, 1}, true});       // channels a page apart
   check_both({2, 512, 64, {4, 1, 1, 1}, {4, 1, 1, 1}, false});
+  check_both({6, 20, 9, {7, 1, 1, 1}, {7, 1, 1, 1}, true});         // pixels joined to long rows
+  check_both({1, 4, 40, {30, 1, 1, 1}, {10, 1, 1, 2}, false});
+  check_both({13, 3, 5, {1, 1, 1, 1}, {1, 1, 1, 1}, false});
   check_both({0, 3, 4, {5, 3, 1, 1}, {5, 3, 1, 1}, true});
   check_both({2, 3, 4, {9, 3, 1, 4}, {9, 2, 7, 3}, true});
   check_both({2, 3, 4, {3, 0, 1, 1}, {3, 2, 1, 1}, true});
