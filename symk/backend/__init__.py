@@ -1,8 +1,9 @@
 """K: Keras's backend functions, as thin names on the ops of symk. Everything is symbolic."""
 # ruff: noqa: F403 (this file only collects names)
-from . import common, control, core, images, math, nn, random, session, shapes
+from . import common, control, convolution, core, images, math, nn, random, session, shapes
 from .common import *
 from .control import *
+from .convolution import *
 from .core import *
 from .images import *
 from .math import *
@@ -11,5 +12,5 @@ from .random import *
 from .session import *
 from .shapes import *
 
-__all__ = [name for module in (common, control, core, images, math, nn, random, session, shapes)
-           for name in module.__all__ if name not in ("LEARNING_PHASE", "scoped")]
+__all__ = [name for module in (common, control, convolution, core, images, math, nn, random,
+                               session, shapes) for name in module.__all__]

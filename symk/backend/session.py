@@ -8,8 +8,8 @@ import threading
 
 from ..graph import Placeholder
 
-__all__ = ["LEARNING_PHASE", "learning_phase", "set_learning_phase", "get_uid", "reset_uids",
-           "clear_session", "name_scope", "scoped"]
+__all__ = ["learning_phase", "set_learning_phase", "get_uid", "reset_uids", "clear_session",
+           "name_scope"]
 
 # Fed like any input (0 testing, 1 training); a function that is not given it takes 0.
 LEARNING_PHASE = Placeholder("uint8", (), name="learning_phase", default=0)
