@@ -5,9 +5,9 @@ import threading
 from ..graph import DtypeError, ShapeError, dims
 from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 
-__all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "broadcast_shapes",
-           "same_size", "at_least", "need_broadcast", "recorded_needs", "need_dtype",
-           "need_equal_dtypes", "need_rank"]
+__all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "need_axes",
+           "broadcast_shapes", "same_size", "at_least", "need_broadcast", "recorded_needs",
+           "need_dtype", "need_equal_dtypes", "need_rank"]
 
 ANY = DTYPES
 BOOL = ("bool",)
@@ -38,6 +38,16 @@ def axes_in(name, axes, rank):
         raise ShapeError("[%s] an axis may be named once; axes %r of rank %d were given."
                          % (name, given, rank))
     return tuple(found)
+
+
+def need_axes(name, axes, rank):
+    """Raises ShapeError unless these are axes of an op: from the front, ascending, each once."""
+    for axis in axes:
+        if not 0 <= axis < rank:
+            raise ShapeError("[%s] axis %d is outside rank %d." % (name, axis, rank))
+    if any(a >= b for a, b in zip(axes, axes[1:])):
+        raise ShapeError("[%s] an axis may be named once, in ascending order; axes %s of rank %d "
+                         "were given." % (name, axes, rank))
 
 
 def broadcast_shapes(name, *types):

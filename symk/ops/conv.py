@@ -4,7 +4,7 @@ gradients. The NumPy meaning adds one matrix product per position of the window.
 import numpy as np
 
 from ..graph import Op, TensorType, apply, op
-from .checks import FLOATS, need_dtype, need_equal_dtypes, need_rank, same_size
+from .checks import FLOATS, at_least, need_dtype, need_equal_dtypes, need_rank, same_size
 from .convert import fit, meet
 from .epilogue import apply_epilogue, check_bias, reference_epilogue
 from .samples import sample
@@ -22,10 +22,12 @@ class _Convolution(Op):
 
     def _result_shape(self, x, w):
         """The shape of conv2d(x, w)."""
-        check_geometry(self.name, x, self.padding)
+        check_geometry(self.name, x, self.padding, strides=self.strides, dilation=self.dilation)
         need_dtype(self.name, "x", x, self.accepts)
         need_rank(self.name, "w", w, 4, "(rows, columns, channels in, channels out)")
         need_equal_dtypes(self.name, x, w)
+        for size in w.shape[:2]:
+            at_least(self.name, size, 1, "a window must have a size; w is %r" % (w,))
         same_size(self.name, x.shape[3], w.shape[2],
                   "the channels must agree; x is %r, w is %r" % (x, w))
         rows, columns = (

@@ -4,7 +4,7 @@ import numpy as np
 from ..graph import (GraphError, Op, OutOfRangeError, ShapeError, TensorType, Variable,
                      apply, dims, op)
 from ..graph.dtype import canonical
-from .checks import ANY, INTEGERS, NUMBERS, axis_in, need_dtype, same_size
+from .checks import ANY, INTEGERS, NUMBERS, axis_in, need_axes, need_dtype, same_size
 from .convert import as_variable
 from .samples import sample, values
 from .shape import reshape
@@ -19,7 +19,7 @@ class Gather(Op):
     """The elements of x along `axis` at `indices`; -1..-n count from the end.
 
     Shapes: x (..., n, ...), indices (any) -> x's with n replaced by the shape of the indices.
-    Raises: OutOfRangeError when called with an index outside of -n..n-1.
+    Raises: OutOfRangeError when called with an index outside of -n..n-1, if there is a result.
     """
 
     axis: int = 0
@@ -30,10 +30,13 @@ class Gather(Op):
 
     def infer(self, x, indices):
         need_dtype(self.name, "indices", indices, INTEGERS)
-        axis = axis_in(self.name, self.axis, x.ndim)
-        return x.with_shape(x.shape[:axis] + indices.shape + x.shape[axis + 1:])
+        need_axes(self.name, (self.axis,), x.ndim)
+        return x.with_shape(x.shape[:self.axis] + indices.shape + x.shape[self.axis + 1:])
 
     def reference(self, x, indices):
+        shape = x.shape[:self.axis] + indices.shape + x.shape[self.axis + 1:]
+        if 0 in shape:
+            return np.zeros(shape, x.dtype)
         check_range(self.name, indices, x.shape[self.axis])
         return np.take(x, indices.astype("int64"), self.axis)
 
@@ -76,9 +79,11 @@ class ScatterAdd(Op):
                             + g.shape[self.axis + indices.ndim:])
 
     def reference(self, g, indices):
+        x = np.zeros(g.shape[:self.axis] + (self.size,) + g.shape[self.axis + indices.ndim:],
+                     g.dtype)
+        if not x.size:
+            return x
         check_range(self.name, indices, self.size)
-        shape = g.shape[:self.axis] + (self.size,) + g.shape[self.axis + indices.ndim:]
-        x = np.zeros(shape, g.dtype)
         np.add.at(x, (slice(None),) * self.axis + (indices.astype("int64"),), g)
         return x
 

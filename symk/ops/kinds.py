@@ -8,7 +8,7 @@ mentions broadcasting: the gradient walk sums a gradient back to its input's sha
 import dataclasses
 
 from ..graph import Op, TensorType, apply, op
-from .checks import FLOATS, axes_in, broadcast_shapes, need_dtype, need_equal_dtypes
+from .checks import FLOATS, axes_in, broadcast_shapes, need_axes, need_dtype, need_equal_dtypes
 from .convert import as_variable, fit, meet
 from .samples import sample, values
 from .shape import reshape
@@ -50,11 +50,11 @@ class Reduction(Op):
 
     def infer(self, x):
         need_dtype(self.name, "x", x, self.accepts)
-        axes = axes_in(self.name, self.axes, x.ndim)
+        need_axes(self.name, self.axes, x.ndim)
         if self.keepdims:
-            shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
+            shape = tuple(1 if axis in self.axes else size for axis, size in enumerate(x.shape))
         else:
-            shape = tuple(size for axis, size in enumerate(x.shape) if axis not in axes)
+            shape = tuple(size for axis, size in enumerate(x.shape) if axis not in self.axes)
         return TensorType(self.result or x.dtype, shape)
 
 

@@ -19,7 +19,7 @@ class _Pool(Op):
 
     def _result(self, x):
         """The type of a pool of x."""
-        check_geometry(self.name, x, self.padding)
+        check_geometry(self.name, x, self.padding, window=self.window, strides=self.strides)
         need_dtype(self.name, "x", x, self.accepts)
         sizes = tuple(output_size(self.name, x.shape[k + 1], self.window[k], self.strides[k], 1,
                                   self.padding) for k in (0, 1))

@@ -1,9 +1,9 @@
 """Reductions: many elements to one along axes. Gradients get y and g with the reduced axes kept."""
 import numpy as np
 
-from ..graph import Op, ShapeError, apply, dims, op
+from ..graph import Op, TensorType, apply, dims, op
 from ..graph.dtype import floating
-from .checks import BOOL, NUMBERS, axis_in, need_broadcast, need_dtype
+from .checks import BOOL, NUMBERS, at_least, axis_in, need_axes, need_broadcast, need_dtype
 from .convert import as_variable, cast
 from .elementwise import equal, exp, where
 from .kinds import reduction
@@ -99,11 +99,10 @@ class _Position(Op):
 
     def infer(self, x):
         need_dtype(self.name, "x", x, self.accepts)
-        axis = axis_in(self.name, self.axis, x.ndim)
-        if not isinstance(x.shape[axis], dims.Dim) and x.shape[axis] == 0:
-            raise ShapeError("[%s] axis %d must have at least one element; x is %r."
-                             % (self.name, axis, x))
-        return x.with_shape(x.shape[:axis] + x.shape[axis + 1:]).with_dtype("int64")
+        need_axes(self.name, (self.axis,), x.ndim)
+        at_least(self.name, x.shape[self.axis], 1,
+                 "axis %d must have at least one element; x is %r" % (self.axis, x))
+        return TensorType("int64", x.shape[:self.axis] + x.shape[self.axis + 1:])
 
     def grad(self, x, y, g):
         return None

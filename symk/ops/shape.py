@@ -4,7 +4,7 @@ them. The ops of kind "shape" keep the elements in order: they are lowered to an
 import numpy as np
 
 from ..graph import Op, ShapeError, Variable, apply, dims, op
-from .checks import ANY, axis_in, need_broadcast, need_equal_dtypes, same_size
+from .checks import ANY, axis_in, need_axes, need_broadcast, need_equal_dtypes, same_size
 from .convert import as_variable, constant, meet
 from .samples import sample
 from .sizes import as_sizes, size_of
@@ -142,7 +142,8 @@ class Concat(_Move):
             raise ShapeError("[concat] at least one tensor is required; none was given.")
         need_equal_dtypes(self.name, *types)
         first = types[0]
-        axis = axis_in(self.name, self.axis, first.ndim)
+        axis = self.axis
+        need_axes(self.name, (axis,), first.ndim)
         shape = list(first.shape)
         for other in types[1:]:
             if other.ndim != first.ndim:

@@ -4,13 +4,18 @@ from .checks import at_least
 
 __all__ = ["output_size", "check_geometry", "pad_widths", "tap", "pair"]
 
+LARGEST = 2 ** 31 - 1  # of a window, stride or dilation: their products stay within 64 bits
+
 
 def pair(name, what, value):
-    """Two positive integers, from one or two of them."""
+    """Two positive integers, from one or two of them.
+
+    Raises:   ShapeError for anything else.
+    """
     two = (value, value) if hasattr(value, "__index__") else tuple(value)
-    if len(two) != 2 or any(not hasattr(v, "__index__") or v < 1 for v in two):
-        raise ShapeError("[%s] %s must be one or two positive integers; %r was given."
-                         % (name, what, value))
+    if len(two) != 2 or any(not hasattr(v, "__index__") or not 0 < v <= LARGEST for v in two):
+        raise ShapeError("[%s] %s must be one or two integers from 1 to %d; %r was given."
+                         % (name, what, LARGEST, value))
     return tuple(int(v) for v in two)
 
 
@@ -27,8 +32,10 @@ def output_size(name, size, window, stride, dilation, padding):
     return dims.floor_div(size - reach, stride) + 1
 
 
-def check_geometry(name, x, padding):
-    """Raises ShapeError unless x has four axes and the padding is known."""
+def check_geometry(name, x, padding, **sizes):
+    """Raises ShapeError unless x has four axes, the padding is known, and the sizes are pairs."""
+    for what, two in sizes.items():
+        pair(name, what, two)
     if x.ndim != 4:
         raise ShapeError("[%s] x must have 4 axes (batch, rows, columns, channels); it is %r."
                          % (name, x))
