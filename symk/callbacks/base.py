@@ -44,10 +44,10 @@ class Callback:
         """After a training batch; the older name of `on_train_batch_end`."""
 
     def on_train_batch_begin(self, batch, logs=None):
-        self.on_batch_begin(batch, logs=logs)
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.on_batch_end(batch, logs=logs)
+        self.on_batch_end(batch, logs)
 
     def on_train_begin(self, logs=None):
         """Before the first epoch."""

@@ -29,7 +29,7 @@ def arrays_of(data, names, what):
                                 else "unknown: %s" % ", ".join(surplus)))
         return [_array(data[name], what, name) for name in names]
     if isinstance(data, (list, tuple)):
-        if len(names) == 1 and (len(data) != 1 or np.ndim(data[0]) == 0):
+        if len(names) == 1 and _is_one_array(data):
             data = [data]
         if len(data) != len(names):
             raise ValueError("[%s] %d arrays are required (%s); %d were given."
@@ -42,6 +42,12 @@ def arrays_of(data, names, what):
                             ", ".join(names) or "none",
                             "nothing was" if data is None else "one was"))
     return [_array(data, what, names[0])]
+
+
+def _is_one_array(data):
+    """Whether a list is itself the data of a single input, as numbers or rows of numbers."""
+    return not any(hasattr(one, "dtype") and one.ndim for one in data) and (
+        len(data) != 1 or np.ndim(data[0]) == 0)
 
 
 def _array(value, what, name):
