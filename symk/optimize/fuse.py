@@ -95,21 +95,31 @@ def _limit(nodes, group_of):
 def _sink(nodes, group_of, results):
     """Moves nodes into the one group that reads them."""
     clients = clients_of(nodes)
-    sizes = collections.Counter(group_of.values())
+    sizes, operands = collections.Counter(group_of.values()), _operands(group_of)
     shapes = {group: node.outputs[0].shape for node, group in group_of.items()}
     for node in reversed(nodes):
         if node not in group_of or node.outputs[0] in results:
             continue
         readers = {group_of.get(reader) for reader, _ in clients[node.outputs[0]]}
-        if len(readers) != 1:
+        target = readers.pop() if len(readers) == 1 else None
+        # Pieces of one group were cut on purpose.
+        if target is None or target[0] == group_of[node][0] or sizes[target] == _MOST_INSTRUCTIONS:
             continue
-        target, = readers
-        if (target is not None and target != group_of[node] and sizes[target] < _MOST_INSTRUCTIONS
-                and shapes[target] == node.outputs[0].shape):
+        outside = operands[target].union(node.inputs) - {node.outputs[0]}
+        if shapes[target] == node.outputs[0].shape and len(outside) <= _MOST_OPERANDS:
             sizes[group_of[node]] -= 1
             sizes[target] += 1
+            operands[target] = outside
             group_of[node] = target
     return group_of
+
+
+def _operands(group_of):
+    """{group: the variables that its nodes read and none of them makes}."""
+    operands = collections.defaultdict(set)
+    for node, group in group_of.items():
+        operands[group].update(v for v in node.inputs if group_of.get(v.node) != group)
+    return operands
 
 
 # --- making the programs ---
