@@ -16,6 +16,13 @@ uint64_t bits_of(T value) {
   return bits;
 }
 
+/// The integer nearest to zero from `value`; the ends of the range beyond them, 0 for NaN.
+inline int64_t saturated(double value) {
+  if (value >= 0x1p63) return INT64_MAX;
+  if (value < -0x1p63) return INT64_MIN;
+  return value == value ? static_cast<int64_t>(value) : 0;
+}
+
 /// The bits of `value` as an element of `dtype`, in the low bytes.
 inline uint64_t element_bits(double value, DType dtype) {
   switch (dtype) {
@@ -23,7 +30,7 @@ inline uint64_t element_bits(double value, DType dtype) {
     case DType::kFloat64: return bits_of(value);
     case DType::kFloat16: return half_bits(value);
     case DType::kBool: return value != 0 ? 1 : 0;
-    default: return bits_of(static_cast<int64_t>(value));
+    default: return bits_of(saturated(value));
   }
 }
 

@@ -331,7 +331,7 @@ std::unique_ptr<Step> bind_slice_grad(Binding& binding) {
 }
 
 /// start + i * step for each element, computed in T.
-template <class T, class Element = T>
+template <class T, class Element>
 std::unique_ptr<Step> arange_step(int64_t count, T start, T step) {
   return make_step([=](const Operands& operands, ThreadPool& pool) {
     Element* y = static_cast<Element*>(operands.out[0]);
@@ -350,17 +350,18 @@ std::unique_ptr<Step> bind_arange(Binding& binding) {
   const int64_t count = y.count();
   switch (y.dtype) {
     case DType::kFloat32: return arange_step<double, float>(count, start, step);
-    case DType::kFloat64: return arange_step<double>(count, start, step);
+    case DType::kFloat64: return arange_step<double, double>(count, start, step);
     case DType::kFloat16:
     case DType::kBool: throw no_dtype("arange", y.dtype);
     default: break;
   }
-  const int64_t first = static_cast<int64_t>(start), stride = static_cast<int64_t>(step);
+  // Integers wrap, which unsigned numbers do without undefined behaviour.
+  const uint64_t first = bits_of(saturated(start)), stride = bits_of(saturated(step));
   switch (item_bytes(y.dtype)) {
-    case 1: return arange_step<int64_t, int8_t>(count, first, stride);
-    case 2: return arange_step<int64_t, int16_t>(count, first, stride);
-    case 4: return arange_step<int64_t, int32_t>(count, first, stride);
-    default: return arange_step<int64_t>(count, first, stride);
+    case 1: return arange_step<uint64_t, int8_t>(count, first, stride);
+    case 2: return arange_step<uint64_t, int16_t>(count, first, stride);
+    case 4: return arange_step<uint64_t, int32_t>(count, first, stride);
+    default: return arange_step<uint64_t, int64_t>(count, first, stride);
   }
 }
 
