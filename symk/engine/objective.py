@@ -117,7 +117,7 @@ class Objective:
         self.parameters = list(model.trainable_weights)
 
     def _rebuilt(self, tensors):
-        return rebuild(list(tensors), self._batch)
+        return rebuild(list(tensors), self._batch) if self._batch else list(tensors)
 
     def _name_metrics(self):
         """Names as Keras gives them: with the output's name in front if there are several."""
@@ -194,8 +194,14 @@ class Objective:
         # Before gradients are taken, so that branches of the test phase have none.
         total, = specialise([total], _phase(1))
         steps = self._optimizer_updates(total)
-        own = [(variable, self._rebuilt([value])[0]) for variable, value in self.model.updates]
-        return self._function("train", weighted, total, own + steps + updates, phase=1)
+        return self._function("train", weighted, total, self._layer_updates() + steps + updates,
+                              phase=1)
+
+    def _layer_updates(self):
+        """What the layers update by themselves, such as moving means."""
+        given = self.model.updates
+        values = self._rebuilt([value for _, value in given])
+        return [(variable, value) for (variable, _), value in zip(given, values)]
 
     def test_function(self, weighted):
         """Data -> loss and metrics; changes metrics."""
