@@ -142,14 +142,16 @@ def depthwise_conv2d(x, depthwise_kernel, strides=(1, 1), padding="valid", data_
     if dims.known_different(x.shape[3], kernel.shape[2]):
         raise ShapeError("[depthwise_conv2d] the channels must agree; x is %r, the kernel %r."
                          % (x.type, kernel.type))
-    x, counts = _padded(x, kernel.shape[:2], strides, dilation_rate, padding)
+    rows, columns, channels, multiplier = kernel.shape
+    x = ops.repeat(x, multiplier, 3) if multiplier != 1 else x
+    kernel = ops.reshape(kernel, (rows, columns, channels * multiplier))
+    x, counts = _padded(x, (rows, columns), strides, dilation_rate, padding)
     total = None
-    for row, column in np.ndindex(*kernel.shape[:2]):
+    for row, column in np.ndindex(rows, columns):
         offsets = [row * dilation_rate[0], column * dilation_rate[1]]
-        part = ops.expand_dims(_tap(x, offsets, counts, strides), -1) * kernel[row, column]
+        part = _tap(x, offsets, counts, strides) * kernel[row, column]
         total = part if total is None else total + part
-    shape = total.shape[:3] + (total.shape[3] * total.shape[4],)
-    return restored(ops.reshape(total, shape), data_format)
+    return restored(total, data_format)
 
 
 def separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides=(1, 1), padding="valid",
