@@ -5,8 +5,8 @@ from ..config import settings
 from ..graph import DtypeError, Op, Variable, apply, dims, op
 from ..graph import dtype as dtypes
 from ..graph.node import Constant
-from .checks import ANY, FLOATS
-from .samples import sample
+from .checks import ANY, BOOL, FLOATS, INTEGERS
+from .samples import sample, values
 from .sizes import size_of
 
 __all__ = ["Cast", "cast", "constant", "as_variable", "meet", "fit"]
@@ -14,7 +14,8 @@ __all__ = ["Cast", "cast", "constant", "as_variable", "meet", "fit"]
 
 @op("cast", kind="elementwise")
 class Cast(Op):
-    """x with another dtype: floats are cut towards zero; anything but 0 is True.
+    """x with another dtype: anything but 0 is True; a float that becomes an integer is cut towards
+    zero and to the integer's range, NaN is 0; an integer that becomes a narrower one wraps.
 
     Shapes: x -> same.  Dtypes: any -> dtype.
     """
@@ -30,14 +31,30 @@ class Cast(Op):
         return x.with_dtype(self.dtype)
 
     def reference(self, x):
+        if x.dtype.kind == "f" and dtypes.is_integer(self.dtype):
+            return _cut(x, self.dtype)
         return x.astype(self.dtype)
 
     def grad(self, x, y, g):
         both = x.dtype in FLOATS and self.dtype in FLOATS
         return cast(g, x.dtype) if both else None
 
-    samples = [sample((3, 4), dtype=dtype) for dtype in ANY] + [sample((0, 2), dtype="float32")]
+    samples = [sample((3, 4), dtype=dtype) for dtype in ANY] + [sample((0, 2), dtype="float32")] + [
+        sample(values((9,), source, exact=(np.nan, np.inf, -np.inf, 1e30, -1e30, 300.7, -300.7, 3e9,
+                                           -1.5)), dtype=dtype)
+        for source in ("float32", "float64") for dtype in INTEGERS + BOOL] + [
+        sample(values((4,), "int64", exact=(300, -300, 2 ** 40 + 7, -1)), dtype=dtype)
+        for dtype in INTEGERS + BOOL]
     bad = [sample((3,), dtype="complex64", error="a dtype must be one of")]
+
+
+def _cut(x, dtype):
+    """Floats as integers: cut towards zero and to the range of the dtype; NaN is 0."""
+    limit = np.iinfo(dtype)
+    low, high = float(limit.min), float(limit.max)
+    inside = (x > low) & (x < high)
+    whole = np.where(inside, x, 0).astype(dtype)
+    return np.where(x >= high, limit.max, np.where(x <= low, limit.min, whole)).astype(dtype)
 
 
 def cast(x, dtype):
