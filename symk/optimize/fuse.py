@@ -11,6 +11,7 @@ import collections
 from ..graph.node import apply
 from ..graph.walk import clients_of, nodes_of
 from .fused import Fused
+from .rewrite import remake
 
 __all__ = ["fuse"]
 
@@ -139,8 +140,7 @@ def _contract(results, nodes, group_of, members):
 def _keep(node, new):
     inputs = [new.get(variable, variable) for variable in node.inputs]
     if any(a is not b for a, b in zip(inputs, node.inputs)):
-        made = apply(node.op, *inputs, origin_=node.origin)
-        new.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
+        new.update(zip(node.outputs, remake(node, inputs)))
 
 
 def _needed_outside(results, nodes, group_of):

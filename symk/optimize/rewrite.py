@@ -8,7 +8,7 @@ replace.
 import collections
 
 from .. import ops
-from ..graph.node import apply, registered_ops
+from ..graph.node import Node, apply, registered_ops
 from ..graph.origin import acting_for
 from ..graph.walk import nodes_of
 from .pattern import Match, compile_pattern
@@ -84,8 +84,12 @@ def use(name, *inputs, **attributes):
 
 def remake(node, inputs):
     """The node's outputs over other inputs."""
-    made = apply(node.op, *inputs, origin_=node.origin)
-    made = made if isinstance(made, tuple) else (made,)
+    if all(a.type == b.type for a, b in zip(inputs, node.inputs)):
+        types = [variable.type for variable in node.outputs]   # what infer would say again
+        made = Node(node.op, inputs, types, node.origin).outputs
+    else:
+        made = apply(node.op, *inputs, origin_=node.origin)
+        made = made if isinstance(made, tuple) else (made,)
     for old, new in zip(node.outputs, made):
         new.name = old.name
     return made
