@@ -1,5 +1,5 @@
 """Gives Variable its operators. `==` and `!=` stay identity: Variables are keys of dicts."""
-from ..graph import Variable
+from ..graph import GraphError, Variable
 from .elementwise import (abs, add, div, floor_div, greater, greater_equal, less, less_equal, mod,
                           mul, neg, pow, sub)
 from .index import getitem
@@ -26,6 +26,12 @@ def _iterate(self):
     return (getitem(self, k) for k in range(len(self)))
 
 
+def _array(self, dtype=None, copy=None):
+    """NumPy would else take a Variable for a sequence, and make a node for each element."""
+    raise GraphError("[graph] a symbolic tensor has no value while the graph is built; %r was used "
+                     "as an array. Evaluate it by a function, or join tensors by stack." % (self,))
+
+
 _BINARY = {"add": add, "sub": sub, "mul": mul, "truediv": div, "floordiv": floor_div, "mod": mod,
            "pow": pow, "matmul": matmul}
 _OTHERS = {"neg": neg, "abs": abs, "lt": less, "le": less_equal, "gt": greater,
@@ -37,4 +43,5 @@ for _name, _function in _BINARY.items():
 for _name, _function in _OTHERS.items():
     setattr(Variable, "__%s__" % _name, _forward(_function))
 Variable.__iter__ = _iterate
+Variable.__array__ = _array
 Variable.__array_ufunc__ = None     # so that array * variable asks the Variable

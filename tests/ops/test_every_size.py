@@ -97,4 +97,4 @@ def test_a_variant_is_refused_or_has_one_value(name):
             valued += try_variant(op, sample, shapes, sample.attributes)
         for attributes in other_attributes(sample, op):
             valued += try_variant(op, sample, same, attributes)
-    assert valued or name.startswith("batch_norm_grad"), "some variants are legal"
+    assert valued, "some variants are legal"

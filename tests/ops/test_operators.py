@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from symk import ops
-from symk.graph import Placeholder
+from symk.graph import GraphError, Placeholder
 from symk.graph.reference import evaluate
 
 VALUE = np.array([[1.5, -2.0], [3.0, 0.5]])
@@ -42,6 +42,13 @@ def test_powers_and_signs():
 def test_equality_is_identity():
     x, y = Placeholder("float32", ()), Placeholder("float32", ())
     assert x == x and x != y and len({x, y, x}) == 2
+
+
+@pytest.mark.parametrize("use", [
+    np.asarray, lambda x: np.asarray([x, x]), lambda x: ops.add([x, x], 1.0), lambda x: np.sum([x])])
+def test_a_variable_is_no_array(use):
+    with pytest.raises(GraphError, match="has no value while the graph is built"):
+        use(Placeholder("float32", (1000, 1000)))
 
 
 def test_an_array_asks_the_variable():
