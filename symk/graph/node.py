@@ -184,8 +184,12 @@ class Op:
         """The static attributes as a dict, in the order of their definition."""
         return {field: getattr(self, field) for field in self.__dataclass_fields__}
 
+    def describe(self):
+        """The static attributes as text, for listings; empty if there are none."""
+        return ", ".join("%s=%s" % item for item in self.attributes().items())
+
     def __repr__(self):
-        inner = ", ".join("%s=%r" % item for item in self.attributes().items())
+        inner = self.describe()
         return "%s(%s)" % (self.name, inner) if inner else self.name
 
 

@@ -110,5 +110,5 @@ def _value(source):
 
 
 def _attributes(op):
-    inner = ", ".join("%s=%s" % item for item in op.attributes().items())
+    inner = op.describe()
     return "[%s]" % inner if inner else ""

@@ -41,6 +41,16 @@ class Fused(Op):
             yield name, dtype, self.args[start:start + arity]
             start += arity
 
+    def describe(self):
+        """One formula per instruction: x0, x1, ... are the operands, t0, t1, ... the results."""
+        # The last instruction's value is always a result, so it is the highest that is named.
+        count = max(self.args + self.outs) + 1 - len(self.ops)
+        names = ["x%d" % k for k in range(count)] + ["t%d" % k for k in range(len(self.ops))]
+        lines = ["%s = %s(%s)" % (names[count + number], name,
+                                  ", ".join(names[place] for place in places))
+                 for number, (name, _, places) in enumerate(self.instructions())]
+        return "; ".join(lines + ["-> " + ", ".join(names[out] for out in self.outs)])
+
     def reference(self, *arrays):
         values = list(arrays)
         for name, dtype, places in self.instructions():

@@ -6,6 +6,7 @@ import numpy as np
 from symk import ops
 from symk.graph import Placeholder, Shared, layer_scope
 from symk.graph.show import show, to_dot
+from symk.optimize.fuse import fuse
 
 
 def expression():
@@ -44,6 +45,13 @@ def test_a_node_with_several_results_is_listed_once():
     scale = ops.constant(np.ones(4, "float32"))
     text = show(ops.batch_norm(x, scale, scale, 1e-3))
     assert text.count("batch_norm(") == 1 and "%0, %1, %2 = batch_norm(" in text
+
+
+def test_a_program_is_listed_by_its_formulas():
+    x = Placeholder("float32", (None, 4), name="x")
+    (fused,), _ = fuse([ops.exp(x) * x + 1.0])
+    assert ("fused(x, constant)[t0 = exp(x0); t1 = mul(t0, x0); t2 = add(t1, x1); -> t2]"
+            in show(fused))
 
 
 def test_dot_frames_the_nodes_of_a_layer():
