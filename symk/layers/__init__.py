@@ -2,15 +2,18 @@
 from .. import registry
 from ..engine import Input, InputLayer, InputSpec, Layer
 from ..engine.network import layer_from_config
-from . import convolutional, core, merge, normalization, pooling
+from . import (advanced_activations, convolutional, core, merge, noise, normalization, pooling)
+from .advanced_activations import *
 from .convolutional import *
 from .core import *
 from .merge import *
+from .noise import *
 from .normalization import *
 from .pooling import *
 
 __all__ = ["Input", "InputLayer", "InputSpec", "Layer", "deserialize", "serialize"] + [
-    name for module in (convolutional, core, merge, normalization, pooling)
+    name for module in (advanced_activations, convolutional, core, merge, noise,
+                               normalization, pooling)
     for name in module.__all__]
 
 

@@ -5,8 +5,8 @@ from .. import backend as K
 from ..engine import Layer
 from ..registry import register
 
-__all__ = ["Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "add",
-           "average", "concatenate", "maximum", "minimum", "multiply", "subtract"]
+__all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract", "add",
+           "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"]
 
 
 class _Merge(Layer):
@@ -164,6 +164,52 @@ def _full_mask(tensor, mask):
                                              "bool")], axis=0), axis=0)
 
 
+@register("layer")
+class Dot(_Merge):
+    """The sum of products of two inputs over an axis of each, for each sample.
+
+    # Arguments
+        axes: the axis of both, or a pair of axes.
+        normalize: whether the inputs are first scaled to the norm 1 along these axes, so that the
+            output is the cosine of their angle.
+    """
+
+    most = 2
+
+    def __init__(self, axes, normalize=False, **kwargs):
+        super().__init__(**kwargs)
+        pair = axes if isinstance(axes, (list, tuple)) else [axes, axes]
+        if len(pair) != 2 or not all(isinstance(axis, int) for axis in pair):
+            raise ValueError("[Dot] axes must be an integer or a pair of integers; %r was given."
+                             % (axes,))
+        self.axes = axes
+        self.normalize = normalize
+
+    def _pair(self, ndims):
+        """The axis of each input, counted from the front."""
+        pair = self.axes if isinstance(self.axes, (list, tuple)) else [self.axes, self.axes]
+        return [axis % ndim for axis, ndim in zip(pair, ndims)]
+
+    def check_shapes(self, shapes):
+        one, other = (shape[axis] for shape, axis in zip(shapes, self._pair(map(len, shapes))))
+        if one is not None and other is not None and one != other:
+            raise ValueError('in layer "%s" (Dot): [call] the sizes along axes %s must be equal; '
+                             "the shapes %s and %s were given." % ((self.name, self.axes)
+                                                                   + tuple(shapes)))
+
+    def call(self, inputs):
+        axes = self._pair([tensor.ndim for tensor in inputs])
+        if self.normalize:
+            inputs = [K.l2_normalize(tensor, axis=axis) for tensor, axis in zip(inputs, axes)]
+        return K.batch_dot(inputs[0], inputs[1], axes)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def get_config(self):
+        return dict(super().get_config(), axes=self.axes, normalize=self.normalize)
+
+
 def add(inputs, **kwargs):
     """The sum of a list of tensors."""
     return Add(**kwargs)(inputs)
@@ -197,3 +243,8 @@ def minimum(inputs, **kwargs):
 def concatenate(inputs, axis=-1, **kwargs):
     """A list of tensors one after the other along an axis."""
     return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs, axes, normalize=False, **kwargs):
+    """The sum of products of two tensors over an axis of each, for each sample."""
+    return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from symk import backend as K
-from symk.layers import (Activation, ActivityRegularization, Dense, Dropout, Flatten, Input,
-                         Masking, Permute, RepeatVector, Reshape)
+from symk.layers import (Activation, ActivityRegularization, Dense, Dropout, Flatten,
+                         GlobalAveragePooling1D, Input, Masking, Permute, RepeatVector, Reshape)
 from symk.models import Model, Sequential
 
 
@@ -126,3 +126,10 @@ def test_activity_regularization_adds_to_the_loss():
 def test_units_must_be_a_positive_integer(units):
     with pytest.raises(ValueError, match="units"):
         Dense(units)
+
+
+def test_mean_over_steps_leaves_masked_ones_out():
+    x = Input(shape=(3, 2))
+    model = Model(x, GlobalAveragePooling1D()(Masking()(x)))
+    data = np.array([[[1, 2], [3, 4], [0, 0]]])
+    np.testing.assert_allclose(model.predict(data), [[2, 3]])
