@@ -21,7 +21,8 @@ void apply(T* x, int64_t count) {
 
 template <class... Ops>
 const ActivationKernels& table_of(math::List<Ops...>) {
-  static constexpr NamedActivation all[] = {{Ops::name, &apply<Ops, float>, &apply<Ops, double>}...};
+  static constexpr NamedActivation all[] = {
+      {Ops::name, &apply<Ops, float>, &apply<Ops, double>}...};
   static constexpr ActivationKernels table = {all, static_cast<int>(sizeof...(Ops))};
   return table;
 }

@@ -48,7 +48,8 @@ namespace symk::cpu {
 
 template <>
 const ConvKernels& ConvKernels::of<Isa::SYMK_ISA>() {
-  static constexpr ConvKernels table = {SYMK_ISA::functions<float>(), SYMK_ISA::functions<double>()};
+  static constexpr ConvKernels table = {SYMK_ISA::functions<float>(),
+                                        SYMK_ISA::functions<double>()};
   return table;
 }
 

@@ -1,4 +1,5 @@
-// The functions of convolutions for one instruction set; conv_step.cpp and conv_kernel_step.cpp cut the work.
+// The functions of convolutions for one instruction set; conv_step.cpp and conv_kernel_step.cpp cut
+// the work.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +9,17 @@
 
 namespace symk::cpu {
 
-/// `blocks` products of one shape, with the same B: C[p] = act(A[p] B + bias). Row i of A[p] gathers `depth` elements,
-/// a_depth apart, at each tap: they begin at a + p * a_block + i * a_row + taps[t]. One of a_row and a_depth is 1.
-/// For a convolution a block is an output row; for its gradient by the kernel, a row of the kernel.
+/// `blocks` products of one shape, with the same B: C[p] = act(A[p] B + bias). Row i of A[p]
+/// gathers `depth` elements, a_depth apart, at each tap: they begin at a + p * a_block + i * a_row
+/// + taps[t]. One of a_row and a_depth is 1. For a convolution a block is an output row; for its
+/// gradient by the kernel, a row of the kernel.
 template <class T>
 struct TapJob {
   const T* a;
   int64_t a_block, a_row, a_depth;
   const int64_t* taps;
   int64_t tap_count, depth;
-  const T* b;            // panels of packed columns, each `panel_step` elements behind the one before
+  const T* b;  // panels of packed columns, each `panel_step` elements behind the one before
   int64_t panel_step;
   T* c;
   int64_t c_block, c_row;
@@ -31,17 +33,22 @@ template <class T>
 struct ConvFunctions {
   int64_t tile_rows, tile_columns;
   /// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels.
-  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step);
+  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed,
+               int64_t panel_step);
   void (*run)(const TapJob<T>& job);
 };
 
 struct ConvKernels {
   ConvFunctions<float> float32;
   ConvFunctions<double> float64;
-  template <Isa isa> static const ConvKernels& of();
+  template <Isa isa>
+  static const ConvKernels& of();
 };
-template <> const ConvKernels& ConvKernels::of<Isa::portable>();
-template <> const ConvKernels& ConvKernels::of<Isa::avx2>();
-template <> const ConvKernels& ConvKernels::of<Isa::avx512>();
+template <>
+const ConvKernels& ConvKernels::of<Isa::portable>();
+template <>
+const ConvKernels& ConvKernels::of<Isa::avx2>();
+template <>
+const ConvKernels& ConvKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

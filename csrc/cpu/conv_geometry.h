@@ -1,5 +1,5 @@
-// What the three convolution kernels share when they bind: sizes, TensorFlow's padding rule, taps, and the strip of
-// padded input that a part works on.
+// What the three convolution kernels share when they bind: sizes, TensorFlow's padding rule, taps,
+// and the strip of padded input that a part works on.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +27,8 @@ struct ConvShape {
 };
 
 /// Reads attributes and checks that x, w and y belong together. Throws Error naming `kernel`.
-inline ConvShape read_conv_shape(const Binding& binding, const char* kernel, const Type& x, const Type& w,
-                                 const Type& y) {
+inline ConvShape read_conv_shape(const Binding& binding, const char* kernel, const Type& x,
+                                 const Type& w, const Type& y) {
   const auto refuse = [kernel](const std::string& text) {
     throw Error(ErrorCode::kShape, std::string("[") + kernel + "] " + text);
   };
@@ -38,8 +38,10 @@ inline ConvShape read_conv_shape(const Binding& binding, const char* kernel, con
   }
   const auto strides = binding.integers("strides"), dilation = binding.integers("dilation");
   const std::string padding = binding.text("padding");
-  if (strides.size() != 2 || dilation.size() != 2) refuse("strides and dilation must have two numbers.");
-  if (padding != "same" && padding != "valid") refuse("padding must be same or valid; it is " + padding + ".");
+  if (strides.size() != 2 || dilation.size() != 2)
+    refuse("strides and dilation must have two numbers.");
+  if (padding != "same" && padding != "valid")
+    refuse("padding must be same or valid; it is " + padding + ".");
   if (x.shape[0] != y.shape[0] || x.shape[3] != w.shape[2] || y.shape[3] != w.shape[3]) {
     refuse("batch and channels must agree.");
   }
@@ -73,12 +75,13 @@ inline ConvShape read_conv_shape(const Binding& binding, const char* kernel, con
   return shape;
 }
 
-/// A 1x1 convolution without strides sees no rows and columns, only pixels: short rows are joined to long ones, so that
-/// tiles are full, and images too if need be.
+/// A 1x1 convolution without strides sees no rows and columns, only pixels: short rows are joined
+/// to long ones, so that tiles are full, and images too if need be.
 inline void join_pixels(ConvShape& shape) {
   constexpr int64_t long_row = 112;  // eight of the tallest tiles
   ConvAxis &rows = shape.rows, &columns = shape.columns;
-  const bool pointwise = rows.kernel == 1 && columns.kernel == 1 && rows.stride == 1 && columns.stride == 1;
+  const bool pointwise =
+      rows.kernel == 1 && columns.kernel == 1 && rows.stride == 1 && columns.stride == 1;
   if (!pointwise || columns.x == 0) return;
   const auto join = [&](int64_t& outer) {
     int64_t factor = 1;
@@ -93,17 +96,19 @@ inline void join_pixels(ConvShape& shape) {
   columns.y = columns.x;
 }
 
-/// The rows of input that some rows of output need, with zeros where the input ends. Channels lie next to each other.
+/// The rows of input that some rows of output need, with zeros where the input ends. Channels lie
+/// next to each other.
 struct Strip {
   int64_t channels = 0;
-  int64_t pixel = 0;        // elements from one column to the next
-  int64_t width = 0;        // columns, padding included
-  int64_t first_column = 0; // column of the input at which it begins; may be negative
+  int64_t pixel = 0;         // elements from one column to the next
+  int64_t width = 0;         // columns, padding included
+  int64_t first_column = 0;  // column of the input at which it begins; may be negative
   int64_t row() const { return width * pixel; }
 
   /// Copies rows first .. first + count - 1 of an image of `rows` x `columns` pixels.
   template <class T>
-  void copy(const T* image, int64_t rows, int64_t columns, int64_t first, int64_t count, T* to) const {
+  void copy(const T* image, int64_t rows, int64_t columns, int64_t first, int64_t count,
+            T* to) const {
     const int64_t left = std::min(width, std::max<int64_t>(0, -first_column));
     const int64_t from = std::max<int64_t>(0, first_column);
     const int64_t inside = std::max<int64_t>(0, std::min(width - left, columns - from));
@@ -132,7 +137,8 @@ struct Strip {
   }
 };
 
-/// Elements between pixels of a strip: rows of a tile a multiple of 4 KB apart would fight for the same lines of L1.
+/// Elements between pixels of a strip: rows of a tile a multiple of 4 KB apart would fight for the
+/// same lines of L1.
 template <class T>
 int64_t pixel_step(int64_t channels) {
   constexpr int64_t page = 4096 / static_cast<int64_t>(sizeof(T));

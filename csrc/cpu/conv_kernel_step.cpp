@@ -1,6 +1,6 @@
-// Binds `conv2d_grad_kernel`: for each kernel row, products of input pixels (channels, and columns of the kernel if they
-// are adjacent) with gradients, summed over output positions. The positions are cut by shape into fixed sums, which are
-// added in order at the end.
+// Binds `conv2d_grad_kernel`: for each kernel row, products of input pixels (channels, and columns
+// of the kernel if they are adjacent) with gradients, summed over output positions. The positions
+// are cut by shape into fixed sums, which are added in order at the end.
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,8 +13,10 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kSumCount = 1 << 20;        // elements of all partial sums together, unless one alone has more
-constexpr int64_t kItemPixels = 256;          // so that loading and storing sums is small beside the products
+constexpr int64_t kSumCount =
+    1 << 20;  // elements of all partial sums together, unless one alone has more
+constexpr int64_t kItemPixels =
+    256;  // so that loading and storing sums is small beside the products
 
 template <class T>
 class KernelGradStep : public Step {
@@ -27,7 +29,9 @@ class KernelGradStep : public Step {
     strip_.channels = shape.in;
     strip_.pixel = shape.in;
     strip_.first_column = -columns.before;
-    strip_.width = columns.y > 0 ? (columns.y - 1) * columns.stride + (columns.kernel - 1) * columns.dilation + 1 : 0;
+    strip_.width = columns.y > 0 ? (columns.y - 1) * columns.stride +
+                                       (columns.kernel - 1) * columns.dilation + 1
+                                 : 0;
     merged_ = columns.dilation == 1;
     cut();
     const int64_t strip_count = images_per_item_ * strip_rows(rows_per_item_) * strip_.row();
@@ -37,11 +41,13 @@ class KernelGradStep : public Step {
     sum_count_ = divide_up(count_, kAlignment) * kAlignment;
     for (int64_t image = 0; image < images_per_item_; ++image) {
       for (int64_t row = 0; row < rows_per_item_; ++row) {
-        taps_.push_back(image * strip_rows(rows_per_item_) * strip_.row() + row * rows.stride * strip_.row());
+        taps_.push_back(image * strip_rows(rows_per_item_) * strip_.row() +
+                        row * rows.stride * strip_.row());
       }
     }
     const int64_t sums = sums_ > 1 ? sums_ * sum_count_ : 0;
-    binding.need_scratch(checked_multiply(sums + sums_ * groups_ * (strip_count_ + packed_count_), sizeof(T)));
+    binding.need_scratch(
+        checked_multiply(sums + sums_ * groups_ * (strip_count_ + packed_count_), sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
@@ -68,12 +74,14 @@ class KernelGradStep : public Step {
 
  private:
   int64_t strip_rows(int64_t rows) const {
-    return rows == 0 ? 0 : (rows - 1) * shape_.rows.stride + (shape_.rows.kernel - 1) * shape_.rows.dilation + 1;
+    return rows == 0 ? 0
+                     : (rows - 1) * shape_.rows.stride +
+                           (shape_.rows.kernel - 1) * shape_.rows.dilation + 1;
   }
   int64_t item_pixels() const { return images_per_item_ * rows_per_item_ * shape_.columns.y; }
 
-  /// An item is some rows of an image, or some whole images. Sums take equal numbers of items; panels are cut between
-  /// groups where there are few sums.
+  /// An item is some rows of an image, or some whole images. Sums take equal numbers of items;
+  /// panels are cut between groups where there are few sums.
   void cut() {
     const int64_t rows = shape_.rows.y, columns = shape_.columns.y;
     if (rows == 0 || columns == 0 || shape_.batch == 0 || count_ == 0) return;
@@ -81,7 +89,8 @@ class KernelGradStep : public Step {
     const int64_t blocks = divide_up(rows, rows_per_item_);
     rows_per_item_ = divide_up(rows, blocks);
     blocks_ = divide_up(rows, rows_per_item_);
-    images_per_item_ = blocks_ > 1 ? 1 : std::min(shape_.batch, divide_up(kItemPixels, rows * columns));
+    images_per_item_ =
+        blocks_ > 1 ? 1 : std::min(shape_.batch, divide_up(kItemPixels, rows * columns));
     items_ = divide_up(shape_.batch, images_per_item_) * blocks_;
     const int64_t flops = 2 * shape_.batch * rows * columns * count_;
     const int64_t parts = std::max<int64_t>(1, std::min(kMaxParts, flops / kPartFlops));
@@ -89,14 +98,16 @@ class KernelGradStep : public Step {
     groups_ = std::max<int64_t>(1, std::min(panels_, divide_up(parts, sums_)));
   }
 
-  void run_item(int64_t item, int64_t group, bool accumulate, const T* x, const T* g, T* strip, T* sum) const {
+  void run_item(int64_t item, int64_t group, bool accumulate, const T* x, const T* g, T* strip,
+                T* sum) const {
     const ConvAxis &rows = shape_.rows, &columns = shape_.columns;
     const int64_t first_image = item / blocks_ * images_per_item_;
     const int64_t images = std::min(images_per_item_, shape_.batch - first_image);
     const int64_t first_row = item % blocks_ * rows_per_item_;
     const int64_t count = std::min(rows_per_item_, rows.y - first_row);
     const int64_t pixels = images * count * columns.y;
-    const int64_t first_panel = panels_ * group / groups_, last_panel = panels_ * (group + 1) / groups_;
+    const int64_t first_panel = panels_ * group / groups_,
+                  last_panel = panels_ * (group + 1) / groups_;
     T* packed = strip + strip_count_;
     const int64_t panel_step = item_pixels() * functions_.tile_columns;
     for (int64_t i = 0; i < images; ++i) {
@@ -120,7 +131,8 @@ class KernelGradStep : public Step {
     job.c_row = shape_.out;
     job.blocks = rows.kernel;
     job.n = std::min(shape_.out, last_panel * functions_.tile_columns) - first_column;
-    functions_.pack(g_item + first_column, shape_.out, 1, pixels, job.n, packed + first_panel * panel_step, panel_step);
+    functions_.pack(g_item + first_column, shape_.out, 1, pixels, job.n,
+                    packed + first_panel * panel_step, panel_step);
     job.m = (merged_ ? columns.kernel : 1) * shape_.in;
     job.accumulate = accumulate;
     job.bias = nullptr;
@@ -164,8 +176,10 @@ std::unique_ptr<Step> bind_conv2d_grad_kernel(Binding& binding) {
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
-    case DType::kFloat32: return std::make_unique<KernelGradStep<float>>(binding, shape, table.float32);
-    case DType::kFloat64: return std::make_unique<KernelGradStep<double>>(binding, shape, table.float64);
+    case DType::kFloat32:
+      return std::make_unique<KernelGradStep<float>>(binding, shape, table.float32);
+    case DType::kFloat64:
+      return std::make_unique<KernelGradStep<double>>(binding, shape, table.float64);
     default: throw Error(ErrorCode::kDtype, "[conv2d_grad_kernel] float32 or float64 is required.");
   }
 }

@@ -1,6 +1,7 @@
-// Binds `conv2d` and `conv2d_grad_input`. Both are passes: each output position of a pass gathers the same taps of its
-// input. The forward convolution is one pass; its gradient by the input has one per remainder of the stride, whose
-// taps are those of the kernel that meet it. A part copies padded strips of the input and runs register tiles on them.
+// Binds `conv2d` and `conv2d_grad_input`. Both are passes: each output position of a pass gathers
+// the same taps of its input. The forward convolution is one pass; its gradient by the input has
+// one per remainder of the stride, whose taps are those of the kernel that meet it. A part copies
+// padded strips of the input and runs register tiles on them.
 #include <memory>
 #include <numeric>
 #include <string>
@@ -14,9 +15,10 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kStripBytes = 192 << 10;      // strip and tiles of the result stay in L2
+constexpr int64_t kStripBytes = 192 << 10;  // strip and tiles of the result stay in L2
 
-/// Along one axis: result position first + step * t, for t < count, gathers input positions t * input_step + offset.
+/// Along one axis: result position first + step * t, for t < count, gathers input positions t *
+/// input_step + offset.
 struct AxisPass {
   struct Tap {
     int64_t offset, kernel;
@@ -27,7 +29,9 @@ struct AxisPass {
   int64_t lowest() const { return taps.empty() ? 0 : taps.front().offset; }
   int64_t reach() const { return taps.empty() ? 0 : taps.back().offset - taps.front().offset + 1; }
   /// Input positions that `n` result positions need.
-  int64_t span(int64_t n) const { return taps.empty() || n == 0 ? 0 : (n - 1) * input_step + reach(); }
+  int64_t span(int64_t n) const {
+    return taps.empty() || n == 0 ? 0 : (n - 1) * input_step + reach();
+  }
   bool inside(int64_t size) const { return lowest() >= 0 && lowest() + span(count) <= size; }
   bool adjacent() const { return reach() == static_cast<int64_t>(taps.size()); }
 };
@@ -36,7 +40,8 @@ AxisPass forward_pass(const ConvAxis& axis) {
   AxisPass pass;
   pass.count = axis.y;
   pass.input_step = axis.stride;
-  for (int64_t k = 0; k < axis.kernel; ++k) pass.taps.push_back({k * axis.dilation - axis.before, k});
+  for (int64_t k = 0; k < axis.kernel; ++k)
+    pass.taps.push_back({k * axis.dilation - axis.before, k});
   return pass;
 }
 
@@ -61,19 +66,19 @@ std::vector<AxisPass> input_grad_passes(const ConvAxis& axis) {
 struct Pass {
   AxisPass rows, columns;
   Strip strip;
-  bool in_place = false;       // the strip is the image itself
-  std::vector<int64_t> taps;   // offsets in the strip
-  int64_t depth = 0;           // elements gathered at each
-  int64_t k = 0;               // elements gathered at all
-  int64_t packed_start = 0;    // where its weights begin
+  bool in_place = false;      // the strip is the image itself
+  std::vector<int64_t> taps;  // offsets in the strip
+  int64_t depth = 0;          // elements gathered at each
+  int64_t k = 0;              // elements gathered at all
+  int64_t packed_start = 0;   // where its weights begin
   int64_t rows_per_item = 1, blocks = 0, groups = 1, items = 0;
 };
 
 template <class T>
 class ConvStep : public Step {
  public:
-  ConvStep(Binding& binding, const ConvShape& shape, bool backward, const ConvFunctions<T>& functions,
-           Activation<T> activation)
+  ConvStep(Binding& binding, const ConvShape& shape, bool backward,
+           const ConvFunctions<T>& functions, Activation<T> activation)
       : shape_(shape), backward_(backward), functions_(functions), activation_(activation) {
     channels_ = backward ? shape.out : shape.in;
     n_ = backward ? shape.in : shape.out;
@@ -90,7 +95,8 @@ class ConvStep : public Step {
     strip_count_ = divide_up(strip_count_, kAlignment) * kAlignment;
     keep_ = binding.lasting(1);
     if (keep_) kept_ = Block(checked_multiply(packed_count_, sizeof(T)));
-    binding.need_scratch(checked_multiply((keep_ ? 0 : packed_count_) + parts_ * strip_count_, sizeof(T)));
+    binding.need_scratch(
+        checked_multiply((keep_ ? 0 : packed_count_) + parts_ * strip_count_, sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
@@ -100,7 +106,8 @@ class ConvStep : public Step {
     const T* bias = has_bias_ ? static_cast<const T*>(operands.in[2]) : nullptr;
     T* y = static_cast<T*>(operands.out[0]);
     run_parts(pool, parts_, [&](int64_t part) {
-      for (int64_t i = part_begin(items_, part, parts_); i < part_begin(items_, part + 1, parts_); ++i) {
+      for (int64_t i = part_begin(items_, part, parts_); i < part_begin(items_, part + 1, parts_);
+           ++i) {
         run_item(i, x, packed, bias, strips + part * strip_count_, y);
       }
     });
@@ -144,17 +151,20 @@ class ConvStep : public Step {
 
   /// Items are blocks of rows of one image, small enough for L2 and many enough for the threads.
   void cut(Pass& pass) {
-    const int64_t row_bytes = std::max<int64_t>(1, pass.strip.row() * static_cast<int64_t>(sizeof(T)));
+    const int64_t row_bytes =
+        std::max<int64_t>(1, pass.strip.row() * static_cast<int64_t>(sizeof(T)));
     int64_t rows = (kStripBytes / row_bytes - pass.rows.reach()) / pass.rows.input_step + 1;
     const int64_t row_flops = std::max<int64_t>(1, 2 * pass.columns.count * n_ * pass.k);
     const int64_t enough = std::max<int64_t>(1, divide_up(kPartFlops, row_flops));
     const int64_t images = std::max<int64_t>(1, shape_.batch);
-    rows = std::min(rows, std::max(enough, divide_up(pass.rows.count, divide_up(kMaxParts, images))));
+    rows =
+        std::min(rows, std::max(enough, divide_up(pass.rows.count, divide_up(kMaxParts, images))));
     rows = std::min(std::max<int64_t>(1, rows), std::max<int64_t>(1, pass.rows.count));
     pass.blocks = divide_up(pass.rows.count, rows);
     pass.rows_per_item = divide_up(pass.rows.count, std::max<int64_t>(1, pass.blocks));
-    const int64_t wanted = std::min(divide_up(kMaxParts, images * std::max<int64_t>(1, pass.blocks)),
-                                    rows * row_flops / kPartFlops);
+    const int64_t wanted =
+        std::min(divide_up(kMaxParts, images * std::max<int64_t>(1, pass.blocks)),
+                 rows * row_flops / kPartFlops);
     pass.groups = std::max<int64_t>(1, std::min(panels_, wanted));
     pass.items = shape_.batch * pass.blocks * pass.groups;
     if (n_ == 0 || pass.columns.count == 0) pass.items = 0;
@@ -176,14 +186,16 @@ class ConvStep : public Step {
     for (const Pass& pass : passes_) {
       const int64_t parts = std::max<int64_t>(1, std::min(panels_, pass.k * n_ / kPartElements));
       run_parts(pool, parts, [&](int64_t part) {
-        pack_panels(pass, w, part_begin(panels_, part, parts), part_begin(panels_, part + 1, parts), packed);
+        pack_panels(pass, w, part_begin(panels_, part, parts), part_begin(panels_, part + 1, parts),
+                    packed);
       });
     }
   }
 
   void pack_panels(const Pass& pass, const T* w, int64_t first, int64_t last, T* packed) const {
     const int64_t row = backward_ ? 1 : shape_.out, column = backward_ ? shape_.out : 1;
-    const int64_t panel_step = pass.k * functions_.tile_columns, j = first * functions_.tile_columns;
+    const int64_t panel_step = pass.k * functions_.tile_columns,
+                  j = first * functions_.tile_columns;
     packed += pass.packed_start + first * panel_step;
     for (const auto& tap_row : pass.rows.taps) {
       for (const auto& tap_column : pass.columns.taps) {
@@ -208,13 +220,17 @@ class ConvStep : public Step {
     const T* source = x + image * source_rows() * source_columns() * channels_;
     const int64_t source_row = first * pass.rows.input_step + pass.rows.lowest();
     if (!pass.in_place) {
-      pass.strip.copy(source, source_rows(), source_columns(), source_row, pass.rows.span(count), strip);
+      pass.strip.copy(source, source_rows(), source_columns(), source_row, pass.rows.span(count),
+                      strip);
     }
     const int64_t first_panel = panels_ * group / pass.groups;
     const int64_t first_column = first_panel * functions_.tile_columns;
-    const int64_t last_column = std::min(n_, panels_ * (group + 1) / pass.groups * functions_.tile_columns);
+    const int64_t last_column =
+        std::min(n_, panels_ * (group + 1) / pass.groups * functions_.tile_columns);
     TapJob<T> job;
-    job.a = pass.in_place ? source + source_row * pass.strip.row() + pass.columns.lowest() * channels_ : strip;
+    job.a = pass.in_place
+                ? source + source_row * pass.strip.row() + pass.columns.lowest() * channels_
+                : strip;
     job.a_block = pass.rows.input_step * pass.strip.row();
     job.a_row = pass.columns.input_step * pass.strip.pixel;
     job.a_depth = 1;
@@ -224,7 +240,8 @@ class ConvStep : public Step {
     job.panel_step = pass.k * functions_.tile_columns;
     job.b = packed + pass.packed_start + first_panel * job.panel_step;
     const int64_t y_row = pass.rows.first + first * pass.rows.step;
-    job.c = y + ((image * result_rows() + y_row) * result_columns() + pass.columns.first) * n_ + first_column;
+    job.c = y + ((image * result_rows() + y_row) * result_columns() + pass.columns.first) * n_ +
+            first_column;
     job.c_block = pass.rows.step * result_columns() * n_;
     job.c_row = pass.columns.step * n_;
     job.blocks = count;
@@ -251,7 +268,8 @@ class ConvStep : public Step {
 template <class T>
 std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool backward,
                                 const ConvFunctions<T>& functions) {
-  const auto activation = backward ? nullptr : find_activation<T>(binding.text("activation", "").c_str());
+  const auto activation =
+      backward ? nullptr : find_activation<T>(binding.text("activation", "").c_str());
   return std::make_unique<ConvStep<T>>(binding, shape, backward, functions, activation);
 }
 
@@ -268,7 +286,8 @@ std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
 void check_counts(const Binding& binding, const char* kernel, size_t least, size_t most) {
   const size_t count = binding.inputs().size();
   if (count < least || count > most || binding.outputs().size() != 1) {
-    throw Error(ErrorCode::kArgument, std::string("[") + kernel + "] the number of operands is wrong.");
+    throw Error(ErrorCode::kArgument,
+                std::string("[") + kernel + "] the number of operands is wrong.");
   }
 }
 
@@ -276,8 +295,10 @@ std::unique_ptr<Step> bind_conv2d(Binding& binding) {
   check_counts(binding, "conv2d", 2, 3);
   const auto& in = binding.inputs();
   const ConvShape shape = read_conv_shape(binding, "conv2d", in[0], in[1], binding.outputs()[0]);
-  if (in.size() == 3 && (in[2].rank != 1 || in[2].shape[0] != shape.out || in[2].dtype != in[0].dtype)) {
-    throw Error(ErrorCode::kShape, "[conv2d] the bias must have one element per channel of the result.");
+  if (in.size() == 3 &&
+      (in[2].rank != 1 || in[2].shape[0] != shape.out || in[2].dtype != in[0].dtype)) {
+    throw Error(ErrorCode::kShape,
+                "[conv2d] the bias must have one element per channel of the result.");
   }
   return bind(binding, shape, false);
 }
@@ -285,7 +306,9 @@ std::unique_ptr<Step> bind_conv2d(Binding& binding) {
 std::unique_ptr<Step> bind_conv2d_grad_input(Binding& binding) {
   check_counts(binding, "conv2d_grad_input", 2, 2);
   const auto& in = binding.inputs();
-  return bind(binding, read_conv_shape(binding, "conv2d_grad_input", binding.outputs()[0], in[1], in[0]), true);
+  return bind(binding,
+              read_conv_shape(binding, "conv2d_grad_input", binding.outputs()[0], in[1], in[0]),
+              true);
 }
 
 const KernelEntry forward_entry("conv2d", bind_conv2d);

@@ -18,13 +18,10 @@ bool runs_here(Isa isa) {
              __builtin_cpu_supports("fma");
 #endif
 #if SYMK_HAS_AVX2
-    case Isa::avx2:
-      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case Isa::avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-    case Isa::portable:
-      return true;
-    default:
-      return false;
+    case Isa::portable: return true;
+    default: return false;
   }
 }
 
@@ -35,9 +32,10 @@ Isa choose() {
   for (Isa isa : best_first) {
     if ((any || std::string(wanted) == isa_name(isa)) && runs_here(isa)) return isa;
   }
-  throw Error(ErrorCode::kDevice, std::string("[symk] SYMK_ISA must be portable, avx2 or avx512, and one that this "
-                                              "machine and build have; it is \"") +
-                                      wanted + "\". Unset it to use the best.");
+  throw Error(ErrorCode::kDevice,
+              std::string("[symk] SYMK_ISA must be portable, avx2 or avx512, and one that this "
+                          "machine and build have; it is \"") +
+                  wanted + "\". Unset it to use the best.");
 }
 
 }  // namespace

@@ -1,19 +1,21 @@
-// The instruction set that this process uses, and the kernels that belong to it. For *_step.cpp files; files compiled
-// per set include isa.h at most.
+// The instruction set that this process uses, and the kernels that belong to it. For *_step.cpp
+// files; files compiled per set include isa.h at most.
 #pragma once
 
 #include "cpu/isa.h"
 
 namespace symk::cpu {
 
-/// The set of this process: SYMK_ISA=portable|avx2|avx512 if given, else the best that machine and build have.
-/// Decided at the first call; throws Error when SYMK_ISA names a set that is unknown or cannot run here.
+/// The set of this process: SYMK_ISA=portable|avx2|avx512 if given, else the best that machine and
+/// build have. Decided at the first call; throws Error when SYMK_ISA names a set that is unknown or
+/// cannot run here.
 Isa active_isa();
 
 /// "portable", "avx2" or "avx512".
 const char* isa_name(Isa isa);
 
-/// A family's table of functions for the active set. Table::of<isa>() is specialised by <family>.cpp for each set.
+/// A family's table of functions for the active set. Table::of<isa>() is specialised by
+/// <family>.cpp for each set.
 template <class Table>
 const Table& kernels() {
   switch (active_isa()) {

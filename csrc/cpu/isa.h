@@ -1,5 +1,5 @@
-// The instruction sets that kernels are compiled for. The names are those given to -DSYMK_ISA, so that a file compiled
-// for each set can say Isa::SYMK_ISA.
+// The instruction sets that kernels are compiled for. The names are those given to -DSYMK_ISA, so
+// that a file compiled for each set can say Isa::SYMK_ISA.
 #pragma once
 
 namespace symk::cpu {

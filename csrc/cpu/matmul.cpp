@@ -1,5 +1,5 @@
-// Matrix products from register tiles: blocks of A are packed to stay in L2 while panels of B pass through L1.
-// Matrix times vector has loops of its own, bound by memory.
+// Matrix products from register tiles: blocks of A are packed to stay in L2 while panels of B pass
+// through L1. Matrix times vector has loops of its own, bound by memory.
 #include "cpu/matmul.h"
 
 #include "cpu/tile.h"
@@ -9,13 +9,15 @@ namespace {
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-constexpr int64_t kBlockDepth = 256;                // a panel of B this deep is 32 KB of float: it stays in L1
-constexpr int64_t kBlockRows = 8 * kTileRows;       // with that depth 112 KB of float: a small part of L2
-constexpr int64_t kBlockPanels = 8;                 // panels packed at once by a job: 256 KB of float
+constexpr int64_t kBlockDepth = 256;  // a panel of B this deep is 32 KB of float: it stays in L1
+constexpr int64_t kBlockRows =
+    8 * kTileRows;                   // with that depth 112 KB of float: a small part of L2
+constexpr int64_t kBlockPanels = 8;  // panels packed at once by a job: 256 KB of float
 
-constexpr int kRowsAtOnce = 4;                      // rows of a matrix that are added up together
+constexpr int kRowsAtOnce = 4;  // rows of a matrix that are added up together
 
-/// Which part of the product is being added: rows [i, i + rows), columns [j, j + columns), depths [d, d + depth).
+/// Which part of the product is being added: rows [i, i + rows), columns [j, j + columns), depths
+/// [d, d + depth).
 struct Block {
   int64_t i, rows, j, columns, d, depth;
 };
@@ -37,7 +39,8 @@ void pack_block_a(const MatmulJob<T>& job, const Block& block) {
   const T* a = job.a + block.i * job.a_row + block.d * job.a_column;
   for (int64_t i = 0; i < block.rows; i += kTileRows) {
     const int count = static_cast<int>(smaller(kTileRows, block.rows - i));
-    pack_rows(a + i * job.a_row, job.a_row, job.a_column, count, block.depth, job.packed_a + i * block.depth);
+    pack_rows(a + i * job.a_row, job.a_row, job.a_column, count, block.depth,
+              job.packed_a + i * block.depth);
   }
 }
 
@@ -46,8 +49,8 @@ void pack_block_b(const MatmulJob<T>& job, const Block& block) {
   constexpr int64_t columns = kTileColumns<T>;
   const int64_t in_place = read_in_place(job, columns) ? block.columns / columns * columns : 0;
   const T* b = job.b + block.d * job.b_row + (block.j + in_place) * job.b_column;
-  pack_columns(b, job.b_row, job.b_column, block.depth, block.columns - in_place, job.packed_b + in_place * block.depth,
-               columns * block.depth);
+  pack_columns(b, job.b_row, job.b_column, block.depth, block.columns - in_place,
+               job.packed_b + in_place * block.depth, columns * block.depth);
 }
 
 template <class T>
@@ -84,7 +87,8 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
     tile.bias = job.bias && last ? job.bias + j : nullptr;
     tile.a = a;
     tile.c = job.c + block.i * job.c_row + j;
-    for (int64_t i = 0; i < block.rows; i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
+    for (int64_t i = 0; i < block.rows;
+         i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
       compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)), tile.a_row == 1);
     }
   }
@@ -161,7 +165,8 @@ void add_rows(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t c
   const int lanes = static_cast<int>(columns - whole_columns);
   if (lanes == 0) return;
   V sum = V::zero();
-  for (i = 0; i < rows; ++i) sum = fma(V(v[i]), V::load_partial(x + i * row + whole_columns, lanes), sum);
+  for (i = 0; i < rows; ++i)
+    sum = fma(V(v[i]), V::load_partial(x + i * row + whole_columns, lanes), sum);
   sum.store_partial(y + whole_columns, lanes);
 }
 
@@ -186,7 +191,8 @@ namespace symk::cpu {
 
 template <>
 const MatmulKernels& MatmulKernels::of<Isa::SYMK_ISA>() {
-  static constexpr MatmulKernels table = {SYMK_ISA::functions<float>(), SYMK_ISA::functions<double>()};
+  static constexpr MatmulKernels table = {SYMK_ISA::functions<float>(),
+                                          SYMK_ISA::functions<double>()};
   return table;
 }
 

@@ -1,4 +1,5 @@
-// The functions of a matrix product for one instruction set; matmul_step.cpp decides how work is cut.
+// The functions of a matrix product for one instruction set; matmul_step.cpp decides how work is
+// cut.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +9,19 @@
 
 namespace symk::cpu {
 
-/// C = act(A B + bias) for a block of C. Element (i, d) of A is a[i * a_row + d * a_column]; one of the strides is 1.
+/// C = act(A B + bias) for a block of C. Element (i, d) of A is a[i * a_row + d * a_column]; one of
+/// the strides is 1.
 template <class T>
 struct MatmulJob {
   const T* a;
   int64_t a_row, a_column;
-  T* packed_a;           // scratch of packed_a_count elements; null: read A where it is
-  const T* panels;       // B in packed panels, each `panel_step` elements behind the one before; or null:
+  T* packed_a;  // scratch of packed_a_count elements; null: read A where it is
+  const T*
+      panels;  // B in packed panels, each `panel_step` elements behind the one before; or null:
   int64_t panel_step;
-  const T* b;            // element (d, j) of B is b[d * b_row + j * b_column], packed as it is needed into
+  const T* b;  // element (d, j) of B is b[d * b_row + j * b_column], packed as it is needed into
   int64_t b_row, b_column;
-  T* packed_b;           // scratch of packed_b_count elements
+  T* packed_b;  // scratch of packed_b_count elements
   T* c;
   int64_t c_row;
   int64_t m, n, k;
@@ -31,7 +34,8 @@ struct MatmulFunctions {
   int64_t tile_rows, tile_columns;
   int64_t packed_a_count, packed_b_count;
   /// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels.
-  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step);
+  void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed,
+               int64_t panel_step);
   void (*run)(const MatmulJob<T>& job);
   /// y[i] = sum over d of x[i * row + d] * v[d], for i < rows, d < columns.
   void (*dot_rows)(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns);
@@ -42,10 +46,14 @@ struct MatmulFunctions {
 struct MatmulKernels {
   MatmulFunctions<float> float32;
   MatmulFunctions<double> float64;
-  template <Isa isa> static const MatmulKernels& of();
+  template <Isa isa>
+  static const MatmulKernels& of();
 };
-template <> const MatmulKernels& MatmulKernels::of<Isa::portable>();
-template <> const MatmulKernels& MatmulKernels::of<Isa::avx2>();
-template <> const MatmulKernels& MatmulKernels::of<Isa::avx512>();
+template <>
+const MatmulKernels& MatmulKernels::of<Isa::portable>();
+template <>
+const MatmulKernels& MatmulKernels::of<Isa::avx2>();
+template <>
+const MatmulKernels& MatmulKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

@@ -1,4 +1,5 @@
-// A matrix product as its kernel finds it when it binds: sizes, strides, and where each product of a batch begins.
+// A matrix product as its kernel finds it when it binds: sizes, strides, and where each product of
+// a batch begins.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +15,9 @@ namespace symk::cpu {
 /// A matrix product with leading axes: shapes, strides and where each product of the batch begins.
 struct MatmulProblem {
   int64_t m = 0, n = 0, k = 0;
-  int64_t a_row = 0, a_column = 0, b_row = 0, b_column = 0;  // strides of the operands as multiplied
-  std::vector<int64_t> a_start, b_start;                     // one per product of the batch
+  int64_t a_row = 0, a_column = 0, b_row = 0,
+          b_column = 0;                   // strides of the operands as multiplied
+  std::vector<int64_t> a_start, b_start;  // one per product of the batch
   bool has_bias = false;
 };
 
@@ -47,7 +49,8 @@ inline std::vector<int64_t> batch_starts(const Type& type, const Type& result) {
 }
 
 inline void check_leading(const Type& a, const Type& b, const Type& c) {
-  if (c.rank != std::max(a.rank, b.rank)) refuse_matmul("the result must have the rank of the larger operand.");
+  if (c.rank != std::max(a.rank, b.rank))
+    refuse_matmul("the result must have the rank of the larger operand.");
   for (int axis = 0; axis < c.rank - 2; ++axis) {
     const int64_t p = leading_size(a, axis), q = leading_size(b, axis), r = leading_size(c, axis);
     if ((p != r && p != 1) || (q != r && q != 1) || (r != p && r != q)) {
@@ -59,11 +62,14 @@ inline void check_leading(const Type& a, const Type& b, const Type& c) {
 /// Checks that the operands belong together. Throws Error.
 inline MatmulProblem read_matmul(const Binding& binding) {
   const auto& in = binding.inputs();
-  if (in.size() < 2 || in.size() > 3 || binding.outputs().size() != 1) refuse_matmul("wants a, b and perhaps a bias.");
+  if (in.size() < 2 || in.size() > 3 || binding.outputs().size() != 1)
+    refuse_matmul("wants a, b and perhaps a bias.");
   const Type &a = in[0], &b = in[1], &c = binding.outputs()[0];
-  if (a.rank < 2 || b.rank < 2 || c.rank < 2) refuse_matmul("operands must have at least two axes.");
+  if (a.rank < 2 || b.rank < 2 || c.rank < 2)
+    refuse_matmul("operands must have at least two axes.");
   for (const Type& type : in) {
-    if (type.dtype != c.dtype) throw Error(ErrorCode::kDtype, "[matmul] operands must have one dtype.");
+    if (type.dtype != c.dtype)
+      throw Error(ErrorCode::kDtype, "[matmul] operands must have one dtype.");
   }
   const bool transpose_a = binding.integer("transpose_a", 0) != 0;
   const bool transpose_b = binding.integer("transpose_b", 0) != 0;
@@ -74,10 +80,12 @@ inline MatmulProblem read_matmul(const Binding& binding) {
   p.k = transpose_a ? a_rows : a_columns;
   p.n = transpose_b ? b_rows : b_columns;
   if (p.k != (transpose_b ? b_columns : b_rows)) refuse_matmul("inner sizes must agree.");
-  if (c.shape[c.rank - 2] != p.m || c.shape[c.rank - 1] != p.n) refuse_matmul("the result has the wrong sizes.");
+  if (c.shape[c.rank - 2] != p.m || c.shape[c.rank - 1] != p.n)
+    refuse_matmul("the result has the wrong sizes.");
   check_leading(a, b, c);
   p.has_bias = in.size() == 3;
-  if (p.has_bias && (in[2].rank != 1 || in[2].shape[0] != p.n)) refuse_matmul("the bias must have n elements.");
+  if (p.has_bias && (in[2].rank != 1 || in[2].shape[0] != p.n))
+    refuse_matmul("the bias must have n elements.");
   p.a_row = transpose_a ? 1 : a_columns;
   p.a_column = transpose_a ? a_columns : 1;
   p.b_row = transpose_b ? 1 : b_columns;
@@ -85,7 +93,8 @@ inline MatmulProblem read_matmul(const Binding& binding) {
   p.a_start = batch_starts(a, c);
   p.b_start = batch_starts(b, c);
   const bool one_b = b.count() == b_rows * b_columns;
-  if (one_b && !transpose_a && p.a_start.size() > 1 && a.count() == c.count() / std::max<int64_t>(p.n, 1) * p.k) {
+  if (one_b && !transpose_a && p.a_start.size() > 1 &&
+      a.count() == c.count() / std::max<int64_t>(p.n, 1) * p.k) {
     p.m *= static_cast<int64_t>(p.a_start.size());  // all rows of the batch are rows of one product
     p.a_start.assign(1, 0);
     p.b_start.assign(1, 0);

@@ -1,5 +1,5 @@
-// Binds `matmul`: decides how the product is cut and what is packed, and runs the parts. How it is cut depends on the
-// shapes alone, so results do not depend on the number of threads.
+// Binds `matmul`: decides how the product is cut and what is packed, and runs the parts. How it is
+// cut depends on the shapes alone, so results do not depend on the number of threads.
 #include <memory>
 
 #include "cpu/dispatch.h"
@@ -8,24 +8,25 @@
 namespace symk::cpu {
 namespace {
 
-// One product is cut in one of three ways:
-// - few rows of A: parts are blocks of columns and of depths, and pack their own block of B, which no other part needs;
-//   blocks of depths have sums of their own, added at the end;
-// - many rows of A: B is packed once for all, in parallel, then parts are blocks of rows and columns;
-// - B lasts from call to call: as before, but B is packed once per process.
-// A batch of small products is cut between them.
+// One product is cut in one of three ways. Few rows of A: parts are blocks of columns and of
+// depths, and pack their own block of B, which no other part needs; blocks of depths have sums of
+// their own, added at the end. Many rows of A: B is packed once for all, in parallel, then parts
+// are blocks of rows and columns. B lasts from call to call: the same, but B is packed once per
+// process. A batch of small products is cut between them.
 template <class T>
 class MatmulStep : public Step {
  public:
   MatmulStep(Binding& binding, const MatmulProblem& problem, const MatmulFunctions<T>& functions,
              Activation<T> activation)
-      : p_(problem), functions_(functions), activation_(activation), batch_(problem.a_start.size()) {
+      : p_(problem), functions_(functions), activation_(activation),
+        batch_(problem.a_start.size()) {
     panels_ = divide_up(p_.n, functions_.tile_columns);
     row_tiles_ = divide_up(p_.m, functions_.tile_rows);
     panel_step_ = p_.k * functions_.tile_columns;
     const int64_t flops = checked_multiply(2 * p_.k, checked_multiply(p_.m, p_.n));
     across_batch_ = batch_ >= 8 || (batch_ > 1 && flops < 4 * kPartFlops);
-    keep_b_ = !across_batch_ && batch_ == 1 && binding.lasting(1);
+    const bool reads_b_once = p_.m <= functions_.tile_rows && p_.b_column == 1;
+    keep_b_ = batch_ == 1 && !reads_b_once && binding.lasting(1);
     shared_b_ = !across_batch_ && !keep_b_ && row_tiles_ > kFewTiles;
     pack_a_ = wants_packed_a();
     if (keep_b_) kept_ = Block(panels_ * panel_step_ * item());
@@ -43,11 +44,12 @@ class MatmulStep : public Step {
   }
 
  private:
-  static constexpr int64_t kFewTiles = 16;      // rows of tiles that share a panel of B with one part
-  static constexpr int64_t kDepthPart = 512;    // depths that are worth a sum of their own
+  static constexpr int64_t kFewTiles = 16;    // rows of tiles that share a panel of B with one part
+  static constexpr int64_t kDepthPart = 512;  // depths that are worth a sum of their own
   static constexpr int64_t item() { return static_cast<int64_t>(sizeof(T)); }
 
-  /// Packing A pays if many panels use it, or if its rows would fight for the same lines of the cache.
+  /// Packing A pays if many panels use it, or if its rows would fight for the same lines of the
+  /// cache.
   bool wants_packed_a() const {
     if (p_.a_row == 1) return panels_ > 1 && p_.k > 16;
     return panels_ > 1 && p_.a_row * item() % 2048 == 0;
@@ -69,7 +71,8 @@ class MatmulStep : public Step {
     row_parts_ = keep_b_ ? clamp(wanted / column_parts_, 1, row_tiles_) : 1;
   }
 
-  /// Scratch: sums of blocks of depths, packed B for all, then for each part its packed A and packed B.
+  /// Scratch: sums of blocks of depths, packed B for all, then for each part its packed A and
+  /// packed B.
   void reserve(Binding& binding) {
     const bool own_b = across_batch_ || !(keep_b_ || shared_b_);
     sum_count_ = depth_parts_ > 1 ? whole_lines<T>(p_.m * p_.n) : 0;
@@ -82,7 +85,9 @@ class MatmulStep : public Step {
   }
 
   T* sums(const Operands& operands) const { return static_cast<T*>(operands.scratch); }
-  T* shared_panels(const Operands& operands) const { return sums(operands) + depth_parts_ * sum_count_; }
+  T* shared_panels(const Operands& operands) const {
+    return sums(operands) + depth_parts_ * sum_count_;
+  }
   T* part_scratch(const Operands& operands, int64_t part) const {
     return shared_panels(operands) + shared_count_ + part * part_count_;
   }
@@ -110,7 +115,8 @@ class MatmulStep : public Step {
 
   void run_batch(const Operands& operands, ThreadPool& pool) const {
     run_parts(pool, row_parts_, [&](int64_t part) {
-      for (int64_t i = part_begin(batch_, part, row_parts_); i < part_begin(batch_, part + 1, row_parts_); ++i) {
+      const int64_t last = part_begin(batch_, part + 1, row_parts_);
+      for (int64_t i = part_begin(batch_, part, row_parts_); i < last; ++i) {
         functions_.run(product(operands, i, part));
       }
     });
@@ -125,9 +131,10 @@ class MatmulStep : public Step {
     const int64_t parts = clamp(p_.k * p_.n / kPartElements, 1, panels_);
     run_parts(pool, parts, [&](int64_t part) {
       const int64_t panel = part_begin(panels_, part, parts), j = panel * functions_.tile_columns;
-      const int64_t last = std::min(p_.n, part_begin(panels_, part + 1, parts) * functions_.tile_columns);
-      functions_.pack(b + j * p_.b_column, p_.b_row, p_.b_column, p_.k, last - j, panels + panel * panel_step_,
-                      panel_step_);
+      const int64_t last =
+          std::min(p_.n, part_begin(panels_, part + 1, parts) * functions_.tile_columns);
+      functions_.pack(b + j * p_.b_column, p_.b_row, p_.b_column, p_.k, last - j,
+                      panels + panel * panel_step_, panel_step_);
     });
     kept_version_ = operands.versions[1];
     return panels;
@@ -154,8 +161,10 @@ class MatmulStep : public Step {
     const int64_t panel = part_begin(panels_, column_part, column_parts_);
     const int64_t j = panel * functions_.tile_columns;
     const int64_t d = part_begin(p_.k, depth_part, depth_parts_);
-    job.m = std::min(p_.m, part_begin(row_tiles_, row_part + 1, row_parts_) * functions_.tile_rows) - i;
-    job.n = std::min(p_.n, part_begin(panels_, column_part + 1, column_parts_) * functions_.tile_columns) - j;
+    const int64_t last_tile = part_begin(row_tiles_, row_part + 1, row_parts_);
+    job.m = std::min(p_.m, last_tile * functions_.tile_rows) - i;
+    const int64_t last_panel = part_begin(panels_, column_part + 1, column_parts_);
+    job.n = std::min(p_.n, last_panel * functions_.tile_columns) - j;
     job.k = part_begin(p_.k, depth_part + 1, depth_parts_) - d;
     job.a += i * p_.a_row + d * p_.a_column;
     job.b += d * p_.b_row + j * p_.b_column;
@@ -170,14 +179,17 @@ class MatmulStep : public Step {
   }
 
   void add_sums(const Operands& operands, ThreadPool& pool, int64_t number) const {
-    const int64_t parts = clamp(depth_parts_ * p_.m * p_.n / kPartElements, 1, std::min(kMaxParts, p_.m));
+    const int64_t parts =
+        clamp(depth_parts_ * p_.m * p_.n / kPartElements, 1, std::min(kMaxParts, p_.m));
     run_parts(pool, parts, [&](int64_t part) {
       const int64_t first = part_begin(p_.m, part, parts), last = part_begin(p_.m, part + 1, parts);
       T* c = static_cast<T*>(operands.out[0]) + (number * p_.m + first) * p_.n;
       const T* sum = sums(operands) + first * p_.n;
       std::copy(sum, sum + (last - first) * p_.n, c);
-      for (int64_t i = 1; i < depth_parts_; ++i) add_to(c, sum + i * sum_count_, (last - first) * p_.n);
-      finish_rows(c, last - first, p_.n, p_.has_bias ? static_cast<const T*>(operands.in[2]) : nullptr, activation_);
+      for (int64_t i = 1; i < depth_parts_; ++i)
+        add_to(c, sum + i * sum_count_, (last - first) * p_.n);
+      finish_rows(c, last - first, p_.n,
+                  p_.has_bias ? static_cast<const T*>(operands.in[2]) : nullptr, activation_);
     });
   }
 

@@ -15,7 +15,8 @@ void add_to(T* y, const T* x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] += x[i];
 }
 
-/// Adds the bias and applies the activation to rows of a result; for paths without an epilogue of their own.
+/// Adds the bias and applies the activation to rows of a result; for paths without an epilogue of
+/// their own.
 template <class T>
 void finish_rows(T* c, int64_t rows, int64_t columns, const T* bias, Activation<T> activation) {
   if (bias) {
@@ -24,20 +25,23 @@ void finish_rows(T* c, int64_t rows, int64_t columns, const T* bias, Activation<
   if (activation) activation(c, rows * columns);
 }
 
-/// m = 1 or n = 1, one product. Rows of the matrix are either multiplied with the vector (dot) or added up, each with its
-/// factor; then parts are blocks of columns, or of rows whose sums are added at the end.
+/// m = 1 or n = 1, one product. Rows of the matrix are either multiplied with the vector (dot) or
+/// added up, each with its factor; then parts are blocks of columns, or of rows whose sums are
+/// added at the end.
 template <class T>
 class MatmulVectorStep : public Step {
  public:
-  MatmulVectorStep(Binding& binding, const MatmulProblem& problem, const MatmulFunctions<T>& functions,
-                   Activation<T> activation)
-      : p_(problem), functions_(functions), activation_(activation), matrix_(problem.m == 1 ? 1 : 0) {
+  MatmulVectorStep(Binding& binding, const MatmulProblem& problem,
+                   const MatmulFunctions<T>& functions, Activation<T> activation)
+      : p_(problem), functions_(functions), activation_(activation),
+        matrix_(problem.m == 1 ? 1 : 0) {
     const int64_t length = matrix_ == 1 ? p_.n : p_.m;
     dot_ = (matrix_ == 1 ? p_.b_row : p_.a_column) == 1;
     rows_ = dot_ ? length : p_.k;
     columns_ = dot_ ? p_.k : length;
     by_columns_ = !dot_ && columns_ >= kWideRow;
-    parts_ = clamp(rows_ * columns_ / kPartElements, 1, std::min(kMaxParts, by_columns_ ? columns_ : rows_));
+    parts_ = clamp(rows_ * columns_ / kPartElements, 1,
+                   std::min(kMaxParts, by_columns_ ? columns_ : rows_));
     if (needs_sums()) binding.need_scratch(parts_ * columns_ * static_cast<int64_t>(sizeof(T)));
   }
 
@@ -51,12 +55,14 @@ class MatmulVectorStep : public Step {
       std::copy(sums, sums + columns_, y);
       for (int64_t i = 1; i < parts_; ++i) add_to(y, sums + i * columns_, columns_);
     }
-    finish_rows(y, p_.m, p_.n, p_.has_bias ? static_cast<const T*>(operands.in[2]) : nullptr, activation_);
+    finish_rows(y, p_.m, p_.n, p_.has_bias ? static_cast<const T*>(operands.in[2]) : nullptr,
+                activation_);
     return {};
   }
 
  private:
-  static constexpr int64_t kWideRow = 1 << 14;  // from here on a block of a row is long enough to stream
+  static constexpr int64_t kWideRow =
+      1 << 14;  // from here on a block of a row is long enough to stream
 
   bool needs_sums() const { return !dot_ && !by_columns_ && parts_ > 1; }
 
@@ -69,7 +75,8 @@ class MatmulVectorStep : public Step {
     } else if (by_columns_) {
       functions_.add_rows(matrix + first, columns_, vector, y + first, rows_, count);
     } else {
-      functions_.add_rows(matrix + first * columns_, columns_, vector + first, y + part * columns_, count, columns_);
+      functions_.add_rows(matrix + first * columns_, columns_, vector + first, y + part * columns_,
+                          count, columns_);
     }
   }
 

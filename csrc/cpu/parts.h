@@ -8,8 +8,9 @@
 
 namespace symk::cpu {
 
-constexpr int64_t kMaxParts = 16;           // enough to balance threads; parts may have scratch of their own
-constexpr int64_t kPartFlops = 1 << 20;     // some 4 us of one core: what makes a second thread worth waking
+constexpr int64_t kMaxParts = 16;  // enough to balance threads; parts may have scratch of their own
+constexpr int64_t kPartFlops =
+    1 << 20;  // some 4 us of one core: what makes a second thread worth waking
 constexpr int64_t kPartElements = 1 << 16;  // the same for work that is bound by memory
 
 inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -33,7 +34,10 @@ void run_parts(ThreadPool& pool, int64_t parts, F&& part) {
   }
 }
 
-/// The first of the `count` things that part `part` of `parts` does; its last is before the first of the next part.
-inline int64_t part_begin(int64_t count, int64_t part, int64_t parts) { return count * part / parts; }
+/// The first of the `count` things that part `part` of `parts` does; its last is before the first
+/// of the next part.
+inline int64_t part_begin(int64_t count, int64_t part, int64_t parts) {
+  return count * part / parts;
+}
 
 }  // namespace symk::cpu

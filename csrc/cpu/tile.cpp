@@ -14,7 +14,8 @@ template <class T, int rows, int vectors>
     const int left = tile.columns - j * width;
     const int lanes = left >= width ? width : (left > 0 ? left : 0);
     if (lanes == 0) break;
-    const Vec<T> bias = tile.bias ? Vec<T>::load_partial(tile.bias + j * width, lanes) : Vec<T>::zero();
+    const Vec<T> bias =
+        tile.bias ? Vec<T>::load_partial(tile.bias + j * width, lanes) : Vec<T>::zero();
 #pragma GCC unroll 14
     for (int i = 0; i < rows; ++i) {
       T* c = tile.c + i * tile.c_row + j * width;
@@ -39,7 +40,8 @@ template <class T, int rows, int vectors>
 #pragma GCC unroll 14
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) prefetch_to_write(tile.c + i * tile.c_row + j * Vec<T>::width);
+    for (int j = 0; j < vectors; ++j)
+      prefetch_to_write(tile.c + i * tile.c_row + j * Vec<T>::width);
   }
 }
 
@@ -112,7 +114,8 @@ void compute_tile(const Tile<T>& tile, int rows, bool unit_row) {
 
 namespace {
 
-/// Columns that lie next to each other: rows of B are read as they come, each to its place in all panels.
+/// Columns that lie next to each other: rows of B are read as they come, each to its place in all
+/// panels.
 template <class T>
 void copy_rows(const T* b, int64_t row, int64_t k, int64_t n, T* packed, int64_t panel_step) {
   constexpr int width = Vec<T>::width;
@@ -134,11 +137,11 @@ void copy_rows(const T* b, int64_t row, int64_t k, int64_t n, T* packed, int64_t
   }
 }
 
-/// Transposes `lines` lines of `count` elements, `line` apart, to count rows of `lines` elements, `step` apart. Lines
-/// from `valid` on are zero.
+/// Transposes `lines` lines of `count` elements, `line` apart, to count rows of `lines` elements,
+/// `step` apart. Lines from `valid` on are zero.
 template <class T, int lines>
-[[gnu::always_inline]] inline void transpose_lines(const T* from, int64_t line, int valid, int64_t count, T* to,
-                                                   int64_t step) {
+[[gnu::always_inline]] inline void transpose_lines(const T* from, int64_t line, int valid,
+                                                   int64_t count, T* to, int64_t step) {
   constexpr int width = Vec<T>::width;
   int64_t d = 0;
   for (; d + width <= count; d += width) {
@@ -152,7 +155,8 @@ template <class T, int lines>
         }
       } else {
         for (int q = 0; q < width; ++q) {
-          block[q] = first + q < valid ? Vec<T>::load(from + (first + q) * line + d) : Vec<T>::zero();
+          block[q] =
+              first + q < valid ? Vec<T>::load(from + (first + q) * line + d) : Vec<T>::zero();
         }
       }
       transpose(block);
@@ -175,7 +179,8 @@ template <class T, int lines>
 }  // namespace
 
 template <class T>
-void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step) {
+void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed,
+                  int64_t panel_step) {
   constexpr int columns = kTileColumns<T>;
   if (column == 1) return copy_rows(b, row, k, n, packed, panel_step);
   for (int64_t j = 0; j < n; j += columns, packed += panel_step) {
@@ -199,8 +204,10 @@ void pack_rows(const T* a, int64_t row, int64_t column, int rows, int64_t k, T* 
 
 template void compute_tile<float>(const Tile<float>&, int, bool);
 template void compute_tile<double>(const Tile<double>&, int, bool);
-template void pack_columns<float>(const float*, int64_t, int64_t, int64_t, int64_t, float*, int64_t);
-template void pack_columns<double>(const double*, int64_t, int64_t, int64_t, int64_t, double*, int64_t);
+template void pack_columns<float>(const float*, int64_t, int64_t, int64_t, int64_t, float*,
+                                  int64_t);
+template void pack_columns<double>(const double*, int64_t, int64_t, int64_t, int64_t, double*,
+                                   int64_t);
 template void pack_rows<float>(const float*, int64_t, int64_t, int, int64_t, float*);
 template void pack_rows<double>(const double*, int64_t, int64_t, int, int64_t, double*);
 

@@ -1,7 +1,8 @@
-// The one building block of matmul and convolution: a small tile of C, held in registers, gathers products over
-// "taps". A tap is a place in A; there the tile walks `depth` elements, while B, packed, goes on without a jump.
-// A matrix product is one tap; a convolution has one per kernel row or kernel element.
-// For files compiled per instruction set: everything is in the namespace of the set.
+// The one building block of matmul and convolution: a small tile of C, held in registers, gathers
+// products over "taps". A tap is a place in A; there the tile walks `depth` elements, while B,
+// packed, goes on without a jump. A matrix product is one tap; a convolution has one per kernel row
+// or kernel element. For files compiled per instruction set: everything is in the namespace of the
+// set.
 #pragma once
 
 #include "cpu/activation.h"
@@ -9,14 +10,16 @@
 
 namespace symk::cpu::SYMK_ISA {
 
-/// Rows and columns of the largest tile: accumulators, two vectors of B and one of A fill the registers.
+/// Rows and columns of the largest tile: accumulators, two vectors of B and one of A fill the
+/// registers.
 constexpr int kTileRows = kVectorRegisters == 32 ? 14 : 6;
 constexpr int kTileVectors = 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors * Vec<T>::width;
 
-/// One tile. Element (i, t, d) of A is a[taps[t] + i * a_row + d * a_depth]; one of the two strides is 1. Row
-/// t * depth + d of B is at b + that * b_step: kTileColumns<T> elements that may all be read.
+/// One tile. Element (i, t, d) of A is a[taps[t] + i * a_row + d * a_depth]; one of the two strides
+/// is 1. Row t * depth + d of B is at b + that * b_step: kTileColumns<T> elements that may all be
+/// read.
 template <class T>
 struct Tile {
   const T* a;
@@ -29,23 +32,26 @@ struct Tile {
   int64_t b_step;
   T* c;
   int64_t c_row;
-  int columns;            // how many columns of C exist here
-  bool accumulate;        // add to what is in C
-  const T* bias;          // null, or `columns` values to add
+  int columns;               // how many columns of C exist here
+  bool accumulate;           // add to what is in C
+  const T* bias;             // null, or `columns` values to add
   Activation<T> activation;  // null, or applied to each finished row
 };
 
-/// Computes a tile of `rows` rows, 1 <= rows <= kTileRows. unit_row says that a_row is 1, otherwise a_depth is 1.
+/// Computes a tile of `rows` rows, 1 <= rows <= kTileRows. unit_row says that a_row is 1, otherwise
+/// a_depth is 1.
 template <class T>
 void compute_tile(const Tile<T>& tile, int rows, bool unit_row);
 
-/// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels of kTileColumns<T>
-/// columns, `panel_step` elements apart. A panel is k rows of its columns; columns from n on are zero.
+/// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels of
+/// kTileColumns<T> columns, `panel_step` elements apart. A panel is k rows of its columns; columns
+/// from n on are zero.
 template <class T>
-void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed, int64_t panel_step);
+void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed,
+                  int64_t panel_step);
 
-/// Packs rows 0 .. rows - 1 of A (element (i, d) at a[i * row + d * column], one of the strides is 1) as k columns of kTileRows; rows from
-/// `rows` on are zero.
+/// Packs rows 0 .. rows - 1 of A (element (i, d) at a[i * row + d * column], one of the strides is
+/// 1) as k columns of kTileRows; rows from `rows` on are zero.
 template <class T>
 void pack_rows(const T* a, int64_t row, int64_t column, int rows, int64_t k, T* packed);
 

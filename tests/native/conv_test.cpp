@@ -1,5 +1,5 @@
-// conv2d and its two gradients against plain loops in double: strides, dilation, padding, sizes around every tile, empty
-// sizes, bias and activation.
+// conv2d and its two gradients against plain loops in double: strides, dilation, padding, sizes
+// around every tile, empty sizes, bias and activation.
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -54,12 +54,14 @@ void each_product(const Case& c, F&& visit) {
         for (int64_t ky = 0; ky < c.rows.kernel; ++ky) {
           for (int64_t kx = 0; kx < c.columns.kernel; ++kx) {
             const int64_t iy = oy * c.rows.stride + ky * c.rows.dilation - c.rows.before(c.same);
-            const int64_t ix = ox * c.columns.stride + kx * c.columns.dilation - c.columns.before(c.same);
+            const int64_t ix =
+                ox * c.columns.stride + kx * c.columns.dilation - c.columns.before(c.same);
             if (iy < 0 || iy >= c.rows.x || ix < 0 || ix >= c.columns.x) continue;
             for (int64_t i = 0; i < c.in; ++i) {
               for (int64_t o = 0; o < c.out; ++o) {
                 visit(((b * c.rows.x + iy) * c.columns.x + ix) * c.in + i,
-                      ((ky * c.columns.kernel + kx) * c.in + i) * c.out + o, ((b * oh + oy) * ow + ox) * c.out + o);
+                      ((ky * c.columns.kernel + kx) * c.in + i) * c.out + o,
+                      ((b * oh + oy) * ow + ox) * c.out + o);
               }
             }
           }
@@ -71,15 +73,17 @@ void each_product(const Case& c, F&& visit) {
 
 void report(const Case& c, const char* kernel, size_t bytes, double error) {
   ++failures;
-  std::printf("FAIL %s %zu bytes: batch %ld in %ld out %ld x %ldx%ld w %ldx%ld stride %ld,%ld dilation %ld,%ld %s: %g\n",
-              kernel, bytes, long(c.batch), long(c.in), long(c.out), long(c.rows.x), long(c.columns.x),
-              long(c.rows.kernel), long(c.columns.kernel), long(c.rows.stride), long(c.columns.stride),
-              long(c.rows.dilation), long(c.columns.dilation), c.same ? "same" : "valid", error);
+  std::printf(
+      "FAIL %s %zu bytes: batch %ld in %ld out %ld x %ldx%ld w %ldx%ld stride %ld,%ld dilation "
+      "%ld,%ld %s: %g\n",
+      kernel, bytes, long(c.batch), long(c.in), long(c.out), long(c.rows.x), long(c.columns.x),
+      long(c.rows.kernel), long(c.columns.kernel), long(c.rows.stride), long(c.columns.stride),
+      long(c.rows.dilation), long(c.columns.dilation), c.same ? "same" : "valid", error);
 }
 
 template <class T>
-void compare(const Case& c, const char* kernel, const std::vector<T>& got, const std::vector<double>& wanted,
-             double terms) {
+void compare(const Case& c, const char* kernel, const std::vector<T>& got,
+             const std::vector<double>& wanted, double terms) {
   double worst = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
     const double error = std::fabs(static_cast<double>(got[i]) - wanted[i]);
@@ -87,7 +91,8 @@ void compare(const Case& c, const char* kernel, const std::vector<T>& got, const
   }
   ++cases;
   // One rounding per term of sums that stay below the number of terms by far.
-  if (!(worst <= (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16) * (terms + 16))) report(c, kernel, sizeof(T), worst);
+  if (!(worst <= (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16) * (terms + 16)))
+    report(c, kernel, sizeof(T), worst);
 }
 
 template <class T>
@@ -106,7 +111,8 @@ void check(const Case& c) {
 
   std::vector<double> y_wanted(g.size()), dx_wanted(x.size()), dw_wanted(w.size());
   each_product(c, [&](int64_t i, int64_t j, int64_t k) {
-    const auto xi = static_cast<size_t>(i), wj = static_cast<size_t>(j), yk = static_cast<size_t>(k);
+    const auto xi = static_cast<size_t>(i), wj = static_cast<size_t>(j),
+               yk = static_cast<size_t>(k);
     y_wanted[yk] += static_cast<double>(x[xi]) * static_cast<double>(w[wj]);
     dx_wanted[xi] += static_cast<double>(g[yk]) * static_cast<double>(w[wj]);
     dw_wanted[wj] += static_cast<double>(x[xi]) * static_cast<double>(g[yk]);
@@ -152,7 +158,8 @@ void check_both(const Case& c) {
 }  // namespace
 
 int main() {
-  const int64_t sizes[] = {0, 1, 2, 5, 8}, kernels[] = {1, 2, 3}, strides[] = {1, 2, 3}, dilations[] = {1, 2};
+  const int64_t sizes[] = {0, 1, 2, 5, 8}, kernels[] = {1, 2, 3}, strides[] = {1, 2, 3},
+                dilations[] = {1, 2};
   int turn = 0;
   for (int64_t x : sizes) {
     for (int64_t kernel : kernels) {
@@ -175,13 +182,14 @@ int main() {
       check_both({2, in, out, {5, 1, 1, 1}, {4, 1, 1, 1}, false});
     }
   }
-  for (int64_t width : {13, 14, 15, 27, 28, 29, 43}) check_both({1, 4, 6, {9, 3, 1, 1}, {width, 3, 1, 1}, true});
-  check_both({3, 16, 40, {28, 3, 1, 1}, {28, 3, 1, 1}, true});      // many parts
-  check_both({40, 5, 40, {7, 3, 1, 1}, {7, 3, 1, 1}, true});        // some images at once
+  for (int64_t width : {13, 14, 15, 27, 28, 29, 43})
+    check_both({1, 4, 6, {9, 3, 1, 1}, {width, 3, 1, 1}, true});
+  check_both({3, 16, 40, {28, 3, 1, 1}, {28, 3, 1, 1}, true});  // many parts
+  check_both({40, 5, 40, {7, 3, 1, 1}, {7, 3, 1, 1}, true});    // some images at once
   check_both({1, 3, 16, {64, 7, 2, 1}, {64, 7, 2, 1}, true});
-  check_both({1, 512, 33, {5, 3, 1, 1}, {6, 3, 1, 1}, true});       // channels a page apart
+  check_both({1, 512, 33, {5, 3, 1, 1}, {6, 3, 1, 1}, true});  // channels a page apart
   check_both({2, 512, 64, {4, 1, 1, 1}, {4, 1, 1, 1}, false});
-  check_both({6, 20, 9, {7, 1, 1, 1}, {7, 1, 1, 1}, true});         // pixels joined to long rows
+  check_both({6, 20, 9, {7, 1, 1, 1}, {7, 1, 1, 1}, true});  // pixels joined to long rows
   check_both({1, 4, 40, {30, 1, 1, 1}, {10, 1, 1, 2}, false});
   check_both({13, 3, 5, {1, 1, 1, 1}, {1, 1, 1, 1}, false});
   check_both({0, 3, 4, {5, 3, 1, 1}, {5, 3, 1, 1}, true});

@@ -1,4 +1,5 @@
-// matmul against plain loops in double: sizes around every tile, transposes, batches, empty sizes, bias, activation.
+// matmul against plain loops in double: sizes around every tile, transposes, batches, empty sizes,
+// bias, activation.
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -47,7 +48,8 @@ std::vector<int64_t> joined(std::vector<int64_t> lead, int64_t rows, int64_t col
 }
 
 /// Where item `item` of the batch `c` begins in an operand with leading axes `lead`, in products.
-int64_t batch_position(int64_t item, const std::vector<int64_t>& lead, const std::vector<int64_t>& c) {
+int64_t batch_position(int64_t item, const std::vector<int64_t>& lead,
+                       const std::vector<int64_t>& c) {
   int64_t position = 0, stride = 1;
   for (size_t axis = 0; axis < c.size(); ++axis) {
     const int64_t size = c[c.size() - 1 - axis];
@@ -71,8 +73,9 @@ void check(const Case& c) {
   std::mt19937 generator(7);
   const DType dtype = sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
   GivenBinding binding;
-  binding.in = {type_of(dtype, c.transpose_a ? joined(c.a_lead, c.k, c.m) : joined(c.a_lead, c.m, c.k)),
-                type_of(dtype, c.transpose_b ? joined(c.b_lead, c.n, c.k) : joined(c.b_lead, c.k, c.n))};
+  binding.in = {
+      type_of(dtype, c.transpose_a ? joined(c.a_lead, c.k, c.m) : joined(c.a_lead, c.m, c.k)),
+      type_of(dtype, c.transpose_b ? joined(c.b_lead, c.n, c.k) : joined(c.b_lead, c.k, c.n))};
   if (c.bias) binding.in.push_back(type_of(dtype, {c.n}));
   binding.out = {type_of(dtype, joined(c.c_lead, c.m, c.n))};
   binding.integer_values = {{"transpose_a", c.transpose_a}, {"transpose_b", c.transpose_b}};
@@ -86,7 +89,8 @@ void check(const Case& c) {
   std::vector<const void*> in = {a.data(), b.data()};
   if (c.bias) in.push_back(bias.data());
   double worst = 0;
-  for (uint64_t version : {0, 5, 5, 5, 6}) {  // the same weights again, then others of the same values
+  for (uint64_t version :
+       {0, 5, 5, 5, 6}) {  // the same weights again, then others of the same values
     const uint64_t versions[] = {0, version, 0};
     std::fill(result.begin(), result.end(), T(1e30));
     kernel.run(in, {result.data()}, versions);
@@ -100,8 +104,10 @@ void check(const Case& c) {
             sum += static_cast<double>(c.transpose_a ? pa[d * c.m + i] : pa[i * c.k + d]) *
                    static_cast<double>(c.transpose_b ? pb[j * c.k + d] : pb[d * c.n + j]);
           }
-          const double wanted = apply(c.activation, sum + (c.bias ? static_cast<double>(bias[static_cast<size_t>(j)]) : 0));
-          const double got = static_cast<double>(result[static_cast<size_t>((item * c.m + i) * c.n + j)]);
+          const double wanted = apply(
+              c.activation, sum + (c.bias ? static_cast<double>(bias[static_cast<size_t>(j)]) : 0));
+          const double got =
+              static_cast<double>(result[static_cast<size_t>((item * c.m + i) * c.n + j)]);
           const double error = std::fabs(got - wanted);
           worst = std::isnan(error) ? INFINITY : std::max(worst, error);
         }
@@ -114,8 +120,9 @@ void check(const Case& c) {
   ++cases;
   if (!(worst <= bound)) {
     ++failures;
-    std::printf("FAIL m %ld n %ld k %ld ta %d tb %d bias %d %s, %zu bytes: error %g\n", long(c.m), long(c.n),
-                long(c.k), c.transpose_a, c.transpose_b, c.bias, c.activation.c_str(), sizeof(T), worst);
+    std::printf("FAIL m %ld n %ld k %ld ta %d tb %d bias %d %s, %zu bytes: error %g\n", long(c.m),
+                long(c.n), long(c.k), c.transpose_a, c.transpose_b, c.bias, c.activation.c_str(),
+                sizeof(T), worst);
   }
 }
 
@@ -163,7 +170,8 @@ int main() {
     }
   }
   for (int flags = 0; flags < 4; ++flags) {  // many parts
-    for (auto [m, n, k] : {Sizes{255, 257, 130}, Sizes{1, 3000, 700}, Sizes{3000, 1, 700}, Sizes{33, 1000, 600}}) {
+    for (auto [m, n, k] :
+         {Sizes{255, 257, 130}, Sizes{1, 3000, 700}, Sizes{3000, 1, 700}, Sizes{33, 1000, 600}}) {
       Case c = plain(m, n, k);
       c.transpose_a = flags & 1;
       c.transpose_b = flags & 2;
@@ -174,11 +182,12 @@ int main() {
   struct Lead {
     std::vector<int64_t> a, b, c;
   };
-  for (const Lead& lead : {Lead{{3}, {3}, {3}}, Lead{{3}, {}, {3}}, Lead{{}, {3}, {3}}, Lead{{2, 1, 5}, {4, 1}, {2, 4, 5}},
-                           Lead{{0}, {0}, {0}}, Lead{{0}, {}, {0}}, Lead{{17}, {17}, {17}}, Lead{{1}, {1}, {1}}}) {
+  for (const Lead& lead : {Lead{{3}, {3}, {3}}, Lead{{3}, {}, {3}}, Lead{{}, {3}, {3}},
+                           Lead{{2, 1, 5}, {4, 1}, {2, 4, 5}}, Lead{{0}, {0}, {0}},
+                           Lead{{0}, {}, {0}}, Lead{{17}, {17}, {17}}, Lead{{1}, {1}, {1}}}) {
     for (int flags = 0; flags < 4; ++flags) {
-      for (auto [m, n, k] : {Sizes{1, 1, 1}, Sizes{4, 33, 9}, Sizes{16, 5, 20}, Sizes{1, 40, 12}, Sizes{40, 70, 60},
-                             Sizes{3, 2, 0}}) {
+      for (auto [m, n, k] : {Sizes{1, 1, 1}, Sizes{4, 33, 9}, Sizes{16, 5, 20}, Sizes{1, 40, 12},
+                             Sizes{40, 70, 60}, Sizes{3, 2, 0}}) {
         Case c = plain(m, n, k);
         c.transpose_a = flags & 1;
         c.transpose_b = flags & 2;

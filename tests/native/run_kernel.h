@@ -1,4 +1,5 @@
-// Runs one kernel by name over arrays, without a Plan: what the native tests of kernels are written on.
+// Runs one kernel by name over arrays, without a Plan: what the native tests of kernels are written
+// on.
 #pragma once
 
 #include <cstdint>
@@ -62,7 +63,8 @@ class GivenBinding : public Binding {
   }
 };
 
-/// A bound kernel with its scratch, which has exactly the size asked for, so that a sanitizer sees what lies behind.
+/// A bound kernel with its scratch, which has exactly the size asked for, so that a sanitizer sees
+/// what lies behind.
 class BoundKernel {
  public:
   BoundKernel(const char* name, GivenBinding binding) : binding_(std::move(binding)) {
@@ -73,7 +75,8 @@ class BoundKernel {
     std::memset(scratch_.get(), 0xff, bytes());  // NaN: scratch is not cleared for a kernel
   }
 
-  Status run(const std::vector<const void*>& in, const std::vector<void*>& out, const uint64_t* versions = nullptr) {
+  Status run(const std::vector<const void*>& in, const std::vector<void*>& out,
+             const uint64_t* versions = nullptr) {
     const std::vector<uint64_t> none(in.size(), 0);
     Operands operands;
     operands.in = in.data();

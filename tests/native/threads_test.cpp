@@ -1,4 +1,5 @@
-// The same bits for every number of threads: matmul and the convolutions at sizes that are cut into parts.
+// The same bits for every number of threads: matmul and the convolutions at sizes that are cut into
+// parts.
 #include <cstdio>
 
 #include "run_kernel.h"
@@ -14,7 +15,8 @@ int failures = 0;
 
 std::vector<float> values(int64_t count, int64_t step) {
   std::vector<float> v(static_cast<size_t>(count));
-  for (size_t i = 0; i < v.size(); ++i) v[i] = static_cast<float>((static_cast<int64_t>(i) * step) % 1009) / 1009 - 0.5f;
+  for (size_t i = 0; i < v.size(); ++i)
+    v[i] = static_cast<float>((static_cast<int64_t>(i) * step) % 1009) / 1009 - 0.5f;
   return v;
 }
 
@@ -45,7 +47,8 @@ void check_matmul(int64_t m, int64_t n, int64_t k) {
 
 void check_conv(int64_t batch, int64_t size, int64_t in, int64_t out) {
   GivenBinding binding;
-  const Type x = type_of(DType::kFloat32, {batch, size, size, in}), w = type_of(DType::kFloat32, {3, 3, in, out});
+  const Type x = type_of(DType::kFloat32, {batch, size, size, in}),
+             w = type_of(DType::kFloat32, {3, 3, in, out});
   const Type y = type_of(DType::kFloat32, {batch, size, size, out});
   binding.list_values = {{"strides", {1, 1}}, {"dilation", {1, 1}}};
   binding.text_values = {{"padding", "same"}};

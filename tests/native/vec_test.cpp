@@ -1,4 +1,5 @@
-// Vec<T> and Mask<T> lane by lane against scalars. Compiled once per instruction set, as kernels are.
+// Vec<T> and Mask<T> lane by lane against scalars. Compiled once per instruction set, as kernels
+// are.
 #include "cpu/vec/vec.h"
 #include "cpu/dispatch.h"
 
@@ -36,10 +37,12 @@ void test_memory() {
   for (int i = 0; i < 64; ++i) from[i] = static_cast<T>(i);
   for (int n = 0; n <= V::width; ++n) {
     const V part = V::load_partial(from + 1, n);
-    for (int i = 0; i < V::width; ++i) expect(part[i] == (i < n ? from[i + 1] : T(0)), "load_partial", n, i);
+    for (int i = 0; i < V::width; ++i)
+      expect(part[i] == (i < n ? from[i + 1] : T(0)), "load_partial", n, i);
     for (T& value : to) value = T(-1);
     V::load(from + 3).store_partial(to + 2, n);
-    for (int i = 0; i < 64; ++i) expect(to[i] == (i >= 2 && i < 2 + n ? from[i + 1] : T(-1)), "store_partial", n, i);
+    for (int i = 0; i < 64; ++i)
+      expect(to[i] == (i >= 2 && i < 2 + n ? from[i + 1] : T(-1)), "store_partial", n, i);
   }
   alignas(64) T line[16] = {};
   V(T(5)).stream(line);
@@ -96,7 +99,8 @@ void test_lanes() {
   for (int i = 0; i < width; ++i) count[i] = static_cast<T>(i);
   const V v = V::load(count);
   expect(reduce_add(v) == static_cast<T>(width * (width - 1) / 2), "reduce_add");
-  expect(reduce_max(v) == static_cast<T>(width - 1) && reduce_min(v) == T(0), "reduce_max, reduce_min");
+  expect(reduce_max(v) == static_cast<T>(width - 1) && reduce_min(v) == T(0),
+         "reduce_max, reduce_min");
   for (int i = 0; i < width; ++i) {
     expect(fma(v, v, v)[i] == count[i] * count[i] + count[i], "fma", i);
     expect(sqrt(v * v)[i] == count[i], "sqrt", i);
@@ -106,7 +110,8 @@ void test_lanes() {
   for (int i = 0; i < width; ++i) rows[i] = v + static_cast<T>(100 * i);
   transpose(rows);
   for (int i = 0; i < width; ++i) {
-    for (int k = 0; k < width; ++k) expect(rows[i][k] == static_cast<T>(100 * k + i), "transpose", i, k);
+    for (int k = 0; k < width; ++k)
+      expect(rows[i][k] == static_cast<T>(100 * k + i), "transpose", i, k);
   }
 }
 
@@ -115,9 +120,11 @@ void test_integers() {
   const Vec<I> v(I(-8));
   expect(shift_right(v, 1)[0] == I(-4), "shift_right");
   expect(shift_left(v, 1)[0] == I(-16), "shift_left");
-  expect(shift_right_logical(v, static_cast<int>(8 * sizeof(I)) - 3)[0] == I(7), "shift_right_logical");
+  expect(shift_right_logical(v, static_cast<int>(8 * sizeof(I)) - 3)[0] == I(7),
+         "shift_right_logical");
   expect(mask_bits(v < Vec<I>(I(0))) == all<I>(true), "integer <");
-  expect(bit_and(v, bit_not(v))[0] == 0 && bit_xor(v, v)[0] == 0 && bit_or(v, v)[0] == I(-8), "bit operations");
+  expect(bit_and(v, bit_not(v))[0] == 0 && bit_xor(v, v)[0] == 0 && bit_or(v, v)[0] == I(-8),
+         "bit operations");
   expect(select(v == v, v, v + v)[0] == I(-8), "integer select");
   expect(mask_bits(mask_cast<typename FloatOf<I>::type>(v == v)) == all<I>(true), "mask_cast");
 }
@@ -125,8 +132,10 @@ void test_integers() {
 template <class T>
 void test_floats() {
   const T inf = static_cast<T>(INFINITY);
-  const T values[] = {T(0), T(-0.0), T(0.5), T(-0.5), T(1.5), T(-1.5), T(2.5), T(0.3), T(-0.3), T(-0.7), T(1000.5), T(-7.9),
-                      T(123456.75), T(4194303.5), T(8388609), T(-1e30), T(0.49999997), inf, -inf};
+  const T values[] = {T(0),      T(-0.0),       T(0.5),       T(-0.5),      T(1.5),
+                      T(-1.5),   T(2.5),        T(0.3),       T(-0.3),      T(-0.7),
+                      T(1000.5), T(-7.9),       T(123456.75), T(4194303.5), T(8388609),
+                      T(-1e30),  T(0.49999997), inf,          -inf};
   const T nan = static_cast<T>(NAN);
   for (T x : values) {
     test_one(x);
@@ -153,8 +162,10 @@ int main() {
   test_memory<int64_t>();
   test_integers<int32_t>();
   test_integers<int64_t>();
-  const auto product = multiply_low_halves(Vec<int64_t>(int64_t{0x1ffffffff}), Vec<int64_t>(int64_t{0xffffffff}));
-  expect(static_cast<uint64_t>(product[0]) == uint64_t{0xffffffff} * uint64_t{0xffffffff}, "multiply_low_halves");
+  const auto product =
+      multiply_low_halves(Vec<int64_t>(int64_t{0x1ffffffff}), Vec<int64_t>(int64_t{0xffffffff}));
+  expect(static_cast<uint64_t>(product[0]) == uint64_t{0xffffffff} * uint64_t{0xffffffff},
+         "multiply_low_halves");
   std::printf("vec: %d failures\n", failures);
   return failures != 0;
 }

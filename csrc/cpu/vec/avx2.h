@@ -63,24 +63,45 @@ template <class T>
   return Vec<double>(_mm256_max_pd(a.v, b.v));
 }
 
-[[gnu::always_inline]] inline Vec<float> sqrt(Vec<float> x) { return Vec<float>(_mm256_sqrt_ps(x.v)); }
-[[gnu::always_inline]] inline Vec<double> sqrt(Vec<double> x) { return Vec<double>(_mm256_sqrt_pd(x.v)); }
+[[gnu::always_inline]] inline Vec<float> sqrt(Vec<float> x) {
+  return Vec<float>(_mm256_sqrt_ps(x.v));
+}
+[[gnu::always_inline]] inline Vec<double> sqrt(Vec<double> x) {
+  return Vec<double>(_mm256_sqrt_pd(x.v));
+}
 
 /// To the nearest integer, halves to even; down; up; towards zero. Signs of zero are kept.
-[[gnu::always_inline]] inline Vec<float> round(Vec<float> x) { return Vec<float>(_mm256_round_ps(x.v, 0x08)); }
-[[gnu::always_inline]] inline Vec<float> floor(Vec<float> x) { return Vec<float>(_mm256_round_ps(x.v, 0x09)); }
-[[gnu::always_inline]] inline Vec<float> ceil(Vec<float> x) { return Vec<float>(_mm256_round_ps(x.v, 0x0a)); }
-[[gnu::always_inline]] inline Vec<float> trunc(Vec<float> x) { return Vec<float>(_mm256_round_ps(x.v, 0x0b)); }
-[[gnu::always_inline]] inline Vec<double> round(Vec<double> x) { return Vec<double>(_mm256_round_pd(x.v, 0x08)); }
-[[gnu::always_inline]] inline Vec<double> floor(Vec<double> x) { return Vec<double>(_mm256_round_pd(x.v, 0x09)); }
-[[gnu::always_inline]] inline Vec<double> ceil(Vec<double> x) { return Vec<double>(_mm256_round_pd(x.v, 0x0a)); }
-[[gnu::always_inline]] inline Vec<double> trunc(Vec<double> x) { return Vec<double>(_mm256_round_pd(x.v, 0x0b)); }
+[[gnu::always_inline]] inline Vec<float> round(Vec<float> x) {
+  return Vec<float>(_mm256_round_ps(x.v, 0x08));
+}
+[[gnu::always_inline]] inline Vec<float> floor(Vec<float> x) {
+  return Vec<float>(_mm256_round_ps(x.v, 0x09));
+}
+[[gnu::always_inline]] inline Vec<float> ceil(Vec<float> x) {
+  return Vec<float>(_mm256_round_ps(x.v, 0x0a));
+}
+[[gnu::always_inline]] inline Vec<float> trunc(Vec<float> x) {
+  return Vec<float>(_mm256_round_ps(x.v, 0x0b));
+}
+[[gnu::always_inline]] inline Vec<double> round(Vec<double> x) {
+  return Vec<double>(_mm256_round_pd(x.v, 0x08));
+}
+[[gnu::always_inline]] inline Vec<double> floor(Vec<double> x) {
+  return Vec<double>(_mm256_round_pd(x.v, 0x09));
+}
+[[gnu::always_inline]] inline Vec<double> ceil(Vec<double> x) {
+  return Vec<double>(_mm256_round_pd(x.v, 0x0a));
+}
+[[gnu::always_inline]] inline Vec<double> trunc(Vec<double> x) {
+  return Vec<double>(_mm256_round_pd(x.v, 0x0b));
+}
 
 /// To the nearest integer, halves to even. Defined for |x| < 2^31 (float), |x| < 2^51 (double).
 [[gnu::always_inline]] inline Vec<int32_t> to_integer(Vec<float> x) {
   return Vec<int32_t>((Vec<int32_t>::Register)_mm256_cvtps_epi32(x.v));
 }
-constexpr double kIntegerShift = 6755399441055744.0;  // 1.5 * 2^52: a sum with it has the integer in its low bits
+constexpr double kIntegerShift =
+    6755399441055744.0;  // 1.5 * 2^52: a sum with it has the integer in its low bits
 [[gnu::always_inline]] inline Vec<int64_t> to_integer(Vec<double> x) {
   return bits(x + kIntegerShift) - bits(Vec<double>(kIntegerShift));
 }

@@ -1,4 +1,5 @@
-// AVX-512 (F, DQ, BW, VL): 64-byte registers, masks in registers of their own. Included by vec.h only.
+// AVX-512 (F, DQ, BW, VL): 64-byte registers, masks in registers of their own. Included by vec.h
+// only.
 #pragma once
 
 #include <immintrin.h>
@@ -19,14 +20,20 @@ struct Mask {
 
 /// The first n lanes, 0 <= n <= width.
 template <class T>
-[[gnu::always_inline]] inline Mask<T> first_lanes(int n) { return {(uint32_t{1} << n) - 1}; }
+[[gnu::always_inline]] inline Mask<T> first_lanes(int n) {
+  return {(uint32_t{1} << n) - 1};
+}
 /// Bit i is lane i.
 template <class T>
-[[gnu::always_inline]] inline uint32_t mask_bits(Mask<T> m) { return m.bits; }
+[[gnu::always_inline]] inline uint32_t mask_bits(Mask<T> m) {
+  return m.bits;
+}
 
 /// The same lanes for another type of the same width.
 template <class To, class From>
-[[gnu::always_inline]] inline Mask<To> mask_cast(Mask<From> m) { return {m.bits}; }
+[[gnu::always_inline]] inline Mask<To> mask_cast(Mask<From> m) {
+  return {m.bits};
+}
 
 template <class T>
 [[gnu::always_inline]] inline Vec<T> Vec<T>::load_partial(const T* p, int n) {
@@ -57,9 +64,11 @@ template <class T>
 [[gnu::always_inline]] inline Vec<T> select(Mask<T> m, Vec<T> a, Vec<T> b) {
   using R = typename Vec<T>::Register;
   if constexpr (sizeof(T) == 4) {
-    return Vec<T>((R)_mm512_mask_blend_epi32(static_cast<__mmask16>(m.bits), (__m512i)b.v, (__m512i)a.v));
+    return Vec<T>(
+        (R)_mm512_mask_blend_epi32(static_cast<__mmask16>(m.bits), (__m512i)b.v, (__m512i)a.v));
   } else {
-    return Vec<T>((R)_mm512_mask_blend_epi64(static_cast<__mmask8>(m.bits), (__m512i)b.v, (__m512i)a.v));
+    return Vec<T>(
+        (R)_mm512_mask_blend_epi64(static_cast<__mmask8>(m.bits), (__m512i)b.v, (__m512i)a.v));
   }
 }
 
@@ -82,17 +91,29 @@ template <int predicate>
 }
 // The low three bits of a floating predicate are the integer predicate.
 template <class T>
-[[gnu::always_inline]] inline Mask<T> operator==(Vec<T> a, Vec<T> b) { return compare<_CMP_EQ_OQ>(a, b); }
+[[gnu::always_inline]] inline Mask<T> operator==(Vec<T> a, Vec<T> b) {
+  return compare<_CMP_EQ_OQ>(a, b);
+}
 template <class T>
-[[gnu::always_inline]] inline Mask<T> operator!=(Vec<T> a, Vec<T> b) { return compare<_CMP_NEQ_UQ>(a, b); }
+[[gnu::always_inline]] inline Mask<T> operator!=(Vec<T> a, Vec<T> b) {
+  return compare<_CMP_NEQ_UQ>(a, b);
+}
 template <class T>
-[[gnu::always_inline]] inline Mask<T> operator<(Vec<T> a, Vec<T> b) { return compare<_CMP_LT_OQ>(a, b); }
+[[gnu::always_inline]] inline Mask<T> operator<(Vec<T> a, Vec<T> b) {
+  return compare<_CMP_LT_OQ>(a, b);
+}
 template <class T>
-[[gnu::always_inline]] inline Mask<T> operator<=(Vec<T> a, Vec<T> b) { return compare<_CMP_LE_OQ>(a, b); }
+[[gnu::always_inline]] inline Mask<T> operator<=(Vec<T> a, Vec<T> b) {
+  return compare<_CMP_LE_OQ>(a, b);
+}
 template <class T>
-[[gnu::always_inline]] inline Mask<T> operator>(Vec<T> a, Vec<T> b) { return compare<_CMP_LT_OQ>(b, a); }
+[[gnu::always_inline]] inline Mask<T> operator>(Vec<T> a, Vec<T> b) {
+  return compare<_CMP_LT_OQ>(b, a);
+}
 template <class T>
-[[gnu::always_inline]] inline Mask<T> operator>=(Vec<T> a, Vec<T> b) { return compare<_CMP_LE_OQ>(b, a); }
+[[gnu::always_inline]] inline Mask<T> operator>=(Vec<T> a, Vec<T> b) {
+  return compare<_CMP_LE_OQ>(b, a);
+}
 
 /// a * b + c, rounded once.
 [[gnu::always_inline]] inline Vec<float> fma(Vec<float> a, Vec<float> b, Vec<float> c) {
@@ -103,23 +124,51 @@ template <class T>
 }
 
 /// a < b ? a : b and a > b ? a : b, so b when either is NaN.
-[[gnu::always_inline]] inline Vec<float> min(Vec<float> a, Vec<float> b) { return Vec<float>(_mm512_min_ps(a.v, b.v)); }
-[[gnu::always_inline]] inline Vec<float> max(Vec<float> a, Vec<float> b) { return Vec<float>(_mm512_max_ps(a.v, b.v)); }
-[[gnu::always_inline]] inline Vec<double> min(Vec<double> a, Vec<double> b) { return Vec<double>(_mm512_min_pd(a.v, b.v)); }
-[[gnu::always_inline]] inline Vec<double> max(Vec<double> a, Vec<double> b) { return Vec<double>(_mm512_max_pd(a.v, b.v)); }
+[[gnu::always_inline]] inline Vec<float> min(Vec<float> a, Vec<float> b) {
+  return Vec<float>(_mm512_min_ps(a.v, b.v));
+}
+[[gnu::always_inline]] inline Vec<float> max(Vec<float> a, Vec<float> b) {
+  return Vec<float>(_mm512_max_ps(a.v, b.v));
+}
+[[gnu::always_inline]] inline Vec<double> min(Vec<double> a, Vec<double> b) {
+  return Vec<double>(_mm512_min_pd(a.v, b.v));
+}
+[[gnu::always_inline]] inline Vec<double> max(Vec<double> a, Vec<double> b) {
+  return Vec<double>(_mm512_max_pd(a.v, b.v));
+}
 
-[[gnu::always_inline]] inline Vec<float> sqrt(Vec<float> x) { return Vec<float>(_mm512_sqrt_ps(x.v)); }
-[[gnu::always_inline]] inline Vec<double> sqrt(Vec<double> x) { return Vec<double>(_mm512_sqrt_pd(x.v)); }
+[[gnu::always_inline]] inline Vec<float> sqrt(Vec<float> x) {
+  return Vec<float>(_mm512_sqrt_ps(x.v));
+}
+[[gnu::always_inline]] inline Vec<double> sqrt(Vec<double> x) {
+  return Vec<double>(_mm512_sqrt_pd(x.v));
+}
 
 /// To the nearest integer, halves to even; down; up; towards zero. Signs of zero are kept.
-[[gnu::always_inline]] inline Vec<float> round(Vec<float> x) { return Vec<float>(_mm512_roundscale_ps(x.v, 0x08)); }
-[[gnu::always_inline]] inline Vec<float> floor(Vec<float> x) { return Vec<float>(_mm512_roundscale_ps(x.v, 0x09)); }
-[[gnu::always_inline]] inline Vec<float> ceil(Vec<float> x) { return Vec<float>(_mm512_roundscale_ps(x.v, 0x0a)); }
-[[gnu::always_inline]] inline Vec<float> trunc(Vec<float> x) { return Vec<float>(_mm512_roundscale_ps(x.v, 0x0b)); }
-[[gnu::always_inline]] inline Vec<double> round(Vec<double> x) { return Vec<double>(_mm512_roundscale_pd(x.v, 0x08)); }
-[[gnu::always_inline]] inline Vec<double> floor(Vec<double> x) { return Vec<double>(_mm512_roundscale_pd(x.v, 0x09)); }
-[[gnu::always_inline]] inline Vec<double> ceil(Vec<double> x) { return Vec<double>(_mm512_roundscale_pd(x.v, 0x0a)); }
-[[gnu::always_inline]] inline Vec<double> trunc(Vec<double> x) { return Vec<double>(_mm512_roundscale_pd(x.v, 0x0b)); }
+[[gnu::always_inline]] inline Vec<float> round(Vec<float> x) {
+  return Vec<float>(_mm512_roundscale_ps(x.v, 0x08));
+}
+[[gnu::always_inline]] inline Vec<float> floor(Vec<float> x) {
+  return Vec<float>(_mm512_roundscale_ps(x.v, 0x09));
+}
+[[gnu::always_inline]] inline Vec<float> ceil(Vec<float> x) {
+  return Vec<float>(_mm512_roundscale_ps(x.v, 0x0a));
+}
+[[gnu::always_inline]] inline Vec<float> trunc(Vec<float> x) {
+  return Vec<float>(_mm512_roundscale_ps(x.v, 0x0b));
+}
+[[gnu::always_inline]] inline Vec<double> round(Vec<double> x) {
+  return Vec<double>(_mm512_roundscale_pd(x.v, 0x08));
+}
+[[gnu::always_inline]] inline Vec<double> floor(Vec<double> x) {
+  return Vec<double>(_mm512_roundscale_pd(x.v, 0x09));
+}
+[[gnu::always_inline]] inline Vec<double> ceil(Vec<double> x) {
+  return Vec<double>(_mm512_roundscale_pd(x.v, 0x0a));
+}
+[[gnu::always_inline]] inline Vec<double> trunc(Vec<double> x) {
+  return Vec<double>(_mm512_roundscale_pd(x.v, 0x0b));
+}
 
 /// To the nearest integer, halves to even. Defined for |x| < 2^31 (float), |x| < 2^51 (double).
 [[gnu::always_inline]] inline Vec<int32_t> to_integer(Vec<float> x) {
@@ -159,19 +208,23 @@ template <class T>
 
 /// Where lane k of the results of exchange comes from, among the lanes of a and then those of b.
 template <int width, int distance>
-constexpr int lane_for_a(int k) { return k & distance ? width + k - distance : k; }
+constexpr int lane_for_a(int k) {
+  return k & distance ? width + k - distance : k;
+}
 template <int width, int distance>
-constexpr int lane_for_b(int k) { return k & distance ? width + k : k + distance; }
+constexpr int lane_for_b(int k) {
+  return k & distance ? width + k : k + distance;
+}
 
 /// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
 template <int distance>
 [[gnu::always_inline]] inline void exchange(Vec<float>& a, Vec<float>& b) {
   constexpr auto f = lane_for_a<16, distance>;
   constexpr auto g = lane_for_b<16, distance>;
-  const __m512i for_a = _mm512_setr_epi32(f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10),
-                                          f(11), f(12), f(13), f(14), f(15));
-  const __m512i for_b = _mm512_setr_epi32(g(0), g(1), g(2), g(3), g(4), g(5), g(6), g(7), g(8), g(9), g(10),
-                                          g(11), g(12), g(13), g(14), g(15));
+  const __m512i for_a = _mm512_setr_epi32(f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8),
+                                          f(9), f(10), f(11), f(12), f(13), f(14), f(15));
+  const __m512i for_b = _mm512_setr_epi32(g(0), g(1), g(2), g(3), g(4), g(5), g(6), g(7), g(8),
+                                          g(9), g(10), g(11), g(12), g(13), g(14), g(15));
   const __m512 new_a = _mm512_permutex2var_ps(a.v, for_a, b.v);
   b.v = _mm512_permutex2var_ps(a.v, for_b, b.v);
   a.v = new_a;

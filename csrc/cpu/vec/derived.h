@@ -1,4 +1,5 @@
-// What follows from the operations of the instruction set and needs no instruction of its own. Included by vec.h only.
+// What follows from the operations of the instruction set and needs no instruction of its own.
+// Included by vec.h only.
 #pragma once
 
 namespace symk::cpu::SYMK_ISA {
@@ -18,7 +19,9 @@ template <class T>
 }
 
 template <class T>
-[[gnu::always_inline]] inline Mask<T> is_nan(Vec<T> x) { return x != x; }
+[[gnu::always_inline]] inline Mask<T> is_nan(Vec<T> x) {
+  return x != x;
+}
 
 /// NaN if a or b is NaN, unlike min and max, which then give b.
 template <class T>
@@ -30,7 +33,8 @@ template <class T>
   return select(is_nan(a), a, max(a, b));
 }
 
-/// One stage of a transpose: bit `distance` of the row number trades places with that bit of the lane number.
+/// One stage of a transpose: bit `distance` of the row number trades places with that bit of the
+/// lane number.
 template <int distance, class T>
 [[gnu::always_inline]] inline void transpose_stage(Vec<T>* rows) {
 #pragma GCC unroll 16

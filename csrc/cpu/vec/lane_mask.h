@@ -1,5 +1,5 @@
-// Masks and comparisons for sets without mask registers: a mask is a vector of all-ones or all-zeros lanes.
-// Included by portable.h and avx2.h only.
+// Masks and comparisons for sets without mask registers: a mask is a vector of all-ones or
+// all-zeros lanes. Included by portable.h and avx2.h only.
 #pragma once
 
 namespace symk::cpu::SYMK_ISA {
@@ -16,7 +16,9 @@ struct Mask {
 
 /// The same lanes for another type of the same width.
 template <class To, class From>
-[[gnu::always_inline]] inline Mask<To> mask_cast(Mask<From> m) { return {m.lanes}; }
+[[gnu::always_inline]] inline Mask<To> mask_cast(Mask<From> m) {
+  return {m.lanes};
+}
 
 /// Lane numbers 0, 1, 2, ...
 template <class I>

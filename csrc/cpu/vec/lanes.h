@@ -1,6 +1,6 @@
-// Vec<T> for T = float, double, int32_t, int64_t: a register of lanes, with the operations that every compiler
-// offers for vector types. A scalar converts to a Vec of equal lanes, so `x * 0.5f` is fine.
-// Included by vec.h only.
+// Vec<T> for T = float, double, int32_t, int64_t: a register of lanes, with the operations that
+// every compiler offers for vector types. A scalar converts to a Vec of equal lanes, so `x * 0.5f`
+// is fine. Included by vec.h only.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,7 @@
 
 namespace symk::cpu::SYMK_ISA {
 
+// clang-format off: one type per line
 /// The signed integer as wide as T.
 template <class T> struct IntegerOf;
 template <> struct IntegerOf<float> { using type = int32_t; };
@@ -22,16 +23,28 @@ template <> struct FloatOf<double> { using type = double; };
 template <> struct FloatOf<int32_t> { using type = float; };
 template <> struct FloatOf<int64_t> { using type = double; };
 
-// One line per type: a vector type that depends on a template parameter cannot be overloaded on in GCC.
+/// What T is computed in: for integers the unsigned type, whose overflow is defined: it wraps.
+template <class T> struct Wrapping { using type = T; };
+template <> struct Wrapping<int32_t> { using type = uint32_t; };
+template <> struct Wrapping<int64_t> { using type = uint64_t; };
+
+// A vector type that depends on a template parameter cannot be overloaded on in GCC.
 template <class T> struct RegisterOf;
-template <> struct RegisterOf<float> { typedef float type __attribute__((vector_size(kVectorBytes))); };
-template <> struct RegisterOf<double> { typedef double type __attribute__((vector_size(kVectorBytes))); };
-template <> struct RegisterOf<int32_t> { typedef int32_t type __attribute__((vector_size(kVectorBytes))); };
-template <> struct RegisterOf<int64_t> { typedef int64_t type __attribute__((vector_size(kVectorBytes))); };
+#define SYMK_REGISTER_OF(T) \
+  template <> struct RegisterOf<T> { typedef T type __attribute__((vector_size(kVectorBytes))); }
+SYMK_REGISTER_OF(float);
+SYMK_REGISTER_OF(double);
+SYMK_REGISTER_OF(int32_t);
+SYMK_REGISTER_OF(int64_t);
+SYMK_REGISTER_OF(uint32_t);
+SYMK_REGISTER_OF(uint64_t);
+#undef SYMK_REGISTER_OF
+// clang-format on
 
 template <class T>
 struct Vec {
   using Register = typename RegisterOf<T>::type;
+  using Wrapped = typename RegisterOf<typename Wrapping<T>::type>::type;
   using Scalar = T;
   static constexpr int width = kVectorBytes / static_cast<int>(sizeof(T));
 
@@ -52,7 +65,8 @@ struct Vec {
   }
   [[gnu::always_inline]] void store(T* p) const { __builtin_memcpy(p, &v, sizeof(Register)); }
 
-  /// The first n lanes (0 <= n <= width); the others are zero, and memory behind them is not touched.
+  /// The first n lanes (0 <= n <= width); the others are zero, and memory behind them is not
+  /// touched.
   static Vec load_partial(const T* p, int n);
   void store_partial(T* p, int n) const;
 
@@ -61,9 +75,15 @@ struct Vec {
 
   [[gnu::always_inline]] T operator[](int lane) const { return v[lane]; }
 
-  [[gnu::always_inline]] friend Vec operator+(Vec a, Vec b) { return Vec(a.v + b.v); }
-  [[gnu::always_inline]] friend Vec operator-(Vec a, Vec b) { return Vec(a.v - b.v); }
-  [[gnu::always_inline]] friend Vec operator*(Vec a, Vec b) { return Vec(a.v * b.v); }
+  [[gnu::always_inline]] friend Vec operator+(Vec a, Vec b) {
+    return Vec((Register)((Wrapped)a.v + (Wrapped)b.v));
+  }
+  [[gnu::always_inline]] friend Vec operator-(Vec a, Vec b) {
+    return Vec((Register)((Wrapped)a.v - (Wrapped)b.v));
+  }
+  [[gnu::always_inline]] friend Vec operator*(Vec a, Vec b) {
+    return Vec((Register)((Wrapped)a.v * (Wrapped)b.v));
+  }
   [[gnu::always_inline]] friend Vec operator/(Vec a, Vec b) { return Vec(a.v / b.v); }
   [[gnu::always_inline]] friend Vec operator-(Vec a) { return Vec(-a.v); }
   [[gnu::always_inline]] friend Vec& operator+=(Vec& a, Vec b) { return a = a + b; }
@@ -92,18 +112,30 @@ template <class T>
 
 // Integer lanes: bit operations and shifts by one count for all lanes.
 template <class T>
-[[gnu::always_inline]] inline Vec<T> bit_and(Vec<T> a, Vec<T> b) { return Vec<T>(a.v & b.v); }
+[[gnu::always_inline]] inline Vec<T> bit_and(Vec<T> a, Vec<T> b) {
+  return Vec<T>(a.v & b.v);
+}
 template <class T>
-[[gnu::always_inline]] inline Vec<T> bit_or(Vec<T> a, Vec<T> b) { return Vec<T>(a.v | b.v); }
+[[gnu::always_inline]] inline Vec<T> bit_or(Vec<T> a, Vec<T> b) {
+  return Vec<T>(a.v | b.v);
+}
 template <class T>
-[[gnu::always_inline]] inline Vec<T> bit_xor(Vec<T> a, Vec<T> b) { return Vec<T>(a.v ^ b.v); }
+[[gnu::always_inline]] inline Vec<T> bit_xor(Vec<T> a, Vec<T> b) {
+  return Vec<T>(a.v ^ b.v);
+}
 template <class T>
-[[gnu::always_inline]] inline Vec<T> bit_not(Vec<T> a) { return Vec<T>(~a.v); }
+[[gnu::always_inline]] inline Vec<T> bit_not(Vec<T> a) {
+  return Vec<T>(~a.v);
+}
 template <class T>
-[[gnu::always_inline]] inline Vec<T> shift_left(Vec<T> a, int count) { return Vec<T>(a.v << count); }
+[[gnu::always_inline]] inline Vec<T> shift_left(Vec<T> a, int count) {
+  return Vec<T>(a.v << count);
+}
 /// Copies of the sign bit come in from the left.
 template <class T>
-[[gnu::always_inline]] inline Vec<T> shift_right(Vec<T> a, int count) { return Vec<T>(a.v >> count); }
+[[gnu::always_inline]] inline Vec<T> shift_right(Vec<T> a, int count) {
+  return Vec<T>(a.v >> count);
+}
 /// Zeros come in from the left.
 [[gnu::always_inline]] inline Vec<int32_t> shift_right_logical(Vec<int32_t> a, int count) {
   typedef uint32_t Unsigned __attribute__((vector_size(kVectorBytes)));

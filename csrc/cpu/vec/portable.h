@@ -1,5 +1,5 @@
-// The set that every machine has: 16-byte vectors by compiler extension, plain loops for the rest. No intrinsics.
-// Included by vec.h only.
+// The set that every machine has: 16-byte vectors by compiler extension, plain loops for the rest.
+// No intrinsics. Included by vec.h only.
 #pragma once
 
 #include "cpu/vec/lane_mask.h"
@@ -25,18 +25,26 @@ template <class T>
   for (int i = 0; i < n; ++i) p[i] = v[i];
 }
 template <class T>
-[[gnu::always_inline]] inline void Vec<T>::stream(T* p) const { store(p); }
+[[gnu::always_inline]] inline void Vec<T>::stream(T* p) const {
+  store(p);
+}
 [[gnu::always_inline]] inline void stream_fence() {}
 
 /// a * b + c; whether the product is rounded first is up to the machine.
 template <class T>
-[[gnu::always_inline]] inline Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) { return a * b + c; }
+[[gnu::always_inline]] inline Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
+  return a * b + c;
+}
 
 /// a < b ? a : b and a > b ? a : b, so b when either is NaN.
 template <class T>
-[[gnu::always_inline]] inline Vec<T> min(Vec<T> a, Vec<T> b) { return select(a < b, a, b); }
+[[gnu::always_inline]] inline Vec<T> min(Vec<T> a, Vec<T> b) {
+  return select(a < b, a, b);
+}
 template <class T>
-[[gnu::always_inline]] inline Vec<T> max(Vec<T> a, Vec<T> b) { return select(a > b, a, b); }
+[[gnu::always_inline]] inline Vec<T> max(Vec<T> a, Vec<T> b) {
+  return select(a > b, a, b);
+}
 
 [[gnu::always_inline]] inline Vec<float> sqrt(Vec<float> x) {
   for (int i = 0; i < Vec<float>::width; ++i) x.v[i] = __builtin_sqrtf(x.v[i]);
@@ -47,11 +55,16 @@ template <class T>
   return x;
 }
 
-/// Adding 2^(mantissa bits) * 1.5 leaves an integer in the low bits; the sum must not be simplified away.
-template <class T> constexpr T kIntegerShift = T(12582912);                   // 1.5 * 2^23
-template <> constexpr double kIntegerShift<double> = 6755399441055744.0;      // 1.5 * 2^52
-template <class T> constexpr T kAllIntegers = T(8388608);                     // 2^23: no fraction from here on
-template <> constexpr double kAllIntegers<double> = 4503599627370496.0;       // 2^52
+/// Adding 2^(mantissa bits) * 1.5 leaves an integer in the low bits; the sum must not be simplified
+/// away.
+template <class T>
+constexpr T kIntegerShift = T(12582912);  // 1.5 * 2^23
+template <>
+constexpr double kIntegerShift<double> = 6755399441055744.0;  // 1.5 * 2^52
+template <class T>
+constexpr T kAllIntegers = T(8388608);  // 2^23: no fraction from here on
+template <>
+constexpr double kAllIntegers<double> = 4503599627370496.0;  // 2^52
 
 template <class T>
 [[gnu::always_inline]] inline Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> s) {
@@ -64,7 +77,7 @@ template <class T>
 template <class T>
 [[gnu::always_inline]] inline Vec<T> round(Vec<T> x) {
   const Vec<T> size = with_sign_of(x, Vec<T>(T(1)));
-  const Vec<T> nearest = (size + kAllIntegers<T>) - kAllIntegers<T>;
+  const Vec<T> nearest = (size + kAllIntegers<T>)-kAllIntegers<T>;
   return select(size < Vec<T>(kAllIntegers<T>), with_sign_of(nearest, x), x);
 }
 template <class T>
@@ -106,7 +119,9 @@ template <class I>
 }
 
 /// Over all lanes, by halves: lane i with lane i + width/2, and so on.
-[[gnu::always_inline]] inline float reduce_add(Vec<float> x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+[[gnu::always_inline]] inline float reduce_add(Vec<float> x) {
+  return (x[0] + x[2]) + (x[1] + x[3]);
+}
 [[gnu::always_inline]] inline double reduce_add(Vec<double> x) { return x[0] + x[1]; }
 template <class T>
 [[gnu::always_inline]] inline T reduce_max(Vec<T> x) {

@@ -1,7 +1,8 @@
-// One vector type per instruction set. A kernel file is compiled once per set with -DSYMK_ISA=portable|avx2|avx512
-// and lives in namespace symk::cpu::SYMK_ISA; it includes this file and says no word about the set.
-// lanes.h holds what is written once for all sets, <set>.h the rest. Everything here is in the namespace of the
-// set, so no inline function is shared between files compiled with different flags.
+// One vector type per instruction set. A kernel file is compiled once per set with
+// -DSYMK_ISA=portable|avx2|avx512 and lives in namespace symk::cpu::SYMK_ISA; it includes this file
+// and says no word about the set. lanes.h holds what is written once for all sets, <set>.h the
+// rest. Everything here is in the namespace of the set, so no inline function is shared between
+// files compiled with different flags.
 #pragma once
 
 #ifndef SYMK_ISA
@@ -23,9 +24,11 @@ constexpr int kVectorRegisters = 32;
 }  // namespace avx512
 }  // namespace symk::cpu
 
+// clang-format off: spaces between the tokens would become part of the name
 #define SYMK_QUOTE_TOKENS(text) #text
 #define SYMK_QUOTE(text) SYMK_QUOTE_TOKENS(text)
 #define SYMK_VEC_HEADER(isa) SYMK_QUOTE(cpu/vec/isa.h)
+// clang-format on
 
 #include "cpu/vec/lanes.h"
 #include SYMK_VEC_HEADER(SYMK_ISA)
