@@ -1,4 +1,5 @@
-// A number as the bits of an element of a dtype, for the constants of bindings. For *_step.cpp files.
+// A number as the bits of an element of a dtype, for the constants of bindings. For *_step.cpp
+// files.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// float16 as the host writes it where only a constant is wanted (the fill value of pad). For *_step.cpp files.
+// float16 as the host writes it where only a constant is wanted (the fill value of pad). For
+// *_step.cpp files.
 #pragma once
 
 #include <cmath>
@@ -12,7 +13,8 @@ inline uint16_t half_bits(double value) {
   const double magnitude = std::fabs(value);
   if (magnitude == 0) return sign;
   if (std::isnan(value)) return sign | 0x7e00;
-  if (magnitude >= 65520.0) return sign | 0x7c00;  // halfway from the largest half to the next power
+  if (magnitude >= 65520.0)
+    return sign | 0x7c00;  // halfway from the largest half to the next power
   int exponent = 0;
   std::frexp(magnitude, &exponent);
   const int scale = exponent - 11 > -24 ? exponent - 11 : -24;  // 2^scale is the last place

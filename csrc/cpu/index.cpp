@@ -1,4 +1,5 @@
-// The loops of gather, scatter_add and one_hot. Row numbers were checked by `read` before any other loop sees them.
+// The loops of gather, scatter_add and one_hot. Row numbers were checked by `read` before any other
+// loop sees them.
 #include "cpu/index.h"
 
 #include <cstring>
@@ -63,8 +64,10 @@ void gather(const IndexPlan& plan, const void* x, const int64_t* rows, int64_t f
 /// Integers wrap.
 template <class T>
 [[gnu::always_inline]] inline T plus(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) return a + b;
-  else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  if constexpr (std::is_floating_point_v<T>)
+    return a + b;
+  else
+    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
 
 template <class T>

@@ -1,4 +1,5 @@
-// Rows by number: gather, scatter_add, one_hot. Indices of any integer dtype are first read into int64, and checked.
+// Rows by number: gather, scatter_add, one_hot. Indices of any integer dtype are first read into
+// int64, and checked.
 #pragma once
 
 #include "cpu/isa.h"
@@ -6,7 +7,8 @@
 
 namespace symk::cpu {
 
-/// Rows of an array (outer, limit, row) are addressed by `count` indices: the other array is (outer, count, row).
+/// Rows of an array (outer, limit, row) are addressed by `count` indices: the other array is
+/// (outer, count, row).
 struct IndexPlan {
   int64_t outer = 1, limit = 0, count = 0;
   int64_t row = 1;  // items of one row
@@ -14,29 +16,35 @@ struct IndexPlan {
 };
 
 struct IndexKernels {
-  /// Writes indices first..last-1 to the same places of `rows`; negative ones count from the end. Returns the position
-  /// of the first that is outside [-limit, limit), or -1.
+  /// Writes indices first..last-1 to the same places of `rows`; negative ones count from the end.
+  /// Returns the position of the first that is outside [-limit, limit), or -1.
   using Read = int64_t (*)(const void* indices, int64_t first, int64_t last, int64_t limit,
                            int64_t* rows);
   /// Rows first..last-1 of the (outer * count) rows of y.
   using Gather = void (*)(const IndexPlan& plan, const void* x, const int64_t* rows, int64_t first,
                           int64_t last, void* y);
-  /// Rows first..last-1 of outer position `outer` of y: zeros, and the rows of g that belong there, in their order.
+  /// Rows first..last-1 of outer position `outer` of y: zeros, and the rows of g that belong there,
+  /// in their order.
   using ScatterAdd = void (*)(const IndexPlan& plan, const void* g, const int64_t* rows,
                               int64_t outer, int64_t first, int64_t last, void* y);
-  /// Rows first..last-1 of y, each of `depth` items: `one` at the place that the index names, else zero.
+  /// Rows first..last-1 of y, each of `depth` items: `one` at the place that the index names, else
+  /// zero.
   using OneHot = void (*)(const void* indices, int64_t depth, int64_t first, int64_t last,
                           uint64_t one, void* y);
 
-  Read read[kDTypeCount];              // null unless an integer dtype
+  Read read[kDTypeCount];  // null unless an integer dtype
   Gather gather;
   ScatterAdd scatter_add[kDTypeCount];  // null for float16 and bool
   OneHot one_hot[kDTypeCount][4];       // by dtype of the indices and log2 of the item size of y
 
-  template <Isa isa> static const IndexKernels& of();
+  template <Isa isa>
+  static const IndexKernels& of();
 };
-template <> const IndexKernels& IndexKernels::of<Isa::portable>();
-template <> const IndexKernels& IndexKernels::of<Isa::avx2>();
-template <> const IndexKernels& IndexKernels::of<Isa::avx512>();
+template <>
+const IndexKernels& IndexKernels::of<Isa::portable>();
+template <>
+const IndexKernels& IndexKernels::of<Isa::avx2>();
+template <>
+const IndexKernels& IndexKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

@@ -13,7 +13,8 @@ namespace {
 
 constexpr int64_t kIndicesPerPart = 32 * 1024;
 
-/// `addressed` is the array with the axis that indices number, `taken` the one with the axes of the indices there.
+/// `addressed` is the array with the axis that indices number, `taken` the one with the axes of the
+/// indices there.
 IndexPlan plan_rows(const Binding& binding, const char* kernel, const Type& addressed,
                     const Type& indices, const Type& taken) {
   const int axis = axis_inside(binding, addressed, kernel);
@@ -49,10 +50,8 @@ int64_t index_at(DType dtype, const void* indices, int64_t i) {
 class IndexReader {
  public:
   IndexReader(const char* name, const Type& indices, int64_t limit)
-      : read_(kernels<IndexKernels>().read[static_cast<int>(indices.dtype)]),
-        dtype_(indices.dtype),
-        count_(indices.count()),
-        limit_(limit) {
+      : read_(kernels<IndexKernels>().read[static_cast<int>(indices.dtype)]), dtype_(indices.dtype),
+        count_(indices.count()), limit_(limit) {
     if (read_ == nullptr) throw no_dtype(name, indices.dtype);
   }
 
@@ -116,13 +115,14 @@ std::unique_ptr<Step> bind_scatter_add(Binding& binding) {
     int64_t* rows = static_cast<int64_t*>(operands.scratch);
     const Status status = reader.read(operands.in[1], rows, pool);
     if (status.code != Status::kOk || ranges == 0) return status;
-    run_parts(pool, plan.outer * ranges, units_per_part(bytes / ranges), [&](int64_t part, int64_t end) {
-      for (; part < end; ++part) {
-        const int64_t first = std::min(plan.limit, part % ranges * per_range);
-        const int64_t last = std::min(plan.limit, first + per_range);
-        scatter_add(plan, operands.in[0], rows, part / ranges, first, last, operands.out[0]);
-      }
-    });
+    run_parts(
+        pool, plan.outer * ranges, units_per_part(bytes / ranges), [&](int64_t part, int64_t end) {
+          for (; part < end; ++part) {
+            const int64_t first = std::min(plan.limit, part % ranges * per_range);
+            const int64_t last = std::min(plan.limit, first + per_range);
+            scatter_add(plan, operands.in[0], rows, part / ranges, first, last, operands.out[0]);
+          }
+        });
     return Status();
   });
 }

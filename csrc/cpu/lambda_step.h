@@ -34,8 +34,8 @@ std::unique_ptr<Step> make_step(F f) {
 
 inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/// Bytes that one part of memory-bound work moves: large beside the cost of a hand-over to a thread (some
-/// microseconds), small beside the second-level cache.
+/// Bytes that one part of memory-bound work moves: large beside the cost of a hand-over to a thread
+/// (some microseconds), small beside the second-level cache.
 constexpr int64_t kPartBytes = 128 * 1024;
 
 /// How many units of `unit_bytes` one part takes.
@@ -51,9 +51,8 @@ void run_parts(ThreadPool& pool, int64_t units, int64_t per_part, F&& f) {
     if (units > 0) f(int64_t{0}, units);
     return;
   }
-  pool.parallel(parts, [&](int64_t part) {
-    f(part * per_part, std::min(units, (part + 1) * per_part));
-  });
+  pool.parallel(parts,
+                [&](int64_t part) { f(part * per_part, std::min(units, (part + 1) * per_part)); });
 }
 
 }  // namespace symk::cpu

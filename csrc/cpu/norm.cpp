@@ -1,5 +1,6 @@
-// The four passes of batch normalisation and its gradient. Sums run in lanes of the element type over few lines and in
-// double between them; their terms are shifted, so that a mean far from zero costs no accuracy.
+// The four passes of batch normalisation and its gradient. Sums run in lanes of the element type
+// over few lines and in double between them; their terms are shifted, so that a mean far from zero
+// costs no accuracy.
 #include "cpu/norm.h"
 
 #include "cpu/vec/vec.h"
@@ -7,9 +8,9 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-constexpr int64_t kBlock = 1024;    // columns whose accumulators stay in the first-level cache
-constexpr int kLines = 4;           // lines that one load of the accumulators serves
-constexpr int kGroups = 8;          // groups of lines between two foldings into double
+constexpr int64_t kBlock = 1024;  // columns whose accumulators stay in the first-level cache
+constexpr int kLines = 4;         // lines that one load of the accumulators serves
+constexpr int kGroups = 8;        // groups of lines between two foldings into double
 
 /// Two running sums for each of up to kBlock columns.
 template <class T>
@@ -59,7 +60,8 @@ struct GradTerms {
   }
 };
 
-/// Adds `lines` (at most kLines) of `width` columns that begin at `start`, `stride` apart; column j has values `column + j`.
+/// Adds `lines` (at most kLines) of `width` columns that begin at `start`, `stride` apart; column j
+/// has values `column + j`.
 template <int lines, class T, class Terms>
 [[gnu::always_inline]] inline void add_lines(const Terms& terms, int64_t start, int64_t stride,
                                              int64_t column, int64_t width, Sums<T>& sums) {
@@ -157,9 +159,9 @@ void normalise(const NormPlan& plan, const void* x_data, const void* mean_data,
 }
 
 template <class T>
-void grad_input(const NormPlan& plan, const void* x_data, const void* g_data,
-                const void* mean_data, const void* scale_data, const void* slope_data,
-                const void* offset_data, int64_t first, int64_t last, void* dx_data) {
+void grad_input(const NormPlan& plan, const void* x_data, const void* g_data, const void* mean_data,
+                const void* scale_data, const void* slope_data, const void* offset_data,
+                int64_t first, int64_t last, void* dx_data) {
   const T* mean = static_cast<const T*>(mean_data);
   const T* scale = static_cast<const T*>(scale_data);
   const T* slope = static_cast<const T*>(slope_data);

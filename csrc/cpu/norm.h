@@ -1,5 +1,5 @@
-// Batch normalisation over arrays (rows, channels). Values of a channel repeat along a line of several whole rows, so
-// that the loops are long however few the channels are.
+// Batch normalisation over arrays (rows, channels). Values of a channel repeat along a line of
+// several whole rows, so that the loops are long however few the channels are.
 #pragma once
 
 #include "cpu/isa.h"
@@ -7,14 +7,15 @@
 
 namespace symk::cpu {
 
-/// A line is `repeats` rows side by side; vectors of per-channel values have `repeats * channels` items.
+/// A line is `repeats` rows side by side; vectors of per-channel values have `repeats * channels`
+/// items.
 struct NormPlan {
   int64_t rows = 0, channels = 0;
   int64_t repeats = 1;
 };
 
-/// All functions work on rows first..last-1. `sums` receives two doubles per channel: first all of the one, then all of
-/// the other sum.
+/// All functions work on rows first..last-1. `sums` receives two doubles per channel: first all of
+/// the one, then all of the other sum.
 struct NormKernels {
   /// Sums of x - shift and of its square.
   using Moments = void (*)(const NormPlan& plan, const void* x, const void* shift, int64_t first,
@@ -36,10 +37,14 @@ struct NormKernels {
   GradSums grad_sums[2];
   GradInput grad_input[2];
 
-  template <Isa isa> static const NormKernels& of();
+  template <Isa isa>
+  static const NormKernels& of();
 };
-template <> const NormKernels& NormKernels::of<Isa::portable>();
-template <> const NormKernels& NormKernels::of<Isa::avx2>();
-template <> const NormKernels& NormKernels::of<Isa::avx512>();
+template <>
+const NormKernels& NormKernels::of<Isa::portable>();
+template <>
+const NormKernels& NormKernels::of<Isa::avx2>();
+template <>
+const NormKernels& NormKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

@@ -1,5 +1,6 @@
-// Binds batch_norm and batch_norm_grad: sums over parts of rows, combined in order; then one pass that writes the result.
-// Over no rows, mean and variance are NaN (NumPy's mean of nothing) and the gradients of gamma and beta are zero.
+// Binds batch_norm and batch_norm_grad: sums over parts of rows, combined in order; then one pass
+// that writes the result. Over no rows, mean and variance are NaN (NumPy's mean of nothing) and the
+// gradients of gamma and beta are zero.
 #include "cpu/norm.h"
 
 #include <cmath>
@@ -11,15 +12,16 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kPartItems = 64 * 1024;   // elements of one part
-constexpr int64_t kLineItems = 1024;        // least length of a line, where the rows allow it
+constexpr int64_t kPartItems = 64 * 1024;  // elements of one part
+constexpr int64_t kLineItems = 1024;       // least length of a line, where the rows allow it
 
-/// What both directions share: shapes, partition, and the layout of scratch: the sums of all parts, then vectors of
-/// per-channel values, each repeated over a line.
+/// What both directions share: shapes, partition, and the layout of scratch: the sums of all parts,
+/// then vectors of per-channel values, each repeated over a line.
 class NormStep : public Step {
  protected:
   /// `like_x` are the operands with x's shape; all others have one element per channel.
-  NormStep(Binding& binding, const char* name, int vectors, const std::vector<const Type*>& like_x) {
+  NormStep(Binding& binding, const char* name, int vectors,
+           const std::vector<const Type*>& like_x) {
     const Type& x = *like_x[0];
     place_ = float_place(name, x.dtype);
     item_ = item_bytes(x.dtype);
@@ -31,7 +33,8 @@ class NormStep : public Step {
     for (int axis = 0; axis + 1 < x.rank; ++axis) plan_.rows *= x.shape[axis];
     const int64_t least = std::max<int64_t>(1, plan_.channels);
     plan_.repeats = std::max<int64_t>(1, std::min(plan_.rows, kLineItems / least));
-    rows_per_part_ = ceil_div(std::max<int64_t>(1, kPartItems / least), plan_.repeats) * plan_.repeats;
+    rows_per_part_ =
+        ceil_div(std::max<int64_t>(1, kPartItems / least), plan_.repeats) * plan_.repeats;
     parts_ = ceil_div(plan_.rows, rows_per_part_);
     epsilon_ = binding.real("epsilon");
     binding.need_scratch(vector_start() + vectors * vector_bytes());
@@ -57,7 +60,8 @@ class NormStep : public Step {
     return static_cast<char*>(operands.scratch) + vector_start() + number * vector_bytes();
   }
 
-  /// Calls f(first, last, sums) for each part, then adds the sums of all parts in order. Returns the totals.
+  /// Calls f(first, last, sums) for each part, then adds the sums of all parts in order. Returns
+  /// the totals.
   template <class F>
   const double* sum_parts(const Operands& operands, ThreadPool& pool, F&& f) const {
     double* sums = static_cast<double*>(operands.scratch);
@@ -100,10 +104,9 @@ class BatchNorm : public NormStep {
     const void* x = operands.in[0];
     T* shift = static_cast<T*>(vector(operands, 0));
     choose_shift(static_cast<const T*>(x), shift);
-    const double* sums =
-        sum_parts(operands, pool, [&](int64_t first, int64_t last, double* part) {
-          table.moments[place_](plan_, x, shift, first, last, part);
-        });
+    const double* sums = sum_parts(operands, pool, [&](int64_t first, int64_t last, double* part) {
+      table.moments[place_](plan_, x, shift, first, last, part);
+    });
     T* scale = static_cast<T*>(vector(operands, 1));
     T* beta = static_cast<T*>(vector(operands, 2));
     finish(operands, sums, shift, scale, beta);
@@ -160,10 +163,9 @@ class BatchNormGrad : public NormStep {
     T* mean = static_cast<T*>(vector(operands, 0));
     std::copy_n(static_cast<const T*>(operands.in[2]), plan_.channels, mean);
     repeat(mean);
-    const double* sums =
-        sum_parts(operands, pool, [&](int64_t first, int64_t last, double* part) {
-          table.grad_sums[place_](plan_, x, g, mean, first, last, part);
-        });
+    const double* sums = sum_parts(operands, pool, [&](int64_t first, int64_t last, double* part) {
+      table.grad_sums[place_](plan_, x, g, mean, first, last, part);
+    });
     T* scale = static_cast<T*>(vector(operands, 1));
     T* slope = static_cast<T*>(vector(operands, 2));
     T* offset = static_cast<T*>(vector(operands, 3));

@@ -1,5 +1,5 @@
-// Pooling, vectors over channels. The place of a maximum is not stored: the gradient finds it again from x and y, as the
-// first element of the window, in row-major order, that equals y or is NaN.
+// Pooling, vectors over channels. The place of a maximum is not stored: the gradient finds it again
+// from x and y, as the first element of the window, in row-major order, that equals y or is NaN.
 #include "cpu/pool.h"
 
 #include <cstring>
@@ -26,15 +26,6 @@ struct Range {
   return clip(column * plan.stride_width - plan.pad_left, plan.window_width, plan.width);
 }
 
-/// Where results touch i: the first and last window along one axis that contain it.
-[[gnu::always_inline]] inline Range windows_of(int64_t i, int64_t window, int64_t stride,
-                                               int64_t pad, int64_t results) {
-  const int64_t beyond = i + pad - window + 1;
-  const int64_t first = beyond <= 0 ? 0 : (beyond + stride - 1) / stride;
-  const int64_t last = (i + pad) / stride + 1;
-  return {first, last < results ? last : results};
-}
-
 /// Rows of dx that belong to results first..last-1.
 Range owned_rows(const PoolPlan& plan, int64_t first, int64_t last) {
   const int64_t start = first * plan.stride_height - plan.pad_top;
@@ -42,6 +33,15 @@ Range owned_rows(const PoolPlan& plan, int64_t first, int64_t last) {
   const bool whole = last == plan.out_height;
   return {first == 0 || start < 0 ? 0 : (start < plan.height ? start : plan.height),
           whole || end > plan.height ? plan.height : (end < 0 ? 0 : end)};
+}
+
+/// The rows of the result whose windows reach into the rows `owned`, of whichever part.
+Range results_reaching(const PoolPlan& plan, Range owned) {
+  if (owned.last <= owned.first) return {0, 0};
+  const int64_t beyond = owned.first + plan.pad_top - plan.window_height + 1;
+  const int64_t first = beyond <= 0 ? 0 : (beyond + plan.stride_height - 1) / plan.stride_height;
+  const int64_t end = (owned.last - 1 + plan.pad_top) / plan.stride_height + 1;
+  return {first, end < plan.out_height ? end : plan.out_height};
 }
 
 /// Some vectors of channels that are walked together; `lanes` of each are in use.
@@ -56,8 +56,10 @@ struct Block {
   }
   [[gnu::always_inline]] void store(Vec<T> v, T* p, int k) const {
     p += k * Vec<T>::width;
-    if (lanes == Vec<T>::width) v.store(p);
-    else v.store_partial(p, lanes);
+    if (lanes == Vec<T>::width)
+      v.store(p);
+    else
+      v.store_partial(p, lanes);
   }
 };
 
@@ -86,7 +88,8 @@ template <class T, class B, class Combine>
   }
 }
 
-/// Calls f(row, column, rows, columns) for results of rows first..last-1 and the windows that make them.
+/// Calls f(row, column, rows, columns) for results of rows first..last-1 and the windows that make
+/// them.
 template <class F>
 [[gnu::always_inline]] inline void for_results(const PoolPlan& plan, int64_t first, int64_t last,
                                                F&& f) {
@@ -141,8 +144,8 @@ void average_pool(const PoolPlan& plan, const void* data, int64_t image, int64_t
   });
 }
 
-/// Walks the window of one result in row-major order; f(row, offset, k, mask) gets the lanes of vector k of the block
-/// whose maximum is at `offset`. `y` points to the maxima.
+/// Walks the window of one result in row-major order; f(row, offset, k, mask) gets the lanes of
+/// vector k of the block whose maximum is at `offset`. `y` points to the maxima.
 template <class T, class B, class F>
 [[gnu::always_inline]] inline void find_maximum(const PoolPlan& plan, const T* x, const T* y,
                                                 Range rows, Range columns, B block, F&& f) {
@@ -219,27 +222,22 @@ void max_pool_grad(const PoolPlan& plan, const void* x_data, const void* y_data,
     return;
   }
   clear(plan, owned, dx);
-  if (owned.last <= owned.first) return;
-  // All windows that reach into the rows owned, of whichever part.
-  const Range reach = {windows_of(owned.first, plan.window_height, plan.stride_height,
-                                  plan.pad_top, plan.out_height).first,
-                       windows_of(owned.last - 1, plan.window_height, plan.stride_height,
-                                  plan.pad_top, plan.out_height).last};
+  const Range reach = results_reaching(plan, owned);
   for_results(plan, reach.first, reach.last,
               [&](int64_t row, int64_t column, Range rows, Range columns) {
-    const int64_t place = (row * plan.out_width + column) * plan.channels;
-    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
-      Vec<T> slopes[block.count];
-      for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
-      find_maximum(plan, x + c, y + place + c, rows, columns, block,
-                   [&](int64_t i, int64_t offset, int k, Mask<T> here) {
-                     if (i < owned.first || i >= owned.last) return;
-                     T* to = dx + c + offset;
-                     const Vec<T> slope = select(here, slopes[k], Vec<T>::zero());
-                     block.store(block.load(to, k) + slope, to, k);
-                   });
-    });
-  });
+                const int64_t place = (row * plan.out_width + column) * plan.channels;
+                for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+                  Vec<T> slopes[block.count];
+                  for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
+                  find_maximum(plan, x + c, y + place + c, rows, columns, block,
+                               [&](int64_t i, int64_t offset, int k, Mask<T> here) {
+                                 if (i < owned.first || i >= owned.last) return;
+                                 T* to = dx + c + offset;
+                                 const Vec<T> slope = select(here, slopes[k], Vec<T>::zero());
+                                 block.store(block.load(to, k) + slope, to, k);
+                               });
+                });
+              });
 }
 
 template <class T>
@@ -266,55 +264,37 @@ void max_pool_pick(const PoolPlan& plan, const void* x_data, const void* y_data,
 }
 
 template <class T>
-void average_tiles_grad(const PoolPlan& plan, const T* g, int64_t first, int64_t last, T* dx) {
-  const int64_t pixel = plan.channels, line = plan.width * pixel;
-  clear_rest(plan, owned_rows(plan, first, last), dx);
-  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
-    const T* from = g + (row * plan.out_width + column) * pixel;
-    const Vec<T> count(size_of_window<T>(rows, columns));
-    for_channels<T>(pixel, [&](int64_t c, auto block) {
-      Vec<T> shares[block.count];
-      for (int k = 0; k < block.count; ++k) shares[k] = block.load(from + c, k) / count;
-      for (int64_t i = rows.first; i < rows.last; ++i) {
-        for (int64_t j = columns.first; j < columns.last; ++j) {
-          T* to = dx + i * line + j * pixel + c;
-          for (int k = 0; k < block.count; ++k) block.store(shares[k], to, k);
-        }
-      }
-    });
-  });
-}
-
-template <class T>
 void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t image, int64_t first,
                        int64_t last, void* result) {
-  const T* g = static_cast<const T*>(g_data) +
-               image * plan.out_height * plan.out_width * plan.channels;
-  T* dx = static_cast<T*>(result) + image * plan.height * plan.width * plan.channels;
-  if (windows_tile(plan)) return average_tiles_grad(plan, g, first, last, dx);
+  const int64_t pixel = plan.channels, line = plan.width * pixel;
+  const T* g = static_cast<const T*>(g_data) + image * plan.out_height * plan.out_width * pixel;
+  T* dx = static_cast<T*>(result) + image * plan.height * line;
   const Range owned = owned_rows(plan, first, last);
-  for (int64_t i = owned.first; i < owned.last; ++i) {
-    const Range rows = windows_of(i, plan.window_height, plan.stride_height, plan.pad_top,
-                                  plan.out_height);
-    for (int64_t j = 0; j < plan.width; ++j) {
-      const Range columns = windows_of(j, plan.window_width, plan.stride_width, plan.pad_left,
-                                       plan.out_width);
-      T* to = dx + (i * plan.width + j) * plan.channels;
-      for_channels<T>(plan.channels, [&](int64_t c, auto block) {
-        Vec<T> sums[block.count];
-        for (Vec<T>& sum : sums) sum = Vec<T>::zero();
-        for (int64_t row = rows.first; row < rows.last; ++row) {
-          for (int64_t column = columns.first; column < columns.last; ++column) {
-            const T* from = g + (row * plan.out_width + column) * plan.channels + c;
-            const Vec<T> count(size_of_window<T>(window_rows(plan, row),
-                                                 window_columns(plan, column)));
-            for (int k = 0; k < block.count; ++k) sums[k] += block.load(from, k) / count;
-          }
-        }
-        for (int k = 0; k < block.count; ++k) block.store(sums[k], to + c, k);
-      });
-    }
-  }
+  const bool tiles = windows_tile(plan);
+  if (tiles)
+    clear_rest(plan, owned, dx);
+  else
+    clear(plan, owned, dx);
+  const Range reach = tiles ? Range{first, last} : results_reaching(plan, owned);
+  for_results(plan, reach.first, reach.last,
+              [&](int64_t row, int64_t column, Range rows, Range columns) {
+                const T* from = g + (row * plan.out_width + column) * pixel;
+                const Vec<T> count(size_of_window<T>(rows, columns));
+                const Range own = {rows.first > owned.first ? rows.first : owned.first,
+                                   rows.last < owned.last ? rows.last : owned.last};
+                for_channels<T>(pixel, [&](int64_t c, auto block) {
+                  Vec<T> shares[block.count];
+                  for (int k = 0; k < block.count; ++k) shares[k] = block.load(from + c, k) / count;
+                  for (int64_t i = own.first; i < own.last; ++i) {
+                    for (int64_t j = columns.first; j < columns.last; ++j) {
+                      T* to = dx + i * line + j * pixel + c;
+                      for (int k = 0; k < block.count; ++k) {
+                        block.store(tiles ? shares[k] : block.load(to, k) + shares[k], to, k);
+                      }
+                    }
+                  }
+                });
+              });
 }
 
 }  // namespace

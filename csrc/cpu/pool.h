@@ -1,5 +1,5 @@
-// Pooling over windows of images (batch, height, width, channels), and the gradients. Windows hang over the border where
-// padding is "same"; what hangs over does not count.
+// Pooling over windows of images (batch, height, width, channels), and the gradients. Windows hang
+// over the border where padding is "same"; what hangs over does not count.
 #pragma once
 
 #include "cpu/isa.h"
@@ -14,8 +14,9 @@ struct PoolPlan {
   int64_t pad_top = 0, pad_left = 0;
 };
 
-/// A part is rows first..last-1 of one image of the result of the forward op. Gradient kernels write those rows of dx
-/// that begin at the windows of that part and end where the next part's windows begin, so parts never share a row.
+/// A part is rows first..last-1 of one image of the result of the forward op. Gradient kernels
+/// write those rows of dx that begin at the windows of that part and end where the next part's
+/// windows begin, so parts never share a row.
 struct PoolKernels {
   using Forward = void (*)(const PoolPlan& plan, const void* x, int64_t image, int64_t first,
                            int64_t last, void* y);
@@ -32,10 +33,14 @@ struct PoolKernels {
   MaxPick max_pick[2];
   AverageGrad average_grad[2];
 
-  template <Isa isa> static const PoolKernels& of();
+  template <Isa isa>
+  static const PoolKernels& of();
 };
-template <> const PoolKernels& PoolKernels::of<Isa::portable>();
-template <> const PoolKernels& PoolKernels::of<Isa::avx2>();
-template <> const PoolKernels& PoolKernels::of<Isa::avx512>();
+template <>
+const PoolKernels& PoolKernels::of<Isa::portable>();
+template <>
+const PoolKernels& PoolKernels::of<Isa::avx2>();
+template <>
+const PoolKernels& PoolKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

@@ -1,4 +1,5 @@
-// Binds max_pool2d, average_pool2d, their gradients and max_pool2d_pick. Work is split by image and by rows of the result.
+// Binds max_pool2d, average_pool2d, their gradients and max_pool2d_pick. Work is split by image and
+// by rows of the result.
 #include "cpu/pool.h"
 
 #include "cpu/dispatch.h"
@@ -71,7 +72,8 @@ struct Parts {
   /// Calls f(image, first_row, last_row) for all parts.
   template <class F>
   void run(const PoolPlan& plan, int64_t item, ThreadPool& pool, F&& f) const {
-    const int64_t part_bytes = rows_per_part * plan.stride_height * plan.width * plan.channels * item;
+    const int64_t part_bytes =
+        rows_per_part * plan.stride_height * plan.width * plan.channels * item;
     run_parts(pool, parts, units_per_part(part_bytes), [&](int64_t part, int64_t end) {
       for (; part < end; ++part) {
         const int64_t first = part % parts_per_image * rows_per_part;
@@ -95,12 +97,11 @@ std::unique_ptr<Step> bind_forward(Binding& binding, const char* name,
                                    const PoolKernels::Forward (&kernel)[2]) {
   require_operands(binding, name, 1, 1);
   const Type& x = binding.inputs()[0];
-  return pool_step(plan_pool(binding, name, x, binding.outputs()[0]), item_bytes(x.dtype),
-                   kernel[float_place(name, x.dtype)],
-                   [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image,
-                      int64_t first, int64_t last) {
-                     run(plan, operands.in[0], image, first, last, operands.out[0]);
-                   });
+  return pool_step(
+      plan_pool(binding, name, x, binding.outputs()[0]), item_bytes(x.dtype),
+      kernel[float_place(name, x.dtype)],
+      [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image, int64_t first,
+         int64_t last) { run(plan, operands.in[0], image, first, last, operands.out[0]); });
 }
 
 std::unique_ptr<Step> bind_max(Binding& binding) {
@@ -111,7 +112,8 @@ std::unique_ptr<Step> bind_average(Binding& binding) {
   return bind_forward(binding, "average_pool2d", kernels<PoolKernels>().average);
 }
 
-/// max_pool2d_grad and max_pool2d_pick take x, y and a third; of the third and the result, one is like x and one like y.
+/// max_pool2d_grad and max_pool2d_pick take x, y and a third; of the third and the result, one is
+/// like x and one like y.
 std::unique_ptr<Step> bind_at_maximum(Binding& binding, const char* name, const Type& like_x,
                                       const Type& like_y, const PoolKernels::MaxGrad (&kernel)[2]) {
   const Type& x = binding.inputs()[0];
@@ -145,12 +147,11 @@ std::unique_ptr<Step> bind_average_grad(Binding& binding) {
   require_operands(binding, "average_pool2d_grad", 1, 1);
   const Type& g = binding.inputs()[0];
   const auto& kernel = kernels<PoolKernels>().average_grad;
-  return pool_step(plan_pool(binding, "average_pool2d_grad", binding.outputs()[0], g), item_bytes(g.dtype),
-                   kernel[float_place("average_pool2d_grad", g.dtype)],
-                   [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image,
-                      int64_t first, int64_t last) {
-                     run(plan, operands.in[0], image, first, last, operands.out[0]);
-                   });
+  return pool_step(
+      plan_pool(binding, "average_pool2d_grad", binding.outputs()[0], g), item_bytes(g.dtype),
+      kernel[float_place("average_pool2d_grad", g.dtype)],
+      [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image, int64_t first,
+         int64_t last) { run(plan, operands.in[0], image, first, last, operands.out[0]); });
 }
 
 const KernelEntry entries[] = {

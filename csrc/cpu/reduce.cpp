@@ -1,5 +1,5 @@
-// Folds parts of an array into totals, along runs (rows) or across them (columns); logsumexp, argmax and argmin.
-// Parts are chosen by reduce_step.cpp.
+// Folds parts of an array into totals, along runs (rows) or across them (columns); logsumexp,
+// argmax and argmin. Parts are chosen by reduce_step.cpp.
 #include "cpu/reduce.h"
 
 #include "cpu/reduce_fold.h"
@@ -96,7 +96,8 @@ class ColumnFold {
     count(1);
   }
 
-  /// Combines f(load, j) with the lanes of columns j on: vectors of columns while they last, if Op has such.
+  /// Combines f(load, j) with the lanes of columns j on: vectors of columns while they last, if Op
+  /// has such.
   template <class F>
   [[gnu::always_inline]] void for_columns(int64_t width, F&& f) {
     int64_t j = 0;
@@ -131,7 +132,8 @@ class ColumnFold {
   alignas(64) typename Op::Total totals_[kColumnBlock];
 };
 
-/// Calls f(offset, rows) for each stretch of rows at equal distances within [first, last) of outer * rows.
+/// Calls f(offset, rows) for each stretch of rows at equal distances within [first, last) of outer
+/// * rows.
 template <class F>
 [[gnu::always_inline]] inline void for_stretches(const ReducePlan& plan, int64_t first,
                                                  int64_t last, F&& f) {
@@ -182,7 +184,9 @@ void fold_columns(const ReducePlan& plan, const void* data, int64_t keep, int64_
 }
 
 template <class T>
-[[gnu::always_inline]] inline T exponential(T x) { return math::exp(x); }
+[[gnu::always_inline]] inline T exponential(T x) {
+  return math::exp(x);
+}
 
 /// The sum of exp(x - top) over n elements side by side, n at most kStretch.
 template <class T>
@@ -202,10 +206,13 @@ double sum_exponentials(const T* x, int64_t n, T top) {
 
 /// An infinity or NaN stands for itself: x - top would be NaN there.
 template <class T>
-bool stands_alone(T top) { return !(top - top == 0); }
+bool stands_alone(T top) {
+  return !(top - top == 0);
+}
 
 template <class T>
-void logsumexp_rows(const ReducePlan& plan, const void* data, int64_t first, int64_t last, void* result) {
+void logsumexp_rows(const ReducePlan& plan, const void* data, int64_t first, int64_t last,
+                    void* result) {
   const T* x = static_cast<const T*>(data);
   T* y = static_cast<T*>(result);
   for (int64_t output = first; output < last; ++output) {
@@ -222,7 +229,8 @@ void logsumexp_rows(const ReducePlan& plan, const void* data, int64_t first, int
     for (int64_t row = 0; row < plan.outer; ++row) {
       const T* run = base + reduce_offset(plan, row);
       for (int64_t i = 0; i < plan.inner; i += kStretch) {
-        sum += sum_exponentials(run + i, plan.inner - i < kStretch ? plan.inner - i : kStretch, top);
+        sum +=
+            sum_exponentials(run + i, plan.inner - i < kStretch ? plan.inner - i : kStretch, top);
       }
     }
     y[output] = static_cast<T>(static_cast<double>(top) + __builtin_log(sum));
@@ -242,13 +250,14 @@ void add_exponentials(const T* x, const T* tops, T* sums, int64_t n) {
 
 template <class T>
 void logsumexp_columns(const ReducePlan& plan, const void* data, int64_t keep, int64_t first_column,
-                 int64_t last_column, void* result) {
+                       int64_t last_column, void* result) {
   const T* x = static_cast<const T*>(data) + keep_offset(plan, keep) + first_column;
   T* y = static_cast<T*>(result) + keep * plan.inner + first_column;
   const int64_t width = last_column - first_column;
   alignas(64) T tops[kColumnBlock] = {}, sums[kColumnBlock] = {};
   double totals[kColumnBlock] = {};
-  fold_columns<Max<T>>(plan, data, keep, first_column, last_column, 0, plan.outer * plan.rows, tops);
+  fold_columns<Max<T>>(plan, data, keep, first_column, last_column, 0, plan.outer * plan.rows,
+                       tops);
   for (int64_t j = 0; j < width; ++j) {
     y[j] = tops[j];
     if (stands_alone(tops[j])) tops[j] = 0;  // its sum is not used
@@ -318,7 +327,7 @@ void find_in_rows(const void* data, int64_t n, int64_t first, int64_t last, int6
 
 template <class Op>
 void find_in_columns(const void* data, int64_t n, int64_t columns, int64_t first, int64_t last,
-                 int64_t* y) {
+                     int64_t* y) {
   using T = typename Op::Element;
   const T* x = static_cast<const T*>(data);
   T best[kColumnBlock];

@@ -1,5 +1,6 @@
-// Reductions over any axes. The step collapses a shape to outer kept axes, outer reduced axes and one innermost run that is
-// reduced (rows) or kept (columns); kernels fold parts of that into totals, which the step combines in a fixed order.
+// Reductions over any axes. The step collapses a shape to outer kept axes, outer reduced axes and
+// one innermost run that is reduced (rows) or kept (columns); kernels fold parts of that into
+// totals, which the step combines in a fixed order.
 #pragma once
 
 #include "cpu/isa.h"
@@ -24,16 +25,16 @@ struct ReducePlan {
   int64_t inner = 1;  // items of the innermost run
 };
 
-/// Totals are double for float sums and products, int64 for those of integers, bytes for any and all, and the element
-/// type itself for max and min.
+/// Totals are double for float sums and products, int64 for those of integers, bytes for any and
+/// all, and the element type itself for max and min.
 struct ReduceKernels {
-  /// totals[i] for outputs first <= first+i < last: over outer positions [first_row, last_row) and items
-  /// [first_item, last_item) of each run.
+  /// totals[i] for outputs first <= first+i < last: over outer positions [first_row, last_row) and
+  /// items [first_item, last_item) of each run.
   using Rows = void (*)(const ReducePlan& plan, const void* x, int64_t first, int64_t last,
                         int64_t first_row, int64_t last_row, int64_t first_item, int64_t last_item,
                         void* totals);
-  /// totals[j] for columns first_column <= first_column+j < last_column, at most kColumnBlock of them, of outer kept
-  /// position `keep`: over rows [first_row, last_row) of outer * rows.
+  /// totals[j] for columns first_column <= first_column+j < last_column, at most kColumnBlock of
+  /// them, of outer kept position `keep`: over rows [first_row, last_row) of outer * rows.
   using Columns = void (*)(const ReducePlan& plan, const void* x, int64_t keep,
                            int64_t first_column, int64_t last_column, int64_t first_row,
                            int64_t last_row, void* totals);
@@ -42,8 +43,9 @@ struct ReduceKernels {
                            void* y);
   using LogColumns = void (*)(const ReducePlan& plan, const void* x, int64_t keep,
                               int64_t first_column, int64_t last_column, void* y);
-  /// The first position of the largest (smallest) along n for rows [first, last) of (rows, n), n > 0; or for columns
-  /// [first, last) of (n, columns), at most kColumnBlock of them. NaN counts as the largest (smallest).
+  /// The first position of the largest (smallest) along n for rows [first, last) of (rows, n), n >
+  /// 0; or for columns [first, last) of (n, columns), at most kColumnBlock of them. NaN counts as
+  /// the largest (smallest).
   using ArgRows = void (*)(const void* x, int64_t n, int64_t first, int64_t last, int64_t* y);
   using ArgColumns = void (*)(const void* x, int64_t n, int64_t columns, int64_t first,
                               int64_t last, int64_t* y);
@@ -55,10 +57,14 @@ struct ReduceKernels {
   ArgRows arg_rows[2][kDTypeCount];  // 0: max, 1: min
   ArgColumns arg_columns[2][kDTypeCount];
 
-  template <Isa isa> static const ReduceKernels& of();
+  template <Isa isa>
+  static const ReduceKernels& of();
 };
-template <> const ReduceKernels& ReduceKernels::of<Isa::portable>();
-template <> const ReduceKernels& ReduceKernels::of<Isa::avx2>();
-template <> const ReduceKernels& ReduceKernels::of<Isa::avx512>();
+template <>
+const ReduceKernels& ReduceKernels::of<Isa::portable>();
+template <>
+const ReduceKernels& ReduceKernels::of<Isa::avx2>();
+template <>
+const ReduceKernels& ReduceKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

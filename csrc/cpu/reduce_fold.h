@@ -1,6 +1,6 @@
-// How reductions combine: for each op the lanes that run over elements, and the totals that lanes are folded into.
-// Float sums run in lanes of the element type over short stretches and in double between them, so the error of a
-// long sum stays near one rounding of its result.
+// How reductions combine: for each op the lanes that run over elements, and the totals that lanes
+// are folded into. Float sums run in lanes of the element type over short stretches and in double
+// between them, so the error of a long sum stays near one rounding of its result.
 #pragma once
 
 #include <cstdint>
@@ -20,26 +20,35 @@ using WideOf = std::conditional_t<kFloating<T>, double, int64_t>;
 /// The least value of T: -infinity for floats.
 template <class T>
 constexpr T least() {
-  if constexpr (kFloating<T>) return -static_cast<T>(__builtin_inf());
-  else if constexpr (std::is_unsigned_v<T>) return 0;
-  else return static_cast<T>(static_cast<T>(1) << (8 * sizeof(T) - 1));
+  if constexpr (kFloating<T>)
+    return -static_cast<T>(__builtin_inf());
+  else if constexpr (std::is_unsigned_v<T>)
+    return 0;
+  else
+    return static_cast<T>(static_cast<T>(1) << (8 * sizeof(T) - 1));
 }
 template <class T>
 constexpr T greatest() {
-  if constexpr (kFloating<T>) return static_cast<T>(__builtin_inf());
-  else return static_cast<T>(~least<T>());
+  if constexpr (kFloating<T>)
+    return static_cast<T>(__builtin_inf());
+  else
+    return static_cast<T>(~least<T>());
 }
 
 /// Wraps as two's complement does, where signed overflow would be undefined.
 template <class T>
 [[gnu::always_inline]] inline T wrapping_add(T a, T b) {
-  if constexpr (kFloating<T>) return a + b;
-  else return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  if constexpr (kFloating<T>)
+    return a + b;
+  else
+    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
 template <class T>
 [[gnu::always_inline]] inline T wrapping_multiply(T a, T b) {
-  if constexpr (kFloating<T>) return a * b;
-  else return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+  if constexpr (kFloating<T>)
+    return a * b;
+  else
+    return static_cast<T>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
 }
 
 template <class T>
@@ -125,8 +134,10 @@ constexpr bool kCombinesVectors<
 /// Combines two lanes, or two vectors of them.
 template <class Op, class V>
 [[gnu::always_inline]] inline V combine(V a, V b) {
-  if constexpr (std::is_arithmetic_v<V>) return Op::combine(a, b);
-  else return Op::combine_vectors(a, b);
+  if constexpr (std::is_arithmetic_v<V>)
+    return Op::combine(a, b);
+  else
+    return Op::combine_vectors(a, b);
 }
 
 constexpr int64_t kStretch = 2048;  // elements whose float sum is carried in float lanes
@@ -181,8 +192,8 @@ typename Op::Total fold_run(const typename Op::Element* x, int64_t n) {
       total = Op::fold(total, fold_vectors<typename Op::Wide>(wide, count));
     }
   } else {
-    // One plain loop: the order does not matter, so the compiler makes its own chains. (Chains written out, with lanes
-    // wider than the elements, are vectorised wrongly by GCC 12.)
+    // One plain loop: the order does not matter, so the compiler makes its own chains. (Chains
+    // written out, with lanes wider than the elements, are vectorised wrongly by GCC 12.)
     typename Op::Lane lane = static_cast<typename Op::Lane>(Op::identity);
     for (int64_t i = 0; i < n; ++i) lane = Op::combine(lane, Op::lane(x[i]));
     total = Op::fold(total, lane);

@@ -1,6 +1,7 @@
-// Binds sum, mean, prod, max, min, any, all, sum_to, logsumexp, argmax and argmin: collapses the axes, decides the parts
-// by shape, and combines what parts found in a fixed order, so results do not depend on the number of threads.
-// Over nothing: sum is 0, prod 1, mean NaN, max the least value of the dtype, min the greatest, argmax -1.
+// Binds sum, mean, prod, max, min, any, all, sum_to, logsumexp, argmax and argmin: collapses the
+// axes, decides the parts by shape, and combines what parts found in a fixed order, so results do
+// not depend on the number of threads. Over nothing: sum is 0, prod 1, mean NaN, max the least
+// value of the dtype, min the greatest, argmax -1.
 #include "cpu/reduce.h"
 
 #include <cstring>
@@ -13,16 +14,16 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kTotalBytes = 8;             // room for one total of any kind
-constexpr int64_t kSplitItems = 64 * 1024;     // elements of one part where one output is split
+constexpr int64_t kTotalBytes = 8;                 // room for one total of any kind
+constexpr int64_t kSplitItems = 64 * 1024;         // elements of one part where one output is split
 constexpr int64_t kColumnSplitItems = 128 * 1024;  // the same for a block of columns
-constexpr int64_t kEnoughParts = 16;           // with as many outputs or blocks, none is split
+constexpr int64_t kEnoughParts = 16;               // with as many outputs or blocks, none is split
 
 /// The collapsed shape: `plan`, and whether the innermost run is reduced.
 struct Collapsed {
   ReducePlan plan;
   bool inner_reduced = true;
-  int64_t keeps = 1;    // outer kept positions
+  int64_t keeps = 1;  // outer kept positions
   int64_t outputs = 1;
   int64_t reduced = 1;  // elements of one output
 };
@@ -170,10 +171,16 @@ struct Multiply {
   }
 };
 struct Larger {
-  template <class T> T operator()(T a, T b) const { return b > a || b != b ? b : a; }
+  template <class T>
+  T operator()(T a, T b) const {
+    return b > a || b != b ? b : a;
+  }
 };
 struct Smaller {
-  template <class T> T operator()(T a, T b) const { return b < a || b != b ? b : a; }
+  template <class T>
+  T operator()(T a, T b) const {
+    return b < a || b != b ? b : a;
+  }
 };
 
 template <class Op>
@@ -207,8 +214,8 @@ int64_t total_bytes(ReduceOp op, DType x) {
   return op == ReduceOp::kAny || op == ReduceOp::kAll ? 1 : item_bytes(x);
 }
 
-/// A reduction bound to shapes. An output is computed by one part, or split over `splits` parts whose totals go
-/// through scratch memory.
+/// A reduction bound to shapes. An output is computed by one part, or split over `splits` parts
+/// whose totals go through scratch memory.
 class Reduction : public Step {
  public:
   Reduction(Binding& binding, const char* name, ReduceOp op, const std::vector<bool>& reduced,
@@ -226,15 +233,20 @@ class Reduction : public Step {
     total_bytes_ = total_bytes(op, x);
     result_bytes_ = item_bytes(y);
     divisor_ = mean ? static_cast<double>(shape_.reduced) : 1;
-    if (shape_.inner_reduced) plan_rows(item_bytes(x));
-    else plan_columns(item_bytes(x));
+    if (shape_.inner_reduced)
+      plan_rows(item_bytes(x));
+    else
+      plan_columns(item_bytes(x));
     if (splits_ > 1) binding.need_scratch(splits_ * shape_.outputs * total_bytes_);
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
-    if (splits_ > 1) run_split(operands, pool);
-    else if (shape_.inner_reduced) run_rows(operands, pool);
-    else run_columns(operands, pool);
+    if (splits_ > 1)
+      run_split(operands, pool);
+    else if (shape_.inner_reduced)
+      run_rows(operands, pool);
+    else
+      run_columns(operands, pool);
     return Status();
   }
 
@@ -294,8 +306,10 @@ class Reduction : public Step {
     pool.parallel(units * splits_, [&](int64_t part) {
       const int64_t unit = part / splits_, split = part % splits_;
       char* of_split = totals + split * shape_.outputs * total_bytes_;
-      if (shape_.inner_reduced) split_rows(operands.in[0], unit, split, of_split);
-      else split_columns(operands.in[0], unit, split, of_split);
+      if (shape_.inner_reduced)
+        split_rows(operands.in[0], unit, split, of_split);
+      else
+        split_columns(operands.in[0], unit, split, of_split);
     });
     char* y = static_cast<char*>(operands.out[0]);
     run_parts(pool, shape_.outputs, kColumnBlock, [&](int64_t first, int64_t last) {
@@ -331,8 +345,8 @@ class Reduction : public Step {
   Combine combine_ = nullptr;
   double divisor_ = 1;
   int64_t total_bytes_ = 0, result_bytes_ = 0;
-  int64_t per_part_ = 1;                    // outputs, or blocks of columns, of one part
-  int64_t blocks_ = 1;                      // of columns in one kept position
+  int64_t per_part_ = 1;  // outputs, or blocks of columns, of one part
+  int64_t blocks_ = 1;    // of columns in one kept position
   int64_t splits_ = 1, row_group_ = 1, item_chunk_ = 1, item_chunks_ = 1;
 };
 
@@ -411,9 +425,8 @@ std::unique_ptr<Step> bind_arg(Binding& binding) {
   if (inner == 1) {
     return make_step([=](const Operands& operands, ThreadPool& pool) {
       int64_t* y = static_cast<int64_t*>(operands.out[0]);
-      run_parts(pool, outer, units_per_part(n * item), [&](int64_t first, int64_t last) {
-        rows(operands.in[0], n, first, last, y);
-      });
+      run_parts(pool, outer, units_per_part(n * item),
+                [&](int64_t first, int64_t last) { rows(operands.in[0], n, first, last, y); });
     });
   }
   const int64_t blocks = ceil_div(inner, kColumnBlock);

@@ -1,4 +1,5 @@
-// What a binding may take for granted only after it has looked: a Plan from a file can name any operands. For *_step.cpp.
+// What a binding may take for granted only after it has looked: a Plan from a file can name any
+// operands. For *_step.cpp.
 #pragma once
 
 #include <string>
@@ -25,8 +26,8 @@ inline void require_operands(const Binding& binding, const char* kernel, size_t 
 
 /// The Error of a kernel that has no code for a dtype.
 inline Error no_dtype(const char* kernel, DType dtype) {
-  static constexpr const char* names[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
-                                                     "int32",   "int64",   "uint8",   "bool"};
+  static constexpr const char* names[kDTypeCount] = {
+      "float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "bool"};
   return Error(ErrorCode::kDtype, std::string("[") + kernel + "] the kernel has no code for " +
                                       names[static_cast<int>(dtype)] + ". Cast the operand.");
 }

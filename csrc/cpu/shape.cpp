@@ -1,5 +1,5 @@
-// The strided walk and its inner loops: runs, fills, strided items, transposed tiles; and the rows of pad.
-// Plans are made by shape_step.cpp; positions are inside their arrays by construction.
+// The strided walk and its inner loops: runs, fills, strided items, transposed tiles; and the rows
+// of pad. Plans are made by shape_step.cpp; positions are inside their arrays by construction.
 #include "cpu/shape.h"
 
 #include <cstring>
@@ -46,41 +46,72 @@ void transpose_edge(const T* x, int64_t x_step, T* y, int64_t y_step, int64_t ro
   }
 }
 
-/// A square of Vec<T>::width rows, through registers.
+/// The side of the squares that transpose_block turns.
+template <class T>
+constexpr int block_side() {
+  if constexpr (sizeof(T) < 4)
+    return 8 / sizeof(T);
+  else
+    return Vec<T>::width;
+}
+
+/// Short items: the rows of a square are 64-bit words, whose parts trade places by shifts.
+/// Source: Warren, Hacker's Delight, section 7-3.
+template <class T>
+[[gnu::always_inline]] inline void transpose_words(const T* x, int64_t x_step, T* y,
+                                                   int64_t y_step) {
+  constexpr int side = block_side<T>(), bits = 8 * sizeof(T);
+  uint64_t rows[side];
+  for (int i = 0; i < side; ++i) std::memcpy(&rows[i], x + i * x_step, 8);
+  for (int distance = 1; distance < side; distance *= 2) {
+    // Ones in the low `distance` of every 2 * distance items.
+    const int shift = distance * bits;
+    const uint64_t low = ~uint64_t{0} / ((uint64_t{1} << shift) + 1);
+    for (int i = 0; i < side; ++i) {
+      if (i & distance) continue;
+      const uint64_t swapped = ((rows[i] >> shift) ^ rows[i + distance]) & low;
+      rows[i] ^= swapped << shift;
+      rows[i + distance] ^= swapped;
+    }
+  }
+  for (int i = 0; i < side; ++i) std::memcpy(y + i * y_step, &rows[i], 8);
+}
+
+/// A square of block_side() rows, through registers.
 template <class T>
 [[gnu::always_inline]] inline void transpose_block(const T* x, int64_t x_step, T* y,
                                                    int64_t y_step) {
-  using Lane = typename FloatOf<T>::type;  // only moved, so any bits pass unchanged
-  constexpr int width = Vec<Lane>::width;
-  Vec<Lane> rows[width];
-  for (int i = 0; i < width; ++i) {
-    rows[i] = Vec<Lane>::load(reinterpret_cast<const Lane*>(x + i * x_step));
+  if constexpr (sizeof(T) < 4) {
+    transpose_words(x, x_step, y, y_step);
+  } else {
+    using Lane = typename FloatOf<T>::type;  // only moved, so any bits pass unchanged
+    constexpr int width = Vec<Lane>::width;
+    Vec<Lane> rows[width];
+    for (int i = 0; i < width; ++i) {
+      rows[i] = Vec<Lane>::load(reinterpret_cast<const Lane*>(x + i * x_step));
+    }
+    transpose(rows);
+    for (int i = 0; i < width; ++i) rows[i].store(reinterpret_cast<Lane*>(y + i * y_step));
   }
-  transpose(rows);
-  for (int i = 0; i < width; ++i) rows[i].store(reinterpret_cast<Lane*>(y + i * y_step));
 }
 
 template <class T>
 void transpose_tile(const T* x, int64_t x_step, T* y, int64_t y_step, int64_t rows,
                     int64_t columns) {
-  if constexpr (sizeof(T) < 4) {
-    transpose_edge(x, x_step, y, y_step, rows, columns);
-  } else {
-    constexpr int64_t width = Vec<T>::width;
-    const int64_t full_rows = rows - rows % width, full_columns = columns - columns % width;
-    for (int64_t j = 0; j < full_columns; j += width) {
-      for (int64_t i = 0; i < full_rows; i += width) {
-        transpose_block(x + i * x_step + j, x_step, y + j * y_step + i, y_step);
-      }
+  constexpr int64_t side = block_side<T>();
+  const int64_t full_rows = rows - rows % side, full_columns = columns - columns % side;
+  for (int64_t j = 0; j < full_columns; j += side) {
+    for (int64_t i = 0; i < full_rows; i += side) {
+      transpose_block(x + i * x_step + j, x_step, y + j * y_step + i, y_step);
     }
-    if (full_columns < columns) {
-      transpose_edge(x + full_columns, x_step, y + full_columns * y_step, y_step, rows,
-                     columns - full_columns);
-    }
-    if (full_rows < rows) {
-      transpose_edge(x + full_rows * x_step, x_step, y + full_rows, y_step, rows - full_rows,
-                     full_columns);
-    }
+  }
+  if (full_columns < columns) {
+    transpose_edge(x + full_columns, x_step, y + full_columns * y_step, y_step, rows,
+                   columns - full_columns);
+  }
+  if (full_rows < rows) {
+    transpose_edge(x + full_rows * x_step, x_step, y + full_rows, y_step, rows - full_rows,
+                   full_columns);
   }
 }
 
@@ -139,7 +170,8 @@ void copy_units(const CopyPlan& plan, const T* x, T* y, int64_t first, int64_t l
   }
 }
 
-/// Where row `row` of y has its items in x, as a row number of x, or -1 where the whole row is filled.
+/// Where row `row` of y has its items in x, as a row number of x, or -1 where the whole row is
+/// filled.
 int64_t padded_row(const PadPlan& plan, int64_t row) {
   int64_t source = 0, stride = 1;
   for (int axis = plan.rank - 2; axis >= 0; --axis) {

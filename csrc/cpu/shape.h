@@ -1,5 +1,6 @@
-// Moving elements without computing: one strided walk serves copy, broadcast_to, transpose, concat, slice and the
-// gradient of slice; pad has rows of its own. Elements are told apart by their size alone.
+// Moving elements without computing: one strided walk serves copy, broadcast_to, transpose, concat,
+// slice and the gradient of slice; pad has rows of its own. Elements are told apart by their size
+// alone.
 #pragma once
 
 #include "cpu/isa.h"
@@ -8,8 +9,8 @@
 namespace symk::cpu {
 
 /// y[to_base + sum i*to] = x[from_base + sum i*from] over all positions, strides counted in items.
-/// The outer axes are walked in order; the inner part is one run, or one plane to be transposed. A unit of work is one
-/// chunk of a run, or one tile of a plane.
+/// The outer axes are walked in order; the inner part is one run, or one plane to be transposed. A
+/// unit of work is one chunk of a run, or one tile of a plane.
 struct CopyPlan {
   enum Kind { kRun, kFill, kStrided, kTranspose };
   Kind kind = kRun;
@@ -20,9 +21,9 @@ struct CopyPlan {
   int64_t outer_size[kMaxRank] = {}, outer_from[kMaxRank] = {}, outer_to[kMaxRank] = {};
 
   int64_t length = 1, length_from = 1, length_to = 1;  // the inner run
-  int64_t width = 1, width_to = 1;                     // the second axis of a plane; it is dense in x
-  int64_t chunk = 1;                                   // items of a run in one unit, or side of a tile
-  int64_t units = 0;                                   // 0: nothing to do
+  int64_t width = 1, width_to = 1;  // the second axis of a plane; it is dense in x
+  int64_t chunk = 1;                // items of a run in one unit, or side of a tile
+  int64_t units = 0;                // 0: nothing to do
   int64_t units_per_part = 1;
 };
 
@@ -32,17 +33,21 @@ struct PadPlan {
   uint64_t fill = 0;  // the bits of the fill value, in the low bytes
   int rank = 0;       // at least 1
   int64_t size[kMaxRank] = {}, before[kMaxRank] = {}, after[kMaxRank] = {};
-  int64_t rows = 0;   // rows of y: all axes but the last
+  int64_t rows = 0;  // rows of y: all axes but the last
   int64_t rows_per_part = 1;
 };
 
 struct ShapeKernels {
   void (*copy)(const CopyPlan& plan, const void* x, void* y, int64_t first_unit, int64_t last_unit);
   void (*pad)(const PadPlan& plan, const void* x, void* y, int64_t first_row, int64_t last_row);
-  template <Isa isa> static const ShapeKernels& of();
+  template <Isa isa>
+  static const ShapeKernels& of();
 };
-template <> const ShapeKernels& ShapeKernels::of<Isa::portable>();
-template <> const ShapeKernels& ShapeKernels::of<Isa::avx2>();
-template <> const ShapeKernels& ShapeKernels::of<Isa::avx512>();
+template <>
+const ShapeKernels& ShapeKernels::of<Isa::portable>();
+template <>
+const ShapeKernels& ShapeKernels::of<Isa::avx2>();
+template <>
+const ShapeKernels& ShapeKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

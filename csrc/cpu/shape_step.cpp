@@ -1,5 +1,5 @@
-// Binds copy, broadcast_to, transpose, concat, slice, slice_grad, pad, arange and size. All but the last two become
-// strided walks over collapsed axes.
+// Binds copy, broadcast_to, transpose, concat, slice, slice_grad, pad, arange and size. All but the
+// last two become strided walks over collapsed axes.
 #include <cstring>
 #include <vector>
 
@@ -58,8 +58,8 @@ void widen_item(CopyPlan& plan, std::vector<Axis>& axes) {
   plan.item *= static_cast<int>(factor);
 }
 
-constexpr int64_t kTile = 64;            // side of a transposed tile: two tiles of floats fit L1
-constexpr int64_t kLeastPlaneSide = 4;   // narrower planes are walked as strided runs
+constexpr int64_t kTile = 64;           // side of a transposed tile: two tiles of floats fit L1
+constexpr int64_t kLeastPlaneSide = 4;  // narrower planes are walked as strided runs
 
 /// The position of the axis that, with the last one, makes a plane to transpose; or -1.
 int plane_axis(const std::vector<Axis>& axes) {
@@ -136,7 +136,8 @@ std::unique_ptr<Step> bind_copy(Binding& binding) {
   require_operands(binding, "copy", 1, 1);
   const Type& type = binding.outputs()[0];
   require_dtype(binding.inputs()[0], type.dtype, "copy");
-  require(binding.inputs()[0].count() == type.count(), "copy", "the numbers of elements must agree");
+  require(binding.inputs()[0].count() == type.count(), "copy",
+          "the numbers of elements must agree");
   return copy_step(plan_copy({{type.count(), 1, 1}}, item_bytes(type.dtype)));
 }
 
@@ -203,7 +204,8 @@ std::unique_ptr<Step> bind_concat(Binding& binding) {
   });
 }
 
-/// The walk over the elements that `begin` and `step` choose from `whole`, which are `part` in number.
+/// The walk over the elements that `begin` and `step` choose from `whole`, which are `part` in
+/// number.
 struct Selection {
   std::vector<Axis> axes;  // from: strides in whole, to: strides in part
   int64_t base = 0;        // the first element in whole
@@ -309,7 +311,8 @@ std::unique_ptr<Step> bind_slice_grad(Binding& binding) {
   const Selection selection = select_elements(binding, "slice_grad", x, g);
   const std::vector<int64_t> begin = binding.integers("begin"), step = binding.integers("step");
   bool dense = true;
-  for (int axis = 0; axis < x.rank; ++axis) dense = dense && (step[axis] == 1 || g.shape[axis] == 1);
+  for (int axis = 0; axis < x.rank; ++axis)
+    dense = dense && (step[axis] == 1 || g.shape[axis] == 1);
   if (dense && g.count() > 0) {
     std::vector<int64_t> after(x.rank);
     for (int axis = 0; axis < x.rank; ++axis) {
@@ -370,11 +373,11 @@ std::unique_ptr<Step> bind_size(Binding& binding) {
   require(binding.outputs()[0].count() == 1, "size", "y must have one element");
   const int64_t size = binding.integer("size");
   const Type& y = binding.outputs()[0];
-  const uint64_t bits = y.dtype == DType::kInt64 ? bits_of(size) : element_bits(static_cast<double>(size), y.dtype);
+  const uint64_t bits =
+      y.dtype == DType::kInt64 ? bits_of(size) : element_bits(static_cast<double>(size), y.dtype);
   const size_t bytes = static_cast<size_t>(y.bytes());
-  return make_step([=](const Operands& operands, ThreadPool&) {
-    std::memcpy(operands.out[0], &bits, bytes);
-  });
+  return make_step(
+      [=](const Operands& operands, ThreadPool&) { std::memcpy(operands.out[0], &bits, bytes); });
 }
 
 const KernelEntry entries[] = {

@@ -1,5 +1,6 @@
-// Arrays of any dtype for the native tests of kernels: read and written as doubles, in memory of exactly their size, so
-// that a sanitizer sees every access beside them. check_kernel() runs a kernel and compares with what plain loops gave.
+// Arrays of any dtype for the native tests of kernels: read and written as doubles, in memory of
+// exactly their size, so that a sanitizer sees every access beside them. check_kernel() runs a
+// kernel and compares with what plain loops gave.
 #pragma once
 
 #include <algorithm>
@@ -74,12 +75,14 @@ inline std::vector<int64_t> shape_of(const Type& type) {
 
 inline bool is_float(DType dtype) { return dtype == DType::kFloat32 || dtype == DType::kFloat64; }
 
-/// Numbers in -2..2; integers (from 0 for unsigned types) where the dtype or `whole` says so, so that some are equal.
+/// Numbers in -2..2; integers (from 0 for unsigned types) where the dtype or `whole` says so, so
+/// that some are equal.
 inline Array random_array(DType dtype, const std::vector<int64_t>& shape, std::mt19937& generator,
                           bool whole = false) {
   Array array(dtype, shape);
   std::uniform_real_distribution<double> real(-2, 2);
-  const bool is_unsigned = dtype == DType::kUInt8 || dtype == DType::kBool || dtype == DType::kFloat16;
+  const bool is_unsigned =
+      dtype == DType::kUInt8 || dtype == DType::kBool || dtype == DType::kFloat16;
   std::uniform_int_distribution<int> integer(is_unsigned ? 0 : -2, dtype == DType::kBool ? 1 : 3);
   for (int64_t i = 0; i < array.type.count(); ++i) {
     array.set(i, is_float(dtype) && !whole ? real(generator) : integer(generator));
@@ -93,7 +96,8 @@ inline int64_t random_integer(int64_t low, int64_t high, std::mt19937& generator
 
 template <class T>
 const T& random_choice(const std::vector<T>& values, std::mt19937& generator) {
-  return values[static_cast<size_t>(random_integer(0, static_cast<int64_t>(values.size()) - 1, generator))];
+  return values[static_cast<size_t>(
+      random_integer(0, static_cast<int64_t>(values.size()) - 1, generator))];
 }
 
 /// The coordinates of element i of a dense array.
@@ -125,8 +129,8 @@ inline bool agree(double a, double b, double tolerance) {
 }
 
 /// Runs a kernel; its outputs hold other bytes before.
-inline Status run_kernel(const char* name, GivenBinding binding, const std::vector<const Array*>& in,
-                         std::vector<Array>& out) {
+inline Status run_kernel(const char* name, GivenBinding binding,
+                         const std::vector<const Array*>& in, std::vector<Array>& out) {
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
   for (const Array* array : in) {
@@ -143,8 +147,8 @@ inline Status run_kernel(const char* name, GivenBinding binding, const std::vect
 
 /// Compares outputs of a kernel with `wanted`. A tolerance of 0 means equal.
 inline void check_kernel(const char* name, const GivenBinding& binding,
-                         const std::vector<const Array*>& in, const std::vector<const Array*>& wanted,
-                         double tolerance) {
+                         const std::vector<const Array*>& in,
+                         const std::vector<const Array*>& wanted, double tolerance) {
   ++cases;
   std::vector<Array> out;
   for (const Array* array : wanted) out.emplace_back(array->type.dtype, shape_of(array->type));

@@ -1,5 +1,6 @@
-// Kernels that move, reduce, pool or normalise, bound to operands and attributes that are damaged at random, as a damaged
-// Plan may name them: binding throws Error, or the step runs inside its arrays. Meant for a build with sanitizers.
+// Kernels that move, reduce, pool or normalise, bound to operands and attributes that are damaged
+// at random, as a damaged Plan may name them: binding throws Error, or the step runs inside its
+// arrays. Meant for a build with sanitizers.
 #include "arrays.h"
 
 using namespace symk;
@@ -30,7 +31,8 @@ std::vector<Row> all_rows() {
   for (const char* name : {"any", "all"}) {
     rows.push_back({name, {{{2, 3, 4}, DType::kBool}}, {{{3}, DType::kBool}}, {{"axes", {0, 2}}}});
   }
-  for (const char* name : {"argmax", "argmin"}) rows.push_back({name, {{{2, 3}}}, {{{2}, index}}, {}, 1});
+  for (const char* name : {"argmax", "argmin"})
+    rows.push_back({name, {{{2, 3}}}, {{{2}, index}}, {}, 1});
   rows.push_back({"sum_to", {{{2, 3, 4}}}, {{{1, 4}}}, {}});
   rows.push_back({"copy", {{{2, 3}}}, {{{3, 2}}}, {}});
   rows.push_back({"broadcast_to", {{{3, 1}}}, {{{2, 3, 4}}}, {}});
@@ -45,20 +47,27 @@ std::vector<Row> all_rows() {
   rows.push_back({"gather", {{{4, 3}}, {{2, 2}, index}}, {{{2, 2, 3}}}, {}});
   rows.push_back({"scatter_add", {{{2, 2, 3}}, {{2, 2}, index}}, {{{4, 3}}}, {}});
   rows.push_back({"one_hot", {{{4}, index}}, {{{4, 3}}}, {}});
-  const std::map<std::string, std::vector<int64_t>> windows = {{"window", {2, 2}}, {"strides", {2, 2}}};
-  for (const char* name : {"max_pool2d", "average_pool2d"}) rows.push_back({name, {image}, {pooled}, windows});
+  const std::map<std::string, std::vector<int64_t>> windows = {{"window", {2, 2}},
+                                                               {"strides", {2, 2}}};
+  for (const char* name : {"max_pool2d", "average_pool2d"})
+    rows.push_back({name, {image}, {pooled}, windows});
   rows.push_back({"max_pool2d_grad", {image, pooled, pooled}, {image}, windows});
   rows.push_back({"max_pool2d_pick", {image, pooled, image}, {pooled}, windows});
   rows.push_back({"average_pool2d_grad", {pooled}, {image}, windows});
   rows.push_back({"batch_norm", {image, channels, channels}, {image, channels, channels}, {}});
-  rows.push_back({"batch_norm_grad", {image, channels, channels, channels, image}, {image, channels, channels}, {}});
+  rows.push_back({"batch_norm_grad",
+                  {image, channels, channels, channels, image},
+                  {image, channels, channels},
+                  {}});
   return rows;
 }
 
-const std::vector<int64_t> kWild = {0, 1, -1, 2, -2, int64_t{1} << 31, int64_t{1} << 62, INT64_MIN, INT64_MAX};
+const std::vector<int64_t> kWild = {
+    0, 1, -1, 2, -2, int64_t{1} << 31, int64_t{1} << 62, INT64_MIN, INT64_MAX};
 
 void damage_shape(std::vector<int64_t>& shape, std::mt19937& generator) {
-  const int64_t place = shape.empty() ? 0 : random_integer(0, static_cast<int64_t>(shape.size()) - 1, generator);
+  const int64_t place =
+      shape.empty() ? 0 : random_integer(0, static_cast<int64_t>(shape.size()) - 1, generator);
   switch (random_integer(0, 3, generator)) {
     case 0:
       if (shape.size() < 6) shape.insert(shape.begin() + place, random_integer(0, 3, generator));
@@ -73,9 +82,12 @@ void damage_shape(std::vector<int64_t>& shape, std::mt19937& generator) {
 
 void damage_operands(std::vector<Operand>& operands, std::mt19937& generator) {
   if (operands.empty()) return;
-  Operand& operand = operands[static_cast<size_t>(random_integer(0, static_cast<int64_t>(operands.size()) - 1, generator))];
+  Operand& operand = operands[static_cast<size_t>(
+      random_integer(0, static_cast<int64_t>(operands.size()) - 1, generator))];
   switch (random_integer(0, 5, generator)) {
-    case 0: operand.dtype = static_cast<DType>(random_integer(0, kDTypeCount - 1, generator)); break;
+    case 0:
+      operand.dtype = static_cast<DType>(random_integer(0, kDTypeCount - 1, generator));
+      break;
     case 1: operands.pop_back(); break;
     default: damage_shape(operand.shape, generator);
   }
@@ -108,13 +120,16 @@ void damage(Row& row, std::mt19937& generator) {
 bool try_row(const Row& row, std::mt19937& generator) {
   GivenBinding binding;
   binding.list_values = row.lists;
-  binding.integer_values = {{"axis", row.axis}, {"keepdims", 0}, {"size", random_choice(kWild, generator)}};
+  binding.integer_values = {
+      {"axis", row.axis}, {"keepdims", 0}, {"size", random_choice(kWild, generator)}};
   for (const char* key : {"value", "start", "step", "epsilon"}) {
-    binding.real_values[key] = random_choice(std::vector<double>{1, -1, 1e300, -1e300, NAN, INFINITY}, generator);
+    binding.real_values[key] =
+        random_choice(std::vector<double>{1, -1, 1e300, -1e300, NAN, INFINITY}, generator);
   }
   binding.text_values["padding"] = random_integer(0, 3, generator) ? "valid" : "same";
   std::vector<Array> in, out;
-  for (const Operand& operand : row.in) in.push_back(random_array(operand.dtype, operand.shape, generator));
+  for (const Operand& operand : row.in)
+    in.push_back(random_array(operand.dtype, operand.shape, generator));
   for (const Operand& operand : row.out) out.emplace_back(operand.dtype, operand.shape);
   std::vector<const Array*> inputs;
   for (const Array& array : in) inputs.push_back(&array);

@@ -1,5 +1,5 @@
-// gather, scatter_add and one_hot against plain loops: every integer dtype, negative indices, empty sizes, several axes,
-// sizes that are split; and the status that an index outside its axis gives.
+// gather, scatter_add and one_hot against plain loops: every integer dtype, negative indices, empty
+// sizes, several axes, sizes that are split; and the status that an index outside its axis gives.
 #include "arrays.h"
 
 using namespace symk;
@@ -40,13 +40,14 @@ void for_elements(const Case& c, const Array& indices, F&& f) {
   const auto axis = static_cast<size_t>(c.axis);
   for (int64_t i = 0; i < other.type.count(); ++i) {
     const std::vector<int64_t> at = coordinates(i, taken);
-    const std::vector<int64_t> in_indices(at.begin() + c.axis,
-                                          at.begin() + c.axis + static_cast<int64_t>(c.indices.size()));
+    const std::vector<int64_t> in_indices(
+        at.begin() + c.axis, at.begin() + c.axis + static_cast<int64_t>(c.indices.size()));
     int64_t row = static_cast<int64_t>(indices[flat_index(in_indices, c.indices)]);
     if (row < 0) row += c.shape[axis];
     std::vector<int64_t> source(at.begin(), at.begin() + c.axis);
     source.push_back(row);
-    source.insert(source.end(), at.begin() + c.axis + static_cast<int64_t>(c.indices.size()), at.end());
+    source.insert(source.end(), at.begin() + c.axis + static_cast<int64_t>(c.indices.size()),
+                  at.end());
     f(flat_index(source, c.shape), i);
   }
 }
@@ -55,8 +56,9 @@ void check_case(const Case& c, DType dtype, std::mt19937& generator) {
   const DType index_dtype = random_choice(kIndexDTypes, generator);
   const int64_t limit = std::min<int64_t>(c.shape[static_cast<size_t>(c.axis)], 120);
   const bool wide = c.shape[static_cast<size_t>(c.axis)] > 120;
-  const Array indices = random_indices(wide ? DType::kInt64 : index_dtype, c.indices,
-                                       wide ? c.shape[static_cast<size_t>(c.axis)] : limit, generator);
+  const Array indices =
+      random_indices(wide ? DType::kInt64 : index_dtype, c.indices,
+                     wide ? c.shape[static_cast<size_t>(c.axis)] : limit, generator);
   GivenBinding binding;
   binding.integer_values["axis"] = c.axis;
 
@@ -70,7 +72,7 @@ void check_case(const Case& c, DType dtype, std::mt19937& generator) {
   const Array g = random_array(dtype, taken_shape(c), generator, true);
   Array dx(dtype, c.shape);
   for_elements(c, indices, [&](int64_t to, int64_t from) {
-    dx.set(to, dtype == DType::kUInt8 ? static_cast<uint8_t>(dx[to] + g[from])
+    dx.set(to, dtype == DType::kUInt8  ? static_cast<uint8_t>(dx[to] + g[from])
                : dtype == DType::kInt8 ? static_cast<int8_t>(static_cast<int>(dx[to] + g[from]))
                                        : dx[to] + g[from]);
   });
@@ -123,14 +125,17 @@ void check_outside(std::mt19937& generator) {
 
 int main() {
   std::mt19937 generator(13);
-  const std::vector<Case> rows = {
-      {{5, 3}, {4}, 0},          {{5, 3}, {2, 2}, 1},    {{2, 5, 3}, {4}, 1},   {{5}, {}, 0},
-      {{5, 3}, {0}, 0},          {{5, 0}, {4}, 0},       {{0, 3}, {0}, 0},      {{7, 1}, {9}, 0},
-      {{3, 9, 2}, {1, 5, 1}, 1}, {{100, 64}, {300}, 0},  {{20000, 17}, {40}, 0}, {{6, 11}, {40000}, 1},
-      {{4, 3000, 33}, {70}, 1},  {{40, 12, 130}, {9}, 1}, {{1, 1}, {1}, 0}};
+  const std::vector<Case> rows = {{{5, 3}, {4}, 0},          {{5, 3}, {2, 2}, 1},
+                                  {{2, 5, 3}, {4}, 1},       {{5}, {}, 0},
+                                  {{5, 3}, {0}, 0},          {{5, 0}, {4}, 0},
+                                  {{0, 3}, {0}, 0},          {{7, 1}, {9}, 0},
+                                  {{3, 9, 2}, {1, 5, 1}, 1}, {{100, 64}, {300}, 0},
+                                  {{20000, 17}, {40}, 0},    {{6, 11}, {40000}, 1},
+                                  {{4, 3000, 33}, {70}, 1},  {{40, 12, 130}, {9}, 1},
+                                  {{1, 1}, {1}, 0}};
   for (const Case& row : rows) {
-    for (DType dtype : {DType::kFloat32, DType::kFloat64, DType::kInt8, DType::kInt32, DType::kInt64,
-                        DType::kUInt8, DType::kBool, DType::kFloat16}) {
+    for (DType dtype : {DType::kFloat32, DType::kFloat64, DType::kInt8, DType::kInt32,
+                        DType::kInt64, DType::kUInt8, DType::kBool, DType::kFloat16}) {
       check_case(row, dtype, generator);
     }
   }

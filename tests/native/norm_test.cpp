@@ -1,5 +1,5 @@
-// batch_norm and batch_norm_grad against plain loops in double: few and many channels and rows, a mean far from zero,
-// no rows, infinities; and the same bits for every number of threads.
+// batch_norm and batch_norm_grad against plain loops in double: few and many channels and rows, a
+// mean far from zero, no rows, infinities; and the same bits for every number of threads.
 #include "arrays.h"
 
 using namespace symk;
@@ -20,7 +20,8 @@ void check_size(DType dtype, std::vector<int64_t> shape, double offset, std::mt1
   const int64_t channels = shape.back();
   Array x = random_array(dtype, shape, generator);
   for (int64_t i = 0; i < x.type.count(); ++i) x.set(i, x[i] + offset);
-  const Array gamma = random_array(dtype, {channels}, generator), beta = random_array(dtype, {channels}, generator);
+  const Array gamma = random_array(dtype, {channels}, generator),
+              beta = random_array(dtype, {channels}, generator);
   const Array g = random_array(dtype, shape, generator);
   Array y(dtype, shape), mean(dtype, {channels}), variance(dtype, {channels});
   Array dx(dtype, shape), gamma_grad(dtype, {channels}), beta_grad(dtype, {channels});
@@ -49,7 +50,8 @@ void check_size(DType dtype, std::vector<int64_t> shape, double offset, std::mt1
       dx.set(i, gamma[c] * inverse * (g[i] - total / n - (x[i] - middle) * inverse * slope / n));
     }
   }
-  // What rounding the mean to the dtype alone costs grows with its distance from zero, and with the slope.
+  // What rounding the mean to the dtype alone costs grows with its distance from zero, and with the
+  // slope.
   const double rounding = dtype == DType::kFloat32 ? 1e-6 : 1e-14;
   const double tolerance = rounding * 5 * (1 + std::fabs(offset)) * steepest;
   check_kernel("batch_norm", given(), {&x, &gamma, &beta}, {&y, &mean, &variance}, tolerance);
@@ -101,9 +103,9 @@ void check_threads(std::mt19937& generator) {
 int main() {
   std::mt19937 generator(19);
   const std::vector<std::vector<int64_t>> shapes = {
-      {0, 3},    {4, 0},      {1, 1},        {1, 5},        {2, 7},          {33, 1},     {5, 3, 4, 3},
-      {1000, 1}, {999, 3},    {77, 64},      {130, 513},    {40, 1025},      {7, 2100},   {20000, 1},
-      {9001, 10}, {3000, 64}, {64, 14, 14, 20}, {3}};
+      {0, 3},       {4, 0},     {1, 1},     {1, 5},     {2, 7},           {33, 1},
+      {5, 3, 4, 3}, {1000, 1},  {999, 3},   {77, 64},   {130, 513},       {40, 1025},
+      {7, 2100},    {20000, 1}, {9001, 10}, {3000, 64}, {64, 14, 14, 20}, {3}};
   for (const auto& shape : shapes) {
     for (double offset : {0.0, 100.0, -3000.0}) {
       check_size(DType::kFloat32, shape, offset, generator);

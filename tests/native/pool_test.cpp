@@ -1,5 +1,6 @@
-// Pooling and its gradients against plain loops: windows smaller and larger than strides and than the image, both paddings,
-// few and many channels, equal elements, NaN; and the same bits for every number of threads.
+// Pooling and its gradients against plain loops: windows smaller and larger than strides and than
+// the image, both paddings, few and many channels, equal elements, NaN; and the same bits for every
+// number of threads.
 #include "arrays.h"
 
 using namespace symk;
@@ -16,8 +17,9 @@ struct Geometry {
   void finish() {
     for (int k = 0; k < 2; ++k) {
       const int64_t size = k == 0 ? height : width;
-      out[k] = same ? (size + strides[k] - 1) / strides[k]
-                    : size < window[k] ? 0 : (size - window[k]) / strides[k] + 1;
+      out[k] = same               ? (size + strides[k] - 1) / strides[k]
+               : size < window[k] ? 0
+                                  : (size - window[k]) / strides[k] + 1;
       if (same) pad[k] = std::max<int64_t>(0, (out[k] - 1) * strides[k] + window[k] - size) / 2;
     }
   }
@@ -41,7 +43,8 @@ struct Geometry {
       std::vector<int64_t> elements;
       for (int64_t r = 0; r < window[0]; ++r) {
         for (int64_t s = 0; s < window[1]; ++s) {
-          const int64_t row = at[1] * strides[0] - pad[0] + r, column = at[2] * strides[1] - pad[1] + s;
+          const int64_t row = at[1] * strides[0] - pad[0] + r,
+                        column = at[2] * strides[1] - pad[1] + s;
           if (row < 0 || row >= height || column < 0 || column >= width) continue;
           elements.push_back(flat_index({at[0], row, column, at[3]}, x_shape()));
         }
@@ -127,7 +130,8 @@ void check_threads(std::mt19937& generator) {
     run_kernel("max_pool2d_grad", c.binding(), {&x, &y[0], &g}, results[k]);
   }
   ++cases;
-  if (std::memcmp(results[0][0].data(), results[1][0].data(), static_cast<size_t>(x.type.bytes())) != 0) {
+  if (std::memcmp(results[0][0].data(), results[1][0].data(),
+                  static_cast<size_t>(x.type.bytes())) != 0) {
     ++failures;
     std::printf("max_pool2d_grad: the bits depend on the number of threads\n");
   }

