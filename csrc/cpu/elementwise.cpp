@@ -1,5 +1,5 @@
-// Loops over the arithmetic of csrc/math, for every op and dtype. Floating ops that keep their dtype run on Vec; the rest are
-// plain loops, which the compiler turns into vectors.
+// Loops over the arithmetic of csrc/math, for every op and dtype. Floating ops that keep their
+// dtype run on Vec; the rest are plain loops, which the compiler turns into vectors.
 #include "cpu/elementwise.h"
 
 #include "cpu/vec/vec.h"
@@ -18,23 +18,53 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-template <class T> constexpr DType dtype_of();
-template <> constexpr DType dtype_of<float>() { return DType::kFloat32; }
-template <> constexpr DType dtype_of<double>() { return DType::kFloat64; }
-template <> constexpr DType dtype_of<int8_t>() { return DType::kInt8; }
-template <> constexpr DType dtype_of<int16_t>() { return DType::kInt16; }
-template <> constexpr DType dtype_of<int32_t>() { return DType::kInt32; }
-template <> constexpr DType dtype_of<int64_t>() { return DType::kInt64; }
-template <> constexpr DType dtype_of<uint8_t>() { return DType::kUInt8; }
-template <> constexpr DType dtype_of<bool>() { return DType::kBool; }
+template <class T>
+constexpr DType dtype_of();
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::kFloat32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::kFloat64;
+}
+template <>
+constexpr DType dtype_of<int8_t>() {
+  return DType::kInt8;
+}
+template <>
+constexpr DType dtype_of<int16_t>() {
+  return DType::kInt16;
+}
+template <>
+constexpr DType dtype_of<int32_t>() {
+  return DType::kInt32;
+}
+template <>
+constexpr DType dtype_of<int64_t>() {
+  return DType::kInt64;
+}
+template <>
+constexpr DType dtype_of<uint8_t>() {
+  return DType::kUInt8;
+}
+template <>
+constexpr DType dtype_of<bool>() {
+  return DType::kBool;
+}
 
 /// What stands in memory for T: bool is a byte.
-template <class T> using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
+template <class T>
+using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
 
 template <class T>
-const Stored<T>* read(const void* p) { return static_cast<const Stored<T>*>(p); }
+const Stored<T>* read(const void* p) {
+  return static_cast<const Stored<T>*>(p);
+}
 template <class T>
-Stored<T>* write(void* p) { return static_cast<Stored<T>*>(p); }
+Stored<T>* write(void* p) {
+  return static_cast<Stored<T>*>(p);
+}
 
 // --- loops on Vec ---
 
@@ -57,7 +87,8 @@ void binary_vector(const void* const* in, void* out, int64_t n) {
   int64_t i = 0;
   for (; i + V::width <= n; i += V::width) Op()(V::load(a + i), V::load(b + i)).store(y + i);
   const int rest = static_cast<int>(n - i);
-  if (rest > 0) Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest)).store_partial(y + i, rest);
+  if (rest > 0)
+    Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest)).store_partial(y + i, rest);
 }
 
 template <class Op, class T>
@@ -66,10 +97,12 @@ void ternary_vector(const void* const* in, void* out, int64_t n) {
   const T *a = read<T>(in[0]), *b = read<T>(in[1]), *c = read<T>(in[2]);
   T* y = write<T>(out);
   int64_t i = 0;
-  for (; i + V::width <= n; i += V::width) Op()(V::load(a + i), V::load(b + i), V::load(c + i)).store(y + i);
+  for (; i + V::width <= n; i += V::width)
+    Op()(V::load(a + i), V::load(b + i), V::load(c + i)).store(y + i);
   const int rest = static_cast<int>(n - i);
   if (rest == 0) return;
-  Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest), V::load_partial(c + i, rest)).store_partial(y + i, rest);
+  Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest), V::load_partial(c + i, rest))
+      .store_partial(y + i, rest);
 }
 
 // --- loops on scalars ---
@@ -87,7 +120,8 @@ void binary_scalar(const void* const* in, void* out, int64_t n) {
   const auto *a = read<T>(in[0]), *b = read<T>(in[1]);
   auto* y = write<R>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<R>(Op()(static_cast<T>(a[i]), static_cast<T>(b[i])));
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = static_cast<R>(Op()(static_cast<T>(a[i]), static_cast<T>(b[i])));
 }
 
 /// C is the dtype of the first operand.
@@ -105,7 +139,8 @@ void ternary_scalar(const void* const* in, void* out, int64_t n) {
 
 // --- casts ---
 
-/// From floating numbers to integers: cut towards zero; what lies outside becomes the nearest limit, NaN becomes 0.
+/// From floating numbers to integers: cut towards zero; what lies outside becomes the nearest
+/// limit, NaN becomes 0.
 template <class From, class To>
 SYMK_HD To saturate(From x) {
   constexpr int digits = sizeof(To) * 8 - (std::is_signed_v<To> ? 1 : 0);
@@ -161,14 +196,16 @@ void double_to_half(const void* const* in, void* out, int64_t n) {
   const double* x = read<double>(in[0]);
   float* y = write<float>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(math::float_to_half(math::double_to_odd(x[i])));
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = math::half_to_float(math::float_to_half(math::double_to_odd(x[i])));
 }
 template <class From>
 void cast_to_half(const void* const* in, void* out, int64_t n) {
   const auto* x = read<From>(in[0]);
   float* y = write<float>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(math::float_to_half(static_cast<float>(x[i])));
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = math::half_to_float(math::float_to_half(static_cast<float>(x[i])));
 }
 
 template <class T>
@@ -196,14 +233,19 @@ struct Table {
   constexpr void add(LoopEntry entry) { entries[count++] = entry; }
 };
 
-template <class... Ts> struct Types {};
+template <class... Ts>
+struct Types {};
 using Numbers = Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t>;
 using All = Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, bool>;
 
 /// Calls f.template operator()<Op, T>() for every op and every type in its domain.
 template <class T, class F, class... Ops>
 constexpr void each_op(F& f, math::List<Ops...>) {
-  ([&] { if constexpr (math::in_domain<T>(Ops::domain)) f.template operator()<Ops, T>(); }(), ...);
+  (
+      [&] {
+        if constexpr (math::in_domain<T>(Ops::domain)) f.template operator()<Ops, T>();
+      }(),
+      ...);
 }
 template <class Ops, class F, class... Ts>
 constexpr void each(F f, Ops ops, Types<Ts...>) {
@@ -212,7 +254,8 @@ constexpr void each(F f, Ops ops, Types<Ts...>) {
 
 struct AddUnary {
   Table& table;
-  template <class Op, class T> constexpr void operator()() const {
+  template <class Op, class T>
+  constexpr void operator()() const {
     if constexpr (std::is_floating_point_v<T>) {
       table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 1, &unary_vector<Op, T>});
     } else {
@@ -222,13 +265,15 @@ struct AddUnary {
 };
 struct AddUnaryTest {
   Table& table;
-  template <class Op, class T> constexpr void operator()() const {
+  template <class Op, class T>
+  constexpr void operator()() const {
     table.add({Op::name, dtype_of<T>(), DType::kBool, 1, &unary_scalar<Op, T, bool>});
   }
 };
 struct AddBinary {
   Table& table;
-  template <class Op, class T> constexpr void operator()() const {
+  template <class Op, class T>
+  constexpr void operator()() const {
     if constexpr (std::is_floating_point_v<T>) {
       table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_vector<Op, T>});
     } else {
@@ -238,25 +283,29 @@ struct AddBinary {
 };
 struct AddBinaryScalar {
   Table& table;
-  template <class Op, class T> constexpr void operator()() const {
+  template <class Op, class T>
+  constexpr void operator()() const {
     table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
   }
 };
 struct AddBinaryTest {
   Table& table;
-  template <class Op, class T> constexpr void operator()() const {
+  template <class Op, class T>
+  constexpr void operator()() const {
     table.add({Op::name, dtype_of<T>(), DType::kBool, 2, &binary_scalar<Op, T, bool>});
   }
 };
 struct AddWhere {
   Table& table;
-  template <class Op, class T> constexpr void operator()() const {
+  template <class Op, class T>
+  constexpr void operator()() const {
     table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, bool, T>});
   }
 };
 struct AddTernary {
   Table& table;
-  template <class Op, class T> constexpr void operator()() const {
+  template <class Op, class T>
+  constexpr void operator()() const {
     if constexpr (std::is_floating_point_v<T>) {
       table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_vector<Op, T>});
     } else {
@@ -290,7 +339,8 @@ constexpr void add_all_casts(ElementwiseKernels& kernels, Types<From...>) {
 }
 
 constexpr ElementwiseKernels make_kernels() {
-  ElementwiseKernels kernels{kTable.entries, kTable.count, {}, &widen_half, &narrow_half, &round_half, &fill};
+  ElementwiseKernels kernels{kTable.entries, kTable.count, {},   &widen_half,
+                             &narrow_half,   &round_half,  &fill};
   constexpr int half = static_cast<int>(DType::kFloat16);
   add_all_casts(kernels, All());
   add_casts<float>(kernels.casts[half], All());
@@ -304,7 +354,8 @@ constexpr ElementwiseKernels make_kernels() {
 
 namespace symk::cpu {
 
-template <> const ElementwiseKernels& ElementwiseKernels::of<Isa::SYMK_ISA>() {
+template <>
+const ElementwiseKernels& ElementwiseKernels::of<Isa::SYMK_ISA>() {
   static constexpr ElementwiseKernels kernels = SYMK_ISA::make_kernels();
   return kernels;
 }

@@ -1,5 +1,5 @@
-// The loops of elementwise ops: one per op and dtype, over dense arrays. The program that strings them together is bound in
-// elementwise_step.cpp.
+// The loops of elementwise ops: one per op and dtype, over dense arrays. The program that strings
+// them together is bound in elementwise_step.cpp.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace symk::cpu {
 
-/// out[i] = op(in[0][i], in[1][i], ...) for 0 <= i < n. `out` may be exactly one of the inputs if the items have equal size.
+/// out[i] = op(in[0][i], in[1][i], ...) for 0 <= i < n. `out` may be exactly one of the inputs if
+/// the items have equal size.
 using Loop = void (*)(const void* const* in, void* out, int64_t n);
 
 struct LoopEntry {
@@ -31,10 +32,14 @@ struct ElementwiseKernels {
   // Bytes of an item, 1, 2, 4 or 8.
   void (*fill)(void* out, const void* item, int item_bytes, int64_t n);
 
-  template <Isa isa> static const ElementwiseKernels& of();
+  template <Isa isa>
+  static const ElementwiseKernels& of();
 };
-template <> const ElementwiseKernels& ElementwiseKernels::of<Isa::portable>();
-template <> const ElementwiseKernels& ElementwiseKernels::of<Isa::avx2>();
-template <> const ElementwiseKernels& ElementwiseKernels::of<Isa::avx512>();
+template <>
+const ElementwiseKernels& ElementwiseKernels::of<Isa::portable>();
+template <>
+const ElementwiseKernels& ElementwiseKernels::of<Isa::avx2>();
+template <>
+const ElementwiseKernels& ElementwiseKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

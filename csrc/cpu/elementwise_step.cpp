@@ -1,8 +1,10 @@
-// The kernel `elementwise`: a program of elementwise ops, run over tiles that stay in the first cache. Each instruction is one
-// pass of a loop of elementwise.h over a tile. Inputs as large as the result are read where they lie, outputs are written where
-// they shall lie; the rest stands in registers, which are pieces of scratch memory, one tile long.
+// The kernel `elementwise`: a program of elementwise ops, run over tiles that stay in the first
+// cache. Each instruction is one pass of a loop of elementwise.h over a tile. Inputs as large as
+// the result are read where they lie, outputs are written where they shall lie; the rest stands in
+// registers, which are pieces of scratch memory, one tile long.
 //
-// float16 values are float32 inside a program, rounded to float16 after every instruction that makes one.
+// float16 values are float32 inside a program, rounded to float16 after every instruction that
+// makes one.
 #include <algorithm>
 #include <cstring>
 #include <numeric>
@@ -15,19 +17,24 @@
 namespace symk::cpu {
 namespace {
 
-// A register is short, so that loads from memory and arithmetic alternate often enough to overlap, and all of them together
-// take a third of a first-level cache: the rest is for what is fetched ahead.
+// A register is short, so that loads from memory and arithmetic alternate often enough to overlap,
+// and all of them together take a third of a first-level cache: the rest is for what is fetched
+// ahead.
 constexpr int64_t kRegisterBytes = 1536, kAllRegistersBytes = 16 * 1024;
 constexpr int64_t kSmallestTile = 64;
-constexpr int64_t kFetchedBytes = 1024 * 1024;  // from here on memory is fetched ahead: no longer in a second-level cache
+constexpr int64_t kFetchedBytes =
+    1024 * 1024;  // from here on memory is fetched ahead: no longer in a second-level cache
 constexpr int64_t kCacheLine = 64;
-constexpr int64_t kSmallestPart = 16 * 1024;   // elements: some microseconds, far above the cost of waking a thread
-constexpr int64_t kMostParts = 64;             // each part has registers of its own
+constexpr int64_t kSmallestPart =
+    16 * 1024;  // elements: some microseconds, far above the cost of waking a thread
+constexpr int64_t kMostParts = 64;  // each part has registers of its own
 constexpr int64_t kAlignment = 64;
 
 int64_t round_up(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
-[[noreturn]] void refuse(const std::string& text) { throw Error(ErrorCode::kFormat, "[elementwise] " + text); }
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(ErrorCode::kFormat, "[elementwise] " + text);
+}
 
 const char* const kDTypeNames[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
                                               "int32",   "int64",   "uint8",   "bool"};
@@ -40,7 +47,8 @@ DType dtype_named(const std::string& name) {
 }
 std::string name_of(DType dtype) { return kDTypeNames[static_cast<int>(dtype)]; }
 
-/// How an operand is laid over the result: axes from the outermost, neighbours joined where possible.
+/// How an operand is laid over the result: axes from the outermost, neighbours joined where
+/// possible.
 struct Layout {
   int rank = 0;
   int64_t size[kMaxRank], stride[kMaxRank];  // in elements; a repeated axis has stride 0
@@ -61,7 +69,8 @@ Layout layout_of(const Type& operand, const Type& result) {
   for (int i = result.rank - 1; i >= 0; --i) {
     const int axis = i - (result.rank - operand.rank);
     const int64_t size = axis < 0 ? 1 : operand.shape[axis];
-    if (size != 1 && size != result.shape[i]) refuse("inputs must broadcast to the shape of the outputs.");
+    if (size != 1 && size != result.shape[i])
+      refuse("inputs must broadcast to the shape of the outputs.");
     stride[i] = size == 1 ? 0 : step;
     step *= size;
   }
@@ -85,16 +94,17 @@ struct Value {
   enum Place {
     kInput,     // an input's memory
     kRepeated,  // a register that holds the same for every tile, filled at the start
-    kGathered,  // a register filled for every tile, or the input's memory where the tile is one run of it
+    kGathered,  // a register filled for every tile, or the input's memory where the tile is one run
+                // of it
     kRegister,  // a register that an instruction writes
-    kOutput,    // an output's memory, or a register when that memory is still to be read as an input
+    kOutput,  // an output's memory, or a register when that memory is still to be read as an input
   } place = kRegister;
   DType dtype = DType::kFloat32;
-  int item = 4;        // bytes of an element
-  int operand = 0;     // number of the input or output
-  int slot = -1;       // its register
-  int made = -1;       // the instruction that writes it
-  int last_use = -1;   // the last instruction that reads it
+  int item = 4;       // bytes of an element
+  int operand = 0;    // number of the input or output
+  int slot = -1;      // its register
+  int made = -1;      // the instruction that writes it
+  int last_use = -1;  // the last instruction that reads it
   Layout layout;
 };
 
@@ -149,19 +159,23 @@ class ElementwiseStep : public Step {
     }
   }
 
-  void run_tile(const Operands& operands, char* registers, const void** at, int64_t start, int64_t n) const {
+  void run_tile(const Operands& operands, char* registers, const void** at, int64_t start,
+                int64_t n) const {
     for (int v : moving_) {
       const Value& value = values_[v];
       if (value.place == Value::kOutput) {
-        if (!is_staged(operands, value)) at[v] = static_cast<char*>(operands.out[value.operand]) + start * value.item;
+        if (!is_staged(operands, value))
+          at[v] = static_cast<char*>(operands.out[value.operand]) + start * value.item;
       } else if (value.place == Value::kInput) {
         at[v] = static_cast<const char*>(operands.in[value.operand]) + start * value.item;
       } else {
-        at[v] = gathered(value, operands.in[value.operand], registers + value.slot * slot_bytes_, start, n);
+        at[v] = gathered(value, operands.in[value.operand], registers + value.slot * slot_bytes_,
+                         start, n);
       }
     }
     const bool fetches = fetches_ && start + 2 * n <= count_;
-    const int64_t share = (n + static_cast<int64_t>(program_.size()) - 1) / static_cast<int64_t>(program_.size());
+    const int64_t share =
+        (n + static_cast<int64_t>(program_.size()) - 1) / static_cast<int64_t>(program_.size());
     int64_t fetched = 0;
     for (const Instruction& i : program_) {
       if (fetches) fetch(at, n + fetched, share);
@@ -172,11 +186,13 @@ class ElementwiseStep : public Step {
     for (int v : outputs_) {
       const Value& value = values_[v];
       if (!is_staged(operands, value)) continue;
-      std::memcpy(static_cast<char*>(operands.out[value.operand]) + start * value.item, at[v], n * value.item);
+      std::memcpy(static_cast<char*>(operands.out[value.operand]) + start * value.item, at[v],
+                  n * value.item);
     }
   }
 
-  /// Asks for the memory of n elements, `ahead` of the present tile. Each instruction does so for its share of the next tile.
+  /// Asks for the memory of n elements, `ahead` of the present tile. Each instruction does so for
+  /// its share of the next tile.
   void fetch(const void* const* at, int64_t ahead, int64_t n) const {
     for (int v : moving_) {
       const Value& value = values_[v];
@@ -197,8 +213,10 @@ class ElementwiseStep : public Step {
     return false;
   }
 
-  /// The operand's elements for [start, start + n) of the result, in memory if they lie there in one run.
-  const void* gathered(const Value& value, const void* memory, char* to, int64_t start, int64_t n) const {
+  /// The operand's elements for [start, start + n) of the result, in memory if they lie there in
+  /// one run.
+  const void* gathered(const Value& value, const void* memory, char* to, int64_t start,
+                       int64_t n) const {
     const Layout& layout = value.layout;
     const int inner = layout.rank - 1;
     const int64_t column = start % layout.size[inner];
@@ -257,7 +275,8 @@ class ElementwiseStep : public Step {
 /// Turns the attributes into a step.
 class Program {
  public:
-  explicit Program(Binding& binding) : binding_(binding), step_(std::make_unique<ElementwiseStep>()) {
+  explicit Program(Binding& binding)
+      : binding_(binding), step_(std::make_unique<ElementwiseStep>()) {
     step_->kernels_ = &kernels<ElementwiseKernels>();
     result_ = binding.outputs().at(0);
     step_->count_ = result_.count();
@@ -311,19 +330,23 @@ class Program {
       if (!added.layout.dense()) added.place = Value::kGathered;
       numbers_.push_back(v);
     }
-    // Values of the program are numbered from the inputs on; what stands for a float16 input is its widened form.
+    // Values of the program are numbered from the inputs on; what stands for a float16 input is its
+    // widened form.
     for (int& v : numbers_) {
-      if (value(v).dtype == DType::kFloat16) v = emit(step_->kernels_->widen_half, {v}, DType::kFloat16);
+      if (value(v).dtype == DType::kFloat16)
+        v = emit(step_->kernels_->widen_half, {v}, DType::kFloat16);
     }
   }
 
   void add_instructions() {
     const std::vector<std::string> ops = binding_.texts("ops"), dtypes = binding_.texts("dtypes");
     const std::vector<int64_t> arity = binding_.integers("arity"), args = binding_.integers("args");
-    if (dtypes.size() != ops.size() || arity.size() != ops.size()) refuse("`ops`, `dtypes` and `arity` must be equally long.");
+    if (dtypes.size() != ops.size() || arity.size() != ops.size())
+      refuse("`ops`, `dtypes` and `arity` must be equally long.");
     size_t next = 0;
     for (size_t i = 0; i < ops.size(); ++i) {
-      if (arity[i] < 1 || arity[i] > 3) refuse("an op must have 1 to 3 operands; \"" + ops[i] + "\" has others.");
+      if (arity[i] < 1 || arity[i] > 3)
+        refuse("an op must have 1 to 3 operands; \"" + ops[i] + "\" has others.");
       std::vector<int> operands;
       for (int64_t k = 0; k < arity[i]; ++k, ++next) operands.push_back(number(args, next));
       numbers_.push_back(add_instruction(ops[i], operands, dtype_named(dtypes[i])));
@@ -336,7 +359,8 @@ class Program {
     if (position >= list.size()) refuse("`args` must hold as many numbers as `arity` says.");
     const int64_t number = list[position];
     if (number < 0 || number >= static_cast<int64_t>(numbers_.size())) {
-      refuse("a value must be made before it is used; there is none of number " + std::to_string(number) + " yet.");
+      refuse("a value must be made before it is used; there is none of number " +
+             std::to_string(number) + " yet.");
     }
     return numbers_[number];
   }
@@ -345,11 +369,13 @@ class Program {
     const ElementwiseKernels& table = *step_->kernels_;
     if (op == "cast") {
       if (operands.size() != 1) refuse("cast must have one operand.");
-      return emit(table.casts[static_cast<int>(value(operands[0]).dtype)][static_cast<int>(dtype)], operands, dtype);
+      return emit(table.casts[static_cast<int>(value(operands[0]).dtype)][static_cast<int>(dtype)],
+                  operands, dtype);
     }
     const int made = emit(find_loop(op, operands, dtype), operands, dtype);
     // What copies numbers that float16 has needs no rounding.
-    const bool exact = op == "where" || op == "neg" || op == "abs" || op == "maximum" || op == "minimum" || op == "relu";
+    const bool exact = op == "where" || op == "neg" || op == "abs" || op == "maximum" ||
+                       op == "minimum" || op == "relu";
     if (dtype != DType::kFloat16 || exact) return made;
     return emit(table.round_half, {made}, dtype);
   }
@@ -360,22 +386,23 @@ class Program {
     for (size_t i = 0; i < operands.size(); ++i) {
       const DType wanted = op == "where" && i == 0 ? DType::kBool : operand;
       if (value(operands[i]).dtype != wanted) {
-        refuse("operands of " + op + " must have one dtype; got " + name_of(value(operands[i]).dtype) + " and " +
-               name_of(wanted) + ".");
+        refuse("operands of " + op + " must have one dtype; got " +
+               name_of(value(operands[i]).dtype) + " and " + name_of(wanted) + ".");
       }
     }
     const DType inside = operand == DType::kFloat16 ? DType::kFloat32 : operand;
     const DType result = dtype == DType::kFloat16 ? DType::kFloat32 : dtype;
     for (int i = 0; i < table.loop_count; ++i) {
       const LoopEntry& entry = table.loops[i];
-      if (entry.operand == inside && entry.result == result && entry.arity == static_cast<int>(operands.size()) &&
-          op == entry.name && (operand == dtype || dtype == DType::kBool)) {
+      if (entry.operand == inside && entry.result == result &&
+          entry.arity == static_cast<int>(operands.size()) && op == entry.name &&
+          (operand == dtype || dtype == DType::kBool)) {
         return entry.loop;
       }
     }
     throw Error(ErrorCode::kDevice, "[elementwise] the CPU has no loop for " + op + " of " +
-                                        std::to_string(operands.size()) + " operands from " + name_of(operand) + " to " +
-                                        name_of(dtype) + ".");
+                                        std::to_string(operands.size()) + " operands from " +
+                                        name_of(operand) + " to " + name_of(dtype) + ".");
   }
 
   void add_outputs() {
@@ -385,10 +412,11 @@ class Program {
       const Type& type = binding_.outputs()[i];
       int v = number(outs, i);
       if (type.dtype != value(v).dtype) {
-        refuse("an output must have the dtype of its value; got " + name_of(type.dtype) + " for " + name_of(value(v).dtype) +
-               ".");
+        refuse("an output must have the dtype of its value; got " + name_of(type.dtype) + " for " +
+               name_of(value(v).dtype) + ".");
       }
-      if (type.rank != result_.rank || !std::equal(type.shape, type.shape + type.rank, result_.shape)) {
+      if (type.rank != result_.rank ||
+          !std::equal(type.shape, type.shape + type.rank, result_.shape)) {
         refuse("the outputs must have one shape.");
       }
       if (type.dtype == DType::kFloat16) {
@@ -413,8 +441,8 @@ class Program {
     }
   }
 
-  /// As long as the registers stay in the cache, and a multiple of the periods of repeated inputs, so that such an input
-  /// stands in its register once for all tiles.
+  /// As long as the registers stay in the cache, and a multiple of the periods of repeated inputs,
+  /// so that such an input stands in its register once for all tiles.
   void choose_tile() {
     int64_t item = 1;
     for (const Value& v : step_->values_) item = std::max<int64_t>(item, v.item);
@@ -428,7 +456,8 @@ class Program {
       step_->tile_ = tile / common_period(tile) * common_period(tile);
     }
     for (Value& v : step_->values_) {
-      if (v.place == Value::kGathered && (step_->tile_ >= step_->count_ || step_->tile_ % v.layout.period() == 0)) {
+      if (v.place == Value::kGathered &&
+          (step_->tile_ >= step_->count_ || step_->tile_ % v.layout.period() == 0)) {
         v.place = Value::kRepeated;
       }
     }
@@ -437,8 +466,11 @@ class Program {
 
   /// One instruction from memory to memory: it needs neither registers nor tiles.
   bool is_straight() const {
-    auto in_memory = [](const Value& v) { return v.place == Value::kInput || v.place == Value::kOutput; };
-    return step_->program_.size() == 1 && std::all_of(step_->values_.begin(), step_->values_.end(), in_memory);
+    auto in_memory = [](const Value& v) {
+      return v.place == Value::kInput || v.place == Value::kOutput;
+    };
+    return step_->program_.size() == 1 &&
+           std::all_of(step_->values_.begin(), step_->values_.end(), in_memory);
   }
 
   /// The least common multiple of the periods that a tile can hold.
@@ -446,13 +478,15 @@ class Program {
     int64_t common = 1;
     for (const Value& v : step_->values_) {
       if (v.place != Value::kGathered) continue;
-      const int64_t period = v.layout.period(), joined = period > tile ? 0 : std::lcm(common, period);
+      const int64_t period = v.layout.period(),
+                    joined = period > tile ? 0 : std::lcm(common, period);
       if (joined > 0 && joined <= tile) common = joined;
     }
     return common;
   }
 
-  /// Gives each value that needs a register a free one, in program order; returns how many there are.
+  /// Gives each value that needs a register a free one, in program order; returns how many there
+  /// are.
   int64_t assign_registers() {
     std::vector<int> free;
     int64_t used = 0;
@@ -467,12 +501,15 @@ class Program {
     }
     for (size_t i = 0; i < step_->program_.size(); ++i) {
       Value& made = step_->values_[step_->program_[i].out];
-      // Before its operands' registers are free again: loops over items of different sizes may not overlap.
+      // Before its operands' registers are free again: loops over items of different sizes may not
+      // overlap.
       made.slot = take();
       for (int v : step_->program_[i].in) {
         Value& read = step_->values_[v];
-        if (read.place == Value::kRegister && read.last_use == static_cast<int>(i) && read.made >= 0) {
-          if (std::find(free.begin(), free.end(), read.slot) == free.end()) free.push_back(read.slot);
+        if (read.place == Value::kRegister && read.last_use == static_cast<int>(i) &&
+            read.made >= 0) {
+          if (std::find(free.begin(), free.end(), read.slot) == free.end())
+            free.push_back(read.slot);
         }
       }
     }
@@ -492,7 +529,8 @@ class Program {
     const int64_t size = std::max(kSmallestPart, (step.count_ + kMostParts - 1) / kMostParts);
     step.part_size_ = round_up(size, step.tile_);
     step.parts_ = std::max<int64_t>(1, (step.count_ + step.part_size_ - 1) / step.part_size_);
-    step.registers_offset_ = round_up(static_cast<int64_t>(step.values_.size() * sizeof(void*)), kAlignment);
+    step.registers_offset_ =
+        round_up(static_cast<int64_t>(step.values_.size() * sizeof(void*)), kAlignment);
     step.region_bytes_ = step.registers_offset_ + assign_registers() * step.slot_bytes_;
     binding_.need_scratch(step.parts_ * step.region_bytes_);
   }

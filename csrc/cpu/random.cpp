@@ -1,6 +1,7 @@
-// Draws, chunk by chunk: the words of some Philox blocks, uniform numbers from them, the transformation, the result. Within a
-// chunk, numbers stand by their place in the block (all first words, all second words, ...), so that each stage is a loop
-// over blocks that becomes vectors; storing interleaves them.
+// Draws, chunk by chunk: the words of some Philox blocks, uniform numbers from them, the
+// transformation, the result. Within a chunk, numbers stand by their place in the block (all first
+// words, all second words, ...), so that each stage is a loop over blocks that becomes vectors;
+// storing interleaves them.
 #include "cpu/random.h"
 
 #include "cpu/vec/vec.h"
@@ -16,11 +17,19 @@ namespace {
 constexpr int kBlocks = 128;
 static_assert(kBlocks * 4 == kRandomChunk, "a chunk of float32 is 128 blocks of 4");
 
-struct Half { uint16_t bits; };
+struct Half {
+  uint16_t bits;
+};
 
 /// The type in which a result of type R is drawn.
-template <class R> struct DrawnAs { using type = float; };
-template <> struct DrawnAs<double> { using type = double; };
+template <class R>
+struct DrawnAs {
+  using type = float;
+};
+template <>
+struct DrawnAs<double> {
+  using type = double;
+};
 
 /// Numbers of one chunk: place k of block b. A block makes 4 floats or 2 doubles.
 template <class T>
@@ -29,7 +38,9 @@ struct Chunk {
   alignas(64) T number[places][kBlocks];
 };
 
-struct Words { alignas(64) uint32_t place[4][kBlocks]; };
+struct Words {
+  alignas(64) uint32_t place[4][kBlocks];
+};
 
 void make_words(uint64_t seed, uint64_t counter, Words& words) {
   for (int b = 0; b < kBlocks; ++b) {
@@ -81,7 +92,8 @@ void make_truncated_normal(Chunk<T>& chunk) {
   for (auto& place : chunk.number) {
     for (int b = 0; b < kBlocks; b += V::width) {
       const V u = V::load(place + b);
-      const V z = V(T(1.4142135623730951)) * math::erfinv(V(T(0.95449973610364158)) * (u + u - V(T(1))));
+      const V z =
+          V(T(1.4142135623730951)) * math::erfinv(V(T(0.95449973610364158)) * (u + u - V(T(1))));
       min(V(T(2)), max(V(T(-2)), z)).store(place + b);
     }
   }
@@ -107,9 +119,11 @@ void store(const Chunk<T>& chunk, R* out, int64_t n, F f) {
   for (int64_t i = whole * places; i < n; ++i) out[i] = f(chunk.number[i % places][i / places]);
 }
 
-/// Draws [first, last): `transform` turns the uniform numbers of a chunk into those wanted, `finish` one number into a result.
+/// Draws [first, last): `transform` turns the uniform numbers of a chunk into those wanted,
+/// `finish` one number into a result.
 template <class R, class T, class Transform, class Finish>
-void draw_range(const RandomDraw& draw, void* out, int64_t first, int64_t last, Transform transform, Finish finish) {
+void draw_range(const RandomDraw& draw, void* out, int64_t first, int64_t last, Transform transform,
+                Finish finish) {
   constexpr int places = Chunk<T>::places;
   constexpr int64_t step = static_cast<int64_t>(places) * kBlocks;
   for (int64_t i = first; i < last; i += step) {
@@ -126,7 +140,8 @@ template <class R>
 void uniform(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
   using T = typename DrawnAs<R>::type;
   const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
-  draw_range<R, T>(draw, out, first, last, [=](Chunk<T>& chunk) { make_affine(chunk, a, b); }, stored<R, T>);
+  draw_range<R, T>(
+      draw, out, first, last, [=](Chunk<T>& chunk) { make_affine(chunk, a, b); }, stored<R, T>);
 }
 
 template <class R>
@@ -154,10 +169,14 @@ void truncated_normal(const RandomDraw& draw, void* out, int64_t first, int64_t 
 template <class R>
 void bernoulli(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
   using T = typename DrawnAs<R>::type;
-  // The least T that is not below p: no T lies between the two, so comparing with it is comparing with p.
+  // The least T that is not below p: no T lies between the two, so comparing with it is comparing
+  // with p.
   T limit = static_cast<T>(draw.a);
-  if (limit >= T(0) && static_cast<double>(limit) < draw.a) limit = math::bit_cast<T>(math::bits(limit) + 1);
-  draw_range<R, T>(draw, out, first, last, [](Chunk<T>&) {}, [=](T u) { return stored<R, T>(u < limit ? T(1) : T(0)); });
+  if (limit >= T(0) && static_cast<double>(limit) < draw.a)
+    limit = math::bit_cast<T>(math::bits(limit) + 1);
+  draw_range<R, T>(
+      draw, out, first, last, [](Chunk<T>&) {},
+      [=](T u) { return stored<R, T>(u < limit ? T(1) : T(0)); });
 }
 
 template <class R>
@@ -166,7 +185,8 @@ void integers(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
   const uint64_t low = static_cast<uint64_t>(draw.low);
   // u >= 0, so cutting is rounding down.
   auto finish = [=](double u) { return static_cast<R>(low + static_cast<uint64_t>(u * range)); };
-  draw_range<R, double>(draw, out, first, last, [](Chunk<double>&) {}, finish);
+  draw_range<R, double>(
+      draw, out, first, last, [](Chunk<double>&) {}, finish);
 }
 
 constexpr RandomKernels make_kernels() {
@@ -176,14 +196,20 @@ constexpr RandomKernels make_kernels() {
                 i16 = static_cast<int>(DType::kInt16), i32 = static_cast<int>(DType::kInt32),
                 i64 = static_cast<int>(DType::kInt64), u8 = static_cast<int>(DType::kUInt8),
                 boolean = static_cast<int>(DType::kBool);
-  k.uniform[f32] = &uniform<float>, k.uniform[f64] = &uniform<double>, k.uniform[f16] = &uniform<Half>;
+  k.uniform[f32] = &uniform<float>, k.uniform[f64] = &uniform<double>,
+  k.uniform[f16] = &uniform<Half>;
   k.normal[f32] = &normal<float>, k.normal[f64] = &normal<double>, k.normal[f16] = &normal<Half>;
-  k.truncated_normal[f32] = &truncated_normal<float>, k.truncated_normal[f64] = &truncated_normal<double>;
+  k.truncated_normal[f32] = &truncated_normal<float>,
+  k.truncated_normal[f64] = &truncated_normal<double>;
   k.truncated_normal[f16] = &truncated_normal<Half>;
-  k.bernoulli[f32] = &bernoulli<float>, k.bernoulli[f64] = &bernoulli<double>, k.bernoulli[f16] = &bernoulli<Half>;
-  k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>, k.bernoulli[i32] = &bernoulli<int32_t>;
-  k.bernoulli[i64] = &bernoulli<int64_t>, k.bernoulli[u8] = k.bernoulli[boolean] = &bernoulli<uint8_t>;
-  k.integers[i8] = &integers<int8_t>, k.integers[i16] = &integers<int16_t>, k.integers[i32] = &integers<int32_t>;
+  k.bernoulli[f32] = &bernoulli<float>, k.bernoulli[f64] = &bernoulli<double>,
+  k.bernoulli[f16] = &bernoulli<Half>;
+  k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>,
+  k.bernoulli[i32] = &bernoulli<int32_t>;
+  k.bernoulli[i64] = &bernoulli<int64_t>,
+  k.bernoulli[u8] = k.bernoulli[boolean] = &bernoulli<uint8_t>;
+  k.integers[i8] = &integers<int8_t>, k.integers[i16] = &integers<int16_t>,
+  k.integers[i32] = &integers<int32_t>;
   k.integers[i64] = &integers<int64_t>, k.integers[u8] = &integers<uint8_t>;
   return k;
 }
@@ -193,7 +219,8 @@ constexpr RandomKernels make_kernels() {
 
 namespace symk::cpu {
 
-template <> const RandomKernels& RandomKernels::of<Isa::SYMK_ISA>() {
+template <>
+const RandomKernels& RandomKernels::of<Isa::SYMK_ISA>() {
   static constexpr RandomKernels kernels = SYMK_ISA::make_kernels();
   return kernels;
 }

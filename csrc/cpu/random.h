@@ -20,8 +20,8 @@ struct RandomDraw {
 /// Elements [first, last) of a draw to out[first], ...
 using DrawFunction = void (*)(const RandomDraw& draw, void* out, int64_t first, int64_t last);
 
-/// By dtype of the result; null where there is none. Bits are equal for all instruction sets, but for the last place
-/// of the two normal draws.
+/// By dtype of the result; null where there is none. Bits are equal for all instruction sets, but
+/// for the last place of the two normal draws.
 struct RandomKernels {
   DrawFunction uniform[kDTypeCount];
   DrawFunction normal[kDTypeCount];
@@ -29,10 +29,14 @@ struct RandomKernels {
   DrawFunction bernoulli[kDTypeCount];
   DrawFunction integers[kDTypeCount];
 
-  template <Isa isa> static const RandomKernels& of();
+  template <Isa isa>
+  static const RandomKernels& of();
 };
-template <> const RandomKernels& RandomKernels::of<Isa::portable>();
-template <> const RandomKernels& RandomKernels::of<Isa::avx2>();
-template <> const RandomKernels& RandomKernels::of<Isa::avx512>();
+template <>
+const RandomKernels& RandomKernels::of<Isa::portable>();
+template <>
+const RandomKernels& RandomKernels::of<Isa::avx2>();
+template <>
+const RandomKernels& RandomKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

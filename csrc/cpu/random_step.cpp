@@ -1,4 +1,5 @@
-// Binds the random draws. The key is read when a draw runs: seed and offset, where each offset has 2^32 blocks of its own.
+// Binds the random draws. The key is read when a draw runs: seed and offset, where each offset has
+// 2^32 blocks of its own.
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
 #include "cpu/random.h"
@@ -9,8 +10,8 @@ namespace {
 
 constexpr int64_t kPartElements = 32 * kRandomChunk;  // some 10 microseconds
 
-std::unique_ptr<Step> bind_draw(Binding& binding, const char* name, const DrawFunction (&functions)[kDTypeCount],
-                                RandomDraw draw) {
+std::unique_ptr<Step> bind_draw(Binding& binding, const char* name,
+                                const DrawFunction (&functions)[kDTypeCount], RandomDraw draw) {
   const Type& result = binding.outputs().at(0);
   const DrawFunction function = functions[static_cast<int>(result.dtype)];
   if (!function) throw no_dtype(name, result.dtype);
@@ -20,15 +21,15 @@ std::unique_ptr<Step> bind_draw(Binding& binding, const char* name, const DrawFu
     RandomDraw keyed = draw;
     keyed.seed = key[0];
     keyed.counter = key[1] << 32;
-    run_parts(pool, count, kPartElements, [&](int64_t first, int64_t last) {
-      function(keyed, operands.out[0], first, last);
-    });
+    run_parts(pool, count, kPartElements,
+              [&](int64_t first, int64_t last) { function(keyed, operands.out[0], first, last); });
   });
 }
 
 std::unique_ptr<Step> bind_uniform(Binding& binding) {
   const double low = binding.real("low"), high = binding.real("high");
-  return bind_draw(binding, "random_uniform", kernels<RandomKernels>().uniform, {0, 0, low, high - low, 0});
+  return bind_draw(binding, "random_uniform", kernels<RandomKernels>().uniform,
+                   {0, 0, low, high - low, 0});
 }
 std::unique_ptr<Step> bind_normal(Binding& binding) {
   const double mean = binding.real("mean"), std = binding.real("std");
@@ -36,15 +37,19 @@ std::unique_ptr<Step> bind_normal(Binding& binding) {
 }
 std::unique_ptr<Step> bind_truncated_normal(Binding& binding) {
   const double mean = binding.real("mean"), std = binding.real("std");
-  return bind_draw(binding, "random_truncated_normal", kernels<RandomKernels>().truncated_normal, {0, 0, mean, std, 0});
+  return bind_draw(binding, "random_truncated_normal", kernels<RandomKernels>().truncated_normal,
+                   {0, 0, mean, std, 0});
 }
 std::unique_ptr<Step> bind_bernoulli(Binding& binding) {
-  return bind_draw(binding, "random_bernoulli", kernels<RandomKernels>().bernoulli, {0, 0, binding.real("p"), 0, 0});
+  return bind_draw(binding, "random_bernoulli", kernels<RandomKernels>().bernoulli,
+                   {0, 0, binding.real("p"), 0, 0});
 }
 std::unique_ptr<Step> bind_integers(Binding& binding) {
   const int64_t low = binding.integer("low"), high = binding.integer("high");
-  const double range = static_cast<double>(static_cast<uint64_t>(high) - static_cast<uint64_t>(low));
-  return bind_draw(binding, "random_integers", kernels<RandomKernels>().integers, {0, 0, 0, range, low});
+  const double range =
+      static_cast<double>(static_cast<uint64_t>(high) - static_cast<uint64_t>(low));
+  return bind_draw(binding, "random_integers", kernels<RandomKernels>().integers,
+                   {0, 0, 0, range, low});
 }
 
 const KernelEntry entries[] = {

@@ -1,6 +1,7 @@
-// Softmax and its relatives. A line along the last axis is worked on while it stays in the first cache; lines along another
-// axis lie beside each other, and a vector takes a lane of each. Sums run in the order of the line, lane by lane, so
-// they depend on its length alone. NaN, and a line whose maximum is infinite, give NaN.
+// Softmax and its relatives. A line along the last axis is worked on while it stays in the first
+// cache; lines along another axis lie beside each other, and a vector takes a lane of each. Sums
+// run in the order of the line, lane by lane, so they depend on its length alone. NaN, and a line
+// whose maximum is infinite, give NaN.
 #include "cpu/softmax.h"
 
 #include "cpu/vec/vec.h"
@@ -10,12 +11,13 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-template <class T> constexpr T kLowest = -math::Format<T>::infinity;
+template <class T>
+constexpr T kLowest = -math::Format<T>::infinity;
 
 // --- one line along the last axis ---
 
-/// f(i, n) for every whole vector of a line, then for the rest: n lanes from element i. The rest is a constant for the
-/// whole vectors, so that the compiler makes a plain loop of them.
+/// f(i, n) for every whole vector of a line, then for the rest: n lanes from element i. The rest is
+/// a constant for the whole vectors, so that the compiler makes a plain loop of them.
 template <class V, class F>
 [[gnu::always_inline]] inline void each_vector(int64_t count, F f) {
   int64_t i = 0;
@@ -46,7 +48,8 @@ template <class T>
 T largest(const T* x, int64_t n) {
   using V = Vec<T>;
   V found(kLowest<T>);
-  each_vector<V>(n, [&](int64_t i, int lanes) { found = max(load<V>(x + i, lanes, kLowest<T>), found); });
+  each_vector<V>(
+      n, [&](int64_t i, int lanes) { found = max(load<V>(x + i, lanes, kLowest<T>), found); });
   return reduce_max(found);
 }
 
@@ -61,7 +64,8 @@ void softmax_row(const T* x, const T*, T* y, int64_t n) {
     sum += e;
   });
   const V scale(T(1) / reduce_add(sum));
-  each_vector<V>(n, [&](int64_t i, int lanes) { store(load<V>(y + i, lanes) * scale, y + i, lanes); });
+  each_vector<V>(n,
+                 [&](int64_t i, int lanes) { store(load<V>(y + i, lanes) * scale, y + i, lanes); });
 }
 
 /// The sum of exp(x - shift).
@@ -69,7 +73,9 @@ template <class T>
 T sum_of_exp(const T* x, int64_t n, T shift) {
   using V = Vec<T>;
   V sum = V::zero();
-  each_vector<V>(n, [&](int64_t i, int lanes) { sum += math::exp(load<V>(x + i, lanes, kLowest<T>) - V(shift)); });
+  each_vector<V>(n, [&](int64_t i, int lanes) {
+    sum += math::exp(load<V>(x + i, lanes, kLowest<T>) - V(shift));
+  });
   return reduce_add(sum);
 }
 
@@ -78,8 +84,11 @@ void log_softmax_row(const T* x, const T*, T* y, int64_t n) {
   using V = Vec<T>;
   const T shift = largest(x, n);
   const V logarithm(math::log(sum_of_exp(x, n, shift)));
-  // The shift first: its difference from x is exact where both are large, and a sum with the logarithm would not be.
-  each_vector<V>(n, [&](int64_t i, int lanes) { store(load<V>(x + i, lanes) - V(shift) - logarithm, y + i, lanes); });
+  // The shift first: its difference from x is exact where both are large, and a sum with the
+  // logarithm would not be.
+  each_vector<V>(n, [&](int64_t i, int lanes) {
+    store(load<V>(x + i, lanes) - V(shift) - logarithm, y + i, lanes);
+  });
 }
 
 /// (g - sum(g y)) y.
@@ -87,7 +96,9 @@ template <class T>
 void softmax_grad_row(const T* y, const T* g, T* dx, int64_t n) {
   using V = Vec<T>;
   V sum = V::zero();
-  each_vector<V>(n, [&](int64_t i, int lanes) { sum = fma(load<V>(g + i, lanes), load<V>(y + i, lanes), sum); });
+  each_vector<V>(n, [&](int64_t i, int lanes) {
+    sum = fma(load<V>(g + i, lanes), load<V>(y + i, lanes), sum);
+  });
   const V total(reduce_add(sum));
   each_vector<V>(n, [&](int64_t i, int lanes) {
     store((load<V>(g + i, lanes) - total) * load<V>(y + i, lanes), dx + i, lanes);
@@ -143,10 +154,12 @@ void log_softmax_column(const Slab<T>& slab, int lanes) {
   using V = Vec<T>;
   V shift(kLowest<T>), sum = V::zero();
   for (int64_t i = 0; i < slab.n; ++i) shift = max(load<V>(slab.a + i * slab.stride, lanes), shift);
-  for (int64_t i = 0; i < slab.n; ++i) sum += math::exp(load<V>(slab.a + i * slab.stride, lanes) - shift);
+  for (int64_t i = 0; i < slab.n; ++i)
+    sum += math::exp(load<V>(slab.a + i * slab.stride, lanes) - shift);
   const V logarithm = math::log(sum);
   for (int64_t i = 0; i < slab.n; ++i) {
-    store(load<V>(slab.a + i * slab.stride, lanes) - shift - logarithm, slab.y + i * slab.stride, lanes);
+    store(load<V>(slab.a + i * slab.stride, lanes) - shift - logarithm, slab.y + i * slab.stride,
+          lanes);
   }
 }
 
@@ -166,21 +179,26 @@ template <class T>
 void log_softmax_grad_column(const Slab<T>& slab, int lanes) {
   using V = Vec<T>;
   V total = V::zero();
-  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) total += load<V>(slab.b + i, lanes);
+  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride)
+    total += load<V>(slab.b + i, lanes);
   for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) {
-    store(load<V>(slab.b + i, lanes) - math::exp(load<V>(slab.a + i, lanes)) * total, slab.y + i, lanes);
+    store(load<V>(slab.b + i, lanes) - math::exp(load<V>(slab.a + i, lanes)) * total, slab.y + i,
+          lanes);
   }
 }
 
 template <class T, void (*column)(const Slab<T>&, int)>
 void each_column(const T* a, const T* b, T* y, int64_t n, int64_t stride, int64_t width) {
-  each_vector<Vec<T>>(width, [&](int64_t i, int lanes) { column({a + i, b ? b + i : nullptr, y + i, n, stride}, lanes); });
+  each_vector<Vec<T>>(width, [&](int64_t i, int lanes) {
+    column({a + i, b ? b + i : nullptr, y + i, n, stride}, lanes);
+  });
 }
 
 // --- cross-entropies ---
 
 template <class T>
-void cross_entropy(const T* logits, const T* targets, T* y, int64_t n, int64_t first, int64_t last) {
+void cross_entropy(const T* logits, const T* targets, T* y, int64_t n, int64_t first,
+                   int64_t last) {
   using V = Vec<T>;
   for (int64_t row = first; row < last; ++row) {
     const T *x = logits + row * n, *t = targets + row * n;
@@ -205,8 +223,8 @@ int64_t label_at(const void* labels, DType dtype, int64_t i) {
 }
 
 template <class T>
-void sparse_cross_entropy(const T* logits, const void* labels, DType label_dtype, T* y, int64_t n, int64_t first,
-                          int64_t last) {
+void sparse_cross_entropy(const T* logits, const void* labels, DType label_dtype, T* y, int64_t n,
+                          int64_t first, int64_t last) {
   for (int64_t row = first; row < last; ++row) {
     const T* x = logits + row * n;
     const T shift = largest(x, n);
@@ -231,8 +249,10 @@ constexpr SoftmaxFunctions<T> make_functions() {
 
 namespace symk::cpu {
 
-template <> const SoftmaxKernels& SoftmaxKernels::of<Isa::SYMK_ISA>() {
-  static constexpr SoftmaxKernels kernels = {SYMK_ISA::make_functions<float>(), SYMK_ISA::make_functions<double>()};
+template <>
+const SoftmaxKernels& SoftmaxKernels::of<Isa::SYMK_ISA>() {
+  static constexpr SoftmaxKernels kernels = {SYMK_ISA::make_functions<float>(),
+                                             SYMK_ISA::make_functions<double>()};
   return kernels;
 }
 

@@ -1,4 +1,5 @@
-// Softmax, its relatives and their gradients along one axis, and the cross-entropies over the last axis.
+// Softmax, its relatives and their gradients along one axis, and the cross-entropies over the last
+// axis.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,11 @@ namespace symk::cpu {
 template <class T>
 using RowsFunction = void (*)(const T* a, const T* b, T* y, int64_t n, int64_t first, int64_t last);
 
-/// Lines of n elements along another axis: one slab of n rows that are `stride` elements apart, `width` lines beside
-/// each other. b is null for operations of one operand.
+/// Lines of n elements along another axis: one slab of n rows that are `stride` elements apart,
+/// `width` lines beside each other. b is null for operations of one operand.
 template <class T>
-using ColumnsFunction = void (*)(const T* a, const T* b, T* y, int64_t n, int64_t stride, int64_t width);
+using ColumnsFunction = void (*)(const T* a, const T* b, T* y, int64_t n, int64_t stride,
+                                 int64_t width);
 
 template <class T>
 struct LineFunctions {
@@ -29,18 +31,22 @@ struct SoftmaxFunctions {
   /// y has one element per line; targets are like the logits.
   RowsFunction<T> cross_entropy;
   /// The same for labels, each from 0 to n - 1.
-  void (*sparse_cross_entropy)(const T* logits, const void* labels, DType label_dtype, T* y, int64_t n, int64_t first,
-                               int64_t last);
+  void (*sparse_cross_entropy)(const T* logits, const void* labels, DType label_dtype, T* y,
+                               int64_t n, int64_t first, int64_t last);
 };
 
 struct SoftmaxKernels {
   SoftmaxFunctions<float> float32;
   SoftmaxFunctions<double> float64;
 
-  template <Isa isa> static const SoftmaxKernels& of();
+  template <Isa isa>
+  static const SoftmaxKernels& of();
 };
-template <> const SoftmaxKernels& SoftmaxKernels::of<Isa::portable>();
-template <> const SoftmaxKernels& SoftmaxKernels::of<Isa::avx2>();
-template <> const SoftmaxKernels& SoftmaxKernels::of<Isa::avx512>();
+template <>
+const SoftmaxKernels& SoftmaxKernels::of<Isa::portable>();
+template <>
+const SoftmaxKernels& SoftmaxKernels::of<Isa::avx2>();
+template <>
+const SoftmaxKernels& SoftmaxKernels::of<Isa::avx512>();
 
 }  // namespace symk::cpu

@@ -1,5 +1,6 @@
-// Binds softmax, log_softmax, their gradients, softmax_cross_entropy and sparse_softmax_cross_entropy. Work is cut into groups
-// of lines, and along an axis that is not the last one into strips of neighbouring lines.
+// Binds softmax, log_softmax, their gradients, softmax_cross_entropy and
+// sparse_softmax_cross_entropy. Work is cut into groups of lines, and along an axis that is not the
+// last one into strips of neighbouring lines.
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
 #include "cpu/require.h"
@@ -14,9 +15,13 @@ constexpr int64_t kStripWidth = 64;           // four AVX-512 vectors of float: 
 template <class T>
 const SoftmaxFunctions<T>& functions();
 template <>
-const SoftmaxFunctions<float>& functions<float>() { return kernels<SoftmaxKernels>().float32; }
+const SoftmaxFunctions<float>& functions<float>() {
+  return kernels<SoftmaxKernels>().float32;
+}
 template <>
-const SoftmaxFunctions<double>& functions<double>() { return kernels<SoftmaxKernels>().float64; }
+const SoftmaxFunctions<double>& functions<double>() {
+  return kernels<SoftmaxKernels>().float64;
+}
 
 int64_t product(const Type& type, int first, int last) {
   int64_t n = 1;
@@ -24,14 +29,17 @@ int64_t product(const Type& type, int first, int last) {
   return n;
 }
 
-int64_t lines_per_part(int64_t n) { return std::max<int64_t>(1, kPartElements / std::max<int64_t>(1, n)); }
+int64_t lines_per_part(int64_t n) {
+  return std::max<int64_t>(1, kPartElements / std::max<int64_t>(1, n));
+}
 
 /// Along `axis`: operands a and, where there is a second one, b.
 template <class T>
 std::unique_ptr<Step> bind_lines(Binding& binding, const LineFunctions<T>& line) {
   const Type& type = binding.inputs().at(0);
   const int64_t axis = binding.integer("axis");
-  if (axis < 0 || axis >= type.rank) throw Error(ErrorCode::kFormat, "[softmax] the axis must be one of the operand's.");
+  if (axis < 0 || axis >= type.rank)
+    throw Error(ErrorCode::kFormat, "[softmax] the axis must be one of the operand's.");
   const bool has_second = binding.inputs().size() > 1;
   const int64_t outer = product(type, 0, static_cast<int>(axis)), n = type.shape[axis];
   const int64_t inner = product(type, static_cast<int>(axis) + 1, type.rank);
@@ -40,7 +48,8 @@ std::unique_ptr<Step> bind_lines(Binding& binding, const LineFunctions<T>& line)
     return make_step([=](const Operands& operands, ThreadPool& pool) {
       const T* b = has_second ? static_cast<const T*>(operands.in[1]) : nullptr;
       run_parts(pool, outer, lines_per_part(n), [&](int64_t first, int64_t last) {
-        line.rows(static_cast<const T*>(operands.in[0]), b, static_cast<T*>(operands.out[0]), n, first, last);
+        line.rows(static_cast<const T*>(operands.in[0]), b, static_cast<T*>(operands.out[0]), n,
+                  first, last);
       });
     });
   }
@@ -51,7 +60,8 @@ std::unique_ptr<Step> bind_lines(Binding& binding, const LineFunctions<T>& line)
         const int64_t column = unit % strips * kStripWidth, at = unit / strips * n * inner + column;
         line.columns(static_cast<const T*>(operands.in[0]) + at,
                      has_second ? static_cast<const T*>(operands.in[1]) + at : nullptr,
-                     static_cast<T*>(operands.out[0]) + at, n, inner, std::min(kStripWidth, inner - column));
+                     static_cast<T*>(operands.out[0]) + at, n, inner,
+                     std::min(kStripWidth, inner - column));
       }
     };
     run_parts(pool, outer * strips, lines_per_part(n * std::min(kStripWidth, inner)), run);
@@ -62,7 +72,8 @@ std::unique_ptr<Step> bind_lines(Binding& binding, const LineFunctions<T>& line)
 template <class T>
 using LineMember = LineFunctions<T> SoftmaxFunctions<T>::*;
 
-std::unique_ptr<Step> bind_by_dtype(Binding& binding, const char* name, LineMember<float> float32, LineMember<double> float64) {
+std::unique_ptr<Step> bind_by_dtype(Binding& binding, const char* name, LineMember<float> float32,
+                                    LineMember<double> float64) {
   const DType dtype = binding.inputs().at(0).dtype;
   if (dtype == DType::kFloat32) return bind_lines<float>(binding, functions<float>().*float32);
   if (dtype == DType::kFloat64) return bind_lines<double>(binding, functions<double>().*float64);
@@ -70,10 +81,12 @@ std::unique_ptr<Step> bind_by_dtype(Binding& binding, const char* name, LineMemb
 }
 
 std::unique_ptr<Step> bind_softmax(Binding& binding) {
-  return bind_by_dtype(binding, "softmax", &SoftmaxFunctions<float>::softmax, &SoftmaxFunctions<double>::softmax);
+  return bind_by_dtype(binding, "softmax", &SoftmaxFunctions<float>::softmax,
+                       &SoftmaxFunctions<double>::softmax);
 }
 std::unique_ptr<Step> bind_log_softmax(Binding& binding) {
-  return bind_by_dtype(binding, "log_softmax", &SoftmaxFunctions<float>::log_softmax, &SoftmaxFunctions<double>::log_softmax);
+  return bind_by_dtype(binding, "log_softmax", &SoftmaxFunctions<float>::log_softmax,
+                       &SoftmaxFunctions<double>::log_softmax);
 }
 std::unique_ptr<Step> bind_softmax_grad(Binding& binding) {
   return bind_by_dtype(binding, "softmax_grad", &SoftmaxFunctions<float>::softmax_grad,
@@ -130,12 +143,13 @@ std::unique_ptr<Step> make_sparse_cross_entropy(const Type& logits, DType label_
   const auto function = functions<T>().sparse_cross_entropy;
   const auto check = label_check(label_dtype);
   return make_step([=](const Operands& operands, ThreadPool& pool) -> Status {
-    // All labels before any work: few numbers, and the first wrong one is found whatever the threads do.
+    // All labels before any work: few numbers, and the first wrong one is found whatever the
+    // threads do.
     const Status status = check(operands.in[1], rows, n);
     if (status.code != Status::kOk) return status;
     run_parts(pool, rows, lines_per_part(n), [&](int64_t first, int64_t last) {
-      function(static_cast<const T*>(operands.in[0]), operands.in[1], label_dtype, static_cast<T*>(operands.out[0]), n,
-               first, last);
+      function(static_cast<const T*>(operands.in[0]), operands.in[1], label_dtype,
+               static_cast<T*>(operands.out[0]), n, first, last);
     });
     return status;
   });

@@ -1,5 +1,6 @@
-// The elementwise ops of two operands: a name, the dtypes it takes, and the arithmetic, on scalars and on Vec<float>, Vec<double>.
-// A new op is one struct here and its name in the list at the end. Overflow of integers wraps.
+// The elementwise ops of two operands: a name, the dtypes it takes, and the arithmetic, on scalars
+// and on Vec<float>, Vec<double>. A new op is one struct here and its name in the list at the end.
+// Overflow of integers wraps.
 #pragma once
 
 #include "math/exponential.h"
@@ -51,24 +52,36 @@ struct Mul {
 struct Maximum {
   static constexpr const char* name = "maximum";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class V> SYMK_HD V operator()(V x, V y) const { return max_nan(x, y); }
+  template <class V>
+  SYMK_HD V operator()(V x, V y) const {
+    return max_nan(x, y);
+  }
 };
 struct Minimum {
   static constexpr const char* name = "minimum";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class V> SYMK_HD V operator()(V x, V y) const { return min_nan(x, y); }
+  template <class V>
+  SYMK_HD V operator()(V x, V y) const {
+    return min_nan(x, y);
+  }
 };
 
 // --- floats -> same ---
 struct Div {
   static constexpr const char* name = "div";
   static constexpr Domain domain = Domain::kFloats;
-  template <class V> SYMK_HD V operator()(V x, V y) const { return x / y; }
+  template <class V>
+  SYMK_HD V operator()(V x, V y) const {
+    return x / y;
+  }
 };
 struct Atan2 {
   static constexpr const char* name = "atan2";
   static constexpr Domain domain = Domain::kFloats;
-  template <class V> SYMK_HD V operator()(V y, V x) const { return atan2(y, x); }
+  template <class V>
+  SYMK_HD V operator()(V y, V x) const {
+    return atan2(y, x);
+  }
 };
 /// x where it is positive, else alpha (exp(x) - 1).
 struct Elu {
@@ -95,17 +108,26 @@ using BinaryOps = List<Add, Sub, Mul, Maximum, Minimum, Div, Atan2, Elu, Sigmoid
 struct FloorDiv {
   static constexpr const char* name = "floor_div";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class V> SYMK_HD V operator()(V x, V y) const { return floor_div(x, y); }
+  template <class V>
+  SYMK_HD V operator()(V x, V y) const {
+    return floor_div(x, y);
+  }
 };
 struct Mod {
   static constexpr const char* name = "mod";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class V> SYMK_HD V operator()(V x, V y) const { return mod(x, y); }
+  template <class V>
+  SYMK_HD V operator()(V x, V y) const {
+    return mod(x, y);
+  }
 };
 struct Pow {
   static constexpr const char* name = "pow";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class V> SYMK_HD V operator()(V x, V y) const { return pow(x, y); }
+  template <class V>
+  SYMK_HD V operator()(V x, V y) const {
+    return pow(x, y);
+  }
 };
 
 using BinaryScalarOps = List<FloorDiv, Mod, Pow>;
@@ -114,32 +136,50 @@ using BinaryScalarOps = List<FloorDiv, Mod, Pow>;
 struct Equal {
   static constexpr const char* name = "equal";
   static constexpr Domain domain = Domain::kAny;
-  template <class T> SYMK_HD bool operator()(T x, T y) const { return x == y; }
+  template <class T>
+  SYMK_HD bool operator()(T x, T y) const {
+    return x == y;
+  }
 };
 struct NotEqual {
   static constexpr const char* name = "not_equal";
   static constexpr Domain domain = Domain::kAny;
-  template <class T> SYMK_HD bool operator()(T x, T y) const { return x != y; }
+  template <class T>
+  SYMK_HD bool operator()(T x, T y) const {
+    return x != y;
+  }
 };
 struct Less {
   static constexpr const char* name = "less";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class T> SYMK_HD bool operator()(T x, T y) const { return x < y; }
+  template <class T>
+  SYMK_HD bool operator()(T x, T y) const {
+    return x < y;
+  }
 };
 struct LessEqual {
   static constexpr const char* name = "less_equal";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class T> SYMK_HD bool operator()(T x, T y) const { return x <= y; }
+  template <class T>
+  SYMK_HD bool operator()(T x, T y) const {
+    return x <= y;
+  }
 };
 struct Greater {
   static constexpr const char* name = "greater";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class T> SYMK_HD bool operator()(T x, T y) const { return x > y; }
+  template <class T>
+  SYMK_HD bool operator()(T x, T y) const {
+    return x > y;
+  }
 };
 struct GreaterEqual {
   static constexpr const char* name = "greater_equal";
   static constexpr Domain domain = Domain::kNumbers;
-  template <class T> SYMK_HD bool operator()(T x, T y) const { return x >= y; }
+  template <class T>
+  SYMK_HD bool operator()(T x, T y) const {
+    return x >= y;
+  }
 };
 struct LogicalAnd {
   static constexpr const char* name = "logical_and";
@@ -157,8 +197,8 @@ struct LogicalXor {
   SYMK_HD bool operator()(bool x, bool y) const { return x ^ y; }
 };
 
-using BinaryTests = List<Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, LogicalAnd, LogicalOr,
-                         LogicalXor>;
+using BinaryTests = List<Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, LogicalAnd,
+                         LogicalOr, LogicalXor>;
 
-}  // inline namespace SYMK_ISA
+}  // namespace SYMK_ISA
 }  // namespace symk::math

@@ -1,6 +1,7 @@
-// The lane operations that the arithmetic of csrc/math is written in, for scalars: the same names and the same bits as
-// Vec<T> of csrc/cpu/vec offers them, which argument-dependent lookup finds. Everything is in the namespace of the
-// instruction set and inlined always, so no function is shared between files compiled with different flags.
+// The lane operations that the arithmetic of csrc/math is written in, for scalars: the same names
+// and the same bits as Vec<T> of csrc/cpu/vec offers them, which argument-dependent lookup finds.
+// Everything is in the namespace of the instruction set and inlined always, so no function is
+// shared between files compiled with different flags.
 #pragma once
 
 #include <cstdint>
@@ -23,28 +24,42 @@ namespace symk::math {
 inline namespace SYMK_ISA {
 
 /// The type of one lane of V: V itself if V is a scalar.
-template <class V, class = void> struct LaneOf { using type = V; };
-template <class V> struct LaneOf<V, std::void_t<typename V::Scalar>> { using type = typename V::Scalar; };
-template <class V> using Lane = typename LaneOf<V>::type;
+template <class V, class = void>
+struct LaneOf {
+  using type = V;
+};
+template <class V>
+struct LaneOf<V, std::void_t<typename V::Scalar>> {
+  using type = typename V::Scalar;
+};
+template <class V>
+using Lane = typename LaneOf<V>::type;
 
-template <class T> constexpr bool kIsFloating = std::is_floating_point_v<T>;
-template <class V> constexpr bool kIsDouble = std::is_same_v<Lane<V>, double>;
+template <class T>
+constexpr bool kIsFloating = std::is_floating_point_v<T>;
+template <class V>
+constexpr bool kIsDouble = std::is_same_v<Lane<V>, double>;
 
 /// The integer that lies over a floating lane.
-template <class T> using LaneInteger = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+template <class T>
+using LaneInteger = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
 
 /// The layout of IEEE numbers, for T = float and double.
-template <class T> struct Format;
-template <> struct Format<float> {
+template <class T>
+struct Format;
+template <>
+struct Format<float> {
   static constexpr int mantissa_bits = 23;
   static constexpr int32_t bias = 127;
   static constexpr float infinity = __builtin_inff();
   static constexpr float nan = __builtin_nanf("");
   static constexpr float smallest_normal = 0x1p-126f;
-  static constexpr float integer_shift = 0x1.8p23f;  // adding it leaves the nearest integer in the low bits
-  static constexpr float all_integers = 0x1p23f;     // no fraction from here on
+  static constexpr float integer_shift =
+      0x1.8p23f;  // adding it leaves the nearest integer in the low bits
+  static constexpr float all_integers = 0x1p23f;  // no fraction from here on
 };
-template <> struct Format<double> {
+template <>
+struct Format<double> {
   static constexpr int mantissa_bits = 52;
   static constexpr int64_t bias = 1023;
   static constexpr double infinity = __builtin_inf();
@@ -55,32 +70,66 @@ template <> struct Format<double> {
 };
 
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD T select(bool condition, T yes, T no) { return condition ? yes : no; }
+SYMK_HD T select(bool condition, T yes, T no) {
+  return condition ? yes : no;
+}
 SYMK_HD bool mask_bits(bool mask) { return mask; }
 template <class To>
-SYMK_HD bool mask_cast(bool mask) { return mask; }
+SYMK_HD bool mask_cast(bool mask) {
+  return mask;
+}
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD bool is_nan(T x) { return x != x; }
+SYMK_HD bool is_nan(T x) {
+  return x != x;
+}
 
-SYMK_HD int32_t bits(float x) { int32_t r; __builtin_memcpy(&r, &x, 4); return r; }
-SYMK_HD int64_t bits(double x) { int64_t r; __builtin_memcpy(&r, &x, 8); return r; }
+SYMK_HD int32_t bits(float x) {
+  int32_t r;
+  __builtin_memcpy(&r, &x, 4);
+  return r;
+}
+SYMK_HD int64_t bits(double x) {
+  int64_t r;
+  __builtin_memcpy(&r, &x, 8);
+  return r;
+}
 template <class To>
-SYMK_HD float bit_cast(int32_t x) { float r; __builtin_memcpy(&r, &x, 4); return r; }
+SYMK_HD float bit_cast(int32_t x) {
+  float r;
+  __builtin_memcpy(&r, &x, 4);
+  return r;
+}
 template <class To>
-SYMK_HD double bit_cast(int64_t x) { double r; __builtin_memcpy(&r, &x, 8); return r; }
+SYMK_HD double bit_cast(int64_t x) {
+  double r;
+  __builtin_memcpy(&r, &x, 8);
+  return r;
+}
 
 template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
-SYMK_HD I bit_and(I a, I b) { return a & b; }
+SYMK_HD I bit_and(I a, I b) {
+  return a & b;
+}
 template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
-SYMK_HD I bit_or(I a, I b) { return a | b; }
+SYMK_HD I bit_or(I a, I b) {
+  return a | b;
+}
 template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
-SYMK_HD I bit_xor(I a, I b) { return a ^ b; }
+SYMK_HD I bit_xor(I a, I b) {
+  return a ^ b;
+}
 template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
-SYMK_HD I bit_not(I a) { return static_cast<I>(~a); }
+SYMK_HD I bit_not(I a) {
+  return static_cast<I>(~a);
+}
 template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
-SYMK_HD I shift_left(I a, int count) { return static_cast<I>(static_cast<std::make_unsigned_t<I>>(a) << count); }
+SYMK_HD I shift_left(I a, int count) {
+  return static_cast<I>(static_cast<std::make_unsigned_t<I>>(a) << count);
+}
 template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
-SYMK_HD I shift_right(I a, int count) { return a >> count; }
+SYMK_HD I shift_right(I a, int count) {
+  return a >> count;
+}
 
 /// a * b + c, rounded once where the instruction set has the instruction.
 SYMK_HD float fma(float a, float b, float c) {
@@ -107,15 +156,23 @@ SYMK_HD double sqrt(double x) { return __builtin_sqrt(x); }
 
 /// The second operand when either is NaN.
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD T min(T a, T b) { return a < b ? a : b; }
+SYMK_HD T min(T a, T b) {
+  return a < b ? a : b;
+}
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD T max(T a, T b) { return a > b ? a : b; }
+SYMK_HD T max(T a, T b) {
+  return a > b ? a : b;
+}
 
 /// NaN when either is NaN.
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD T min_nan(T a, T b) { return ((a < b) | (a != a)) ? a : b; }
+SYMK_HD T min_nan(T a, T b) {
+  return ((a < b) | (a != a)) ? a : b;
+}
 template <class T, class = std::enable_if_t<std::is_arithmetic_v<T>>>
-SYMK_HD T max_nan(T a, T b) { return ((a > b) | (a != a)) ? a : b; }
+SYMK_HD T max_nan(T a, T b) {
+  return ((a > b) | (a != a)) ? a : b;
+}
 
 /// To the nearest integer, halves to even; down; up. Signs of zero are kept.
 template <class T, class = std::enable_if_t<kIsFloating<T>>>
@@ -137,7 +194,9 @@ SYMK_HD T ceil(T x) {
 
 /// The mask, for floating lanes, of the odd integer lanes.
 template <class I>
-SYMK_HD auto is_odd(I x) { return mask_cast<float>(bit_and(x, I(1)) == I(1)); }
+SYMK_HD auto is_odd(I x) {
+  return mask_cast<float>(bit_and(x, I(1)) == I(1));
+}
 
 SYMK_HD float to_float(int32_t x) { return static_cast<float>(x); }
 SYMK_HD double to_float(int64_t x) { return static_cast<double>(x); }
@@ -162,8 +221,8 @@ SYMK_HD V each_lane(V x, V y, F f) {
   }
 }
 
-/// c[i] + c[i + 1] x + c[i + 2] x^2 + ..., by Horner's rule. No loop, as one inside a loop over elements would keep it from
-/// becoming vectors.
+/// c[i] + c[i + 1] x + c[i + 2] x^2 + ..., by Horner's rule. No loop, as one inside a loop over
+/// elements would keep it from becoming vectors.
 template <int i = 0, class V, int n>
 SYMK_HD V polynomial(V x, const Lane<V> (&c)[n]) {
   if constexpr (i == n - 1) {
@@ -173,5 +232,5 @@ SYMK_HD V polynomial(V x, const Lane<V> (&c)[n]) {
   }
 }
 
-}  // inline namespace SYMK_ISA
+}  // namespace SYMK_ISA
 }  // namespace symk::math

@@ -19,10 +19,13 @@ struct List {};
 
 inline namespace SYMK_ISA {
 
-/// Integer arithmetic modulo 2^bits: overflow wraps, as in NumPy. Small types would become int before they wrap.
-template <class T> using Wrapping = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
+/// Integer arithmetic modulo 2^bits: overflow wraps, as in NumPy. Small types would become int
+/// before they wrap.
+template <class T>
+using Wrapping = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
 
-template <class T> constexpr bool kIsInteger = std::is_integral_v<T>;
+template <class T>
+constexpr bool kIsInteger = std::is_integral_v<T>;
 
-}  // inline namespace SYMK_ISA
+}  // namespace SYMK_ISA
 }  // namespace symk::math

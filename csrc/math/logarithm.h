@@ -1,6 +1,6 @@
-// log, log1p and what follows from them: softplus, asinh, acosh, atanh. Within about 2 units in the last place; infinities,
-// NaN, -0 and denormal numbers as C's functions give them.
-// Source: float coefficients by coefficients.py; double form as in Tang 1990, with s = f / (2 + f).
+// log, log1p and what follows from them: softplus, asinh, acosh, atanh. Within about 2 units in the
+// last place; infinities, NaN, -0 and denormal numbers as C's functions give them. Source: float
+// coefficients by coefficients.py; double form as in Tang 1990, with s = f / (2 + f).
 #pragma once
 
 #include "math/exponential.h"
@@ -10,19 +10,24 @@ namespace symk::math {
 inline namespace SYMK_ISA {
 
 // (log(1 + f) - f + f^2 / 2) / f^3
-SYMK_TABLE constexpr float kLogarithmTermsF32[] = {0.333333105f, -0.25f, 0.200022265f, -0.166685268f, 0.142181218f,
-                                  -0.123964213f, 0.118885927f, -0.117258288f, 0.0680491775f};
+SYMK_TABLE constexpr float kLogarithmTermsF32[] = {0.333333105f,  -0.25f,        0.200022265f,
+                                                   -0.166685268f, 0.142181218f,  -0.123964213f,
+                                                   0.118885927f,  -0.117258288f, 0.0680491775f};
 // (log((1 + s) / (1 - s)) - 2 s) / s^3 in s^2
-SYMK_TABLE constexpr double kLogarithmTermsF64[] = {0.66666666666666663, 0.40000000000004893, 0.28571428569423291, 0.22222222605136921,
-                                   0.18181778493170692, 0.15386983319262623, 0.13252261480661709, 0.13233844032059033};
+SYMK_TABLE constexpr double kLogarithmTermsF64[] = {
+    0.66666666666666663, 0.40000000000004893, 0.28571428569423291, 0.22222222605136921,
+    0.18181778493170692, 0.15386983319262623, 0.13252261480661709, 0.13233844032059033};
 
-template <class T> struct LogarithmTable;
-template <> struct LogarithmTable<float> {
+template <class T>
+struct LogarithmTable;
+template <>
+struct LogarithmTable<float> {
   static constexpr int32_t root_half = 0x3f3504f3;  // the bits of sqrt(1/2)
   SYMK_HD static constexpr auto& terms() { return kLogarithmTermsF32; }
   static constexpr float far = 0x1p13f;  // from here on asinh and acosh are log(2 x)
 };
-template <> struct LogarithmTable<double> {
+template <>
+struct LogarithmTable<double> {
   static constexpr int64_t root_half = 0x3fe6a09e667f3bcd;
   SYMK_HD static constexpr auto& terms() { return kLogarithmTermsF64; }
   static constexpr double far = 0x1p28;
@@ -46,7 +51,8 @@ SYMK_HD V log_reduced(V f, V exponent) {
   return fma(exponent, V(Table::ln2_high), f + (y - half_square));
 }
 
-/// log(x + rest) for a positive, finite x that is no denormal number, |rest| at most half a unit in its last place.
+/// log(x + rest) for a positive, finite x that is no denormal number, |rest| at most half a unit in
+/// its last place.
 template <class V>
 SYMK_HD V log_normal(V x, V rest) {
   using T = Lane<V>;
@@ -65,7 +71,8 @@ SYMK_HD V log_normal(V x, V rest) {
 template <class V>
 SYMK_HD V log_special(V x, V y) {
   using T = Lane<V>;
-  const V special = select(x == V(T(0)), V(-Format<T>::infinity), select(x < V(T(0)), V(Format<T>::nan), x));
+  const V special =
+      select(x == V(T(0)), V(-Format<T>::infinity), select(x < V(T(0)), V(Format<T>::nan), x));
   return select((x > V(T(0))) & (x < V(Format<T>::infinity)), y, special);
 }
 
@@ -107,7 +114,9 @@ SYMK_HD V log1p_exp(V x) {
 
 /// log(1 + exp(x)), without overflow.
 template <class V>
-SYMK_HD V softplus(V x) { return max(V(Lane<V>(0)), x) + log1p_exp(x); }
+SYMK_HD V softplus(V x) {
+  return max(V(Lane<V>(0)), x) + log1p_exp(x);
+}
 
 template <class V>
 SYMK_HD V asinh(V x) {
@@ -138,5 +147,5 @@ SYMK_HD V atanh(V x) {
   return copysign(V(T(0.5)) * log1p((size + size) / (V(T(1)) - size)), x);
 }
 
-}  // inline namespace SYMK_ISA
+}  // namespace SYMK_ISA
 }  // namespace symk::math

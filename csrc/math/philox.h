@@ -1,5 +1,6 @@
-// The counter-based generator Philox 4x32-10: a block of four words from a seed and a counter, nothing else.
-// Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2, 3".
+// The counter-based generator Philox 4x32-10: a block of four words from a seed and a counter,
+// nothing else. Source: Salmon, Moraes, Dror, Shaw 2011, "Parallel random numbers: as easy as 1, 2,
+// 3".
 #pragma once
 
 #include "math/lanes.h"
@@ -7,10 +8,13 @@
 namespace symk::math {
 inline namespace SYMK_ISA {
 
-struct PhiloxBlock { uint32_t word[4]; };
+struct PhiloxBlock {
+  uint32_t word[4];
+};
 
 SYMK_HD PhiloxBlock philox(uint64_t seed, uint64_t counter) {
-  uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32), c2 = 0, c3 = 0;
+  uint32_t c0 = static_cast<uint32_t>(counter), c1 = static_cast<uint32_t>(counter >> 32), c2 = 0,
+           c3 = 0;
   uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     const uint64_t first = uint64_t{0xD2511F53} * c0, second = uint64_t{0xCD9E8D57} * c2;
@@ -25,12 +29,14 @@ SYMK_HD PhiloxBlock philox(uint64_t seed, uint64_t counter) {
 }
 
 /// A number in [0, 1) of 24 bits, and one of 53 bits from two words.
-SYMK_HD float uniform24(uint32_t word) { return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f; }
+SYMK_HD float uniform24(uint32_t word) {
+  return static_cast<float>(static_cast<int32_t>(word >> 8)) * 0x1p-24f;
+}
 SYMK_HD double uniform53(uint32_t high, uint32_t low) {
   const double upper = static_cast<double>(static_cast<int32_t>(high >> 5));
   const double lower = static_cast<double>(static_cast<int32_t>(low >> 6));
   return (upper * 0x1p26 + lower) * 0x1p-53;
 }
 
-}  // inline namespace SYMK_ISA
+}  // namespace SYMK_ISA
 }  // namespace symk::math

@@ -1,6 +1,6 @@
-// pow, floor_div and mod, for floating and integer scalars. Powers of float32 are computed in double lanes, to within half a
-// unit and a little; those of double go through the C library. Special values as C's pow; signs of division as Python.
-// Source: coefficients by coefficients.py.
+// pow, floor_div and mod, for floating and integer scalars. Powers of float32 are computed in
+// double lanes, to within half a unit and a little; those of double go through the C library.
+// Special values as C's pow; signs of division as Python. Source: coefficients by coefficients.py.
 #pragma once
 
 #include "math/lanes.h"
@@ -9,20 +9,25 @@ namespace symk::math {
 inline namespace SYMK_ISA {
 
 // (2 atanh(s) / ln(2) / s - 2 / ln(2)) / s^2 in s^2
-SYMK_TABLE constexpr double kLog2Terms[] = {0.96179669392479616, 0.57707801712265572, 0.41219841626775827,
-                                 0.32061559259071692, 0.26146562924652444, 0.24269497094858708};
+SYMK_TABLE constexpr double kLog2Terms[] = {0.96179669392479616, 0.57707801712265572,
+                                            0.41219841626775827, 0.32061559259071692,
+                                            0.26146562924652444, 0.24269497094858708};
 // 2^r for |r| <= 1/2
-SYMK_TABLE constexpr double kExp2Terms[] = {0.99999999995954825,   0.6931471805459305,    0.24022651213595278,   0.055504109412154126,
-                                 0.0096180256029521211, 0.0013333450560412074, 0.0001546973197833081, 1.5310081137407198e-5};
+SYMK_TABLE constexpr double kExp2Terms[] = {
+    0.99999999995954825,   0.6931471805459305,    0.24022651213595278,   0.055504109412154126,
+    0.0096180256029521211, 0.0013333450560412074, 0.0001546973197833081, 1.5310081137407198e-5};
+
+SYMK_HD uint64_t wide_bits(double x) { return static_cast<uint64_t>(bits(x)); }
+SYMK_HD double wide_of(uint64_t x) { return bit_cast<double>(static_cast<int64_t>(x)); }
 
 /// log2(x) for a positive, finite float, which in double is normal.
 SYMK_HD double log2_wide(double x) {
-  constexpr int64_t root_half = 0x3fe6a09e667f3bcd, exponent_of_one = int64_t{1023} << 52;
-  const int64_t shifted = (bits(x) - root_half + exponent_of_one) & ~((int64_t{1} << 52) - 1);
-  const double m = bit_cast<double>(bits(x) - (shifted - exponent_of_one));
+  constexpr uint64_t root_half = 0x3fe6a09e667f3bcd, exponent_of_one = uint64_t{1023} << 52;
+  const uint64_t shifted =
+      (wide_bits(x) - root_half + exponent_of_one) & ~((uint64_t{1} << 52) - 1);
+  const double m = wide_of(wide_bits(x) - (shifted - exponent_of_one));
   // The exponent as a double, without a conversion of 64-bit integers: bits of 2^52 + exponent.
-  const double placed = bit_cast<double>(static_cast<int64_t>(static_cast<uint64_t>(shifted) >> 52) | bits(0x1p52));
-  const double exponent = placed - (0x1p52 + 1023.0);
+  const double exponent = wide_of((shifted >> 52) | wide_bits(0x1p52)) - (0x1p52 + 1023.0);
   const double s = (m - 1.0) / (m + 1.0), z = s * s;
   return exponent + s * fma(z, polynomial(z, kLog2Terms), 2.8853900817779268);
 }
@@ -31,7 +36,7 @@ SYMK_HD double log2_wide(double x) {
 SYMK_HD double exp2_wide(double x) {
   const double placed = x + Format<double>::integer_shift;
   const double r = x - (placed - Format<double>::integer_shift);
-  return bit_cast<double>(bits(polynomial(r, kExp2Terms)) + shift_left(bits(placed), 52));
+  return wide_of(wide_bits(polynomial(r, kExp2Terms)) + (wide_bits(placed) << 52));
 }
 
 SYMK_HD double pow(double x, double y) { return __builtin_pow(x, y); }
@@ -52,7 +57,8 @@ SYMK_HD float pow(float x, float y) {
   return (y == 0.0f) | (x == 1.0f) | ((x == -1.0f) & (abs(y) == infinity)) ? 1.0f : r;
 }
 
-/// By squaring, modulo 2^bits. A negative exponent gives the inverse cut to an integer: 1 and -1 have one, others give 0.
+/// By squaring, modulo 2^bits. A negative exponent gives the inverse cut to an integer: 1 and -1
+/// have one, others give 0.
 template <class T, class = std::enable_if_t<std::is_integral_v<T>>>
 SYMK_HD T pow(T x, T y) {
   if (y < T(0)) return x == T(1) ? T(1) : x == T(-1) ? (y & 1 ? T(-1) : T(1)) : T(0);
@@ -109,5 +115,5 @@ SYMK_HD T mod(T x, T y) {
   return r != T(0) && ((r < T(0)) != (y < T(0))) ? static_cast<T>(r + y) : r;
 }
 
-}  // inline namespace SYMK_ISA
+}  // namespace SYMK_ISA
 }  // namespace symk::math

@@ -1,6 +1,7 @@
-// sin, cos, tan, asin, acos, atan, atan2. Float lanes are within about 2 units in the last place; arguments beyond
-// `kReducible` and double lanes go through the C library, lane by lane. Special values as C's functions give them.
-// Source: range reduction by Cody & Waite 1980; coefficients by coefficients.py.
+// sin, cos, tan, asin, acos, atan, atan2. Float lanes are within about 2 units in the last place;
+// arguments beyond `kReducible` and double lanes go through the C library, lane by lane. Special
+// values as C's functions give them. Source: range reduction by Cody & Waite 1980; coefficients by
+// coefficients.py.
 #pragma once
 
 #include "math/lanes.h"
@@ -8,22 +9,32 @@
 namespace symk::math {
 inline namespace SYMK_ISA {
 
-SYMK_TABLE constexpr float kSineTerms[] = {-0.166666552f, 0.00833219104f, -0.000195186105f};          // (sin(x) / x - 1) / x^2
-SYMK_TABLE constexpr float kCosineTerms[] = {0.0416666456f, -0.0013887313f, 2.4432964e-5f};           // (cos(x) - 1 + x^2 / 2) / x^4
-SYMK_TABLE constexpr float kTangentTerms[] = {0.333331436f, 0.133390844f, 0.0533906892f, 0.0244961269f, 0.00302308565f,
-                                   0.00943853334f};                                        // (tan(x) / x - 1) / x^2
-SYMK_TABLE constexpr float kArcsineTerms[] = {0.166667536f, 0.0749527663f, 0.0454714522f, 0.0241787955f, 0.0421625003f};
-SYMK_TABLE constexpr float kArctangentTerms[] = {-0.333331436f, 0.19993566f, -0.142093986f, 0.106595658f, -0.0753864646f,
-                                      0.0430533662f, -0.0162714031f, 0.00289678201f};
+SYMK_TABLE constexpr float kSineTerms[] = {-0.166666552f, 0.00833219104f,
+                                           -0.000195186105f};  // (sin(x) / x - 1) / x^2
+SYMK_TABLE constexpr float kCosineTerms[] = {0.0416666456f, -0.0013887313f,
+                                             2.4432964e-5f};  // (cos(x) - 1 + x^2 / 2) / x^4
+SYMK_TABLE constexpr float kTangentTerms[] = {
+    0.333331436f,  0.133390844f,   0.0533906892f,
+    0.0244961269f, 0.00302308565f, 0.00943853334f};  // (tan(x) / x - 1) / x^2
+SYMK_TABLE constexpr float kArcsineTerms[] = {0.166667536f, 0.0749527663f, 0.0454714522f,
+                                              0.0241787955f, 0.0421625003f};
+SYMK_TABLE constexpr float kArctangentTerms[] = {-0.333331436f,  0.19993566f,    -0.142093986f,
+                                                 0.106595658f,   -0.0753864646f, 0.0430533662f,
+                                                 -0.0162714031f, 0.00289678201f};
 
 constexpr float kPi = 3.14159265f, kPiRest = -8.74227766e-8f;  // their sum is pi
 constexpr float kHalfPi = 1.57079633f, kHalfPiRest = -4.37113883e-8f;
 
-/// Up to here the parts of pi/2 below, of at most 11 bits each but for the last, have exact products with the quadrant.
+/// Up to here the parts of pi/2 below, of at most 11 bits each but for the last, have exact
+/// products with the quadrant.
 constexpr float kReducible = 8192.0f;
 
-/// x = quadrant * pi/2 + rest, |rest| <= pi/4, for |x| <= kReducible. The quadrant's low bits stand in `bits(placed)`.
-template <class V> struct Quadrant { V placed, rest; };
+/// x = quadrant * pi/2 + rest, |rest| <= pi/4, for |x| <= kReducible. The quadrant's low bits stand
+/// in `bits(placed)`.
+template <class V>
+struct Quadrant {
+  V placed, rest;
+};
 
 template <class V>
 SYMK_HD Quadrant<V> reduce_quadrant(V x) {
@@ -37,9 +48,13 @@ SYMK_HD Quadrant<V> reduce_quadrant(V x) {
 }
 
 template <class V>
-SYMK_HD V sin_reduced(V r, V z) { return fma(r * z, polynomial(z, kSineTerms), r); }
+SYMK_HD V sin_reduced(V r, V z) {
+  return fma(r * z, polynomial(z, kSineTerms), r);
+}
 template <class V>
-SYMK_HD V cos_reduced(V z) { return fma(z * z, polynomial(z, kCosineTerms), fma(z, V(-0.5f), V(1.0f))); }
+SYMK_HD V cos_reduced(V z) {
+  return fma(z * z, polynomial(z, kCosineTerms), fma(z, V(-0.5f), V(1.0f)));
+}
 
 /// sin(x + turns * pi/2) for |x| <= kReducible.
 template <int turns, class V>
@@ -63,14 +78,17 @@ SYMK_HD V tan_inside(V x) {
 
 /// True in any lane that reduce_quadrant cannot take.
 template <class V>
-SYMK_HD bool any_beyond(V x) { return mask_bits(abs(x) > V(kReducible)) != 0; }
+SYMK_HD bool any_beyond(V x) {
+  return mask_bits(abs(x) > V(kReducible)) != 0;
+}
 
 template <class V>
 SYMK_HD V sin(V x) {
   if constexpr (kIsDouble<V>) {
     return each_lane(x, [](double t) { return __builtin_sin(t); });
   } else {
-    if (any_beyond(x)) return each_lane(x, [](float t) { return static_cast<float>(__builtin_sin(t)); });
+    if (any_beyond(x))
+      return each_lane(x, [](float t) { return static_cast<float>(__builtin_sin(t)); });
     return select(x == V(0.0f), x, sin_inside<0>(x));
   }
 }
@@ -80,7 +98,8 @@ SYMK_HD V cos(V x) {
   if constexpr (kIsDouble<V>) {
     return each_lane(x, [](double t) { return __builtin_cos(t); });
   } else {
-    if (any_beyond(x)) return each_lane(x, [](float t) { return static_cast<float>(__builtin_cos(t)); });
+    if (any_beyond(x))
+      return each_lane(x, [](float t) { return static_cast<float>(__builtin_cos(t)); });
     return sin_inside<1>(x);
   }
 }
@@ -90,14 +109,17 @@ SYMK_HD V tan(V x) {
   if constexpr (kIsDouble<V>) {
     return each_lane(x, [](double t) { return __builtin_tan(t); });
   } else {
-    if (any_beyond(x)) return each_lane(x, [](float t) { return static_cast<float>(__builtin_tan(t)); });
+    if (any_beyond(x))
+      return each_lane(x, [](float t) { return static_cast<float>(__builtin_tan(t)); });
     return select(x == V(0.0f), x, tan_inside(x));
   }
 }
 
 /// asin(r) for 0 <= r <= 1/2, with z = r^2.
 template <class V>
-SYMK_HD V asin_near(V r, V z) { return fma(r * z, polynomial(z, kArcsineTerms), r); }
+SYMK_HD V asin_near(V r, V z) {
+  return fma(r * z, polynomial(z, kArcsineTerms), r);
+}
 
 /// Above 1/2: asin(x) = pi/2 - 2 asin(sqrt((1 - x) / 2)).
 template <class V>
@@ -157,7 +179,8 @@ SYMK_HD V atan2(V y, V x) {
     const auto steep = height > width;
     const V large = select(steep, height, width), small = select(steep, width, height);
     // 0 / 0 counts as 0 and infinity / infinity as 1, as C says.
-    const V ratio = select(small == large, select(large == V(0.0f), V(0.0f), V(1.0f)), small / large);
+    const V ratio =
+        select(small == large, select(large == V(0.0f), V(0.0f), V(1.0f)), small / large);
     const V first = atan_near(ratio);
     const V angle = select(steep, V(kHalfPi) - (first - V(kHalfPiRest)), first);
     const V turned = select(copysign(V(1.0f), x) < V(0.0f), V(kPi) - (angle - V(kPiRest)), angle);
@@ -165,5 +188,5 @@ SYMK_HD V atan2(V y, V x) {
   }
 }
 
-}  // inline namespace SYMK_ISA
+}  // namespace SYMK_ISA
 }  // namespace symk::math

@@ -1,6 +1,6 @@
-// The elementwise program: random programs over random shapes, with outputs over inputs, against an evaluation of one element
-// at a time. The loops are the same on both sides; what is tested is everything around them. Their arithmetic is the
-// business of math_test.cpp.
+// The elementwise program: random programs over random shapes, with outputs over inputs, against an
+// evaluation of one element at a time. The loops are the same on both sides; what is tested is
+// everything around them. Their arithmetic is the business of math_test.cpp.
 #include <cstdio>
 #include <random>
 
@@ -20,9 +20,11 @@ namespace {
 using Bytes = std::vector<char>;
 using Shape = std::vector<int64_t>;
 
-const char* const kNames[] = {"float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "bool"};
-constexpr DType kAll[] = {DType::kFloat32, DType::kFloat64, DType::kFloat16, DType::kInt8, DType::kInt16,
-                          DType::kInt32,   DType::kInt64,   DType::kUInt8,   DType::kBool};
+const char* const kNames[] = {"float32", "float64", "float16", "int8", "int16",
+                              "int32",   "int64",   "uint8",   "bool"};
+constexpr DType kAll[] = {DType::kFloat32, DType::kFloat64, DType::kFloat16,
+                          DType::kInt8,    DType::kInt16,   DType::kInt32,
+                          DType::kInt64,   DType::kUInt8,   DType::kBool};
 
 int64_t product(const Shape& shape) {
   int64_t n = 1;
@@ -67,7 +69,8 @@ class Generator {
     const int64_t outputs = 1 + below(3);
     for (int64_t i = 0; i < outputs; ++i) {
       const bool last = i == 0 && instructions > 0;
-      p.outs.push_back(last ? static_cast<int64_t>(p.dtypes.size()) - 1 : below(static_cast<int64_t>(p.dtypes.size())));
+      p.outs.push_back(last ? static_cast<int64_t>(p.dtypes.size()) - 1
+                            : below(static_cast<int64_t>(p.dtypes.size())));
     }
     return p;
   }
@@ -95,7 +98,9 @@ class Generator {
 
  private:
   template <class T>
-  static void put(char* at, T value) { std::memcpy(at, &value, sizeof(T)); }
+  static void put(char* at, T value) {
+    std::memcpy(at, &value, sizeof(T));
+  }
 
   Shape shape() {
     static const int64_t sizes[] = {1, 1, 2, 3, 5, 7, 16, 17, 33, 64};
@@ -122,7 +127,8 @@ class Generator {
     for (size_t v = 0; v < p.dtypes.size(); ++v) {
       if (p.dtypes[v] == dtype) found.push_back(static_cast<int64_t>(v));
     }
-    return found.empty() ? -1 : found[static_cast<size_t>(below(static_cast<int64_t>(found.size())))];
+    return found.empty() ? -1
+                         : found[static_cast<size_t>(below(static_cast<int64_t>(found.size())))];
   }
 
   Instruction instruction(Program& p) {
@@ -132,15 +138,18 @@ class Generator {
   }
 
   Instruction choose(const Program& p) {
-    static const char* const unary[] = {"neg", "abs", "square", "sign", "relu", "exp", "tanh", "sin"};
-    static const char* const binary[] = {"add", "sub", "mul", "maximum", "minimum", "mod", "floor_div"};
+    static const char* const unary[] = {"neg",  "abs", "square", "sign",
+                                        "relu", "exp", "tanh",   "sin"};
+    static const char* const binary[] = {"add",     "sub", "mul",      "maximum",
+                                         "minimum", "mod", "floor_div"};
     static const char* const tests[] = {"less", "equal", "greater_equal", "not_equal"};
     const int64_t a = below(static_cast<int64_t>(p.dtypes.size()));
     const DType dtype = p.dtypes[static_cast<size_t>(a)];
     const int64_t condition = pick(p, DType::kBool);
     if (chance(15)) return {"cast", kAll[below(9)], {a}};
     if (condition >= 0 && chance(30)) return {"where", dtype, {condition, a, pick(p, dtype)}};
-    if (dtype == DType::kBool) return {chance(50) ? "logical_and" : "logical_xor", dtype, {a, condition}};
+    if (dtype == DType::kBool)
+      return {chance(50) ? "logical_and" : "logical_xor", dtype, {a, condition}};
     if (chance(30)) return {tests[below(4)], DType::kBool, {a, pick(p, dtype)}};
     if (chance(50)) return {unary[below(is_float(dtype) ? 8 : 5)], dtype, {a}};
     return {binary[below(7)], dtype, {a, pick(p, dtype)}};
@@ -155,7 +164,8 @@ const ElementwiseKernels& table() { return cpu::kernels<ElementwiseKernels>(); }
 Loop find_loop(const std::string& op, DType operand, DType result) {
   for (int i = 0; i < table().loop_count; ++i) {
     const cpu::LoopEntry& entry = table().loops[i];
-    if (op == entry.name && entry.operand == inside(operand) && entry.result == inside(result)) return entry.loop;
+    if (op == entry.name && entry.operand == inside(operand) && entry.result == inside(result))
+      return entry.loop;
   }
   throw Error(ErrorCode::kInternal, "no loop for " + op);
 }
@@ -173,13 +183,14 @@ Bytes spread(const Bytes& input, const Shape& from, const Shape& to, int64_t ite
       if (from[axis - lead] != 1) offset += index * step;
       step *= from[axis - lead];
     }
-    std::memcpy(&result[static_cast<size_t>(i * item)], &input[static_cast<size_t>(offset * item)], static_cast<size_t>(item));
+    std::memcpy(&result[static_cast<size_t>(i * item)], &input[static_cast<size_t>(offset * item)],
+                static_cast<size_t>(item));
   }
   return result;
 }
 
-Bytes run_loop(Loop loop, const std::vector<const Bytes*>& operands, const std::vector<int64_t>& items, int64_t item,
-               int64_t count) {
+Bytes run_loop(Loop loop, const std::vector<const Bytes*>& operands,
+               const std::vector<int64_t>& items, int64_t item, int64_t count) {
   Bytes result(static_cast<size_t>(count * item));
   for (int64_t i = 0; i < count; ++i) {
     const void* in[3] = {};
@@ -195,7 +206,8 @@ std::vector<Bytes> evaluate(const Program& p, const std::vector<Bytes>& inputs) 
   std::vector<Bytes> values;
   for (size_t i = 0; i < inputs.size(); ++i) {
     values.push_back(spread(inputs[i], p.input_shapes[i], p.shape, item_bytes(p.dtypes[i])));
-    if (p.dtypes[i] == DType::kFloat16) values[i] = run_loop(table().widen_half, {&values[i]}, {2}, 4, count);
+    if (p.dtypes[i] == DType::kFloat16)
+      values[i] = run_loop(table().widen_half, {&values[i]}, {2}, 4, count);
   }
   for (const Instruction& instruction : p.instructions) {
     std::vector<const Bytes*> operands;
@@ -205,11 +217,13 @@ std::vector<Bytes> evaluate(const Program& p, const std::vector<Bytes>& inputs) 
       items.push_back(item_bytes(inside(p.dtypes[static_cast<size_t>(v)])));
     }
     const DType operand = p.dtypes[static_cast<size_t>(instruction.args.back())];
-    const Loop loop = instruction.op == "cast"
-                          ? table().casts[static_cast<int>(operand)][static_cast<int>(instruction.dtype)]
-                          : find_loop(instruction.op, operand, instruction.dtype);
+    const Loop loop =
+        instruction.op == "cast"
+            ? table().casts[static_cast<int>(operand)][static_cast<int>(instruction.dtype)]
+            : find_loop(instruction.op, operand, instruction.dtype);
     Bytes made = run_loop(loop, operands, items, item_bytes(inside(instruction.dtype)), count);
-    if (instruction.dtype == DType::kFloat16) made = run_loop(table().round_half, {&made}, {4}, 4, count);
+    if (instruction.dtype == DType::kFloat16)
+      made = run_loop(table().round_half, {&made}, {4}, 4, count);
     values.push_back(made);
   }
   std::vector<Bytes> outputs;
@@ -246,8 +260,10 @@ bool same(const Bytes& a, const Bytes& b, DType dtype) {
 
 GivenBinding binding_of(const Program& p) {
   GivenBinding binding;
-  for (size_t i = 0; i < p.input_shapes.size(); ++i) binding.in.push_back(type_of(p.dtypes[i], p.input_shapes[i]));
-  for (int64_t v : p.outs) binding.out.push_back(type_of(p.dtypes[static_cast<size_t>(v)], p.shape));
+  for (size_t i = 0; i < p.input_shapes.size(); ++i)
+    binding.in.push_back(type_of(p.dtypes[i], p.input_shapes[i]));
+  for (int64_t v : p.outs)
+    binding.out.push_back(type_of(p.dtypes[static_cast<size_t>(v)], p.shape));
   std::vector<std::string> ops, dtypes;
   std::vector<int64_t> arity, args;
   for (const Instruction& i : p.instructions) {
@@ -264,7 +280,8 @@ GivenBinding binding_of(const Program& p) {
 /// Runs a program; with `in_place`, each output that can lies over an input.
 bool check(const Program& p, Generator& generator, bool in_place) {
   std::vector<Bytes> inputs;
-  for (size_t i = 0; i < p.input_shapes.size(); ++i) inputs.push_back(generator.values(p.dtypes[i], product(p.input_shapes[i])));
+  for (size_t i = 0; i < p.input_shapes.size(); ++i)
+    inputs.push_back(generator.values(p.dtypes[i], product(p.input_shapes[i])));
   const std::vector<Bytes> expected = evaluate(p, inputs);
   std::vector<Bytes> results;
   std::vector<const void*> in;
@@ -275,7 +292,8 @@ bool check(const Program& p, Generator& generator, bool in_place) {
   for (size_t k = 0; k < results.size(); ++k) {
     out.push_back(results[k].data());
     for (size_t i = 0; in_place && i < inputs.size(); ++i) {
-      if (taken[i] || p.input_shapes[i] != p.shape || inputs[i].size() != results[k].size()) continue;
+      if (taken[i] || p.input_shapes[i] != p.shape || inputs[i].size() != results[k].size())
+        continue;
       taken[i] = true;
       out[k] = inputs[i].data();
       break;
@@ -318,25 +336,37 @@ bool refuses(const char* what, void (*damage)(GivenBinding&)) {
 
 int check_refusals() {
   int failures = 0;
-  failures += !refuses("a value before it is made", [](GivenBinding& b) { b.list_values["args"] = {2}; });
+  failures +=
+      !refuses("a value before it is made", [](GivenBinding& b) { b.list_values["args"] = {2}; });
   failures += !refuses("a negative number", [](GivenBinding& b) { b.list_values["args"] = {-1}; });
   failures += !refuses("too few operands", [](GivenBinding& b) { b.list_values["args"] = {}; });
-  failures += !refuses("too many operands", [](GivenBinding& b) { b.list_values["args"] = {0, 0}; });
+  failures += !refuses("too many operands", [](GivenBinding& b) {
+    b.list_values["args"] = {0, 0};
+  });
   failures += !refuses("four operands", [](GivenBinding& b) { b.list_values["arity"] = {4}; });
   failures += !refuses("no operand", [](GivenBinding& b) { b.list_values["arity"] = {0}; });
-  failures += !refuses("lists of different length", [](GivenBinding& b) { b.text_lists["dtypes"] = {}; });
+  failures +=
+      !refuses("lists of different length", [](GivenBinding& b) { b.text_lists["dtypes"] = {}; });
   failures += !refuses("an unknown op", [](GivenBinding& b) { b.text_lists["ops"] = {"negate"}; });
-  failures += !refuses("an unknown dtype", [](GivenBinding& b) { b.text_lists["dtypes"] = {"float"}; });
-  failures += !refuses("another result dtype", [](GivenBinding& b) { b.text_lists["dtypes"] = {"int32"}; });
-  failures += !refuses("an output that is not there", [](GivenBinding& b) { b.list_values["outs"] = {3}; });
-  failures += !refuses("more outputs than buffers", [](GivenBinding& b) { b.list_values["outs"] = {2, 2}; });
+  failures +=
+      !refuses("an unknown dtype", [](GivenBinding& b) { b.text_lists["dtypes"] = {"float"}; });
+  failures +=
+      !refuses("another result dtype", [](GivenBinding& b) { b.text_lists["dtypes"] = {"int32"}; });
+  failures +=
+      !refuses("an output that is not there", [](GivenBinding& b) { b.list_values["outs"] = {3}; });
+  failures += !refuses("more outputs than buffers", [](GivenBinding& b) {
+    b.list_values["outs"] = {2, 2};
+  });
   failures += !refuses("mixed operands", [](GivenBinding& b) {
     b.text_lists["ops"] = {"add"};
     b.list_values["arity"] = {2};
     b.list_values["args"] = {0, 1};
   });
-  failures += !refuses("an input that does not broadcast", [](GivenBinding& b) { b.in[0].shape[0] = 2; });
-  failures += !refuses("an input of higher rank", [](GivenBinding& b) { b.in[0] = type_of(DType::kFloat32, {2, 3}); });
+  failures +=
+      !refuses("an input that does not broadcast", [](GivenBinding& b) { b.in[0].shape[0] = 2; });
+  failures += !refuses("an input of higher rank", [](GivenBinding& b) {
+    b.in[0] = type_of(DType::kFloat32, {2, 3});
+  });
   return failures;
 }
 

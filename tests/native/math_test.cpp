@@ -1,5 +1,6 @@
-// The arithmetic of every elementwise op, as its loops compute it, against the C library in a wider type: over all exponents,
-// at special values, for lengths around the width of a vector. SYMK_ISA chooses the instruction set.
+// The arithmetic of every elementwise op, as its loops compute it, against the C library in a wider
+// type: over all exponents, at special values, for lengths around the width of a vector. SYMK_ISA
+// chooses the instruction set.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -30,26 +31,51 @@ Loop find_loop(const std::string& name, DType operand) {
   return nullptr;
 }
 
-template <class T> constexpr DType dtype_of();
-template <> constexpr DType dtype_of<float>() { return DType::kFloat32; }
-template <> constexpr DType dtype_of<double>() { return DType::kFloat64; }
-template <> constexpr DType dtype_of<int8_t>() { return DType::kInt8; }
-template <> constexpr DType dtype_of<int16_t>() { return DType::kInt16; }
-template <> constexpr DType dtype_of<int32_t>() { return DType::kInt32; }
-template <> constexpr DType dtype_of<int64_t>() { return DType::kInt64; }
-template <> constexpr DType dtype_of<uint8_t>() { return DType::kUInt8; }
+template <class T>
+constexpr DType dtype_of();
+template <>
+constexpr DType dtype_of<float>() {
+  return DType::kFloat32;
+}
+template <>
+constexpr DType dtype_of<double>() {
+  return DType::kFloat64;
+}
+template <>
+constexpr DType dtype_of<int8_t>() {
+  return DType::kInt8;
+}
+template <>
+constexpr DType dtype_of<int16_t>() {
+  return DType::kInt16;
+}
+template <>
+constexpr DType dtype_of<int32_t>() {
+  return DType::kInt32;
+}
+template <>
+constexpr DType dtype_of<int64_t>() {
+  return DType::kInt64;
+}
+template <>
+constexpr DType dtype_of<uint8_t>() {
+  return DType::kUInt8;
+}
 
-/// The distance of a result from the exact value in units of the last place; infinite if a NaN, an infinity or the sign of
-/// a zero is wrong.
+/// The distance of a result from the exact value in units of the last place; infinite if a NaN, an
+/// infinity or the sign of a zero is wrong.
 template <class T>
 double distance(T actual, long double exact) {
   const double wrong = std::numeric_limits<double>::infinity();
-  if (std::isnan(exact) || std::isnan(actual)) return std::isnan(exact) && std::isnan(actual) ? 0 : wrong;
+  if (std::isnan(exact) || std::isnan(actual))
+    return std::isnan(exact) && std::isnan(actual) ? 0 : wrong;
   const T rounded = static_cast<T>(exact);
   if (actual == rounded && std::signbit(actual) == std::signbit(rounded)) return 0;
   const T largest = std::numeric_limits<T>::max();
-  if (std::isinf(actual)) return std::fabs(exact) >= largest * (1 - 4 * std::numeric_limits<T>::epsilon()) ? 1 : wrong;
-  if (std::isinf(rounded)) return std::fabs(actual) >= largest * (1 - 4 * std::numeric_limits<T>::epsilon()) ? 1 : wrong;
+  if (std::isinf(actual))
+    return std::fabs(exact) >= largest * (1 - 4 * std::numeric_limits<T>::epsilon()) ? 1 : wrong;
+  if (std::isinf(rounded))
+    return std::fabs(actual) >= largest * (1 - 4 * std::numeric_limits<T>::epsilon()) ? 1 : wrong;
   if (actual == 0 && rounded == 0) return wrong;
   const T unit = std::nextafter(std::fabs(rounded), largest) - std::fabs(rounded);
   return static_cast<double>(std::fabs(static_cast<long double>(actual) - exact) / unit);
@@ -70,9 +96,10 @@ std::vector<T> numbers() {
     x.push_back(static_cast<T>(i * 0.0259L));
   }
   const T inf = std::numeric_limits<T>::infinity(), tiny = std::numeric_limits<T>::denorm_min();
-  for (T special : {T(0), inf, std::numeric_limits<T>::quiet_NaN(), tiny, std::numeric_limits<T>::min(),
-                    std::numeric_limits<T>::max(), T(0.5), T(1), T(1.5), T(2.5), T(88.7228394), T(103.97208),
-                    T(709.7827), T(745.13), std::nextafter(T(1), T(0)), std::nextafter(T(1), T(2)), T(8192), T(8193)}) {
+  for (T special : {T(0), inf, std::numeric_limits<T>::quiet_NaN(), tiny,
+                    std::numeric_limits<T>::min(), std::numeric_limits<T>::max(), T(0.5), T(1),
+                    T(1.5), T(2.5), T(88.7228394), T(103.97208), T(709.7827), T(745.13),
+                    std::nextafter(T(1), T(0)), std::nextafter(T(1), T(2)), T(8192), T(8193)}) {
     x.push_back(special);
     x.push_back(-special);
   }
@@ -87,7 +114,9 @@ struct Unary {
 
 long double exact_erfinv(long double x) {
   const long double size = std::fabs(x);
-  if (!(size < 1)) return size == 1 ? std::copysign(std::numeric_limits<long double>::infinity(), x) : std::nanl("");
+  if (!(size < 1))
+    return size == 1 ? std::copysign(std::numeric_limits<long double>::infinity(), x)
+                     : std::nanl("");
   if (size < 1e-10L) return x * 0.886226925452758013649L;
   long double low = 0, high = 20;
   for (int i = 0; i < 140; ++i) {
@@ -98,13 +127,21 @@ long double exact_erfinv(long double x) {
   return std::copysign((low + high) / 2, x);
 }
 
-// The C library's own limit is half a unit or little more; ours are what the arithmetic gives, rounded up.
+// The C library's own limit is half a unit or little more; ours are what the arithmetic gives,
+// rounded up.
 const Unary kUnary[] = {
     {"neg", [](long double x) { return -x; }, 0, 0},
     {"abs", [](long double x) { return std::fabs(x); }, 0, 0},
-    {"sign", [](long double x) { return std::isnan(x) ? x : x == 0 ? 0.0L * x : std::copysign(1.0L, x); }, 0, 0},
+    {"sign",
+     [](long double x) { return std::isnan(x) ? x
+                                : x == 0      ? 0.0L * x
+                                              : std::copysign(1.0L, x); },
+     0, 0},
     {"square", [](long double x) { return x * x; }, 0.51, 0.51},
-    {"relu", [](long double x) { return std::isnan(x) ? x : x > 0 ? x : x == 0 ? x : 0.0L; }, 0, 0},
+    {"relu", [](long double x) { return std::isnan(x) ? x
+                                        : x > 0       ? x
+                                        : x == 0      ? x
+                                                      : 0.0L; }, 0, 0},
     {"exp", [](long double x) { return std::exp(x); }, 1.1, 1.1},
     {"expm1", [](long double x) { return std::expm1(x); }, 1.5, 2.0},
     {"log", [](long double x) { return std::log(x); }, 1.0, 1.0},
@@ -157,8 +194,9 @@ void check_unary(const Unary& op, double limit) {
   }
   if (worst <= limit) return;
   ++failures;
-  std::printf("%s float%d: %.3g units at %a, limit %.3g; got %a, exact %La\n", op.name, static_cast<int>(sizeof(T) * 8), worst,
-              static_cast<double>(where), limit, static_cast<double>(got), op.exact(where));
+  std::printf("%s float%d: %.3g units at %a, limit %.3g; got %a, exact %La\n", op.name,
+              static_cast<int>(sizeof(T) * 8), worst, static_cast<double>(where), limit,
+              static_cast<double>(got), op.exact(where));
 }
 
 struct Binary {
@@ -174,7 +212,8 @@ long double exact_mod(long double x, long double y) {
   return (r < 0) != (y < 0) ? r + y : r;
 }
 long double exact_floor_div(long double x, long double y) {
-  if (y == 0 || std::isnan(x) || std::isnan(y) || std::isinf(x)) return y == 0 ? x / y : std::nanl("");
+  if (y == 0 || std::isnan(x) || std::isnan(y) || std::isinf(x))
+    return y == 0 ? x / y : std::nanl("");
   if (std::isinf(y)) return x == 0 ? x / y : (x < 0) != (y < 0) ? -1.0L : 0.0L;
   const long double quotient = std::floor(x / y);
   return quotient == 0 ? std::copysign(0.0L, x / y) : quotient;
@@ -189,8 +228,16 @@ const Binary kBinary[] = {
     {"atan2", [](long double x, long double y) { return std::atan2(x, y); }, 2.0},
     {"mod", exact_mod, 0.51},
     {"floor_div", exact_floor_div, 0.51},
-    {"maximum", [](long double x, long double y) { return std::isnan(x) || std::isnan(y) ? x + y : x > y ? x : y; }, 0},
-    {"minimum", [](long double x, long double y) { return std::isnan(x) || std::isnan(y) ? x + y : x < y ? x : y; }, 0},
+    {"maximum",
+     [](long double x, long double y) {
+       return std::isnan(x) || std::isnan(y) ? x + y : x > y ? x : y;
+     },
+     0},
+    {"minimum",
+     [](long double x, long double y) {
+       return std::isnan(x) || std::isnan(y) ? x + y : x < y ? x : y;
+     },
+     0},
     {"elu", [](long double x, long double a) { return x > 0 ? x : a * std::expm1(x); }, 2.5},
 };
 
@@ -199,9 +246,12 @@ void check_binary(const Binary& op) {
   const Loop loop = find_loop(op.name, dtype_of<T>());
   if (!loop) return;
   const T inf = std::numeric_limits<T>::infinity();
-  std::vector<T> values = {0, -T(0), 1, -1, 2, -2, 3, -3, T(0.5), T(-0.5), T(1e-20), T(-7.25), inf, -inf,
-                           std::numeric_limits<T>::quiet_NaN(), T(1e20), T(100.5), T(-63), T(0.999)};
-  for (int i = 0; i < 60; ++i) values.push_back(static_cast<T>(std::sin(i * 12.9898L) * std::exp2(i % 13 - 5)));
+  std::vector<T> values = {0,        -T(0),    1,      -1,      2,
+                           -2,       3,        -3,     T(0.5),  T(-0.5),
+                           T(1e-20), T(-7.25), inf,    -inf,    std::numeric_limits<T>::quiet_NaN(),
+                           T(1e20),  T(100.5), T(-63), T(0.999)};
+  for (int i = 0; i < 60; ++i)
+    values.push_back(static_cast<T>(std::sin(i * 12.9898L) * std::exp2(i % 13 - 5)));
   std::vector<T> x, y;
   for (T a : values) {
     for (T b : values) x.push_back(a), y.push_back(b);
@@ -212,12 +262,15 @@ void check_binary(const Binary& op) {
   for (size_t i = 0; i < x.size(); ++i) {
     const long double exact = op.exact(x[i], y[i]);
     const bool free_zero = exact == 0 && z[i] == 0 && op.limit == 0;  // the larger of 0 and -0
-    // A quotient that rounds to an integer is that integer's floor in long double but not in T, and the reverse.
-    const bool at_step = std::strcmp(op.name, "floor_div") == 0 && std::fabs(exact) > 1 / std::numeric_limits<T>::epsilon();
+    // A quotient that rounds to an integer is that integer's floor in long double but not in T, and
+    // the reverse.
+    const bool at_step = std::strcmp(op.name, "floor_div") == 0 &&
+                         std::fabs(exact) > 1 / std::numeric_limits<T>::epsilon();
     if (free_zero || at_step || distance(z[i], exact) <= op.limit) continue;
     ++failures;
-    std::printf("%s(%a, %a) float%d: got %a, exact %La\n", op.name, static_cast<double>(x[i]), static_cast<double>(y[i]),
-                static_cast<int>(sizeof(T) * 8), static_cast<double>(z[i]), exact);
+    std::printf("%s(%a, %a) float%d: got %a, exact %La\n", op.name, static_cast<double>(x[i]),
+                static_cast<double>(y[i]), static_cast<int>(sizeof(T) * 8),
+                static_cast<double>(z[i]), exact);
     return;
   }
 }
@@ -226,8 +279,20 @@ void check_binary(const Binary& op) {
 template <class T>
 void check_integers() {
   const T low = std::numeric_limits<T>::min(), high = std::numeric_limits<T>::max();
-  const std::vector<T> values = {0, 1, 2, 3, 7, 10, high, static_cast<T>(high - 1), static_cast<T>(high / 2), low,
-                                 static_cast<T>(low + 1), static_cast<T>(-1), static_cast<T>(-2), static_cast<T>(-7)};
+  const std::vector<T> values = {0,
+                                 1,
+                                 2,
+                                 3,
+                                 7,
+                                 10,
+                                 high,
+                                 static_cast<T>(high - 1),
+                                 static_cast<T>(high / 2),
+                                 low,
+                                 static_cast<T>(low + 1),
+                                 static_cast<T>(-1),
+                                 static_cast<T>(-2),
+                                 static_cast<T>(-7)};
   using Wide = __int128;
   auto floor_div = [](Wide x, Wide y) -> Wide {
     if (y == 0) return 0;
@@ -236,7 +301,8 @@ void check_integers() {
   auto power = [](Wide x, Wide y) -> Wide {
     if (y < 0) return x == 1 ? 1 : x == -1 ? (y % 2 ? -1 : 1) : 0;
     T r = 1;
-    for (Wide i = 0; i < (y > 300 ? 300 + y % 2 : y); ++i) r = static_cast<T>(static_cast<uint64_t>(r) * static_cast<uint64_t>(x));
+    for (Wide i = 0; i < (y > 300 ? 300 + y % 2 : y); ++i)
+      r = static_cast<T>(static_cast<uint64_t>(r) * static_cast<uint64_t>(x));
     return r;
   };
   for (T x : values) {
@@ -248,16 +314,19 @@ void check_integers() {
         if (loop) loop(in, &got, 1);
         if (got == static_cast<T>(exact)) return;
         ++failures;
-        std::printf("%s(%lld, %lld) of %d bytes: got %lld\n", name, static_cast<long long>(x), static_cast<long long>(y),
-                    static_cast<int>(sizeof(T)), static_cast<long long>(got));
+        std::printf("%s(%lld, %lld) of %d bytes: got %lld\n", name, static_cast<long long>(x),
+                    static_cast<long long>(y), static_cast<int>(sizeof(T)),
+                    static_cast<long long>(got));
       };
       const Wide a = x, b = y;
       expect("add", a + b), expect("sub", a - b), expect("mul", a * b);
       expect("maximum", a > b ? a : b), expect("minimum", a < b ? a : b);
-      expect("neg", -a), expect("abs", a < 0 ? -a : a), expect("square", a * a), expect("relu", a > 0 ? a : 0);
+      expect("neg", -a), expect("abs", a < 0 ? -a : a), expect("square", a * a),
+          expect("relu", a > 0 ? a : 0);
       expect("sign", a > 0 ? 1 : a < 0 ? -1 : 0);
       expect("floor_div", floor_div(a, b)), expect("mod", b == 0 ? 0 : a - b * floor_div(a, b));
-      // Powers repeat with a short period modulo 2^bits for odd x and are 0 for even x; 300 of them show it for 8 bits.
+      // Powers repeat with a short period modulo 2^bits for odd x and are 0 for even x; 300 of them
+      // show it for 8 bits.
       if (sizeof(T) == 1 || (y >= 0 && y <= 10) || y < 0) expect("pow", power(a, b));
     }
   }
@@ -267,24 +336,26 @@ template <class From, class To>
 void check_cast(const std::vector<From>& values, const std::vector<To>& expected) {
   std::vector<To> got(values.size());
   const void* in[] = {values.data()};
-  table().casts[static_cast<int>(dtype_of<From>())][static_cast<int>(dtype_of<To>())](in, got.data(),
-                                                                                      static_cast<int64_t>(values.size()));
+  table().casts[static_cast<int>(dtype_of<From>())][static_cast<int>(dtype_of<To>())](
+      in, got.data(), static_cast<int64_t>(values.size()));
   for (size_t i = 0; i < values.size(); ++i) {
     if (got[i] == expected[i]) continue;
     ++failures;
-    std::printf("cast of %g: got %lld, not %lld\n", static_cast<double>(values[i]), static_cast<long long>(got[i]),
-                static_cast<long long>(expected[i]));
+    std::printf("cast of %g: got %lld, not %lld\n", static_cast<double>(values[i]),
+                static_cast<long long>(got[i]), static_cast<long long>(expected[i]));
   }
 }
 
 template <class From, class To>
 void check_saturation() {
-  const From inf = std::numeric_limits<From>::infinity(), nan = std::numeric_limits<From>::quiet_NaN();
+  const From inf = std::numeric_limits<From>::infinity(),
+             nan = std::numeric_limits<From>::quiet_NaN();
   const To low = std::numeric_limits<To>::min(), high = std::numeric_limits<To>::max();
   const From above = std::ldexp(From(1), std::numeric_limits<To>::digits);
-  check_cast<From, To>({nan, inf, -inf, From(1e30), From(-1e30), above, std::nextafter(-above, -inf) - From(1), From(1.9), From(-0.9),
-                        From(100), From(0)},
-                       {0, high, low, high, low, high, low, 1, 0, 100, 0});
+  check_cast<From, To>(
+      {nan, inf, -inf, From(1e30), From(-1e30), above, std::nextafter(-above, -inf) - From(1),
+       From(1.9), From(-0.9), From(100), From(0)},
+      {0, high, low, high, low, high, low, 1, 0, 100, 0});
 }
 
 /// All float16 numbers widen and narrow to themselves; the halfway cases go to even.
@@ -299,9 +370,12 @@ void check_half() {
   for (int i = 0; i < 65536; ++i) {
     const bool is_nan = (i & 0x7fff) > 0x7c00;
     const int exponent = (i >> 10) & 31, mantissa = i & 1023;
-    const double size = exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24);
-    const bool right = is_nan ? std::isnan(wide[i]) && (back[i] & 0x7fff) > 0x7c00
-                              : (exponent == 31 ? std::isinf(wide[i]) : std::fabs(wide[i]) == size) && back[i] == i;
+    const double size =
+        exponent ? std::ldexp(1024 + mantissa, exponent - 25) : std::ldexp(mantissa, -24);
+    const bool right =
+        is_nan
+            ? std::isnan(wide[i]) && (back[i] & 0x7fff) > 0x7c00
+            : (exponent == 31 ? std::isinf(wide[i]) : std::fabs(wide[i]) == size) && back[i] == i;
     if (right) continue;
     ++failures;
     std::printf("float16 bits %04x widen to %g\n", i, static_cast<double>(wide[i]));
@@ -311,7 +385,8 @@ void check_half() {
     const float middle = (wide[i] + wide[i + 1]) / 2;  // exact in float
     const float below = std::nextafterf(middle, 0.0f), above = std::nextafterf(middle, 1e9f);
     const float given[] = {middle, below, above};
-    const uint16_t expected[] = {static_cast<uint16_t>(i + (i & 1)), static_cast<uint16_t>(i), static_cast<uint16_t>(i + 1)};
+    const uint16_t expected[] = {static_cast<uint16_t>(i + (i & 1)), static_cast<uint16_t>(i),
+                                 static_cast<uint16_t>(i + 1)};
     uint16_t got[3];
     in[0] = given;
     table().narrow_half(in, got, 3);
@@ -324,7 +399,8 @@ void check_half() {
   const double tricky = 1.0 + 0x1p-11 + 0x1p-40;
   float rounded = 0;
   in[0] = &tricky;
-  table().casts[static_cast<int>(DType::kFloat64)][static_cast<int>(DType::kFloat16)](in, &rounded, 1);
+  table().casts[static_cast<int>(DType::kFloat64)][static_cast<int>(DType::kFloat16)](in, &rounded,
+                                                                                      1);
   if (rounded != 1.0f + 0x1p-10f) {
     ++failures;
     std::printf("float64 to float16 rounds twice\n");
@@ -337,7 +413,8 @@ void check_lengths() {
     const cpu::LoopEntry& entry = table().loops[i];
     const int64_t item = item_bytes(entry.result), operand = item_bytes(entry.operand);
     for (int64_t n : {0, 1, 2, 3, 7, 15, 16, 17, 31, 33, 63, 65, 100}) {
-      const std::vector<char> x(static_cast<size_t>(n * operand)), condition(static_cast<size_t>(n * operand));
+      const std::vector<char> x(static_cast<size_t>(n * operand)),
+          condition(static_cast<size_t>(n * operand));
       std::vector<char> y(static_cast<size_t>(n * item) + 64, 0x5a);
       const void* in[] = {condition.data(), x.data(), x.data()};
       entry.loop(in, y.data(), n);
@@ -359,13 +436,18 @@ int main() {
   }
   for (const Binary& op : kBinary) {
     check_binary<float>(op);
-    if (std::strcmp(op.name, "pow") != 0 && std::strcmp(op.name, "mul") != 0) check_binary<double>(op);
+    if (std::strcmp(op.name, "pow") != 0 && std::strcmp(op.name, "mul") != 0)
+      check_binary<double>(op);
   }
-  check_integers<int8_t>(), check_integers<int16_t>(), check_integers<int32_t>(), check_integers<int64_t>();
+  check_integers<int8_t>(), check_integers<int16_t>(), check_integers<int32_t>(),
+      check_integers<int64_t>();
   check_integers<uint8_t>();
-  check_saturation<float, int8_t>(), check_saturation<float, int16_t>(), check_saturation<float, int32_t>();
-  check_saturation<float, int64_t>(), check_saturation<float, uint8_t>(), check_saturation<double, int8_t>();
-  check_saturation<double, int16_t>(), check_saturation<double, int32_t>(), check_saturation<double, int64_t>();
+  check_saturation<float, int8_t>(), check_saturation<float, int16_t>(),
+      check_saturation<float, int32_t>();
+  check_saturation<float, int64_t>(), check_saturation<float, uint8_t>(),
+      check_saturation<double, int8_t>();
+  check_saturation<double, int16_t>(), check_saturation<double, int32_t>(),
+      check_saturation<double, int64_t>();
   check_saturation<double, uint8_t>();
   check_half();
   check_lengths();

@@ -1,4 +1,5 @@
-// The random kernels: known answers of Philox, the layout of a draw, the same numbers however a draw is cut, moments, limits.
+// The random kernels: known answers of Philox, the layout of a draw, the same numbers however a
+// draw is cut, moments, limits.
 #include <cmath>
 #include <cstdio>
 
@@ -19,11 +20,14 @@ void check(bool right, const char* what) {
   std::printf("failed: %s\n", what);
 }
 
-struct Key { int64_t seed, offset; };
+struct Key {
+  int64_t seed, offset;
+};
 constexpr Key kKey = {0x0123456789abcdef, 5};
 
 template <class T>
-std::vector<T> draw(const char* kernel, DType dtype, int64_t count, Key key, std::map<std::string, double> reals,
+std::vector<T> draw(const char* kernel, DType dtype, int64_t count, Key key,
+                    std::map<std::string, double> reals,
                     std::map<std::string, int64_t> integers = {}) {
   GivenBinding binding;
   binding.in = {type_of(DType::kInt64, {2})};
@@ -46,7 +50,8 @@ std::vector<double> uniform_wide(int64_t count, Key key) {
 void check_known_answer() {
   const uint32_t words[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
   const std::vector<float> narrow = uniform(4, {0, 0});
-  for (int i = 0; i < 4; ++i) check(narrow[i] == static_cast<float>(words[i] >> 8) * 0x1p-24f, "the words of block 0");
+  for (int i = 0; i < 4; ++i)
+    check(narrow[i] == static_cast<float>(words[i] >> 8) * 0x1p-24f, "the words of block 0");
   const std::vector<double> wide = uniform_wide(2, {0, 0});
   for (int i = 0; i < 2; ++i) {
     const double expected = ((words[2 * i] >> 5) * 67108864.0 + (words[2 * i + 1] >> 6)) * 0x1p-53;
@@ -59,12 +64,17 @@ void check_prefixes() {
   const std::vector<float> longest = uniform(100003, kKey);
   for (int64_t n : {0, 1, 2, 3, 5, 511, 512, 513, 16383, 16384, 16385, 50000}) {
     const std::vector<float> shorter = uniform(n, kKey);
-    check(std::equal(shorter.begin(), shorter.end(), longest.begin()), "a draw does not depend on its length");
+    check(std::equal(shorter.begin(), shorter.end(), longest.begin()),
+          "a draw does not depend on its length");
   }
-  const std::vector<double> wide = uniform_wide(20001, kKey), narrow_wide = uniform_wide(1001, kKey);
-  check(std::equal(narrow_wide.begin(), narrow_wide.end(), wide.begin()), "a float64 draw does not depend on its length");
-  check(uniform(8, kKey) != uniform(8, {kKey.seed, kKey.offset + 1}), "another offset gives other numbers");
-  check(uniform(8, kKey) != uniform(8, {kKey.seed + (int64_t{1} << 40), kKey.offset}), "all bits of the seed count");
+  const std::vector<double> wide = uniform_wide(20001, kKey),
+                            narrow_wide = uniform_wide(1001, kKey);
+  check(std::equal(narrow_wide.begin(), narrow_wide.end(), wide.begin()),
+        "a float64 draw does not depend on its length");
+  check(uniform(8, kKey) != uniform(8, {kKey.seed, kKey.offset + 1}),
+        "another offset gives other numbers");
+  check(uniform(8, kKey) != uniform(8, {kKey.seed + (int64_t{1} << 40), kKey.offset}),
+        "all bits of the seed count");
   check(uniform(8, kKey) == uniform(8, kKey), "the same key gives the same numbers");
 }
 
@@ -86,11 +96,13 @@ void check_uniform() {
   const int64_t n = 200000;
   check_moments("uniform float32", uniform(n, kKey), 0.5, std::sqrt(1.0 / 12));
   check_moments("uniform float64", uniform_wide(n, kKey), 0.5, std::sqrt(1.0 / 12));
-  const auto scaled = draw<float>("random_uniform", DType::kFloat32, n, kKey, {{"low", -3}, {"high", 1}});
+  const auto scaled =
+      draw<float>("random_uniform", DType::kFloat32, n, kKey, {{"low", -3}, {"high", 1}});
   check_moments("scaled uniform", scaled, -1, 4 * std::sqrt(1.0 / 12));
   const std::vector<float> plain = uniform(n, kKey);
   bool right = true;
-  for (int64_t i = 0; i < n; ++i) right = right && scaled[i] == -3 + 4 * plain[i] && plain[i] >= 0 && plain[i] < 1;
+  for (int64_t i = 0; i < n; ++i)
+    right = right && scaled[i] == -3 + 4 * plain[i] && plain[i] >= 0 && plain[i] < 1;
   check(right, "uniform is low + (high - low) u with u in [0, 1)");
 }
 
@@ -104,8 +116,10 @@ void check_normal(DType dtype, const std::vector<T>& u, double tolerance) {
   for (int64_t i = 0; i + 1 < n; i += 2) {
     const double radius = std::sqrt(-2 * std::log1p(-static_cast<double>(u[i])));
     const double angle = 2 * M_PI * static_cast<double>(u[i + 1]);
-    worst = std::fmax(worst, std::fabs(static_cast<double>(z[i]) - (2 + 3 * radius * std::cos(angle))));
-    worst = std::fmax(worst, std::fabs(static_cast<double>(z[i + 1]) - (2 + 3 * radius * std::sin(angle))));
+    worst =
+        std::fmax(worst, std::fabs(static_cast<double>(z[i]) - (2 + 3 * radius * std::cos(angle))));
+    worst = std::fmax(
+        worst, std::fabs(static_cast<double>(z[i + 1]) - (2 + 3 * radius * std::sin(angle))));
   }
   if (worst < tolerance) return;
   ++failures;
@@ -121,7 +135,8 @@ void check_truncated_normal(DType dtype, const std::vector<T>& u, double toleran
   for (int64_t i = 0; i < n; ++i) {
     check(z[i] >= 0 && z[i] <= 2, "no number is further away than two deviations");
     // The distribution function of z is the uniform number.
-    const double p = std::erf((static_cast<double>(z[i]) - 1) / 0.5 / std::sqrt(2.0)) / std::erf(std::sqrt(2.0));
+    const double p =
+        std::erf((static_cast<double>(z[i]) - 1) / 0.5 / std::sqrt(2.0)) / std::erf(std::sqrt(2.0));
     worst = std::fmax(worst, std::fabs(p - (2 * static_cast<double>(u[i]) - 1)));
   }
   if (worst < tolerance) return;
@@ -132,19 +147,23 @@ void check_truncated_normal(DType dtype, const std::vector<T>& u, double toleran
 template <class T>
 void check_bernoulli(DType dtype, const std::vector<float>& u) {
   for (double p : {0.0, 0.3, 0.5, 1.0, 1.0 / 3, 0x1p-24, 0x1p-24 + 0x1p-50}) {
-    const auto y = draw<T>("random_bernoulli", dtype, static_cast<int64_t>(u.size()), kKey, {{"p", p}});
+    const auto y =
+        draw<T>("random_bernoulli", dtype, static_cast<int64_t>(u.size()), kKey, {{"p", p}});
     bool right = true;
-    for (size_t i = 0; i < u.size(); ++i) right = right && y[i] == static_cast<T>(static_cast<double>(u[i]) < p);
+    for (size_t i = 0; i < u.size(); ++i)
+      right = right && y[i] == static_cast<T>(static_cast<double>(u[i]) < p);
     check(right, "bernoulli is u < p");
   }
 }
 
 template <class T>
 void check_integers(DType dtype, const std::vector<double>& u, int64_t low, int64_t high) {
-  const auto y = draw<T>("random_integers", dtype, static_cast<int64_t>(u.size()), kKey, {}, {{"low", low}, {"high", high}});
+  const auto y = draw<T>("random_integers", dtype, static_cast<int64_t>(u.size()), kKey, {},
+                         {{"low", low}, {"high", high}});
   const double range = static_cast<double>(high) - static_cast<double>(low);
   bool right = true;
-  for (size_t i = 0; i < u.size(); ++i) right = right && y[i] == static_cast<T>(low + static_cast<int64_t>(u[i] * range));
+  for (size_t i = 0; i < u.size(); ++i)
+    right = right && y[i] == static_cast<T>(low + static_cast<int64_t>(u[i] * range));
   check(right, "integers are low + floor(u (high - low))");
 }
 
