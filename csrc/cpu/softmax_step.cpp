@@ -38,8 +38,7 @@ template <class T>
 std::unique_ptr<Step> bind_lines(Binding& binding, const LineFunctions<T>& line) {
   const Type& type = binding.inputs().at(0);
   const int64_t axis = binding.integer("axis");
-  if (axis < 0 || axis >= type.rank)
-    throw Error(ErrorCode::kFormat, "[softmax] the axis must be one of the operand's.");
+  require(axis >= 0 && axis < type.rank, "softmax", "the axis must be inside the rank");
   const bool has_second = binding.inputs().size() > 1;
   const int64_t outer = product(type, 0, static_cast<int>(axis)), n = type.shape[axis];
   const int64_t inner = product(type, static_cast<int>(axis) + 1, type.rank);
@@ -72,28 +71,35 @@ std::unique_ptr<Step> bind_lines(Binding& binding, const LineFunctions<T>& line)
 template <class T>
 using LineMember = LineFunctions<T> SoftmaxFunctions<T>::*;
 
-std::unique_ptr<Step> bind_by_dtype(Binding& binding, const char* name, LineMember<float> float32,
-                                    LineMember<double> float64) {
-  const DType dtype = binding.inputs().at(0).dtype;
+/// `inputs` operands and one result, all of one type.
+std::unique_ptr<Step> bind_by_dtype(Binding& binding, const char* name, size_t inputs,
+                                    LineMember<float> float32, LineMember<double> float64) {
+  require_operands(binding, name, inputs, 1);
+  const Type& result = binding.outputs()[0];
+  const DType dtype = result.dtype;
+  for (const Type& input : binding.inputs()) {
+    require_dtype(input, dtype, name);
+    require(same_shape(input, result), name, "the shapes must agree");
+  }
   if (dtype == DType::kFloat32) return bind_lines<float>(binding, functions<float>().*float32);
   if (dtype == DType::kFloat64) return bind_lines<double>(binding, functions<double>().*float64);
   throw no_dtype(name, dtype);
 }
 
 std::unique_ptr<Step> bind_softmax(Binding& binding) {
-  return bind_by_dtype(binding, "softmax", &SoftmaxFunctions<float>::softmax,
+  return bind_by_dtype(binding, "softmax", 1, &SoftmaxFunctions<float>::softmax,
                        &SoftmaxFunctions<double>::softmax);
 }
 std::unique_ptr<Step> bind_log_softmax(Binding& binding) {
-  return bind_by_dtype(binding, "log_softmax", &SoftmaxFunctions<float>::log_softmax,
+  return bind_by_dtype(binding, "log_softmax", 1, &SoftmaxFunctions<float>::log_softmax,
                        &SoftmaxFunctions<double>::log_softmax);
 }
 std::unique_ptr<Step> bind_softmax_grad(Binding& binding) {
-  return bind_by_dtype(binding, "softmax_grad", &SoftmaxFunctions<float>::softmax_grad,
+  return bind_by_dtype(binding, "softmax_grad", 2, &SoftmaxFunctions<float>::softmax_grad,
                        &SoftmaxFunctions<double>::softmax_grad);
 }
 std::unique_ptr<Step> bind_log_softmax_grad(Binding& binding) {
-  return bind_by_dtype(binding, "log_softmax_grad", &SoftmaxFunctions<float>::log_softmax_grad,
+  return bind_by_dtype(binding, "log_softmax_grad", 2, &SoftmaxFunctions<float>::log_softmax_grad,
                        &SoftmaxFunctions<double>::log_softmax_grad);
 }
 
@@ -109,8 +115,22 @@ std::unique_ptr<Step> make_cross_entropy(const Type& logits) {
   });
 }
 
+/// Two operands, and a result with the shape of the logits but for the last axis.
+void require_cross_entropy(const Binding& binding, const char* name) {
+  require_operands(binding, name, 2, 1);
+  const Type& logits = binding.inputs()[0];
+  const Type& losses = binding.outputs()[0];
+  require_dtype(losses, logits.dtype, name);
+  require(logits.rank > 0 && losses.count() == product(logits, 0, logits.rank - 1), name,
+          "there must be one loss per row of the logits");
+}
+
 std::unique_ptr<Step> bind_cross_entropy(Binding& binding) {
-  const Type& logits = binding.inputs().at(0);
+  require_cross_entropy(binding, "softmax_cross_entropy");
+  const Type& logits = binding.inputs()[0];
+  const Type& targets = binding.inputs()[1];
+  require_dtype(targets, logits.dtype, "softmax_cross_entropy");
+  require(same_shape(targets, logits), "softmax_cross_entropy", "the shapes must agree");
   if (logits.dtype == DType::kFloat32) return make_cross_entropy<float>(logits);
   if (logits.dtype == DType::kFloat64) return make_cross_entropy<double>(logits);
   throw no_dtype("softmax_cross_entropy", logits.dtype);
@@ -156,8 +176,11 @@ std::unique_ptr<Step> make_sparse_cross_entropy(const Type& logits, DType label_
 }
 
 std::unique_ptr<Step> bind_sparse_cross_entropy(Binding& binding) {
-  const Type& logits = binding.inputs().at(0);
-  const DType labels = binding.inputs().at(1).dtype;
+  require_cross_entropy(binding, "sparse_softmax_cross_entropy");
+  const Type& logits = binding.inputs()[0];
+  const DType labels = binding.inputs()[1].dtype;
+  require(binding.inputs()[1].count() == binding.outputs()[0].count(),
+          "sparse_softmax_cross_entropy", "there must be one label per row of the logits");
   if (logits.dtype == DType::kFloat32) return make_sparse_cross_entropy<float>(logits, labels);
   if (logits.dtype == DType::kFloat64) return make_sparse_cross_entropy<double>(logits, labels);
   throw no_dtype("sparse_softmax_cross_entropy", logits.dtype);
