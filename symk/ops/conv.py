@@ -6,7 +6,7 @@ import numpy as np
 from ..graph import Op, TensorType, apply, op
 from .checks import FLOATS, at_least, need_dtype, need_equal_dtypes, need_rank, same_size
 from .convert import fit, meet
-from .epilogue import apply_epilogue, check_bias, reference_epilogue
+from .epilogue import apply_epilogue, check_epilogue, reference_epilogue
 from .samples import sample
 from .window import check_geometry, output_size, pad_widths, pair, tap
 
@@ -56,7 +56,7 @@ class _Convolution(Op):
         return tap(array, i * self.dilation[0], j * self.dilation[1], counts, self.strides)
 
 
-_SMALL = dict(strides=(1, 1), dilation=(1, 1), padding="valid")
+_DEFAULTS = dict(strides=(1, 1), dilation=(1, 1), padding="valid")
 
 
 def _rows(first, second, **attribute):
@@ -76,7 +76,7 @@ def _rows(first, second, **attribute):
     for x, w, y, attributes in shapes:
         named = dict(x=x, w=w, y=y)
         extra = {key: named[value] for key, value in attribute.items()}
-        rows.append(sample(named[first], named[second], **dict(_SMALL, **attributes), **extra))
+        rows.append(sample(named[first], named[second], **dict(_DEFAULTS, **attributes), **extra))
     return rows
 
 
@@ -98,7 +98,7 @@ class Conv2d(_Convolution):
     def infer(self, x, w, *bias):
         shape = self._result_shape(x, w)
         need_equal_dtypes(self.name, x, *bias)
-        check_bias(self.name, w.shape[3], bias)
+        check_epilogue(self.name, w.shape[3], bias, self.activation)
         return x.with_shape(shape)
 
     def reference(self, x, w, *bias):
@@ -130,7 +130,9 @@ class Conv2d(_Convolution):
     bad = [sample((1, 5, 5, 3), (3, 3, 2, 4), error="the channels must agree"),
            sample((5, 5, 3), (3, 3, 3, 4), error="x must have 4 axes"),
            sample((1, 2, 5, 3), (3, 3, 3, 4), error="at least as large as a window"),
-           sample((1, 5, 5, 3), (3, 3, 3, 4), padding="full", error="padding must be")]
+           sample((1, 5, 5, 3), (3, 3, 3, 4), padding="full", error="padding must be"),
+           sample((1, 5, 5, 3), (3, 3, 3, 4), activation="add", error="name of a unary op"),
+           sample((1, 5, 5, 3), (3, 3, 3, 4), strides=(0, 1), error="strides must be")]
 
 
 @op("conv2d_grad_input", kind="conv")

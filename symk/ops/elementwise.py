@@ -32,7 +32,7 @@ def _erfinv(x):
 
 _two_by_root_pi = 2 / math.sqrt(math.pi)
 
-# --- numbers -> same ---
+# Numbers -> same.
 neg = unary("neg", "-x.", np.negative, lambda x, y, g: -g, accepts=NUMBERS)
 sign = unary("sign", "-1, 0 or 1, as x is negative, zero or positive.", np.sign,
              lambda x, y, g: _zero(x), accepts=NUMBERS, smooth=False)
@@ -42,7 +42,7 @@ square = unary("square", "x * x.", np.square, lambda x, y, g: g * (x + x), accep
 relu = unary("relu", "max(x, 0).", lambda x: np.maximum(x, 0).astype(x.dtype),
              lambda x, y, g: where(greater(y, 0), g, 0), accepts=NUMBERS, smooth=False)
 
-# --- exponentials and powers ---
+# Exponentials and powers.
 exp = unary("exp", "e ** x.", np.exp, lambda x, y, g: g * y)
 expm1 = unary("expm1", "e ** x - 1, exact near 0.", np.expm1, lambda x, y, g: g * (y + 1))
 log = unary("log", "The natural logarithm.", np.log, lambda x, y, g: g / x, domain=(0.1, 4.0))
@@ -54,7 +54,7 @@ rsqrt = unary("rsqrt", "1 / sqrt(x).", lambda x: (1 / np.sqrt(x)).astype(x.dtype
 reciprocal = unary("reciprocal", "1 / x.", lambda x: (1 / x).astype(x.dtype),
                    lambda x, y, g: -g * y * y, domain=(0.2, 3.0))
 
-# --- trigonometry ---
+# Trigonometry.
 sin = unary("sin", "The sine of x in radians.", np.sin, lambda x, y, g: g * cos(x))
 cos = unary("cos", "The cosine of x in radians.", np.cos, lambda x, y, g: -g * sin(x))
 tan = unary("tan", "sin(x) / cos(x).", np.tan, lambda x, y, g: g * (square(y) + 1),
@@ -75,7 +75,7 @@ acosh = unary("acosh", "log(x + sqrt(x**2 - 1)).", np.arccosh,
 atanh = unary("atanh", "log((1 + x) / (1 - x)) / 2.", np.arctanh,
               lambda x, y, g: g / (1 - square(x)), domain=(-0.9, 0.9))
 
-# --- activations ---
+# Activations.
 sigmoid = unary("sigmoid", "1 / (1 + exp(-x)), without overflow.",
                 lambda x: np.exp(-np.logaddexp(0, -x)).astype(x.dtype),
                 lambda x, y, g: g * y * (1 - y), domain=(-8.0, 8.0))
@@ -91,7 +91,7 @@ erfinv = unary("erfinv", "The y with erf(y) = x.",
                lambda x: np.vectorize(_erfinv, otypes=[x.dtype])(x),
                lambda x, y, g: g * (1 / _two_by_root_pi) * exp(square(y)), domain=(-0.9, 0.9))
 
-# --- rounding and tests ---
+# Rounding and tests.
 floor = unary("floor", "The largest integer not above x.", np.floor)
 ceil = unary("ceil", "The smallest integer not below x.", np.ceil)
 round = unary("round", "The nearest integer; of two equally near, the even one.", np.round)
@@ -99,7 +99,7 @@ isnan = unary("isnan", "Whether x is not a number.", np.isnan, result="bool")
 isinf = unary("isinf", "Whether x is infinite.", np.isinf, result="bool")
 logical_not = unary("logical_not", "not x.", np.logical_not, accepts=BOOL, result="bool")
 
-# --- arithmetic of two ---
+# Arithmetic of two.
 add = binary("add", "a + b.", np.add, lambda a, b, z, g: (g, g), accepts=NUMBERS)
 sub = binary("sub", "a - b.", np.subtract, lambda a, b, z, g: (g, -g), accepts=NUMBERS)
 mul = binary("mul", "a * b.", np.multiply, lambda a, b, z, g: (g * b, g * a), accepts=NUMBERS)
@@ -148,7 +148,7 @@ def _power_grad(a, b, z, g):
 
 pow = binary("pow", "a ** b.", _power, _power_grad, accepts=NUMBERS, domain=(0.3, 2.5))
 
-# --- comparisons and logic ---
+# Comparisons and logic.
 equal = binary("equal", "a == b.", np.equal, accepts=ANY, result="bool", domain=(0.0, 3.0))
 not_equal = binary("not_equal", "a != b.", np.not_equal, accepts=ANY, result="bool",
                    domain=(0.0, 3.0))
@@ -161,7 +161,7 @@ logical_or = binary("logical_or", "a or b.", np.logical_or, accepts=BOOL, result
 logical_xor = binary("logical_xor", "a or b, but not both.", np.logical_xor, accepts=BOOL,
                      result="bool")
 
-# --- two operands of different meaning ---
+# Two operands of different meaning.
 elu = binary("elu", "x where x > 0, else alpha * (exp(x) - 1). Source: Clevert et al. 2015.",
              lambda x, a: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))).astype(x.dtype),
              lambda x, a, y, g: (where(greater(x, 0), g, g * (y + a)),
@@ -187,7 +187,7 @@ _condition = values((3, 4), "bool")
 _where = ternary(
     "where", "a where the condition holds, else b.", np.where,
     lambda c, a, b, y, g: (None, where(c, g, 0), where(c, 0, g)),
-    base=_Where, accepts=ANY, in_place=((0, 1), (0, 2)),
+    base=_Where, accepts=ANY, operands=("condition", "a", "b"), in_place=((0, 1), (0, 2)),
     samples=[sample(_condition, (3, 4), (3, 4)), sample(_condition, (), (4,)),
              sample(values((), "bool"), (2, 3), (2, 3)), sample(values((3, 1), "bool"), (4,), ()),
              sample(values((0, 4), "bool"), (4,), (0, 4))],

@@ -3,14 +3,23 @@
 Ops that users call have none; the optimiser's fusion puts it there, so that the kernel does it
 while the result is in registers.
 """
-from ..graph import ShapeError, apply, dims, registered_ops
+from ..graph import GraphError, ShapeError, apply, dims, registered_ops
 from .elementwise import add
 
-__all__ = ["check_bias", "reference_epilogue", "apply_epilogue"]
+__all__ = ["check_epilogue", "reference_epilogue", "apply_epilogue"]
 
 
-def check_bias(name, columns, bias):
-    """Raises ShapeError unless the optional bias is a vector of `columns` elements."""
+def check_epilogue(name, columns, bias, activation):
+    """Checks the optional bias and activation.
+
+    Raises:   ShapeError unless the bias is a vector of `columns` elements; GraphError unless the
+              activation is "" or names an op of one operand that keeps its dtype.
+    """
+    op = registered_ops().get(activation)
+    if activation and (op is None or op.kind != "elementwise" or op.__dataclass_fields__
+                       or op.operands != ("x",) or op.result):
+        raise GraphError('[%s] the activation must be "" or the name of a unary op; it is %r.'
+                         % (name, activation))
     for vector in bias:
         if vector.ndim != 1 or dims.known_different(vector.shape[0], columns):
             raise ShapeError("[%s] the bias must have one element per column; the result has %s "

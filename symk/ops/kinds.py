@@ -104,7 +104,7 @@ def reduction(name, doc, reference, grad=None, accepts=FLOATS, result=None, doma
         return reference(x, self.axes, self.keepdims)
 
     def run_grad(self, x, y, g):
-        return grad(x, kept(y, x, self.axes), kept(g, x, self.axes), self.axes)
+        return grad(x, _kept(y, x, self.axes), _kept(g, x, self.axes), self.axes)
 
     rows = [sample((3, 4), axes=(0,)), sample((3, 4), axes=(1,)), sample((3, 4), axes=(0, 1)),
             sample((2, 3, 5), axes=(1,), keepdims=True), sample((2, 3, 5), axes=(0, 2)),
@@ -124,7 +124,7 @@ def reduction(name, doc, reference, grad=None, accepts=FLOATS, result=None, doma
     return _named(call, name, doc, cls)
 
 
-def kept(value, x, axes):
+def _kept(value, x, axes):
     """A reduced value with the reduced axes back, as size 1."""
     shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     return reshape(value, shape)

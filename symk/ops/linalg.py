@@ -4,7 +4,7 @@ import numpy as np
 from ..graph import Op, ShapeError, TensorType, apply, op
 from .checks import FLOATS, broadcast_shapes, need_dtype, need_equal_dtypes, same_size
 from .convert import fit, meet
-from .epilogue import apply_epilogue, check_bias, reference_epilogue
+from .epilogue import apply_epilogue, check_epilogue, reference_epilogue
 from .samples import sample
 
 __all__ = ["matmul"]
@@ -39,7 +39,7 @@ class Matmul(Op):
         same_size(self.name, inner_a, inner_b, "inner sizes must agree; a is %r%s, b is %r%s"
                   % (a, ", transposed" * self.transpose_a, b, ", transposed" * self.transpose_b))
         lead = broadcast_shapes(self.name, a.with_shape(a.shape[:-2]), b.with_shape(b.shape[:-2]))
-        check_bias(self.name, columns, bias)
+        check_epilogue(self.name, columns, bias, self.activation)
         return TensorType(a.dtype, lead + (rows, columns))
 
     def reference(self, a, b, *bias):
@@ -79,7 +79,8 @@ class Matmul(Op):
     bad = [sample((32, 10), (12, 4), error="inner sizes must agree; a is (32, 10) float32"),
            sample((3,), (3, 4), error="at least two axes"),
            sample((2, 3, 4), (3, 4, 5), error="the shapes must broadcast"),
-           sample((3, 4), (4, 5), (4,), error="the bias must have one element per column")]
+           sample((3, 4), (4, 5), (4,), error="the bias must have one element per column"),
+           sample((3, 4), (4, 5), activation="nothing", error="name of a unary op")]
 
 
 def _swapped(pair, swap):

@@ -177,7 +177,7 @@ def test_third_derivatives_exist():
     assert np.isclose(evaluate([y], {x: np.array(2.0)})[0], 48)
 
 
-# --- where there is no derivative: TensorFlow's choices ---
+# Where there is no derivative: TensorFlow's choices.
 
 @pytest.mark.parametrize("function, value, expected", [
     (ops.relu, 0.0, 0), (ops.abs, 0.0, 0), (ops.sign, 0.0, 0), (ops.sign, 2.0, 0),

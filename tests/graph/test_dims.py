@@ -80,7 +80,7 @@ def test_an_expression_prints_as_a_formula():
     assert repr(dims.floor_div(N, 2)) == "floordiv(n, 2)"
 
 
-# --- a random expression means what Python's integers mean ---
+# A random expression means what Python's integers mean.
 
 OPERATIONS = {
     "add": (lambda a, b: a + b, lambda a, b: a + b),
