@@ -229,8 +229,9 @@ class Objective:
             return updates
         again = dict(zip(self.optimizer.weights, state))
         self.optimizer.weights = state
-        return [(again.get(variable, variable), rebuild([value], again)[0])
-                for variable, value in updates]
+        values = rebuild([value for _, value in updates], again)
+        return [(again.get(variable, variable), value)
+                for (variable, _), value in zip(updates, values)]
 
 
 def predict_function(model):

@@ -206,7 +206,7 @@ class Trainer(Network):
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbacks=None,
             validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
             sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
-            validation_freq=1):
+            validation_freq=1, max_queue_size=10, workers=1, use_multiprocessing=False):
         """Trains the model on arrays; returns a History.
 
         # Arguments
@@ -225,6 +225,8 @@ class Trainer(Network):
             initial_epoch: number of the first epoch.
             steps_per_epoch, validation_steps: for generators only.
             validation_freq: number of epochs from one validation to the next, or a list of epochs.
+            max_queue_size, workers, use_multiprocessing: for generators only, as in
+                `fit_generator`.
         """
         if is_generator(x):
             _refuse(y=y, batch_size=batch_size, sample_weight=sample_weight,
@@ -268,7 +270,7 @@ class Trainer(Network):
     # -------------------------------------------------------------------------------- evaluation
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose=1, sample_weight=None, steps=None,
-                 callbacks=None):
+                 callbacks=None, max_queue_size=10, workers=1, use_multiprocessing=False):
         """The loss, or the list of loss and metrics, over all samples.
 
         # Arguments
@@ -276,6 +278,8 @@ class Trainer(Network):
             verbose: 1 draws a progress bar.
             steps: number of batches, for generators only.
             callbacks: list of Callbacks.
+            max_queue_size, workers, use_multiprocessing: for generators only, as in
+                `fit_generator`.
         """
         if is_generator(x):
             _refuse(y=y, batch_size=batch_size, sample_weight=sample_weight)
@@ -307,8 +311,19 @@ class Trainer(Network):
         callbacks.call("on_test_end", {})
         return [total / max(count, 1)] + _numbers(values[1:])
 
-    def predict(self, x, batch_size=None, verbose=0, steps=None, callbacks=None):
-        """The outputs for all samples: an array, or a list if there are several outputs."""
+    def predict(self, x, batch_size=None, verbose=0, steps=None, callbacks=None,
+                max_queue_size=10, workers=1, use_multiprocessing=False):
+        """The outputs for all samples: an array, or a list if there are several outputs.
+
+        # Arguments
+            x: array, list of arrays or dict by input; or a generator, as in `predict_generator`.
+            batch_size: samples per call, 32 by default.
+            verbose: 1 draws a progress bar.
+            steps: number of batches, for generators only.
+            callbacks: list of Callbacks.
+            max_queue_size, workers, use_multiprocessing: for generators only, as in
+                `fit_generator`.
+        """
         if is_generator(x):
             _refuse(batch_size=batch_size)
             return self.predict_generator(x, steps, callbacks, verbose=verbose)
