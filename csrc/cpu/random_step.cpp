@@ -12,7 +12,11 @@ constexpr int64_t kPartElements = 32 * kRandomChunk;  // some 10 microseconds
 
 std::unique_ptr<Step> bind_draw(Binding& binding, const char* name,
                                 const DrawFunction (&functions)[kDTypeCount], RandomDraw draw) {
-  const Type& result = binding.outputs().at(0);
+  require_operands(binding, name, 1, 1);
+  const Type& key_type = binding.inputs()[0];
+  require_dtype(key_type, DType::kInt64, name);
+  require(key_type.count() == 2, name, "the key must have two elements");
+  const Type& result = binding.outputs()[0];
   const DrawFunction function = functions[static_cast<int>(result.dtype)];
   if (!function) throw no_dtype(name, result.dtype);
   const int64_t count = result.count();

@@ -16,6 +16,7 @@ import numpy as np
 
 from symk import _core as core
 from symk import ops
+from symk.autodiff import grad
 from symk.compile import function
 from symk.compile.plan import encode
 from symk.deploy import export
@@ -50,6 +51,20 @@ def networks():
     yield (function([index], [padded, ops.argmax(parts, 1), ops.one_hot(index, 4, "float32"),
                               ops.cast(parts, "int32")[1:, ::2]], mode="native"),
            [np.array([0, 5, 2, 2])])
+
+
+    logits = ops.matmul(flat, weights(64, 5))
+    labels = Placeholder("int64", (image.shape[0],), name="labels")
+    normal, mean, variance = ops.batch_norm(logits, weights(5), weights(5), 1e-3)
+    key = ops.random_key(7)
+    kept = ops.where(ops.random_uniform(key, logits.shape) < 0.5, normal, logits)
+    loss = ops.mean(ops.sparse_softmax_cross_entropy(kept, labels)) + ops.sum(mean * variance)
+    filters = weights(3, 3, 3, 4)
+    pooled = ops.average_pool2d(ops.conv2d(image, filters, strides=(2, 2)), (2, 2), (1, 1), "same")
+    loss = loss + ops.logsumexp(ops.reshape(pooled, (-1,)))
+    gradient, = grad(loss, [filters])
+    yield (function([image, labels], [loss, gradient], updates=[(filters, filters - gradient)],
+                    mode="native"), [images, np.array([0, 4, 2])])
 
 
 def damaged(data, generator):
@@ -111,16 +126,18 @@ def main(seed, count):
     os.close(handle)
     cases = []
     for f, arrays in networks():
-        export(f, path)
-        with open(path, "rb") as file:
-            exported = file.read()
+        exported = None
+        if not f.program.plan.updates:
+            export(f, path)
+            with open(path, "rb") as file:
+                exported = file.read()
         tensors = [core.Tensor(shared.get_value()) for shared in f.program.shared]
         cases.append((encode(f.program.plan), exported, tensors, arrays))
     ran = 0
     for _ in range(count):
         plan, exported, tensors, arrays = generator.choice(cases)
         repair = with_header if generator.random() < 0.9 else bytes
-        if generator.random() < 0.8:
+        if exported is None or generator.random() < 0.7:
             data = repair(damaged(plan, generator))
             ran += survives(lambda: through_python(data, tensors, arrays))  # noqa: B023
         else:
