@@ -5,6 +5,7 @@ from ..graph.node import Variable
 from ..graph.show import show
 from ..optimize import explain, optimize
 from . import plan
+from .diagnose import locate_shape_error
 from .native import NativeProgram
 from .reference import ReferenceProgram
 from .request import prepare
@@ -57,12 +58,21 @@ class Function:
         self._run = self._program.run
 
     def __call__(self, *arrays):
-        values = self._run(arrays)
+        values = self.run(arrays)
         return values[0] if self._single else values
 
     def run(self, arrays):
-        """The outputs as a list, for a list of arrays."""
-        return self._run(arrays)
+        """The outputs as a list, for a list of arrays.
+
+        Raises:   ShapeError, DtypeError, OutOfRangeError naming the input, or the layer and line.
+        """
+        try:
+            return self._run(arrays)
+        except ValueError as error:
+            located = locate_shape_error(self.request, arrays)
+            if located is None:
+                raise
+            raise located from error
 
     @property
     def program(self):

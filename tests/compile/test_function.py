@@ -160,6 +160,24 @@ def test_batches_that_differ_are_refused():
         f(x, target[:3])
 
 
+@pytest.mark.parametrize("mode", ["native", "reference"])
+@pytest.mark.parametrize("build, message", [
+    (lambda x, y: x + y, r"\[add\] the shapes must broadcast.* \(4,\) float32 and \(3,\) float32"),
+    (lambda x, y: ops.reshape(y, (2, -1)), r"\[reshape\] the number of elements must stay"),
+    (lambda x, y: x * 2 + y[3], r"\[slice\] index 3 is outside axis 0"),
+    (lambda x, y: ops.concat([ops.expand_dims(x), ops.expand_dims(y)], 1),
+     r"\[concat\] sizes off axis 1 must agree"),
+])
+def test_sizes_that_do_not_fit_name_op_layer_and_line(build, message, mode):
+    x, y = (Placeholder("float32", (None,), name=name) for name in "xy")
+    with layer_scope("join_1", "Join"):
+        z = build(x, y)
+    f = function([x, y], z, mode=mode)
+    where = r'in layer "join_1" \(Join\), .*test_function.py:\d+: '
+    with pytest.raises(ShapeError, match=where + message):
+        f(np.ones(4), np.ones(3))
+
+
 def test_a_function_explains_itself():
     network = Network()
     f = function([network.x, network.target], [network.loss], updates=network.updates,
