@@ -124,7 +124,7 @@ class Layer:
         trainable = getattr(weight, "trainable", True)
         (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
 
-    # ------------------------------------------------------------------ for subclasses to define
+    # ---- for subclasses to define
 
     def build(self, input_shape):
         """Makes the weights.
@@ -170,7 +170,7 @@ class Layer:
             inputs = [placeholder_of(self.dtype, shape) for shape in shapes]
             return shapes_of(layer.call(unpack_singleton(inputs)))
 
-    # ---------------------------------------------------------------------------------- weights
+    # ---- weights
 
     def add_weight(self, name=None, shape=None, dtype=None, initializer=None, regularizer=None,
                    trainable=True, constraint=None):
@@ -247,7 +247,7 @@ class Layer:
                                % (self.name, type(self).__name__))
         return sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in self.weights)
 
-    # ------------------------------------------------------------------------ losses and updates
+    # ---- losses and updates
 
     def add_loss(self, losses, inputs=None):
         """Adds losses to all models that use this layer.
@@ -296,7 +296,7 @@ class Layer:
     def get_updates_for(self, inputs):
         return [entry.value for entry in self.update_entries() if entry.is_for(inputs)]
 
-    # ---------------------------------------------------------------------------------- calling
+    # ---- calling
 
     def _scope(self):
         scopes = contextlib.ExitStack()
@@ -355,7 +355,7 @@ class Layer:
         for index, output in enumerate(outputs):
             output._keras_history = History(self, len(self._inbound_nodes) - 1, index)
 
-    # -------------------------------------------------------------------------- what calls made
+    # ---- what calls made
 
     def _at(self, node_index, attribute):
         """A fact of one call, as a single value if there is only one tensor."""

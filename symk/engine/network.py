@@ -49,7 +49,7 @@ class Network(Layer):
         Node(self, self.inputs, self.outputs, [None] * len(self.inputs),
              [mask_of(tensor) for tensor in self.outputs], source=True)
 
-    # ------------------------------------------------------------------------------------ layers
+    # ---- layers
 
     @property
     def layers(self):
@@ -96,7 +96,7 @@ class Network(Layer):
         phase = K.learning_phase()
         return any(source is phase for source in sources_of(self.outputs))
 
-    # ----------------------------------------------------------------------------------- weights
+    # ---- weights
 
     def get_weights(self):
         """The values of all weights, layer by layer."""
@@ -108,7 +108,7 @@ class Network(Layer):
     def _weights_by_layer(self):
         return [weight for layer in self.layers for weight in layer.weights]
 
-    # ------------------------------------------------------------------------- losses and updates
+    # ---- losses and updates
 
     def belongs(self, entry):
         """Whether a layer's loss or update was made inside of this graph."""
@@ -130,7 +130,7 @@ class Network(Layer):
     def updates(self):
         return [entry.value for entry in self.update_entries() if self.belongs(entry)]
 
-    # ----------------------------------------------------------------------------------- calling
+    # ---- calling
 
     def call(self, inputs, mask=None):
         """The outputs for other inputs, by calling every layer again."""
@@ -171,7 +171,7 @@ class Network(Layer):
         results = [known[tensor] for tensor in self.outputs]
         return [value for value, _ in results], [mask for _, mask in results]
 
-    # ---------------------------------------------------------------------------------- configs
+    # ---- configs
 
     def get_config(self):
         """The layers, how they are joined, the inputs and the outputs."""

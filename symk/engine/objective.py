@@ -147,7 +147,7 @@ class Objective:
         """The names of what training reports, the total loss first."""
         return ["loss"] + [metric.name for metric in self.means + self.metrics]
 
-    # ------------------------------------------------------------------------------ expressions
+    # ---- expressions
 
     def _weight(self, endpoint, mask, weighted):
         """The weight of each sample of an output: its mask times what the user gives, or None."""

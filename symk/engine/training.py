@@ -33,7 +33,7 @@ class Trainer(Network):
         self.stop_training = False
         self.history = None
 
-    # ---------------------------------------------------------------------------------- compile
+    # ---- compile
 
     def compile(self, optimizer, loss=None, metrics=None, loss_weights=None,
                 sample_weight_mode=None, weighted_metrics=None, target_tensors=None):
@@ -83,7 +83,7 @@ class Trainer(Network):
                                "Call model.compile(optimizer, loss)." % self.name)
         return self._objective
 
-    # -------------------------------------------------------------------------------- functions
+    # ---- functions
 
     def _make_train_function(self):
         """The function of a training step without sample weights; creates the optimizer's state."""
@@ -120,7 +120,7 @@ class Trainer(Network):
             warnings.warn('[fit] the trainable weights of "%s" have changed since compile; those '
                           "of then are trained. Call compile again." % self.name, stacklevel=4)
 
-    # ----------------------------------------------------------------------------- standardising
+    # ---- standardising
 
     def _ensure_built(self, x):
         """Makes a model whose shapes the first data decide; others are built already."""
@@ -179,7 +179,7 @@ class Trainer(Network):
             result.append(weight)
         return result
 
-    # ----------------------------------------------------------------------------- single batches
+    # ---- single batches
 
     def train_on_batch(self, x, y, sample_weight=None, class_weight=None, reset_metrics=True):
         """One step on one batch; returns the loss, or the list of loss and metrics."""
@@ -201,7 +201,7 @@ class Trainer(Network):
         """The output for one batch, an array; a list of arrays if there are several outputs."""
         return unpack_singleton(self.predict_function.run(self._standard_inputs(x)))
 
-    # -------------------------------------------------------------------------------------- fit
+    # ---- fit
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbacks=None,
             validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
@@ -267,7 +267,7 @@ class Trainer(Network):
         arrays, held_out = data.split_validation(arrays, fraction)
         return arrays, (held_out, weighted)
 
-    # -------------------------------------------------------------------------------- evaluation
+    # ---- evaluation
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose=1, sample_weight=None, steps=None,
                  callbacks=None, max_queue_size=10, workers=1, use_multiprocessing=False):
@@ -346,7 +346,7 @@ class Trainer(Network):
         return unpack_singleton([np.concatenate(output) if len(output) > 1 else output[0]
                                  for output in zip(*parts)])
 
-    # -------------------------------------------------------------------------------- generators
+    # ---- generators
 
     def fit_generator(self, generator, steps_per_epoch=None, epochs=1, verbose=1, callbacks=None,
                       validation_data=None, validation_steps=None, validation_freq=1,

@@ -1,5 +1,4 @@
 """Keras's models: Model and Sequential, how they are saved, loaded and copied."""
-from .. import metrics
 from ..engine import Input, InputLayer
 from .copying import clone_model
 from .files import load_model, save_model

@@ -1,5 +1,4 @@
 """Model: a graph of layers with everything that users do with it."""
-from .. import layers
 from ..engine.training import Trainer
 from ..registry import register
 from . import files, text, weights
@@ -52,4 +51,3 @@ class Model(Trainer):
 
 
 register("layer", "Functional")(Model)     # its name in tf.keras
-assert layers                              # importing it registers the layers that configs name

@@ -35,7 +35,7 @@ class Sequential(Model):
             self._append(layer)
         self._join()
 
-    # ------------------------------------------------------------------------------------- chain
+    # ---- chain
 
     @property
     def layers(self):
@@ -118,7 +118,7 @@ class Sequential(Model):
                              "input. Pass input_shape=... to its first layer, or call build."
                              % (what, self.name))
 
-    # ------------------------------------------------------------------------------ as of a Model
+    # ---- as of a Model
 
     def compile(self, optimizer, loss=None, metrics=None, loss_weights=None,
                 sample_weight_mode=None, weighted_metrics=None, target_tensors=None):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from .. import backend as K
-from .. import registry
+from .. import layers, registry
 
 __all__ = ["KERAS_VERSION", "check_classes", "jsonable", "model_from_config", "model_from_json",
            "model_from_yaml", "to_json", "to_yaml"]
@@ -107,7 +107,7 @@ def model_from_config(config, custom_objects=None):
                          "%s was given. A Sequential's config goes to Sequential.from_config."
                          % type(config).__name__)
     check_classes(config, custom_objects)
-    return registry.deserialize(config, registry.table("layer"), custom_objects, "layer")
+    return layers.deserialize(config, custom_objects)
 
 
 def check_classes(config, custom_objects=None):
@@ -136,8 +136,8 @@ def _class_names(entry):
         names.append(entry["class_name"])
         inner = entry.get("config")
         if isinstance(inner, dict):
-            layers = inner.get("layers")
-            waiting += layers if isinstance(layers, list) else []
+            chain = inner.get("layers")
+            waiting += chain if isinstance(chain, list) else []
             waiting += [inner[key] for key in ("layer", "forward_layer", "backward_layer")
                         if key in inner]
         elif isinstance(inner, list):

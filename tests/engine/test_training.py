@@ -9,6 +9,7 @@ from symk import losses, metrics, optimizers
 from symk.callbacks import LambdaCallback
 from symk.layers import Dense, Dropout, Input
 from symk.models import Model, Sequential
+from symk.utils import Sequence
 
 
 def classifier(loss="categorical_crossentropy", classes=3, **options):
@@ -259,6 +260,29 @@ def test_generators():
     np.testing.assert_allclose(one.predict_generator(batches(), steps=3), one.predict(x), rtol=1e-5)
     assert one.evaluate_generator(batches(), steps=3) == pytest.approx(
         one.evaluate(x, y, verbose=0), rel=1e-5)
+
+
+def test_sequences_are_read_once_in_each_epoch():
+    x, _, y = samples(12)
+
+    class Batches(Sequence):
+        def __init__(self):
+            self.read, self.epochs = [], 0
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            self.read.append(index)
+            return x[4 * index:4 * index + 4], y[4 * index:4 * index + 4]
+
+        def on_epoch_end(self):
+            self.epochs += 1
+    batches = Batches()
+    history = classifier().fit(batches, epochs=2, verbose=0, validation_data=batches).history
+    assert len(history["val_loss"]) == 2
+    assert sorted(batches.read) == sorted(list(range(3)) * 4)
+    assert len(list(Batches())) == 3
 
 
 # ---- what is refused
