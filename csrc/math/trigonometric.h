@@ -76,10 +76,13 @@ SYMK_HD V tan_inside(V x) {
   return select(is_odd(bits(q.placed)), V(-1.0f) / y, y);
 }
 
-/// True in any lane that reduce_quadrant cannot take.
-template <class V>
-SYMK_HD bool any_beyond(V x) {
-  return mask_bits(abs(x) > V(kReducible)) != 0;
+/// `inside` where reduce_quadrant can take x, elsewhere f of that lane alone, so that no lane
+/// changes the result of another.
+template <class V, class F>
+SYMK_HD V or_far(V x, V inside, F f) {
+  const auto far = abs(x) > V(kReducible);
+  if (mask_bits(far) == 0) return inside;
+  return select(far, each_lane(x, f), inside);
 }
 
 template <class V>
@@ -87,9 +90,8 @@ SYMK_HD V sin(V x) {
   if constexpr (kIsDouble<V>) {
     return each_lane(x, [](double t) { return __builtin_sin(t); });
   } else {
-    if (any_beyond(x))
-      return each_lane(x, [](float t) { return static_cast<float>(__builtin_sin(t)); });
-    return select(x == V(0.0f), x, sin_inside<0>(x));
+    return or_far(x, select(x == V(0.0f), x, sin_inside<0>(x)),
+                  [](float t) { return static_cast<float>(__builtin_sin(t)); });
   }
 }
 
@@ -98,9 +100,8 @@ SYMK_HD V cos(V x) {
   if constexpr (kIsDouble<V>) {
     return each_lane(x, [](double t) { return __builtin_cos(t); });
   } else {
-    if (any_beyond(x))
-      return each_lane(x, [](float t) { return static_cast<float>(__builtin_cos(t)); });
-    return sin_inside<1>(x);
+    return or_far(x, sin_inside<1>(x),
+                  [](float t) { return static_cast<float>(__builtin_cos(t)); });
   }
 }
 
@@ -109,9 +110,8 @@ SYMK_HD V tan(V x) {
   if constexpr (kIsDouble<V>) {
     return each_lane(x, [](double t) { return __builtin_tan(t); });
   } else {
-    if (any_beyond(x))
-      return each_lane(x, [](float t) { return static_cast<float>(__builtin_tan(t)); });
-    return select(x == V(0.0f), x, tan_inside(x));
+    return or_far(x, select(x == V(0.0f), x, tan_inside(x)),
+                  [](float t) { return static_cast<float>(__builtin_tan(t)); });
   }
 }
 

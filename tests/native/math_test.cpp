@@ -427,6 +427,30 @@ void check_lengths() {
   }
 }
 
+/// An element's bits do not depend on its neighbours: not on their values, nor on where it stands.
+void check_neighbours() {
+  const float values[] = {0.1f, -3.0f, 1e30f, 0.7f, INFINITY, NAN, 1e-40f, -0.0f, 90.0f, 0.999f};
+  for (int i = 0; i < table().loop_count; ++i) {
+    const cpu::LoopEntry& entry = table().loops[i];
+    if (entry.arity != 1 || entry.operand != DType::kFloat32 || entry.result != entry.operand) {
+      continue;
+    }
+    std::vector<float> x, y(70);
+    for (int k = 0; k < 70; ++k) x.push_back(values[k * 7 % 10]);
+    const void* in[] = {x.data()};
+    entry.loop(in, y.data(), 70);
+    for (size_t k = 0; k < x.size(); ++k) {
+      float alone = 0;
+      in[0] = &x[k];
+      entry.loop(in, &alone, 1);
+      if (std::isnan(alone) ? std::isnan(y[k]) : std::memcmp(&alone, &y[k], 4) == 0) continue;
+      ++failures;
+      std::printf("%s(%g) depends on its neighbours\n", entry.name, static_cast<double>(x[k]));
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -451,6 +475,7 @@ int main() {
   check_saturation<double, uint8_t>();
   check_half();
   check_lengths();
+  check_neighbours();
   std::printf("math (%s): %d failures\n", cpu::isa_name(cpu::active_isa()), failures);
   return failures != 0;
 }
