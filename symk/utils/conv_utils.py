@@ -1,4 +1,5 @@
 """Arguments of convolutions and pooling windows."""
+import numpy as np
 
 __all__ = ["normalize_tuple", "normalize_padding_sizes"]
 
@@ -34,4 +35,4 @@ def normalize_padding_sizes(padding, n, name):
 
 
 def _is_integer(value):
-    return hasattr(value, "__index__") and not isinstance(value, bool)
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
