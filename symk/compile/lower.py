@@ -14,7 +14,7 @@ from .alias import choose_direct_updates, in_place_pairs
 from .order import order_nodes
 from .plan import Buffer, Plan, SizeRef, Step
 
-__all__ = ["lower"]
+__all__ = ["lower", "describe_origin"]
 
 # Attributes that the type of the result tells already.
 _IN_THE_RESULT = ("shape", "dtype", "depth")
@@ -157,8 +157,8 @@ class _Lowering:
 
     def finish(self):
         """Outputs and updates."""
-        for position, output in enumerate(self.request.outputs):
-            self.plan.outputs.append((output.name or "output_%d" % position, self.buffer(output)))
+        for name, output in zip(self.request.output_names, self.request.outputs):
+            self.plan.outputs.append((name, self.buffer(output)))
         for shared, value in self.request.updates:
             if value in self.direct:
                 continue

@@ -13,12 +13,16 @@ __all__ = ["Request", "prepare"]
 
 
 class Request:
-    """The closed expression: `inputs` are Placeholders, `updates` pairs (Shared, Variable)."""
+    """The closed expression: `inputs` are Placeholders, `updates` pairs (Shared, Variable).
 
-    __slots__ = ("inputs", "outputs", "updates", "name")
+    `output_names` are those that the outputs had at first, made unique: rewriting loses them.
+    """
 
-    def __init__(self, inputs, outputs, updates, name):
-        self.inputs, self.outputs, self.updates, self.name = inputs, outputs, updates, name
+    __slots__ = ("inputs", "outputs", "updates", "name", "output_names")
+
+    def __init__(self, inputs, outputs, updates, name, output_names):
+        self.inputs, self.outputs, self.updates = inputs, outputs, updates
+        self.name, self.output_names = name, output_names
 
     @property
     def label(self):
@@ -35,7 +39,7 @@ class Request:
         count = len(self.outputs)
         shared = [variable for variable, _ in self.updates]
         return Request(self.inputs, list(results[:count]), list(zip(shared, results[count:])),
-                       self.name)
+                       self.name, self.output_names)
 
 
 def prepare(inputs, outputs, updates=(), givens=None, name=None):
@@ -48,7 +52,7 @@ def prepare(inputs, outputs, updates=(), givens=None, name=None):
     outputs = _checked_outputs(outputs)
     updates = _checked_updates(updates)
     givens = _checked_givens(givens, inputs)
-    request = Request(inputs, outputs, updates, name)
+    request = Request(inputs, outputs, updates, name, _unique_names(outputs))
     request = request.with_results(rebuild(request.results, givens))
     request = _with_placeholder_defaults(request)
     request = request.with_results(decide(request.results))
@@ -82,6 +86,14 @@ def _checked_outputs(outputs):
             raise GraphError("[function] outputs must be symbolic tensors; output %d is %r."
                              % (position, variable))
     return outputs
+
+
+def _unique_names(outputs):
+    names = []
+    for position, variable in enumerate(outputs):
+        name = variable.name or "output_%d" % position
+        names.append(name if name not in names else "%s_%d" % (name, position))
+    return names
 
 
 def _checked_updates(updates):
@@ -151,7 +163,7 @@ def _with_default_updates(request, givens):
         updates.extend(zip(new, values))
         updated.update(new)
         waiting = values
-    return Request(request.inputs, request.outputs, updates, request.name)
+    return Request(request.inputs, request.outputs, updates, request.name, request.output_names)
 
 
 def _with_placeholder_defaults(request):

@@ -29,11 +29,11 @@ class NUMBER(str):
 
 
 class Match:
-    """What a pattern has found: variables by name, and how often a variable is used."""
+    """What a pattern has found: `root`, which is to be replaced, and variables by name."""
 
-    def __init__(self, root, found, uses):
+    def __init__(self, root, found):
         self.__dict__.update(found)
-        self.root, self._uses = root, uses
+        self.root = root
 
     def number(self, name):
         """The number that all elements of a variable are."""
@@ -42,10 +42,6 @@ class Match:
     def op(self, name):
         """The op that made a variable."""
         return getattr(self, name).node.op
-
-    def is_used_once(self, name):
-        """Whether nothing but this expression reads a variable."""
-        return self._uses(getattr(self, name)) <= 1
 
 
 def number_of(variable):

@@ -10,7 +10,6 @@ import collections
 from .. import ops
 from ..graph.node import Node, apply, registered_ops
 from ..graph.origin import acting_for
-from ..graph.walk import nodes_of
 from .pattern import Match, compile_pattern
 
 __all__ = ["Rule", "Sample", "rule", "rewrite", "remake", "use"]
@@ -20,7 +19,7 @@ _LIMIT = 200
 
 
 class Sample:
-    """The example of a rule: shapes (or arrays, or dtypes) of its inputs, and the expression."""
+    """The example of a rule: what builds it, and how to draw its inputs."""
 
     def __init__(self, build, shapes, dtype, low, high):
         self.build, self.shapes, self.dtype, self.low, self.high = build, shapes, dtype, low, high
@@ -35,12 +34,12 @@ class Rule:
         self._match = compile_pattern(pattern)
         self._replacement = replacement
 
-    def apply_to(self, variable, uses):
+    def apply_to(self, variable):
         """The variable that takes the place of `variable`, or None."""
         found = {}
         if not self._match(variable, found):
             return None
-        match = Match(variable, found, uses)
+        match = Match(variable, found)
         if self.when is not None and not self.when(match):
             return None
         if callable(self._replacement):
@@ -101,22 +100,19 @@ def rewrite(results, rules):
     Args:     rules: a table; of rules for one op the first that fires is taken.
     Returns:  (results, counts): how often each rule fired, by name.
     """
-    walk = _Rewrite(results, rules)
+    walk = _Rewrite(rules)
     return [walk.settle(result) for result in results], walk.counts
 
 
 class _Rewrite:
     """One walk: `new` maps each variable met to its final form."""
 
-    def __init__(self, results, rules):
+    def __init__(self, rules):
         self.by_root = collections.defaultdict(list)
         for row in rules:
             self.by_root[row.root].append(row)
         self.counts = collections.Counter()
         self.new = {}
-        self.uses = collections.Counter(results)
-        for node in nodes_of(results):
-            self.uses.update(node.inputs)
 
     def settle(self, variable):
         """The final form of a variable."""
@@ -127,8 +123,6 @@ class _Rewrite:
             outputs = node.outputs
             if any(a is not b for a, b in zip(inputs, node.inputs)):
                 outputs = remake(node, inputs)
-                for old, fresh in zip(node.outputs, outputs):
-                    self.uses[fresh] = self.uses[old]
             for old, fresh in zip(node.outputs, outputs):
                 self.new[old] = self._settle_root(fresh)
         return self.new.get(variable, variable)
@@ -153,7 +147,6 @@ class _Rewrite:
             if replaced is None:
                 self.new.setdefault(variable, variable)
                 return variable
-            self.uses[replaced] = max(self.uses[replaced], self.uses[variable])
             if replaced.node is None or replaced in self.new:
                 return self.new.get(replaced, replaced)
             inner = [self.settle(v) for v in replaced.node.inputs]
@@ -165,7 +158,7 @@ class _Rewrite:
     def _replace(self, variable):
         for row in self.by_root.get(variable.node.op.name, ()):
             with acting_for(variable.node.origin):
-                replaced = row.apply_to(variable, self.uses.__getitem__)
+                replaced = row.apply_to(variable)
             if replaced is not None:
                 self.counts[row.name] += 1
                 return replaced

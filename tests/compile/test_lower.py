@@ -79,6 +79,13 @@ def test_variables_that_exchange_their_values_are_copied():
     assert plan.steps == [] and len(plan.updates) == 2
 
 
+def test_outputs_keep_their_names_and_are_told_apart():
+    x = Placeholder("float32", (None,), name="x")
+    named = ops.identity(x + 1, name="scores")
+    plan = lowered([x], [named, x * 2, x, named])
+    assert [name for name, _ in plan.outputs] == ["scores", "output_1", "x", "scores_3"]
+
+
 def test_operands_of_one_step_are_listed_once():
     x = Placeholder("float32", (None,), name="x")
     step, = lowered([x], [x * x]).steps

@@ -142,7 +142,7 @@ def test_every_stage_says_what_it_did():
 
 
 def test_keras_cross_entropy_keeps_its_clip():
-    """Probabilities are clipped by epsilon as a part of the value: no stable form may replace it."""
+    """Probabilities are clipped as a part of the value: no stable form may replace it."""
     x, target = matrix("x"), matrix("t")
     p = ops.softmax(x)
     clipped = ops.clip(p / ops.sum(p, 1, keepdims=True), 1e-7, 1 - 1e-7)
