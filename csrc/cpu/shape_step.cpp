@@ -58,7 +58,9 @@ void widen_item(CopyPlan& plan, std::vector<Axis>& axes) {
   plan.item *= static_cast<int>(factor);
 }
 
-constexpr int64_t kTile = 64;           // side of a transposed tile: two tiles of floats fit L1
+// Side of a transposed tile: its runs are long enough for the prefetcher, and what one strip of
+// blocks touches fits L1.
+constexpr int64_t kTile = 128;
 constexpr int64_t kLeastPlaneSide = 4;  // narrower planes are walked as strided runs
 
 /// The position of the axis that, with the last one, makes a plane to transpose; or -1.
