@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import backend as K
 from .. import initializers, regularizers
-from ..graph import Placeholder, Shared, dims, layer_scope
+from ..graph import Placeholder, Shared, SymkError, dims, layer_scope
 from ..registry import accepts
 from ..utils.generic_utils import to_list, unpack_singleton
 from .edges import History, Node, check_inputs, history_of, shapes_of
@@ -37,6 +37,19 @@ def _shapes_only():
 
 def _in_shapes_only():
     return getattr(_state, "shapes_only", False)
+
+
+@contextlib.contextmanager
+def _naming(layer):
+    """Errors of expressions made inside say in which layer they were made."""
+    try:
+        yield
+    except SymkError as error:
+        if getattr(error, "layer_named", False):
+            raise
+        named = type(error)('in layer "%s" (%s): %s' % (layer.name, type(layer).__name__, error))
+        named.layer_named = True
+        raise named from None
 
 
 def placeholder_of(dtype, shape, name=None):
@@ -302,6 +315,7 @@ class Layer:
         scopes = contextlib.ExitStack()
         scopes.enter_context(layer_scope(self.name, type(self).__name__))
         scopes.enter_context(K.name_scope(self.name))
+        scopes.enter_context(_naming(self))
         return scopes
 
     def assert_input_compatibility(self, inputs):

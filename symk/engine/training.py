@@ -140,7 +140,9 @@ class Trainer(Network):
         targets = self._standard_targets(y)
         weights = self._standard_weights(targets, sample_weight, class_weight)
         given = [weight for weight in weights if weight is not None]
-        data.check_cardinality({"inputs": inputs, "targets": targets, "sample weights": given})
+        groups = {"inputs": inputs, "targets": targets, "sample weights": given}
+        if not data.check_cardinality(groups):
+            raise ValueError("[data] at least one sample is required; there is none.")
         present = iter(weights)
         weighted = tuple(endpoint.is_trained and next(present) is not None
                          for endpoint in objective.endpoints)

@@ -144,6 +144,14 @@ def test_input_specs_are_checked(spec, shape, words):
         layer(Input(shape=shape))
 
 
+def test_errors_of_expressions_name_the_layer():
+    class Wrong(Layer):
+        def call(self, inputs):
+            return K.dot(inputs, K.ones((9, 2)))
+    with pytest.raises(ValueError, match=r'in layer "w" \(Wrong\): \[dot\]'):
+        Wrong(name="w")(Input(shape=(4,)))
+
+
 def test_output_shapes_are_those_of_the_call_and_make_no_weights():
     layer = Dense(7)
     assert layer.compute_output_shape((None, 5, 3)) == (None, 5, 7)

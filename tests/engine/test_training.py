@@ -304,6 +304,7 @@ def test_a_model_must_be_compiled():
     (np.full((4, 4), "a"), np.zeros((4, 3)), "array of numbers is required"),
     ({"other": np.zeros((4, 4))}, np.zeros((4, 3)), "missing"),
     (np.zeros((4, 4)), np.full((4, 3), np.nan), "NaN at"),
+    (np.zeros((0, 4)), np.zeros((0, 3)), "at least one sample"),
 ])
 def test_data_that_do_not_fit_are_refused(x, y, words):
     model = classifier()
