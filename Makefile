@@ -11,10 +11,10 @@ demo: build
 	$(BIN)/symk demo
 
 test: build
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+	$(BIN)/python -m pytest -q
 
 test-slow: build
-	$(BIN)/python -m pytest -q -m "slow"
+	$(BIN)/python -m pytest -q -m slow
 
 # Compiles what has changed, into the working tree.
 build: $(VENV)/.ready

@@ -127,7 +127,7 @@ def main(seed, count):
     cases = []
     for f, arrays in networks():
         exported = None
-        if not f.program.plan.updates:
+        if not f.request.updates:
             export(f, path)
             with open(path, "rb") as file:
                 exported = file.read()

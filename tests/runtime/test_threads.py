@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+import symk
 from symk.graph.errors import GraphError
 
 ROWS = 600
@@ -231,6 +232,7 @@ print(_core.threads(), _core.isa())
 
 
 def _run_script(**environment):
+    environment["PYTHONPATH"] = os.path.dirname(os.path.dirname(symk.__file__))
     return subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True,
                           timeout=60, env=dict(os.environ, **environment))
 
