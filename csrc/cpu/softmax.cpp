@@ -124,73 +124,98 @@ void each_row(const T* a, const T* b, T* y, int64_t n, int64_t first, int64_t la
 
 // --- lines beside each other ---
 
-/// The rows of a slab, seen by the lanes of one vector.
+/// One number per line of a strip. Lanes behind the strip's width are computed and not used.
 template <class T>
-struct Slab {
-  const T *a, *b;
-  T* y;
-  int64_t n, stride;
+struct StripTotals {
+  alignas(64) T line[kStripWidth];
+
+  explicit StripTotals(T start) {
+    for (T& x : line) x = start;
+  }
+  template <class V>
+  [[gnu::always_inline]] V at(int64_t i) const {
+    return V::load(line + i);
+  }
 };
 
-template <class T>
-void softmax_column(const Slab<T>& slab, int lanes) {
-  using V = Vec<T>;
-  V shift(kLowest<T>), sum = V::zero();
-  for (int64_t i = 0; i < slab.n; ++i) shift = max(load<V>(slab.a + i * slab.stride, lanes), shift);
-  for (int64_t i = 0; i < slab.n; ++i) {
-    const V e = math::exp(load<V>(slab.a + i * slab.stride, lanes) - shift);
-    store(e, slab.y + i * slab.stride, lanes);
-    sum += e;
-  }
-  const V scale = V(T(1)) / sum;
-  for (int64_t i = 0; i < slab.n; ++i) {
-    T* y = slab.y + i * slab.stride;
-    store(load<V>(y, lanes) * scale, y, lanes);
+/// f(offset, i, lanes) for every row of a strip and every vector of lines in it: rows in memory
+/// order, so that memory is read in pieces as long as the strip is wide.
+template <class V, class F>
+[[gnu::always_inline]] inline void each_in_strip(int64_t n, int64_t stride, int64_t width, F f) {
+  for (int64_t row = 0; row < n; ++row) {
+    each_vector<V>(width, [&](int64_t i, int lanes) { f(row * stride + i, i, lanes); });
   }
 }
 
 template <class T>
-void log_softmax_column(const Slab<T>& slab, int lanes) {
+StripTotals<T> largest_of_lines(const T* x, int64_t n, int64_t stride, int64_t width) {
   using V = Vec<T>;
-  V shift(kLowest<T>), sum = V::zero();
-  for (int64_t i = 0; i < slab.n; ++i) shift = max(load<V>(slab.a + i * slab.stride, lanes), shift);
-  for (int64_t i = 0; i < slab.n; ++i)
-    sum += math::exp(load<V>(slab.a + i * slab.stride, lanes) - shift);
-  const V logarithm = math::log(sum);
-  for (int64_t i = 0; i < slab.n; ++i) {
-    store(load<V>(slab.a + i * slab.stride, lanes) - shift - logarithm, slab.y + i * slab.stride,
-          lanes);
-  }
+  StripTotals<T> found(kLowest<T>);
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    max(load<V>(x + at, lanes), found.template at<V>(i)).store(found.line + i);
+  });
+  return found;
 }
 
 template <class T>
-void softmax_grad_column(const Slab<T>& slab, int lanes) {
+void softmax_columns(const T* x, const T*, T* y, int64_t n, int64_t stride, int64_t width) {
   using V = Vec<T>;
-  V total = V::zero();
-  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) {
-    total = fma(load<V>(slab.b + i, lanes), load<V>(slab.a + i, lanes), total);
-  }
-  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) {
-    store((load<V>(slab.b + i, lanes) - total) * load<V>(slab.a + i, lanes), slab.y + i, lanes);
-  }
+  const StripTotals<T> shift = largest_of_lines(x, n, stride, width);
+  StripTotals<T> sum(T(0));
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    const V e = math::exp(load<V>(x + at, lanes) - shift.template at<V>(i));
+    store(e, y + at, lanes);
+    (sum.template at<V>(i) + e).store(sum.line + i);
+  });
+  for (T& total : sum.line) total = T(1) / total;
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    store(load<V>(y + at, lanes) * sum.template at<V>(i), y + at, lanes);
+  });
 }
 
 template <class T>
-void log_softmax_grad_column(const Slab<T>& slab, int lanes) {
+void log_softmax_columns(const T* x, const T*, T* y, int64_t n, int64_t stride, int64_t width) {
   using V = Vec<T>;
-  V total = V::zero();
-  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride)
-    total += load<V>(slab.b + i, lanes);
-  for (int64_t i = 0; i < slab.n * slab.stride; i += slab.stride) {
-    store(load<V>(slab.b + i, lanes) - math::exp(load<V>(slab.a + i, lanes)) * total, slab.y + i,
-          lanes);
+  const StripTotals<T> shift = largest_of_lines(x, n, stride, width);
+  StripTotals<T> sum(T(0));
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    const V e = math::exp(load<V>(x + at, lanes) - shift.template at<V>(i));
+    (sum.template at<V>(i) + e).store(sum.line + i);
+  });
+  for (int64_t i = 0; i < kStripWidth; i += V::width) {
+    math::log(sum.template at<V>(i)).store(sum.line + i);
   }
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    const V shifted = load<V>(x + at, lanes) - shift.template at<V>(i);
+    store(shifted - sum.template at<V>(i), y + at, lanes);
+  });
 }
 
-template <class T, void (*column)(const Slab<T>&, int)>
-void each_column(const T* a, const T* b, T* y, int64_t n, int64_t stride, int64_t width) {
-  each_vector<Vec<T>>(width, [&](int64_t i, int lanes) {
-    column({a + i, b ? b + i : nullptr, y + i, n, stride}, lanes);
+template <class T>
+void softmax_grad_columns(const T* y, const T* g, T* dx, int64_t n, int64_t stride, int64_t width) {
+  using V = Vec<T>;
+  StripTotals<T> total(T(0));
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    const V sum = fma(load<V>(g + at, lanes), load<V>(y + at, lanes), total.template at<V>(i));
+    sum.store(total.line + i);
+  });
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    const V rest = load<V>(g + at, lanes) - total.template at<V>(i);
+    store(rest * load<V>(y + at, lanes), dx + at, lanes);
+  });
+}
+
+template <class T>
+void log_softmax_grad_columns(const T* y, const T* g, T* dx, int64_t n, int64_t stride,
+                              int64_t width) {
+  using V = Vec<T>;
+  StripTotals<T> total(T(0));
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    (total.template at<V>(i) + load<V>(g + at, lanes)).store(total.line + i);
+  });
+  each_in_strip<V>(n, stride, width, [&](int64_t at, int64_t i, int lanes) {
+    const V part = math::exp(load<V>(y + at, lanes)) * total.template at<V>(i);
+    store(load<V>(g + at, lanes) - part, dx + at, lanes);
   });
 }
 
@@ -235,10 +260,10 @@ void sparse_cross_entropy(const T* logits, const void* labels, DType label_dtype
 template <class T>
 constexpr SoftmaxFunctions<T> make_functions() {
   return {
-      {&each_row<T, &softmax_row<T>>, &each_column<T, &softmax_column<T>>},
-      {&each_row<T, &log_softmax_row<T>>, &each_column<T, &log_softmax_column<T>>},
-      {&each_row<T, &softmax_grad_row<T>>, &each_column<T, &softmax_grad_column<T>>},
-      {&each_row<T, &log_softmax_grad_row<T>>, &each_column<T, &log_softmax_grad_column<T>>},
+      {&each_row<T, &softmax_row<T>>, &softmax_columns<T>},
+      {&each_row<T, &log_softmax_row<T>>, &log_softmax_columns<T>},
+      {&each_row<T, &softmax_grad_row<T>>, &softmax_grad_columns<T>},
+      {&each_row<T, &log_softmax_grad_row<T>>, &log_softmax_grad_columns<T>},
       &cross_entropy<T>,
       &sparse_cross_entropy<T>,
   };

@@ -13,6 +13,9 @@ namespace symk::cpu {
 template <class T>
 using RowsFunction = void (*)(const T* a, const T* b, T* y, int64_t n, int64_t first, int64_t last);
 
+/// How many lines beside each other one call takes at most.
+constexpr int64_t kStripWidth = 256;
+
 /// Lines of n elements along another axis: one slab of n rows that are `stride` elements apart,
 /// `width` lines beside each other. b is null for operations of one operand.
 template <class T>

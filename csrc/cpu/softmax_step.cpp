@@ -10,7 +10,6 @@ namespace symk::cpu {
 namespace {
 
 constexpr int64_t kPartElements = 16 * 1024;  // some 10 microseconds of exponentials
-constexpr int64_t kStripWidth = 64;           // four AVX-512 vectors of float: whole cache lines
 
 template <class T>
 const SoftmaxFunctions<T>& functions();
