@@ -10,21 +10,18 @@ def nodes_of(outputs, stop=()):
 
     Args:     stop: variables that are taken as given; the walk does not look behind them.
     """
-    done, order = {v.node for v in stop}, []
-    stack = [v.node for v in reversed(list(outputs)) if v.node is not None]
+    seen, order = {v.node for v in stop}, []
+    stack = [(v.node, False) for v in reversed(list(outputs)) if v.node is not None]
     while stack:
-        node = stack[-1]
-        if node in done:
-            stack.pop()
-            continue
-        waiting = [v.node for v in reversed(node.inputs)
-                   if v.node is not None and v.node not in done]
-        if waiting:
-            stack.extend(waiting)
-            continue
-        stack.pop()
-        done.add(node)
-        order.append(node)
+        node, complete = stack.pop()
+        if complete:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            for variable in reversed(node.inputs):
+                if variable.node is not None and variable.node not in seen:
+                    stack.append((variable.node, False))
     return order
 
 

@@ -156,10 +156,14 @@ class _Rewrite:
         raise AssertionError("the rules go round in a circle at %r" % (variable,))
 
     def _replace(self, variable):
-        for row in self.by_root.get(variable.node.op.name, ()):
-            with acting_for(variable.node.origin):
+        """What the first rule that fires makes of a variable, or None."""
+        rows = self.by_root.get(variable.node.op.name)
+        if rows is None:
+            return None
+        with acting_for(variable.node.origin):
+            for row in rows:
                 replaced = row.apply_to(variable)
-            if replaced is not None:
-                self.counts[row.name] += 1
-                return replaced
+                if replaced is not None:
+                    self.counts[row.name] += 1
+                    return replaced
         return None
