@@ -1,4 +1,4 @@
-"""The whole way in seconds: a model is trained, saved, loaded, exported and run by the C library."""
+"""The whole way in seconds: a model is trained, saved, loaded, exported, run by the C library."""
 import importlib.util
 import pathlib
 import subprocess

@@ -5,8 +5,8 @@ from .. import backend as K
 from ..engine import Layer
 from ..registry import register
 
-__all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract", "add",
-           "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"]
+__all__ = ["Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract",
+           "add", "average", "concatenate", "dot", "maximum", "minimum", "multiply", "subtract"]
 
 
 class _Merge(Layer):

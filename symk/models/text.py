@@ -12,6 +12,9 @@ __all__ = ["KERAS_VERSION", "check_classes", "jsonable", "model_from_config", "m
 
 KERAS_VERSION = "2.3.1"     # whose files symk writes
 
+# What a value of a wrong kind or size in a config can lead to, besides ValueError and TypeError.
+_BROKEN = (AttributeError, KeyError, IndexError, OverflowError, MemoryError, RecursionError)
+
 _MOST_ALIASES = 10000       # of a YAML text: far more than a model has, few enough to expand
 
 
@@ -100,14 +103,18 @@ def model_from_config(config, custom_objects=None):
     """The model of a dict with "class_name" and "config".
 
     # Raises
-        ValueError: naming all unknown classes at once.
+        ValueError: naming all unknown classes at once; for a config that no model has.
     """
     if not isinstance(config, dict) or not {"class_name", "config"} <= set(config):
         raise ValueError('[model_from_config] a dict with "class_name" and "config" is required; '
                          "%s was given. A Sequential's config goes to Sequential.from_config."
                          % type(config).__name__)
     check_classes(config, custom_objects)
-    return layers.deserialize(config, custom_objects)
+    try:
+        return layers.deserialize(config, custom_objects)
+    except _BROKEN as error:
+        raise ValueError("[model_from_config] a config as Keras writes it is required; this one "
+                         "cannot be used: %s: %s" % (type(error).__name__, error)) from error
 
 
 def check_classes(config, custom_objects=None):

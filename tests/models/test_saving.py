@@ -2,6 +2,9 @@
 import json
 import os
 import pathlib
+import subprocess
+import sys
+import time
 import warnings
 
 import h5py
@@ -136,7 +139,7 @@ def test_mismatches_by_name_can_be_skipped(tmp_path):
     path = str(tmp_path / "weights.h5")
     Sequential([Dense(4, input_shape=(3,), name="one")]).save_weights(path)
     other = Sequential([Dense(5, input_shape=(3,), name="one")])
-    with pytest.raises(ValueError, match=r'layer "one": weight one/kernel:0 has the shape \(3, 5\)'):
+    with pytest.raises(ValueError, match=r'"one": weight one/kernel:0 has the shape \(3, 5\)'):
         other.load_weights(path, by_name=True)
     with pytest.warns(UserWarning, match="'one' is left as it is"):
         other.load_weights(path, by_name=True, skip_mismatch=True)
@@ -272,6 +275,22 @@ def test_all_unknown_layers_are_named_at_once():
     assert "'Marvel'" in str(error.value)
 
 
+@pytest.mark.parametrize("path, value", [
+    (("layers", 2, "inbound_nodes", 0, 0, 0), "other"), (("layers", 3), None),
+    (("layers", 3, "config", "units"), 10 ** 15), (("layers", 3, "config", "units"), 2 ** 70),
+    (("output_layers", 0, 1), 9), (("layers",), {}), (("input_layers",), [[]]),
+    (("layers", 0, "config", "batch_input_shape"), "wide")])
+def test_configs_of_no_model_are_refused(path, value):
+    a, b = Input(shape=(3,), name="a"), Input(shape=(3,), name="b")
+    config = json.loads(Model([a, b], Dense(2)(Concatenate()([a, b]))).to_json())
+    place = config["config"]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises((ValueError, TypeError)):
+        model_from_json(json.dumps(config))
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     path = str(tmp_path / "model.h5")
     model = image_model()
@@ -285,6 +304,32 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         model.save(path)
     assert pathlib.Path(path).read_bytes() == before
     assert os.listdir(tmp_path) == ["model.h5"]
+
+
+SAVE_FOR_EVER = """
+import sys
+from symk.layers import Dense
+from symk.models import Sequential
+model = Sequential([Dense(300, input_shape=(300,), kernel_initializer="zeros")])
+model.compile("sgd", "mse")
+model.save(sys.argv[1])
+print("ready", flush=True)
+while True:
+    model.set_weights([weight + 1 for weight in model.get_weights()])
+    model.save(sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize("delay", [0.001, 0.01, 0.033, 0.05])
+def test_a_killed_save_leaves_a_whole_file(tmp_path, delay):
+    path = tmp_path / "model.h5"
+    with subprocess.Popen([sys.executable, "-c", SAVE_FOR_EVER, str(path)], text=True,
+                          stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(delay)
+        process.kill()
+    kernel, bias = load_model(str(path)).get_weights()
+    assert (kernel == bias[0]).all()
 
 
 def test_an_existing_file_is_kept_when_asked(tmp_path):
