@@ -1,4 +1,5 @@
 """compile, fit, evaluate and predict: numbers, names, weights, and data that do not fit."""
+import concurrent.futures
 import warnings
 
 import numpy as np
@@ -283,6 +284,15 @@ def test_sequences_are_read_once_in_each_epoch():
     assert len(history["val_loss"]) == 2
     assert sorted(batches.read) == sorted(list(range(3)) * 4)
     assert len(list(Batches())) == 3
+
+
+def test_predictions_of_many_threads_agree():
+    x, _, _ = samples(40)
+    model = classifier()
+    expected = model.predict(x).tobytes()
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(lambda _: model.predict(x).tobytes(), range(200)))
+    assert set(results) == {expected}
 
 
 # ---- what is refused
