@@ -55,7 +55,7 @@ def run(out="symk_demo", epochs=15, seed=1):
     print("\nAccuracy on %d held-out digits: %.2f %%" % (len(test[0]), 100 * accuracy))
     _title("What it sees")
     _draw(test, model.predict(test[0]))
-    _title("The same bits, wherever it runs")
+    _title("The same numbers, wherever it runs")
     _compare(model, test[0], out)
     if settings.mode == "native":
         _title("The compiled training step and prediction")
