@@ -1,4 +1,5 @@
-# Everything from a fresh checkout. Needs only python3 and a C++17 compiler; the rest comes from pip into .venv.
+# Everything from a fresh checkout. Needs only python3 and a C++17 compiler; the rest comes from
+# pip into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,17 +26,20 @@ build: $(VENV)/.ready
 
 $(VENV)/.ready: pyproject.toml setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --upgrade "setuptools>=64" wheel "pybind11>=2.11" "numpy>=2.0" cmake ninja
+	$(BIN)/python -m pip install -q --upgrade "setuptools>=64" wheel "pybind11>=2.11" \
+	  "numpy>=2.0" cmake ninja
 	$(BIN)/python -m pip install -q --no-build-isolation -e ".[test]"
 	touch $@
 
 # The runtime's tests under the address and undefined-behaviour sanitizers, in a build of its own.
 SANITIZED := build/sanitized
+ASAN = $(shell $${CXX:-c++} -print-file-name=libasan.so)
+UBSAN = $(shell $${CXX:-c++} -print-file-name=libubsan.so)
 sanitize: $(VENV)/.ready
 	SYMK_CMAKE_ARGS="-DSYMK_SANITIZE=address,undefined -DSYMK_CUDA=OFF" \
 	  $(BIN)/python -m pip install -q --no-build-isolation --no-deps --upgrade --target $(SANITIZED) .
 	cd tests && PYTHONPATH=$(abspath $(SANITIZED)) ASAN_OPTIONS=detect_leaks=0 \
-	  LD_PRELOAD="$$($${CXX:-c++} -print-file-name=libasan.so) $$($${CXX:-c++} -print-file-name=libubsan.so)" \
+	  LD_PRELOAD="$(ASAN) $(UBSAN)" \
 	  $(abspath $(BIN))/pytest -q -x -p no:cacheprovider runtime deploy
 
 bench: build

@@ -37,20 +37,33 @@ def ninja():
 
 
 class CMakeBuild(build_ext):
-    """Runs CMake for the one extension `symk._core`, and the C library beside it."""
+    """Runs CMake for the one extension `symk._core`, and the C library beside it.
+
+    An editable install builds in the tree, in the folder that `make build` uses.
+    """
+
+    def run(self):
+        if self.inplace or getattr(self, "editable_mode", False):
+            build(os.path.join(ROOT, "build"), os.path.join(ROOT, "symk"))
+        else:
+            super().run()
 
     def build_extension(self, extension):
         output = os.path.dirname(os.path.abspath(self.get_ext_fullpath(extension.name)))
-        folder = os.path.join(ROOT, "build") if self.inplace else os.path.abspath(self.build_temp)
-        configure = [cmake(), "-S", ROOT, "-B", folder, "-DSYMK_PYTHON=ON",
-                     "-DSYMK_OUTPUT=" + output, "-DPython_EXECUTABLE=" + sys.executable]
-        # A build folder keeps its generator; choosing another one would be an error.
-        if not os.path.exists(os.path.join(folder, "CMakeCache.txt")):
-            configure += ninja()
-        configure += shlex.split(os.environ.get("SYMK_CMAKE_ARGS", ""))
-        subprocess.check_call(configure)
-        jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 1))
-        subprocess.check_call([cmake(), "--build", folder, "--parallel", jobs])
+        build(os.path.abspath(self.build_temp), output)
+
+
+def build(folder, output):
+    """Configures and builds in `folder`; the shared objects go to `output`."""
+    configure = [cmake(), "-S", ROOT, "-B", folder, "-DSYMK_PYTHON=ON",
+                 "-DSYMK_OUTPUT=" + output, "-DPython_EXECUTABLE=" + sys.executable]
+    # A build folder keeps its generator; choosing another one would be an error.
+    if not os.path.exists(os.path.join(folder, "CMakeCache.txt")):
+        configure += ninja()
+    configure += shlex.split(os.environ.get("SYMK_CMAKE_ARGS", ""))
+    subprocess.check_call(configure)
+    jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count() or 1))
+    subprocess.check_call([cmake(), "--build", folder, "--parallel", jobs])
 
 
 setup(ext_modules=[Extension("symk._core", sources=[])], cmdclass={"build_ext": CMakeBuild})

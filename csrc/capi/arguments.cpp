@@ -3,14 +3,14 @@
 
 #include <algorithm>
 
-
 namespace symk::door {
 namespace {
 
 void check_count(const char* what, size_t wanted, int given, const symk_array* arrays) {
   if (given < 0 || static_cast<size_t>(given) != wanted || (wanted > 0 && arrays == nullptr)) {
-    refuse(ErrorCode::kArgument, "[run] " + std::to_string(wanted) + " " + what + " are required; " +
-                                     (arrays == nullptr ? "NULL" : std::to_string(given)) + " was given.");
+    refuse(ErrorCode::kArgument,
+           "[run] " + std::to_string(wanted) + " " + what + " are required; " +
+               (arrays == nullptr ? "NULL" : std::to_string(given)) + " was given.");
   }
 }
 
@@ -27,14 +27,10 @@ bool has_type(const symk_array& array, const Type& type) {
 
 void refuse(ErrorCode code, const std::string& text) { throw Error(code, text); }
 
-Arguments::Arguments(const Plan& plan, const symk_array* inputs, int input_count, const symk_array* outputs,
-                     int output_count)
-    : plan_(plan),
-      inputs_(inputs),
-      outputs_(outputs),
-      shapes_(plan.inputs.size()),
-      ranges_(plan.inputs.size() + plan.outputs.size()),
-      input_data_(plan.inputs.size()),
+Arguments::Arguments(const Plan& plan, const symk_array* inputs, int input_count,
+                     const symk_array* outputs, int output_count)
+    : plan_(plan), inputs_(inputs), outputs_(outputs), shapes_(plan.inputs.size()),
+      ranges_(plan.inputs.size() + plan.outputs.size()), input_data_(plan.inputs.size()),
       output_data_(plan.outputs.size()) {
   check_count("inputs", plan.inputs.size(), input_count, inputs);
   check_count("outputs", plan.outputs.size(), output_count, outputs);
@@ -46,14 +42,17 @@ void Arguments::take_input(size_t number) {
   const NamedBuffer& named = plan_.inputs[number];
   const DType dtype = plan_.buffers[named.buffer].dtype;
   if (given.dtype != static_cast<int32_t>(dtype)) {
-    refuse(ErrorCode::kDtype, label("input", named) + "the dtype must be " + dtype_name(dtype) + " (number " +
-                                  std::to_string(static_cast<int>(dtype)) + "); number " +
-                                  std::to_string(given.dtype) + " was given.");
+    refuse(ErrorCode::kDtype, label("input", named) + "the dtype must be " + dtype_name(dtype) +
+                                  " (number " + std::to_string(static_cast<int>(dtype)) +
+                                  "); number " + std::to_string(given.dtype) + " was given.");
   }
   const bool rank_fits = given.rank >= 0 && given.rank <= SYMK_MAX_RANK;
-  if (!rank_fits || std::any_of(given.shape, given.shape + given.rank, [](int64_t size) { return size < 0; })) {
-    refuse(ErrorCode::kShape, label("input", named) + "a shape must have 0 to 8 sizes, none of them negative; "
-                                                      "rank " + std::to_string(given.rank) + " was given.");
+  if (!rank_fits ||
+      std::any_of(given.shape, given.shape + given.rank, [](int64_t size) { return size < 0; })) {
+    refuse(ErrorCode::kShape, label("input", named) +
+                                  "a shape must have 0 to 8 sizes, none of them negative; "
+                                  "rank " +
+                                  std::to_string(given.rank) + " was given.");
   }
   shapes_[number].rank = given.rank;
   std::copy(given.shape, given.shape + given.rank, shapes_[number].size);
@@ -71,7 +70,8 @@ void Arguments::check_memory(const std::vector<Type>& types) {
   }
   for (size_t i = 0; i < types.size(); ++i) {
     if (!has_type(outputs_[i], types[i])) {
-      refuse(ErrorCode::kShape, label("output", plan_.outputs[i]) + "the array must be " + type_text(types[i]) +
+      refuse(ErrorCode::kShape, label("output", plan_.outputs[i]) + "the array must be " +
+                                    type_text(types[i]) +
                                     "; another type was given. Ask symk_output_types.");
     }
     ranges_[inputs + i] = place(outputs_[i], types[i], "output", plan_.outputs[i]);
@@ -88,7 +88,8 @@ Arguments::Range Arguments::place(const symk_array& array, const Type& type, con
     refuse(ErrorCode::kArgument, label(what, named) + "memory is required; NULL was given.");
   }
   if (begin % static_cast<uintptr_t>(item_bytes(type.dtype)) != 0) {
-    refuse(ErrorCode::kArgument, label(what, named) + "the memory must be aligned to the item size; it is not.");
+    refuse(ErrorCode::kArgument,
+           label(what, named) + "the memory must be aligned to the item size; it is not.");
   }
   return {begin, begin + bytes};
 }
@@ -99,8 +100,8 @@ void Arguments::check_overlap() const {
     const Range& written = ranges_[inputs + i];
     for (size_t j = 0; j < inputs + i; ++j) {
       if (written.begin < ranges_[j].end && ranges_[j].begin < written.end) {
-        refuse(ErrorCode::kArgument,
-               label("output", plan_.outputs[i]) + "outputs must not overlap other arrays; this one does.");
+        refuse(ErrorCode::kArgument, label("output", plan_.outputs[i]) +
+                                         "outputs must not overlap other arrays; this one does.");
       }
     }
   }

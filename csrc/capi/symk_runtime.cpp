@@ -1,4 +1,5 @@
-// The C door over Program: arguments are checked, no exception crosses, the error text is kept per thread.
+// The C door over Program: arguments are checked, no exception crosses, the error text is kept per
+// thread.
 #include "capi/symk_runtime.h"
 
 #include <algorithm>
@@ -64,7 +65,8 @@ T guarded_value(T otherwise, F&& f) noexcept {
 }
 
 void require(const void* pointer, const char* what) {
-  if (pointer == nullptr) refuse(ErrorCode::kArgument, "[symk] " + std::string(what) + " is required; NULL was given.");
+  if (pointer == nullptr)
+    refuse(ErrorCode::kArgument, "[symk] " + std::string(what) + " is required; NULL was given.");
 }
 
 const symk::Plan& plan_of(const symk_program* program) {
@@ -74,17 +76,21 @@ const symk::Plan& plan_of(const symk_program* program) {
 
 symk_program* make_program(std::shared_ptr<const symk::Plan> plan) {
   if (!plan->shared.empty()) {
-    throw Error(ErrorCode::kFormat, "[load] a Plan without shared values is required; this one has " +
-                                        std::to_string(plan->shared.size()) +
-                                        ". Write it with symk.deploy.export, which embeds them.");
+    throw Error(ErrorCode::kFormat,
+                "[load] a Plan without shared values is required; this one has " +
+                    std::to_string(plan->shared.size()) +
+                    ". Write it with symk.deploy.export, which embeds them.");
   }
   return new symk_program{symk::Program(std::move(plan), {})};
 }
 
-const symk::NamedBuffer& at(const std::vector<symk::NamedBuffer>& all, int number, const char* what) {
-  if (number >= 0 && static_cast<size_t>(number) < all.size()) return all[static_cast<size_t>(number)];
-  refuse(ErrorCode::kArgument, "[symk] the number of an " + std::string(what) + " must be below " + std::to_string(all.size()) + "; " +
-         std::to_string(number) + " was given.");
+const symk::NamedBuffer& at(const std::vector<symk::NamedBuffer>& all, int number,
+                            const char* what) {
+  if (number >= 0 && static_cast<size_t>(number) < all.size())
+    return all[static_cast<size_t>(number)];
+  refuse(ErrorCode::kArgument, "[symk] the number of an " + std::string(what) + " must be below " +
+                                   std::to_string(all.size()) + "; " + std::to_string(number) +
+                                   " was given.");
 }
 
 void fill_known_type(const symk::Plan& plan, uint32_t buffer, symk_array* type) {
@@ -141,25 +147,29 @@ int symk_output_count(const symk_program* program) {
 }
 
 const char* symk_input_name(const symk_program* program, int number) {
-  return guarded_value<const char*>(nullptr, [&] { return at(plan_of(program).inputs, number, "input").name.c_str(); });
+  return guarded_value<const char*>(
+      nullptr, [&] { return at(plan_of(program).inputs, number, "input").name.c_str(); });
 }
 
 const char* symk_output_name(const symk_program* program, int number) {
-  return guarded_value<const char*>(nullptr,
-                                    [&] { return at(plan_of(program).outputs, number, "output").name.c_str(); });
+  return guarded_value<const char*>(
+      nullptr, [&] { return at(plan_of(program).outputs, number, "output").name.c_str(); });
 }
 
 int symk_input_type(const symk_program* program, int number, symk_array* type) {
-  return guarded([&] { fill_known_type(plan_of(program), at(plan_of(program).inputs, number, "input").buffer, type); });
+  return guarded([&] {
+    fill_known_type(plan_of(program), at(plan_of(program).inputs, number, "input").buffer, type);
+  });
 }
 
 int symk_output_type(const symk_program* program, int number, symk_array* type) {
-  return guarded(
-      [&] { fill_known_type(plan_of(program), at(plan_of(program).outputs, number, "output").buffer, type); });
+  return guarded([&] {
+    fill_known_type(plan_of(program), at(plan_of(program).outputs, number, "output").buffer, type);
+  });
 }
 
-int symk_output_types(symk_program* program, const symk_array* inputs, int input_count, symk_array* outputs,
-                      int output_count) {
+int symk_output_types(symk_program* program, const symk_array* inputs, int input_count,
+                      symk_array* outputs, int output_count) {
   return guarded([&] {
     const Arguments arguments(plan_of(program), inputs, input_count, outputs, output_count);
     const symk::Call call(program->program, arguments.shapes());
@@ -172,8 +182,8 @@ int symk_output_types(symk_program* program, const symk_array* inputs, int input
   });
 }
 
-int symk_run(symk_program* program, const symk_array* inputs, int input_count, const symk_array* outputs,
-             int output_count) {
+int symk_run(symk_program* program, const symk_array* inputs, int input_count,
+             const symk_array* outputs, int output_count) {
   return guarded([&] {
     Arguments arguments(plan_of(program), inputs, input_count, outputs, output_count);
     symk::Call call(program->program, arguments.shapes());
@@ -198,7 +208,8 @@ int symk_set_threads(int count) {
 }
 
 const char* symk_isa(void) {
-  return guarded_value<const char*>(nullptr, [] { return symk::cpu::isa_name(symk::cpu::active_isa()); });
+  return guarded_value<const char*>(nullptr,
+                                    [] { return symk::cpu::isa_name(symk::cpu::active_isa()); });
 }
 
 }  // extern "C"

@@ -1,8 +1,10 @@
-/* The C door of symk: loads an exported Plan and runs it. Plain C, a stable binary interface, no Python.
+/* The C door of symk: loads an exported Plan and runs it. Plain C, a stable binary interface, no
+ * Python.
  *
- * Functions that return int return 0 for success and a symk_status otherwise; those that return a pointer return NULL on
- * failure. symk_last_error() then says, for the calling thread, what was required and what was given. A program may be
- * run from many threads at once; it must not be freed while a call is running. */
+ * Functions that return int return 0 for success and a symk_status otherwise; those that return a
+ * pointer return NULL on failure. symk_last_error() then says, for the calling thread, what was
+ * required and what was given. A program may be run from many threads at once; it must not be freed
+ * while a call is running. */
 #ifndef SYMK_RUNTIME_H
 #define SYMK_RUNTIME_H
 
@@ -60,7 +62,8 @@ typedef struct symk_array {
 typedef struct symk_program symk_program;
 
 SYMK_API int symk_abi_version(void);
-/* The last error of this thread as UTF-8 text, "" if there was none; valid until the thread's next failing call. */
+/* The last error of this thread as UTF-8 text, "" if there was none; valid until the thread's next
+ * failing call. */
 SYMK_API const char* symk_last_error(void);
 /* Its symk_status, SYMK_OK if there was none. */
 SYMK_API int symk_last_status(void);
@@ -81,14 +84,14 @@ SYMK_API const char* symk_output_name(const symk_program* program, int number);
 SYMK_API int symk_input_type(const symk_program* program, int number, symk_array* type);
 SYMK_API int symk_output_type(const symk_program* program, int number, symk_array* type);
 
-/* Fills the types of all outputs for inputs of these types; `data` is not looked at. The memory for the shapes is laid
- * out here, so that the next symk_run with the same shapes allocates nothing. */
-SYMK_API int symk_output_types(symk_program* program, const symk_array* inputs, int input_count, symk_array* outputs,
-                               int output_count);
-/* Runs. The types of the outputs must be those that symk_output_types gives; outputs may not overlap inputs or each other.
- * After a failure their content is undefined. */
-SYMK_API int symk_run(symk_program* program, const symk_array* inputs, int input_count, const symk_array* outputs,
-                      int output_count);
+/* Fills the types of all outputs for inputs of these types; `data` is not looked at. The memory for
+ * the shapes is laid out here, so that the next symk_run with the same shapes allocates nothing. */
+SYMK_API int symk_output_types(symk_program* program, const symk_array* inputs, int input_count,
+                               symk_array* outputs, int output_count);
+/* Runs. The types of the outputs must be those that symk_output_types gives; outputs may not
+ * overlap inputs or each other. After a failure their content is undefined. */
+SYMK_API int symk_run(symk_program* program, const symk_array* inputs, int input_count,
+                      const symk_array* outputs, int output_count);
 
 /* Bytes of the arena for the shapes used last. */
 SYMK_API int64_t symk_arena_bytes(symk_program* program);

@@ -1,4 +1,5 @@
-// NumPy arrays through NumPy's C API: a call with arrays that fit costs a fraction of a microsecond per array.
+// NumPy arrays through NumPy's C API: a call with arrays that fit costs a fraction of a microsecond
+// per array.
 #include "python/arrays.h"
 
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
@@ -12,8 +13,9 @@ namespace py = pybind11;
 namespace symk::door {
 namespace {
 
-constexpr int kNumpyTypes[kDTypeCount] = {NPY_FLOAT32, NPY_FLOAT64, NPY_FLOAT16, NPY_INT8, NPY_INT16,
-                                          NPY_INT32,   NPY_INT64,   NPY_UINT8,   NPY_BOOL};
+constexpr int kNumpyTypes[kDTypeCount] = {NPY_FLOAT32, NPY_FLOAT64, NPY_FLOAT16,
+                                          NPY_INT8,    NPY_INT16,   NPY_INT32,
+                                          NPY_INT64,   NPY_UINT8,   NPY_BOOL};
 
 // Below this NumPy's own small-block cache is faster than a recycled block and its capsule.
 constexpr int64_t kSmallBytes = 4096;
@@ -22,9 +24,11 @@ PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObjec
 
 std::string text(py::handle value) { return py::cast<std::string>(py::str(value)); }
 
-[[noreturn]] void refuse(const Wanted& wanted, const std::string& given, const std::string& advice) {
-  throw Error(ErrorCode::kDtype, "[" + wanted.label + "] the dtype must be " + dtype_name(wanted.dtype) + "; " +
-                                     given + " was given. " + advice);
+[[noreturn]] void refuse(const Wanted& wanted, const std::string& given,
+                         const std::string& advice) {
+  throw Error(ErrorCode::kDtype, "[" + wanted.label + "] the dtype must be " +
+                                     dtype_name(wanted.dtype) + "; " + given + " was given. " +
+                                     advice);
 }
 
 py::object as_numpy(py::handle value, const Wanted& wanted) {
@@ -49,7 +53,8 @@ bool always_fits(PyArrayObject* array, DType wanted) {
 /// The array cast without looking at what is lost; whoever calls compares.
 py::object cast(PyArrayObject* array, DType wanted) {
   PyArray_Descr* const descr = PyArray_DescrFromType(kNumpyTypes[static_cast<int>(wanted)]);
-  PyObject* const result = PyArray_FromArray(array, descr, NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST);
+  PyObject* const result =
+      PyArray_FromArray(array, descr, NPY_ARRAY_CARRAY_RO | NPY_ARRAY_FORCECAST);
   if (result == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(result);
 }
@@ -78,11 +83,13 @@ void free_block(PyObject* capsule) { recycle(PyCapsule_GetPointer(capsule, nullp
 py::object array_over(const Type& type, void* data, int flags, py::object owner) {
   npy_intp shape[kMaxRank];
   for (int axis = 0; axis < type.rank; ++axis) shape[axis] = type.shape[axis];
-  PyObject* const array = PyArray_New(&PyArray_Type, type.rank, shape, kNumpyTypes[static_cast<int>(type.dtype)],
-                                      nullptr, data, 0, flags, nullptr);
+  PyObject* const array =
+      PyArray_New(&PyArray_Type, type.rank, shape, kNumpyTypes[static_cast<int>(type.dtype)],
+                  nullptr, data, 0, flags, nullptr);
   if (array == nullptr) throw py::error_already_set();
   py::object result = py::reinterpret_steal<py::object>(array);
-  if (owner && PyArray_SetBaseObject(as_array(array), owner.release().ptr()) != 0) throw py::error_already_set();
+  if (owner && PyArray_SetBaseObject(as_array(array), owner.release().ptr()) != 0)
+    throw py::error_already_set();
   return result;
 }
 
@@ -110,7 +117,8 @@ py::object convert(py::handle value, const Wanted& wanted, std::string* given_dt
     refuse(wanted, "an array of dtype " + given, "Only booleans, integers and floats can be used.");
   }
   if (PyArray_NDIM(array) > kMaxRank) {
-    throw Error(ErrorCode::kShape, "[" + wanted.label + "] an array must have at most 8 axes; one with " +
+    throw Error(ErrorCode::kShape, "[" + wanted.label +
+                                       "] an array must have at most 8 axes; one with " +
                                        std::to_string(PyArray_NDIM(array)) + " was given.");
   }
   if (always_fits(array, wanted.dtype)) return cast(array, wanted.dtype);
@@ -122,17 +130,20 @@ const void* data_of(PyObject* array) { return PyArray_DATA(as_array(array)); }
 Shape shape_of(PyObject* array) {
   Shape shape;
   shape.rank = PyArray_NDIM(as_array(array));
-  for (int axis = 0; axis < shape.rank; ++axis) shape.size[axis] = PyArray_DIM(as_array(array), axis);
+  for (int axis = 0; axis < shape.rank; ++axis)
+    shape.size[axis] = PyArray_DIM(as_array(array), axis);
   return shape;
 }
 
 DType dtype_of(PyObject* array) {
   for (int i = 0; i < kDTypeCount; ++i) {
-    if (PyArray_EquivTypenums(PyArray_TYPE(as_array(array)), kNumpyTypes[i])) return static_cast<DType>(i);
+    if (PyArray_EquivTypenums(PyArray_TYPE(as_array(array)), kNumpyTypes[i]))
+      return static_cast<DType>(i);
   }
-  throw Error(ErrorCode::kDtype, "[tensor] the dtype must be float16, float32, float64, int8, int16, int32, int64, "
-                                 "uint8 or bool; an array of dtype " +
-                                     text(py::handle(array).attr("dtype")) + " was given.");
+  throw Error(ErrorCode::kDtype,
+              "[tensor] the dtype must be float16, float32, float64, int8, int16, int32, int64, "
+              "uint8 or bool; an array of dtype " +
+                  text(py::handle(array).attr("dtype")) + " was given.");
 }
 
 py::object new_array(const Type& type, void** data) {

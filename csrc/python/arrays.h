@@ -1,4 +1,5 @@
-// NumPy arrays at the door: checked and, where that changes no value, converted on the way in; made on the way out.
+// NumPy arrays at the door: checked and, where that changes no value, converted on the way in; made
+// on the way out.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -21,19 +22,23 @@ struct Wanted {
   std::string label;
 };
 
-/// Whether `value` is an array that can be used as it is: of this dtype, row-major, aligned, at most 8 axes.
+/// Whether `value` is an array that can be used as it is: of this dtype, row-major, aligned, at
+/// most 8 axes.
 bool usable(PyObject* value, DType dtype);
 
-/// An array that can be used, with the values of `value`. Throws Error(kDtype) when a value would change or is no number.
-/// `given_dtype`, if not null, receives the name of the dtype that was given.
-pybind11::object convert(pybind11::handle value, const Wanted& wanted, std::string* given_dtype = nullptr);
+/// An array that can be used, with the values of `value`. Throws Error(kDtype) when a value would
+/// change or is no number. `given_dtype`, if not null, receives the name of the dtype that was
+/// given.
+pybind11::object convert(pybind11::handle value, const Wanted& wanted,
+                         std::string* given_dtype = nullptr);
 
 /// Of an array that can be used.
 const void* data_of(PyObject* array);
 Shape shape_of(PyObject* array);
 DType dtype_of(PyObject* array);
 
-/// A new array and where its memory is. Large ones use recycled memory, which has been touched before.
+/// A new array and where its memory is. Large ones use recycled memory, which has been touched
+/// before.
 pybind11::object new_array(const Type& type, void** data);
 
 /// A read-only array over the memory of a tensor, which it keeps alive.

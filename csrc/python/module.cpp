@@ -1,4 +1,5 @@
-// symk._core: tensors, programs, and what this build has. No logic: arrays become addresses, errors become classes.
+// symk._core: tensors, programs, and what this build has. No logic: arrays become addresses, errors
+// become classes.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -17,9 +18,12 @@ namespace py = pybind11;
 namespace symk::door {
 namespace {
 
-/// The Python class of an error. Those of symk are looked up by name when one is raised, not when the module is loaded.
+/// The Python class of an error. Those of symk are looked up by name when one is raised, not when
+/// the module is loaded.
 py::object error_class(ErrorCode code) {
-  const auto of_symk = [](const char* name) { return py::module_::import("symk.graph.errors").attr(name); };
+  const auto of_symk = [](const char* name) {
+    return py::module_::import("symk.graph.errors").attr(name);
+  };
   const auto built_in = [](PyObject* type) { return py::reinterpret_borrow<py::object>(type); };
   switch (code) {
     case ErrorCode::kShape: return of_symk("ShapeError");
@@ -42,7 +46,7 @@ void raise(const Error& error) {
   }
 }
 
-// --- Tensor ----------------------------------------------------------------------------------------------------------
+// --- Tensor ---
 
 std::shared_ptr<Tensor> make_tensor(const py::object& value) {
   py::object array = py::module_::import("numpy").attr("asarray")(value);
@@ -73,9 +77,10 @@ void write_tensor(Tensor& tensor, py::object value) {
   if (!usable(value.ptr(), type.dtype)) value = convert(value, {type.dtype, "tensor"});
   const Shape shape = shape_of(value.ptr());
   if (shape.rank != type.rank || !std::equal(shape.size, shape.size + shape.rank, type.shape)) {
-    throw Error(ErrorCode::kShape, "[tensor] the shape must be " + type_text(type) + "; an array of shape " +
-                                       type_text({shape.size, shape.size + shape.rank}, dtype_name(type.dtype)) +
-                                       " was given.");
+    throw Error(ErrorCode::kShape,
+                "[tensor] the shape must be " + type_text(type) + "; an array of shape " +
+                    type_text({shape.size, shape.size + shape.rank}, dtype_name(type.dtype)) +
+                    " was given.");
   }
   const void* const data = data_of(value.ptr());
   const py::gil_scoped_release released;
@@ -91,9 +96,10 @@ py::tuple tensor_shape(const Tensor& tensor) {
   return shape;
 }
 
-// --- Program ---------------------------------------------------------------------------------------------------------
+// --- Program ---
 
-std::unique_ptr<Program> make_program(const py::bytes& plan, std::vector<std::shared_ptr<Tensor>> shared) {
+std::unique_ptr<Program> make_program(const py::bytes& plan,
+                                      std::vector<std::shared_ptr<Tensor>> shared) {
   const auto bytes = static_cast<std::string_view>(plan);
   return std::make_unique<Program>(read_plan(bytes.data(), bytes.size()), std::move(shared));
 }
@@ -111,8 +117,9 @@ py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
 [[noreturn]] void refuse_count(const Plan& plan, size_t given) {
   std::string names;
   for (const NamedBuffer& input : plan.inputs) names += (names.empty() ? "" : ", ") + input.name;
-  throw Error(ErrorCode::kArgument, "[function] " + std::to_string(plan.inputs.size()) + " arrays are required (" +
-                                        names + "); " + std::to_string(given) + " were given.");
+  throw Error(ErrorCode::kArgument, "[function] " + std::to_string(plan.inputs.size()) +
+                                        " arrays are required (" + names + "); " +
+                                        std::to_string(given) + " were given.");
 }
 
 py::list run_program(Program& program, const py::object& values) {
@@ -127,7 +134,8 @@ py::list run_program(Program& program, const py::object& values) {
   Few<const void*> inputs(count);
   Few<Shape> shapes(count);
   for (size_t i = 0; i < count; ++i) {
-    arrays[i] = fed_array(plan, i, PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i)));
+    arrays[i] =
+        fed_array(plan, i, PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i)));
     inputs[i] = data_of(arrays[i].ptr());
     shapes[i] = shape_of(arrays[i].ptr());
   }
@@ -136,7 +144,8 @@ py::list run_program(Program& program, const py::object& values) {
   Few<void*> outputs(types.size());
   py::list results(types.size());
   for (size_t i = 0; i < types.size(); ++i) {
-    PyList_SET_ITEM(results.ptr(), static_cast<Py_ssize_t>(i), new_array(types[i], &outputs[i]).release().ptr());
+    PyList_SET_ITEM(results.ptr(), static_cast<Py_ssize_t>(i),
+                    new_array(types[i], &outputs[i]).release().ptr());
   }
   const py::gil_scoped_release released;
   call.run(inputs.data(), outputs.data());
@@ -182,20 +191,27 @@ void define(py::module_& module) {
       .def("read", &read_tensor, "A copy of the value.")
       .def("write", &write_tensor, py::arg("value"), "Replaces the value; dtype and shape stay.")
       .def("array", &view_of, "The value itself, as a read-only array.")
-      .def_property_readonly("version", &Tensor::version, "A number that differs after each change.")
-      .def_property_readonly("dtype", [](const Tensor& tensor) { return dtype_name(tensor.type().dtype); })
+      .def_property_readonly("version", &Tensor::version,
+                             "A number that differs after each change.")
+      .def_property_readonly("dtype",
+                             [](const Tensor& tensor) { return dtype_name(tensor.type().dtype); })
       .def_property_readonly("shape", &tensor_shape);
   py::class_<Program>(module, "Program", "A Plan that can be called, from many threads at once.")
       .def(py::init(&make_program), py::arg("plan"), py::arg("shared"),
            "Reads a Plan (bytes). `shared` are the tensors of its shared values, in its order.")
-      .def("run", &run_program, py::arg("inputs"), "The outputs, a list of new arrays, for a list of arrays.")
+      .def("run", &run_program, py::arg("inputs"),
+           "The outputs, a list of new arrays, for a list of arrays.")
       .def("describe", &Program::describe, "The Plan as text.")
-      .def("memory", &program_memory, "Bytes used, and the map of the arena of the last call, as a dict.")
+      .def("memory", &program_memory,
+           "Bytes used, and the map of the arena of the last call, as a dict.")
       .def("profile", &Program::set_profile, py::arg("on"), "Times every step while it is on.")
-      .def("times", &program_times, "A list of (kernel, origin, nanoseconds) over all timed calls.");
+      .def("times", &program_times,
+           "A list of (kernel, origin, nanoseconds) over all timed calls.");
   module.def("threads", &thread_count, "The number of threads that a call uses.");
-  module.def("set_threads", &set_thread_count, py::arg("count"), py::call_guard<py::gil_scoped_release>());
-  module.def("isa", [] { return cpu::isa_name(cpu::active_isa()); }, "The instruction set in use.");
+  module.def("set_threads", &set_thread_count, py::arg("count"),
+             py::call_guard<py::gil_scoped_release>());
+  module.def(
+      "isa", [] { return cpu::isa_name(cpu::active_isa()); }, "The instruction set in use.");
   module.def("kernels", &kernel_names, "The names of all kernels, sorted.");
 }
 

@@ -1,4 +1,5 @@
-// Free lists by size class: four classes per power of two, so a block is at most a quarter larger than wanted.
+// Free lists by size class: four classes per power of two, so a block is at most a quarter larger
+// than wanted.
 #include "python/recycler.h"
 
 #include <new>

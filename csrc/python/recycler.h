@@ -1,4 +1,5 @@
-// Memory of output arrays that have been freed, kept for the next ones: fresh memory costs a page fault per 4 KB.
+// Memory of output arrays that have been freed, kept for the next ones: fresh memory costs a page
+// fault per 4 KB.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Makes a Bound: types, memory, kernels, addresses, in this order. Everything that can fail for a set of input shapes
-// fails here and not in the steady state.
+// Makes a Bound: types, memory, kernels, addresses, in this order. Everything that can fail for a
+// set of input shapes fails here and not in the steady state.
 #include <algorithm>
 
 #include "runtime/bound.h"
@@ -9,7 +9,8 @@ namespace symk {
 namespace {
 
 Error with_origin(const Error& error, const PlanStep& step) {
-  return step.origin.empty() ? error : Error(error.code(), "in " + step.origin + ": " + error.what());
+  return step.origin.empty() ? error
+                             : Error(error.code(), "in " + step.origin + ": " + error.what());
 }
 
 /// What one kernel sees of its step while it is bound.
@@ -41,7 +42,8 @@ class StepBinding final : public Binding {
     return find(key) != nullptr ? text(key) : otherwise;
   }
   std::vector<int64_t> integers(const char* key) const override {
-    const Attribute& found = require(key, "a list of integers", Attribute::kIntegers, Attribute::kSizes);
+    const Attribute& found =
+        require(key, "a list of integers", Attribute::kIntegers, Attribute::kSizes);
     if (found.tag == Attribute::kIntegers) return found.integers;
     std::vector<int64_t> values;
     for (int64_t size : found.integers) values.push_back(sizes_[size]);
@@ -64,12 +66,14 @@ class StepBinding final : public Binding {
     return nullptr;
   }
 
-  const Attribute& require(const char* key, const char* what, Attribute::Tag tag, Attribute::Tag other) const {
+  const Attribute& require(const char* key, const char* what, Attribute::Tag tag,
+                           Attribute::Tag other) const {
     const Attribute* const found = find(key);
     if (found != nullptr && (found->tag == tag || found->tag == other)) return *found;
     if (found != nullptr && is_list(tag) && is_empty_list(*found)) return *found;
-    throw Error(ErrorCode::kFormat, "[" + step_.kernel + "] the attribute \"" + key + "\" must be " + what +
-                                        "; it is " + (found == nullptr ? "missing." : "something else."));
+    throw Error(ErrorCode::kFormat, "[" + step_.kernel + "] the attribute \"" + key +
+                                        "\" must be " + what + "; it is " +
+                                        (found == nullptr ? "missing." : "something else."));
   }
 
   static bool is_list(Attribute::Tag tag) {
@@ -93,12 +97,14 @@ class StepBinding final : public Binding {
 class Binder {
  public:
   Binder(Bound& bound, const std::vector<std::shared_ptr<Tensor>>& shared)
-      : bound_(bound), plan_(bound.plan_), shared_(shared), end_(static_cast<int>(plan_.steps.size())) {}
+      : bound_(bound), plan_(bound.plan_), shared_(shared),
+        end_(static_cast<int>(plan_.steps.size())) {}
 
   void bind() {
     check_inputs();
     evaluate_types();
-    for (const NamedBuffer& output : plan_.outputs) bound_.output_types_.push_back(types_[output.buffer]);
+    for (const NamedBuffer& output : plan_.outputs)
+      bound_.output_types_.push_back(types_[output.buffer]);
     find_lifetimes();
     choose_outputs();
     join_in_place();
@@ -109,17 +115,19 @@ class Binder {
   }
 
  private:
-  // --- types -------------------------------------------------------------------------------------------------------
+  // --- types ---
   void check_inputs() {
     for (size_t i = 0; i < plan_.inputs.size(); ++i) {
-      require_input(plan_, i, bound_.inputs_[i], dtype_name(plan_.buffers[plan_.inputs[i].buffer].dtype));
+      require_input(plan_, i, bound_.inputs_[i],
+                    dtype_name(plan_.buffers[plan_.inputs[i].buffer].dtype));
     }
     sizes_ = evaluate_sizes(plan_, bound_.inputs_);
     for (size_t i = 0; i < plan_.inputs.size(); ++i) check_input_sizes(i);
     for (const Plan::Check& check : plan_.checks) {
       if (sizes_[check.a] != sizes_[check.b]) {
-        throw Error(ErrorCode::kShape, check.message + " The sizes are " + std::to_string(sizes_[check.a]) +
-                                           " and " + std::to_string(sizes_[check.b]) + ".");
+        throw Error(ErrorCode::kShape, check.message + " The sizes are " +
+                                           std::to_string(sizes_[check.a]) + " and " +
+                                           std::to_string(sizes_[check.b]) + ".");
       }
     }
   }
@@ -156,16 +164,20 @@ class Binder {
   void check_update(const Plan::Update& update) const {
     const Type& wanted = shared_[update.shared]->type();
     if (types_[update.buffer].bytes() != wanted.bytes()) {
-      throw Error(ErrorCode::kShape, "[update of " + plan_.shared[update.shared].name + "] the new value must be " +
-                                         type_text(wanted) + "; it is " + type_text(types_[update.buffer]) + ".");
+      throw Error(ErrorCode::kShape, "[update of " + plan_.shared[update.shared].name +
+                                         "] the new value must be " + type_text(wanted) +
+                                         "; it is " + type_text(types_[update.buffer]) + ".");
     }
   }
 
-  // --- memory ------------------------------------------------------------------------------------------------------
+  // --- memory ---
   uint32_t root(uint32_t buffer) const { return plan_.buffers[buffer].root; }
-  bool is_temporary(uint32_t buffer) const { return plan_.buffers[buffer].kind == Buffer::kTemporary; }
+  bool is_temporary(uint32_t buffer) const {
+    return plan_.buffers[buffer].kind == Buffer::kTemporary;
+  }
 
-  /// The first and the last step that touch each root; `end_` when it is wanted after the last step.
+  /// The first and the last step that touch each root; `end_` when it is wanted after the last
+  /// step.
   void find_lifetimes() {
     first_.assign(types_.size(), 0);
     last_.assign(types_.size(), -1);
@@ -180,7 +192,8 @@ class Binder {
     for (const Plan::Update& update : plan_.updates) last_[root(update.buffer)] = end_;
   }
 
-  /// A temporary that is an output is written straight into the caller's memory, by the first output that it is.
+  /// A temporary that is an output is written straight into the caller's memory, by the first
+  /// output that it is.
   void choose_outputs() {
     output_of_.assign(types_.size(), -1);
     for (size_t i = 0; i < plan_.outputs.size(); ++i) {
@@ -189,7 +202,8 @@ class Binder {
     }
   }
 
-  /// Buffers that take over the memory of an input of their step form a group; its head is the first of them.
+  /// Buffers that take over the memory of an input of their step form a group; its head is the
+  /// first of them.
   void join_in_place() {
     head_.resize(types_.size());
     tail_.resize(types_.size());
@@ -202,9 +216,11 @@ class Binder {
   void join(int step_number, uint32_t output, uint32_t input) {
     const PlanStep& step = plan_.steps[step_number];
     const uint32_t to = step.outputs[output], from = root(step.inputs[input]);
-    if (!is_temporary(to) || !is_temporary(from) || head_[to] != to || tail_[head_[from]] != from) return;
+    if (!is_temporary(to) || !is_temporary(from) || head_[to] != to || tail_[head_[from]] != from)
+      return;
     if (last_[from] != step_number || types_[to].bytes() != types_[from].bytes()) return;
-    for (uint32_t other : step.inputs) {  // read once more, in another shape: the order of reading would matter
+    for (uint32_t other :
+         step.inputs) {  // read once more, in another shape: the order of reading would matter
       if (root(other) == from && !same_shape(types_[other], types_[step.inputs[input]])) return;
     }
     head_[to] = head_[from];
@@ -233,7 +249,8 @@ class Binder {
       const int number = static_cast<int>(bound_.steps_[i].number);
       bound_.steps_[i].scratch_offset = static_cast<int64_t>(pieces.size());
       pieces.push_back({scratch_[i], number, number, 0});
-      names.push_back("scratch of step " + std::to_string(number) + ", " + plan_.steps[number].kernel);
+      names.push_back("scratch of step " + std::to_string(number) + ", " +
+                      plan_.steps[number].kernel);
     }
     stage_updates(pieces, names);
     bound_.arena_bytes_ = place(pieces);
@@ -271,7 +288,7 @@ class Binder {
     }
   }
 
-  // --- kernels -----------------------------------------------------------------------------------------------------
+  // --- kernels ---
   void bind_steps() {
     const std::vector<bool> lasting = lasting_shared();
     for (int i = 0; i < end_; ++i) {
@@ -304,8 +321,9 @@ class Binder {
     std::vector<bool> inputs;
     for (uint32_t input : step.inputs) {
       const Buffer& buffer = plan_.buffers[root(input)];
-      inputs.push_back(buffer.kind == Buffer::kConstant ||
-                       (buffer.kind == Buffer::kShared && lasting[static_cast<size_t>(buffer.reference)]));
+      inputs.push_back(
+          buffer.kind == Buffer::kConstant ||
+          (buffer.kind == Buffer::kShared && lasting[static_cast<size_t>(buffer.reference)]));
     }
     return inputs;
   }
@@ -324,8 +342,10 @@ class Binder {
   static std::unique_ptr<Step> bind_kernel(const PlanStep& step, StepBinding& binding) {
     const BindFunction bind = find_kernel(step.kernel);
     if (bind == nullptr) {
-      throw Error(ErrorCode::kDevice, "[" + step.kernel + "] this build has no kernel of that name. Build symk again, "
-                                      "or export the Plan with this release.");
+      throw Error(ErrorCode::kDevice,
+                  "[" + step.kernel +
+                      "] this build has no kernel of that name. Build symk again, "
+                      "or export the Plan with this release.");
     }
     try {
       return bind(binding);
@@ -334,7 +354,7 @@ class Binder {
     }
   }
 
-  // --- addresses ---------------------------------------------------------------------------------------------------
+  // --- addresses ---
   void address_steps() {
     std::vector<bool> rewritten(shared_.size(), false);
     for (Bound::BoundStep& bound : bound_.steps_) {
@@ -346,7 +366,8 @@ class Binder {
     }
   }
 
-  /// Adds a slot for reading. A shared value that a step of this call has written has no version of its own yet.
+  /// Adds a slot for reading. A shared value that a step of this call has written has no version of
+  /// its own yet.
   void address_input(uint32_t buffer, const std::vector<bool>* rewritten) {
     const uint32_t source = root(buffer);
     const Buffer& described = plan_.buffers[source];
@@ -397,7 +418,8 @@ class Binder {
     for (size_t i = 0; i < plan_.outputs.size(); ++i) {
       const uint32_t buffer = plan_.outputs[i].buffer;
       if (output_of_[root(buffer)] == static_cast<int>(i) || types_[buffer].count() == 0) continue;
-      bound_.output_copies_.push_back({bound_.in_.size(), static_cast<uint32_t>(i), types_[buffer].bytes()});
+      bound_.output_copies_.push_back(
+          {bound_.in_.size(), static_cast<uint32_t>(i), types_[buffer].bytes()});
       address_input(buffer, nullptr);
     }
     for (size_t i = 0; i < bound_.updates_.size(); ++i) {
@@ -409,19 +431,20 @@ class Binder {
   Bound& bound_;
   const Plan& plan_;
   const std::vector<std::shared_ptr<Tensor>>& shared_;
-  const int end_;                          // the number of steps: the time after the last one
+  const int end_;  // the number of steps: the time after the last one
   std::vector<int64_t> sizes_;
-  std::vector<Type> types_;                // per buffer, as all that follow
+  std::vector<Type> types_;  // per buffer, as all that follow
   std::vector<int> first_, last_;
-  std::vector<int> output_of_;             // the output that a temporary is, or -1
-  std::vector<uint32_t> head_, tail_;      // of the group that shares memory; tail_ only at heads
-  std::vector<int> piece_of_;              // at heads: its piece, or -1
+  std::vector<int> output_of_;         // the output that a temporary is, or -1
+  std::vector<uint32_t> head_, tail_;  // of the group that shares memory; tail_ only at heads
+  std::vector<int> piece_of_;          // at heads: its piece, or -1
   std::vector<Piece> pieces_;
-  std::vector<int64_t> scratch_;           // per bound step
-  std::vector<uint32_t> update_sources_;   // per copying update
+  std::vector<int64_t> scratch_;          // per bound step
+  std::vector<uint32_t> update_sources_;  // per copying update
 };
 
-Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared, std::vector<Shape> inputs)
+Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
+             std::vector<Shape> inputs)
     : plan_(plan), inputs_(std::move(inputs)) {
   Binder(*this, shared).bind();
 }
@@ -435,9 +458,10 @@ void require_input(const Plan& plan, size_t input, const Shape& shape, const cha
   }
   if (fits) return;
   const std::vector<int64_t> given(shape.size, shape.size + shape.rank);
-  throw Error(ErrorCode::kShape, "[input " + named.name + "] the shape must be " +
-                                     type_text(wanted, dtype_name(plan.buffers[named.buffer].dtype)) +
-                                     "; an array of shape " + type_text(given, dtype) + " was given.");
+  throw Error(ErrorCode::kShape,
+              "[input " + named.name + "] the shape must be " +
+                  type_text(wanted, dtype_name(plan.buffers[named.buffer].dtype)) +
+                  "; an array of shape " + type_text(given, dtype) + " was given.");
 }
 
 }  // namespace symk

@@ -10,7 +10,8 @@
 namespace symk {
 namespace {
 
-constexpr int64_t kCopyPart = int64_t{1} << 20;  // bytes: large enough that a part costs more than handing it out
+constexpr int64_t kCopyPart =
+    int64_t{1} << 20;  // bytes: large enough that a part costs more than handing it out
 
 void copy_bytes(void* to, const void* from, int64_t bytes) {
   if (bytes <= kCopyPart) {
@@ -66,7 +67,8 @@ void Bound::patch(const void* const* inputs, void* const* outputs) {
   for (const Patch& patch : in_from_inputs_) in_[patch.slot] = inputs[patch.number];
   for (const Patch& patch : in_from_outputs_) in_[patch.slot] = outputs[patch.number];
   for (const Patch& patch : out_from_outputs_) out_[patch.slot] = outputs[patch.number];
-  for (const VersionPatch& patch : version_patches_) versions_[patch.slot] = patch.tensor->version();
+  for (const VersionPatch& patch : version_patches_)
+    versions_[patch.slot] = patch.tensor->version();
 }
 
 void Bound::run_steps(std::atomic<int64_t>* times_ns) {
@@ -92,10 +94,12 @@ void Bound::copy_outputs(void* const* outputs) {
 
 void Bound::apply_updates() {
   for (const UpdateCopy& update : updates_) {
-    if (update.staged_offset >= 0) copy_bytes(arena_ + update.staged_offset, in_[update.slot], update.bytes);
+    if (update.staged_offset >= 0)
+      copy_bytes(arena_ + update.staged_offset, in_[update.slot], update.bytes);
   }
   for (const UpdateCopy& update : updates_) {
-    const void* const source = update.staged_offset >= 0 ? arena_ + update.staged_offset : in_[update.slot];
+    const void* const source =
+        update.staged_offset >= 0 ? arena_ + update.staged_offset : in_[update.slot];
     copy_bytes(update.tensor->data(), source, update.bytes);
     update.tensor->changed();
   }

@@ -1,5 +1,5 @@
-// A Plan bound to input shapes: sizes evaluated, kernels bound, memory laid out, every operand's address known but for
-// those that change from call to call. Running it allocates nothing.
+// A Plan bound to input shapes: sizes evaluated, kernels bound, memory laid out, every operand's
+// address known but for those that change from call to call. Running it allocates nothing.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,10 @@ struct MemoryRow {
 
 class Bound {
  public:
-  /// Binds all steps. Throws what the sizes, the checks and the kernels' bindings throw, with the step's origin.
-  Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared, std::vector<Shape> inputs);
+  /// Binds all steps. Throws what the sizes, the checks and the kernels' bindings throw, with the
+  /// step's origin.
+  Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
+        std::vector<Shape> inputs);
 
   bool fits(const Shape* inputs) const;
   const std::vector<Type>& outputs() const { return output_types_; }
@@ -36,8 +38,8 @@ class Bound {
   /// Says where the arena is; to be called before the first run and when it has moved.
   void set_arena(char* arena);
 
-  /// Runs all steps and then the updates. Throws Error when a step fails; then no update has happened.
-  /// `times_ns`, if not null, has one counter per step, which grow by the time each took.
+  /// Runs all steps and then the updates. Throws Error when a step fails; then no update has
+  /// happened. `times_ns`, if not null, has one counter per step, which grow by the time each took.
   void run(const void* const* inputs, void* const* outputs, std::atomic<int64_t>* times_ns);
 
  private:
@@ -45,14 +47,14 @@ class Bound {
 
   struct BoundStep {
     std::unique_ptr<Step> step;
-    uint32_t number = 0;                       // in the Plan
-    size_t first_in = 0, first_out = 0;        // where its addresses begin
+    uint32_t number = 0;                 // in the Plan
+    size_t first_in = 0, first_out = 0;  // where its addresses begin
     void* scratch = nullptr;
     int64_t scratch_offset = -1;
   };
-  struct Patch {                               // an address that is known only at the call
+  struct Patch {  // an address that is known only at the call
     size_t slot = 0;
-    uint32_t number = 0;                       // of the input or the output
+    uint32_t number = 0;  // of the input or the output
   };
   struct ArenaSlot {
     size_t slot = 0;
@@ -71,7 +73,7 @@ class Bound {
     size_t slot = 0;
     Tensor* tensor = nullptr;
     int64_t bytes = 0;
-    int64_t staged_offset = -1;                // in the arena, when the source is itself about to change
+    int64_t staged_offset = -1;  // in the arena, when the source is itself about to change
   };
 
   void patch(const void* const* inputs, void* const* outputs);
@@ -84,9 +86,9 @@ class Bound {
   std::vector<Shape> inputs_;
   std::vector<Type> output_types_;
   std::vector<BoundStep> steps_;
-  std::vector<const void*> in_;                // addresses of all input operands, and of the sources of copies
-  std::vector<uint64_t> versions_;             // beside in_
-  std::vector<void*> out_;                     // addresses of all output operands
+  std::vector<const void*> in_;     // addresses of all input operands, and of the sources of copies
+  std::vector<uint64_t> versions_;  // beside in_
+  std::vector<void*> out_;          // addresses of all output operands
   std::vector<Patch> in_from_inputs_, in_from_outputs_, out_from_outputs_;
   std::vector<ArenaSlot> in_from_arena_, out_from_arena_;
   std::vector<VersionPatch> version_patches_;
@@ -98,7 +100,8 @@ class Bound {
   int64_t arena_bytes_ = 0, unshared_bytes_ = 0;
 };
 
-/// Throws Error(kShape) unless an array of this shape can be fed to this input, as far as no other input matters.
+/// Throws Error(kShape) unless an array of this shape can be fed to this input, as far as no other
+/// input matters.
 void require_input(const Plan& plan, size_t input, const Shape& shape, const char* dtype);
 
 }  // namespace symk

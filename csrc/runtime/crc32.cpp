@@ -1,5 +1,6 @@
 // CRC-32 with the reversed polynomial 0xEDB88320, eight bytes per step.
-// Source: Kounavis & Berry 2005, "A Systematic Approach to Building High Performance CRC Generators" (slicing by 8).
+// Source: Kounavis & Berry 2005, "A Systematic Approach to Building High Performance CRC
+// Generators" (slicing by 8).
 #include "runtime/crc32.h"
 
 namespace symk {

@@ -35,8 +35,8 @@ std::string size_definition(const Plan& plan, const Size& size) {
 
 std::string buffer_type(const Plan& plan, uint32_t buffer) {
   const Buffer& described = plan.buffers[buffer];
-  return "(" + joined(described.shape, [&](uint32_t size) { return size_text(plan, size); }) + ") " +
-         dtype_name(described.dtype);
+  return "(" + joined(described.shape, [&](uint32_t size) { return size_text(plan, size); }) +
+         ") " + dtype_name(described.dtype);
 }
 
 std::string buffer_text(const Plan& plan, uint32_t buffer) {
@@ -67,8 +67,12 @@ std::string value_text(const Plan& plan, const Attribute& attribute) {
 
 std::string step_text(const Plan& plan, const PlanStep& step) {
   const auto operand = [&](uint32_t buffer) { return buffer_text(plan, buffer); };
-  const auto result = [&](uint32_t buffer) { return operand(buffer) + ": " + buffer_type(plan, buffer); };
-  const auto attribute = [&](const Attribute& item) { return item.key + "=" + value_text(plan, item); };
+  const auto result = [&](uint32_t buffer) {
+    return operand(buffer) + ": " + buffer_type(plan, buffer);
+  };
+  const auto attribute = [&](const Attribute& item) {
+    return item.key + "=" + value_text(plan, item);
+  };
   const std::string attributes = joined(step.attributes, attribute);
   return joined(step.outputs, result) + " = " + step.kernel + "(" + joined(step.inputs, operand) +
          (attributes.empty() ? "" : "; " + attributes) + ")" +
@@ -79,9 +83,12 @@ std::string step_text(const Plan& plan, const PlanStep& step) {
 
 std::string Program::describe() const {
   const Plan& plan = *plan_;
-  const auto named = [&](const NamedBuffer& item) { return item.name + ": " + buffer_type(plan, item.buffer); };
-  std::string text = "inputs   " + joined(plan.inputs, named) + "\nshared   " + joined(plan.shared, named) +
-                     "\noutputs  " + joined(plan.outputs, named) + "\n";
+  const auto named = [&](const NamedBuffer& item) {
+    return item.name + ": " + buffer_type(plan, item.buffer);
+  };
+  std::string text = "inputs   " + joined(plan.inputs, named) + "\nshared   " +
+                     joined(plan.shared, named) + "\noutputs  " + joined(plan.outputs, named) +
+                     "\n";
   for (size_t i = 0; i < plan.sizes.size(); ++i) {
     if (plan.sizes[i].kind <= Size::kInput) continue;
     text += "size s" + std::to_string(i) + " = " + size_definition(plan, plan.sizes[i]) + "\n";
@@ -96,7 +103,8 @@ std::string Program::describe() const {
     text += std::to_string(i) + "  " + step_text(plan, plan.steps[i]) + "\n";
   }
   for (const Plan::Update& update : plan.updates) {
-    text += "update " + plan.shared[update.shared].name + " <- " + buffer_text(plan, update.buffer) + "\n";
+    text += "update " + plan.shared[update.shared].name + " <- " +
+            buffer_text(plan, update.buffer) + "\n";
   }
   return text;
 }

@@ -1,4 +1,5 @@
-// Memory for a few items on the stack, for many on the heap: most programs have a few inputs and outputs.
+// Memory for a few items on the stack, for many on the heap: most programs have a few inputs and
+// outputs.
 #pragma once
 
 #include <array>

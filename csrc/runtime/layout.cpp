@@ -1,6 +1,7 @@
-// Offset assignment for static memory: the largest piece first, each into the smallest gap that fits among the pieces
-// that live at the same time. Source: Pisarchyk & Lee 2020, "Efficient Memory Management for Deep Neural Net Inference",
-// greedy by size; within a few percent of the lower bound on networks.
+// Offset assignment for static memory: the largest piece first, each into the smallest gap that
+// fits among the pieces that live at the same time. Source: Pisarchyk & Lee 2020, "Efficient Memory
+// Management for Deep Neural Net Inference", greedy by size; within a few percent of the lower
+// bound on networks.
 #include "runtime/layout.h"
 
 #include <algorithm>
@@ -11,7 +12,9 @@
 namespace symk {
 namespace {
 
-bool alive_together(const Piece& a, const Piece& b) { return a.first <= b.last && b.first <= a.last; }
+bool alive_together(const Piece& a, const Piece& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 /// The offset of the smallest gap for `piece`; `placed` is in the order of offsets.
 int64_t best_gap(const Piece& piece, int64_t bytes, const std::vector<const Piece*>& placed) {

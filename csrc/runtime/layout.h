@@ -13,8 +13,8 @@ struct Piece {
   int64_t offset = 0;
 };
 
-/// Gives each piece an offset, a multiple of 64, so that pieces alive at the same step do not overlap.
-/// Returns the bytes of the whole arena.
+/// Gives each piece an offset, a multiple of 64, so that pieces alive at the same step do not
+/// overlap. Returns the bytes of the whole arena.
 int64_t place(std::vector<Piece>& pieces);
 
 }  // namespace symk

@@ -1,5 +1,6 @@
-// A lock for many readers or one writer that survives a fork: in a child, a lock that a thread of the parent held is
-// simply free, since that thread does not exist there. One compare-and-swap when nobody waits.
+// A lock for many readers or one writer that survives a fork: in a child, a lock that a thread of
+// the parent held is simply free, since that thread does not exist there. One compare-and-swap when
+// nobody waits.
 #pragma once
 
 #include <time.h>

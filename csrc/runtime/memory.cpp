@@ -1,5 +1,5 @@
-// Aligned memory from the system. Blocks of several megabytes are mapped, on a boundary of huge pages: so they cost far
-// fewer page faults and address translations.
+// Aligned memory from the system. Blocks of several megabytes are mapped, on a boundary of huge
+// pages: so they cost far fewer page faults and address translations.
 #include "runtime/memory.h"
 
 #include <sys/mman.h>
@@ -16,7 +16,8 @@ namespace {
 
 constexpr int64_t kHugePage = int64_t{2} << 20;
 #if defined(__SANITIZE_ADDRESS__)
-constexpr int64_t kMapped = INT64_MAX;  // the sanitizer watches the edges of what malloc gives, and no others
+constexpr int64_t kMapped =
+    INT64_MAX;  // the sanitizer watches the edges of what malloc gives, and no others
 #else
 constexpr int64_t kMapped = 2 * kHugePage;  // below this, most of a huge page would be waste
 #endif
@@ -24,8 +25,8 @@ constexpr int64_t kMapped = 2 * kHugePage;  // below this, most of a huge page w
 int64_t mapped_size(int64_t bytes) { return (bytes + kHugePage - 1) / kHugePage * kHugePage; }
 
 [[noreturn]] void fail(int64_t bytes) {
-  throw Error(ErrorCode::kMemory,
-              "[memory] " + std::to_string(bytes) + " bytes are required; the system refused them.");
+  throw Error(ErrorCode::kMemory, "[memory] " + std::to_string(bytes) +
+                                      " bytes are required; the system refused them.");
 }
 
 /// Maps one huge page more than is wanted and gives back what lies outside of the boundaries.
@@ -38,7 +39,8 @@ void* map_aligned(int64_t bytes) {
   const int64_t before = -reinterpret_cast<intptr_t>(begin) & (kHugePage - 1);
   if (before > 0) munmap(begin, static_cast<size_t>(before));
   munmap(begin + before + wanted, static_cast<size_t>(kHugePage - before));
-  madvise(begin + before, static_cast<size_t>(wanted), MADV_HUGEPAGE);  // a wish; refusal is no error
+  madvise(begin + before, static_cast<size_t>(wanted),
+          MADV_HUGEPAGE);  // a wish; refusal is no error
   return begin + before;
 }
 

@@ -15,7 +15,8 @@ int64_t checked_add(int64_t a, int64_t b);
 /// Rounds a byte count up to the alignment.
 int64_t aligned_size(int64_t bytes);
 
-/// A block of memory, zeroed, 64-byte aligned; a large one asks for huge pages. Throws Error(kMemory).
+/// A block of memory, zeroed, 64-byte aligned; a large one asks for huge pages. Throws
+/// Error(kMemory).
 class Block {
  public:
   Block() = default;

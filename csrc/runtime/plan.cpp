@@ -1,4 +1,5 @@
-// Reads a Plan: first the bytes into data (Decoder), then every reference among the data is checked (Checker).
+// Reads a Plan: first the bytes into data (Decoder), then every reference among the data is checked
+// (Checker).
 #include "runtime/plan.h"
 
 #include <cstdio>
@@ -68,7 +69,8 @@ class Decoder {
     const auto bytes = read_.number<uint64_t>();
     const auto checksum = read_.number<uint32_t>();
     const auto reserved = read_.number<uint32_t>();
-    if (flags != 0 || reserved != 0) refuse_plan("unused fields of the header must be 0; they are not.");
+    if (flags != 0 || reserved != 0)
+      refuse_plan("unused fields of the header must be 0; they are not.");
     if (bytes != count_) {
       refuse_plan("the header says " + number_text(bytes) + " bytes; " + number_text(count_) +
                   " were given.");
@@ -92,7 +94,8 @@ class Decoder {
     buffer.kind = static_cast<Buffer::Kind>(kind("buffer", Buffer::kAlias));
     buffer.shape = read_.numbers<uint32_t>();
     if (buffer.shape.size() > kMaxRank) {
-      refuse_plan("a shape must have at most 8 axes; one has " + number_text(buffer.shape.size()) + ".");
+      refuse_plan("a shape must have at most 8 axes; one has " + number_text(buffer.shape.size()) +
+                  ".");
     }
     buffer.reference = read_.number<int64_t>();
     return buffer;
@@ -187,7 +190,8 @@ class Checker {
     sources("shared value", Buffer::kShared, plan_.shared);
     fixed_shapes();
     steps();
-    for (const auto& output : plan_.outputs) must_be_written(output.buffer, "output " + output.name);
+    for (const auto& output : plan_.outputs)
+      must_be_written(output.buffer, "output " + output.name);
     updates();
     for (const auto& check : plan_.checks) {
       index("size", check.a, plan_.sizes.size());
@@ -218,7 +222,8 @@ class Checker {
           index("buffer before an alias", reference, i);
           buffer.root = plan_.buffers[reference].root;
           if (plan_.buffers[reference].dtype != buffer.dtype) {
-            refuse_plan("an alias must have the dtype of its buffer; buffer " + number_text(i) + " has not.");
+            refuse_plan("an alias must have the dtype of its buffer; buffer " + number_text(i) +
+                        " has not.");
           }
       }
     }
@@ -246,20 +251,21 @@ class Checker {
       index("buffer", named[i].buffer, plan_.buffers.size());
       const Buffer& buffer = plan_.buffers[named[i].buffer];
       if (buffer.kind != kind || buffer.reference != static_cast<int64_t>(i)) {
-        refuse_plan("the buffer of " + std::string(what) + " " + number_text(i) + " must refer to it; buffer " +
-                    number_text(named[i].buffer) + " does not.");
+        refuse_plan("the buffer of " + std::string(what) + " " + number_text(i) +
+                    " must refer to it; buffer " + number_text(named[i].buffer) + " does not.");
       }
     }
     for (size_t i = 0; i < plan_.buffers.size(); ++i) {
       const Buffer& buffer = plan_.buffers[i];
       if (buffer.kind == kind && named[static_cast<size_t>(buffer.reference)].buffer != i) {
-        refuse_plan("each " + std::string(what) + " must have one buffer; " + std::string(what) + " " +
-                    number_text(static_cast<uint64_t>(buffer.reference)) + " has several.");
+        refuse_plan("each " + std::string(what) + " must have one buffer; " + std::string(what) +
+                    " " + number_text(static_cast<uint64_t>(buffer.reference)) + " has several.");
       }
     }
   }
 
-  /// Constants and shared values have the same shape for all inputs, and constants have the bytes for it.
+  /// Constants and shared values have the same shape for all inputs, and constants have the bytes
+  /// for it.
   void fixed_shapes() {
     const std::vector<int64_t> known = known_sizes(plan_);
     for (size_t i = 0; i < plan_.buffers.size(); ++i) {
@@ -267,14 +273,16 @@ class Checker {
       if (buffer.kind != Buffer::kConstant && buffer.kind != Buffer::kShared) continue;
       for (uint32_t size : buffer.shape) {
         if (known[size] < 0) {
-          refuse_plan("a constant or shared value must have a fixed shape; buffer " + number_text(i) + " has not.");
+          refuse_plan("a constant or shared value must have a fixed shape; buffer " +
+                      number_text(i) + " has not.");
         }
       }
       const int64_t bytes = bound_type(plan_, static_cast<uint32_t>(i), known).bytes();
       if (buffer.kind == Buffer::kConstant && plan_.constants[buffer.reference].bytes != bytes) {
-        refuse_plan("constant " + number_text(static_cast<uint64_t>(buffer.reference)) + " must have " +
-                    number_text(static_cast<uint64_t>(bytes)) + " bytes for its shape; it has " +
-                    number_text(static_cast<uint64_t>(plan_.constants[buffer.reference].bytes)) + ".");
+        refuse_plan(
+            "constant " + number_text(static_cast<uint64_t>(buffer.reference)) + " must have " +
+            number_text(static_cast<uint64_t>(bytes)) + " bytes for its shape; it has " +
+            number_text(static_cast<uint64_t>(plan_.constants[buffer.reference].bytes)) + ".");
       }
     }
   }
@@ -302,7 +310,8 @@ class Checker {
       index("size", static_cast<uint64_t>(attribute.integer), plan_.sizes.size());
     }
     if (attribute.tag != Attribute::kSizes) return;
-    for (int64_t size : attribute.integers) index("size", static_cast<uint64_t>(size), plan_.sizes.size());
+    for (int64_t size : attribute.integers)
+      index("size", static_cast<uint64_t>(size), plan_.sizes.size());
   }
 
   void must_be_written(uint32_t buffer, const std::string& where) {
@@ -319,8 +328,8 @@ class Checker {
     const Buffer& target = plan_.buffers[buffer];
     const bool fresh = target.kind == Buffer::kTemporary && !written_[buffer];
     if (!fresh && target.kind != Buffer::kShared) {
-      refuse_plan(where + " must write a fresh temporary or a shared value; buffer " + number_text(buffer) +
-                  " is neither.");
+      refuse_plan(where + " must write a fresh temporary or a shared value; buffer " +
+                  number_text(buffer) + " is neither.");
     }
     written_[buffer] = true;
   }
@@ -374,8 +383,8 @@ std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count) {
 std::shared_ptr<const Plan> read_plan_file(const char* path) {
   std::FILE* const opened = std::fopen(path, "rb");
   if (opened == nullptr) {
-    throw Error(ErrorCode::kFile, "[load] a file that can be read is required; \"" + std::string(path) +
-                                      "\" cannot be opened.");
+    throw Error(ErrorCode::kFile, "[load] a file that can be read is required; \"" +
+                                      std::string(path) + "\" cannot be opened.");
   }
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(opened, std::fclose);
   std::vector<char> bytes;
@@ -407,7 +416,8 @@ std::string type_text(const std::vector<int64_t>& shape, const char* dtype) {
 }
 
 std::string type_text(const Type& type) {
-  return type_text(std::vector<int64_t>(type.shape, type.shape + type.rank), dtype_name(type.dtype));
+  return type_text(std::vector<int64_t>(type.shape, type.shape + type.rank),
+                   dtype_name(type.dtype));
 }
 
 }  // namespace symk

@@ -1,5 +1,6 @@
-// A Plan as data: what `docs/plan_format.md` describes, read and checked. A Plan that `read_plan` returns is sound: every
-// number in it points to something that exists, and every temporary is written before it is read.
+// A Plan as data: what `docs/plan_format.md` describes, read and checked. A Plan that `read_plan`
+// returns is sound: every number in it points to something that exists, and every temporary is
+// written before it is read.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +25,10 @@ struct Attribute {
   enum Tag : uint8_t { kInteger, kReal, kText, kIntegers, kReals, kTexts, kSize, kSizes };
   std::string key;
   Tag tag = kInteger;
-  int64_t integer = 0;             // also the number of a size
+  int64_t integer = 0;  // also the number of a size
   double real = 0;
   std::string text;
-  std::vector<int64_t> integers;   // also the numbers of sizes
+  std::vector<int64_t> integers;  // also the numbers of sizes
   std::vector<double> reals;
   std::vector<std::string> texts;
 };
@@ -36,9 +37,9 @@ struct Buffer {
   enum Kind : uint8_t { kTemporary, kInput, kConstant, kShared, kAlias };
   DType dtype = DType::kFloat32;
   Kind kind = kTemporary;
-  std::vector<uint32_t> shape;     // numbers of sizes
+  std::vector<uint32_t> shape;  // numbers of sizes
   int64_t reference = 0;
-  uint32_t root = 0;               // the buffer whose memory this is: itself, or where a chain of aliases ends
+  uint32_t root = 0;  // the buffer whose memory this is: itself, or where a chain of aliases ends
 };
 
 struct PlanStep {
@@ -74,7 +75,7 @@ struct Plan {
   std::vector<PlanStep> steps;
   std::vector<Update> updates;
   std::vector<Check> checks;
-  Block blob;                      // where the constants lie
+  Block blob;  // where the constants lie
 
   /// The shape of a buffer as far as it is the same for all inputs: -1 for a size that is not.
   std::vector<int64_t> known_shape(uint32_t buffer) const;

@@ -8,8 +8,8 @@
 namespace symk {
 namespace {
 
-// Bindings keep packed weights, so their number is bounded; a training loop needs two (the last batch is short), and
-// batches of sequences come in a few dozen lengths.
+// Bindings keep packed weights, so their number is bounded; a training loop needs two (the last
+// batch is short), and batches of sequences come in a few dozen lengths.
 constexpr size_t kKeptBindings = 32;
 
 void require_tensor(const Plan& plan, size_t number, const Tensor& tensor) {
@@ -17,22 +17,25 @@ void require_tensor(const Plan& plan, size_t number, const Tensor& tensor) {
   const DType dtype = plan.buffers[named.buffer].dtype;
   const std::vector<int64_t> shape = plan.known_shape(named.buffer);
   const Type& given = tensor.type();
-  if (given.dtype == dtype && shape == std::vector<int64_t>(given.shape, given.shape + given.rank)) return;
+  if (given.dtype == dtype && shape == std::vector<int64_t>(given.shape, given.shape + given.rank))
+    return;
   throw Error(given.dtype == dtype ? ErrorCode::kShape : ErrorCode::kDtype,
-              "[shared " + named.name + "] the value must be " + type_text(shape, dtype_name(dtype)) + "; " +
-                  type_text(given) + " was given.");
+              "[shared " + named.name + "] the value must be " +
+                  type_text(shape, dtype_name(dtype)) + "; " + type_text(given) + " was given.");
 }
 
 }  // namespace
 
-Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared, const Shape* inputs) {
+Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
+                      const Shape* inputs) {
   for (auto found = bounds_.begin(); found != bounds_.end(); ++found) {
     if (!(*found)->fits(inputs)) continue;
     std::rotate(bounds_.begin(), found, found + 1);
     grow(bounds_.front()->arena_bytes());
     return *bounds_.front();
   }
-  auto made = std::make_unique<Bound>(plan, shared, std::vector<Shape>(inputs, inputs + plan.inputs.size()));
+  auto made = std::make_unique<Bound>(plan, shared,
+                                      std::vector<Shape>(inputs, inputs + plan.inputs.size()));
   if (bounds_.size() == kKeptBindings) bounds_.pop_back();
   grow(made->arena_bytes());
   made->set_arena(arena_.data());
@@ -42,7 +45,8 @@ Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor
 
 void Context::grow(int64_t bytes) {
   if (arena_.data() != nullptr && bytes <= arena_.bytes()) return;
-  arena_ = Block();  // first, since a large arena need not fit twice; should the next line fail, the next call tries again
+  arena_ = Block();  // first, since a large arena need not fit twice; should the next line fail,
+                     // the next call tries again
   arena_ = Block(bytes);
   for (auto& bound : bounds_) bound->set_arena(arena_.data());
 }
@@ -51,17 +55,19 @@ Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<T
     : plan_(std::move(plan)), shared_(std::move(shared)) {
   if (shared_.size() != plan_->shared.size()) {
     throw Error(ErrorCode::kArgument, "[program] " + std::to_string(plan_->shared.size()) +
-                                          " shared values are required; " + std::to_string(shared_.size()) +
-                                          " were given.");
+                                          " shared values are required; " +
+                                          std::to_string(shared_.size()) + " were given.");
   }
   for (size_t i = 0; i < shared_.size(); ++i) {
     require_tensor(*plan_, i, *shared_[i]);
     locks_.push_back({shared_[i].get(), plan_->changes_shared(static_cast<uint32_t>(i))});
   }
-  std::sort(locks_.begin(), locks_.end(), [](const Lock& a, const Lock& b) { return a.tensor < b.tensor; });
+  std::sort(locks_.begin(), locks_.end(),
+            [](const Lock& a, const Lock& b) { return a.tensor < b.tensor; });
   for (size_t i = 1; i < locks_.size(); ++i) {
     if (locks_[i].tensor == locks_[i - 1].tensor) {
-      throw Error(ErrorCode::kArgument, "[program] the shared values must be different tensors; one is given twice.");
+      throw Error(ErrorCode::kArgument,
+                  "[program] the shared values must be different tensors; one is given twice.");
     }
   }
   times_ns_ = std::make_unique<std::atomic<int64_t>[]>(plan_->steps.size());

@@ -1,5 +1,6 @@
-// A Plan that can be called, from many threads at once. A call borrows a context (an arena and the bindings made in
-// it), so calls do not meet; what they share are the tensors, which are locked while the steps run.
+// A Plan that can be called, from many threads at once. A call borrows a context (an arena and the
+// bindings made in it), so calls do not meet; what they share are the tensors, which are locked
+// while the steps run.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,8 @@ namespace symk {
 class Context {
  public:
   /// The binding for these shapes: one that is kept, or a new one.
-  Bound& bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared, const Shape* inputs);
+  Bound& bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
+               const Shape* inputs);
   /// The binding used last, or null.
   const Bound* latest() const { return bounds_.empty() ? nullptr : bounds_.front().get(); }
 
@@ -31,8 +33,8 @@ class Context {
 };
 
 struct MemoryUse {
-  int64_t arena_bytes = 0;      // of the binding used last
-  int64_t unshared_bytes = 0;   // what the arena would take if no memory were used twice
+  int64_t arena_bytes = 0;     // of the binding used last
+  int64_t unshared_bytes = 0;  // what the arena would take if no memory were used twice
   int64_t constant_bytes = 0;
   int64_t shared_bytes = 0;
   std::vector<MemoryRow> map;
@@ -40,7 +42,8 @@ struct MemoryUse {
 
 class Program {
  public:
-  /// The tensors are the Plan's shared values, in its order. Throws Error when their number or types differ.
+  /// The tensors are the Plan's shared values, in its order. Throws Error when their number or
+  /// types differ.
   Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared);
 
   const Plan& plan() const { return *plan_; }
@@ -70,14 +73,15 @@ class Program {
 
   std::shared_ptr<const Plan> plan_;
   std::vector<std::shared_ptr<Tensor>> shared_;
-  std::vector<Lock> locks_;                    // by address, so that two programs cannot wait for each other
+  std::vector<Lock> locks_;  // by address, so that two programs cannot wait for each other
   std::atomic<bool> profile_{false};
   std::unique_ptr<std::atomic<int64_t>[]> times_ns_;
   SharedLock contexts_lock_;
   std::vector<std::unique_ptr<Context>> idle_;
 };
 
-/// One call. Made with the shapes of the inputs, it knows the types of the outputs; then it runs, once or again.
+/// One call. Made with the shapes of the inputs, it knows the types of the outputs; then it runs,
+/// once or again.
 class Call {
  public:
   /// `inputs` has one shape per input. Throws Error when they do not fit the Plan.
@@ -88,8 +92,8 @@ class Call {
 
   const std::vector<Type>& outputs() const { return bound_->outputs(); }
 
-  /// Outputs may not overlap inputs or each other. When it throws, their content is undefined, and no shared
-  /// value has been updated.
+  /// Outputs may not overlap inputs or each other. When it throws, their content is undefined, and
+  /// no shared value has been updated.
   void run(const void* const* inputs, void* const* outputs);
 
  private:

@@ -24,8 +24,9 @@ class Reader {
 
   const char* take(size_t count) {
     if (count > left()) {
-      refuse_plan("bytes " + std::to_string(position_) + " to " + std::to_string(position_ + count) +
-                  " are required; the Plan has " + std::to_string(count_) + ".");
+      refuse_plan("bytes " + std::to_string(position_) + " to " +
+                  std::to_string(position_ + count) + " are required; the Plan has " +
+                  std::to_string(count_) + ".");
     }
     const char* const found = bytes_ + position_;
     position_ += count;
@@ -59,7 +60,8 @@ class Reader {
     return std::string(found, count);
   }
 
-  /// A list whose items take at least `least` bytes each: so that a damaged count cannot ask for much memory.
+  /// A list whose items take at least `least` bytes each: so that a damaged count cannot ask for
+  /// much memory.
   template <class Item>
   auto list(size_t least, Item item) -> std::vector<decltype(item())> {
     const size_t start = position_;

@@ -1,5 +1,5 @@
-// Kernels by name. Entries register themselves while the library is loaded, in no fixed order, so the table is made by
-// whoever comes first.
+// Kernels by name. Entries register themselves while the library is loaded, in no fixed order, so
+// the table is made by whoever comes first.
 #include <map>
 
 #include "runtime/kernel.h"

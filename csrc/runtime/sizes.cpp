@@ -12,7 +12,9 @@ namespace {
 [[noreturn]] void refuse(const std::string& text) { throw Error(ErrorCode::kShape, text); }
 
 int64_t floor_divide(int64_t a, int64_t b) {
-  if (b == 0) refuse("[sizes] a size cannot be divided by zero; " + std::to_string(a) + " // 0 was asked for.");
+  if (b == 0)
+    refuse("[sizes] a size cannot be divided by zero; " + std::to_string(a) +
+           " // 0 was asked for.");
   if (b == -1) return checked_multiply(a, -1);
   const int64_t quotient = a / b;
   return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;

@@ -22,14 +22,15 @@ struct Shape {
   }
 };
 
-/// All sizes at these input shapes. Throws Error(kShape) for a division by zero, sizes that cannot be broadcast,
-/// or one that does not fit 63 bits. The shapes must have the ranks of the inputs.
+/// All sizes at these input shapes. Throws Error(kShape) for a division by zero, sizes that cannot
+/// be broadcast, or one that does not fit 63 bits. The shapes must have the ranks of the inputs.
 std::vector<int64_t> evaluate_sizes(const Plan& plan, const std::vector<Shape>& inputs);
 
 /// The sizes that are the same for all inputs; the others are -1.
 std::vector<int64_t> known_sizes(const Plan& plan);
 
-/// The type of a buffer at evaluated sizes. Throws Error(kShape) for a negative size, or more bytes than 63 bits count.
+/// The type of a buffer at evaluated sizes. Throws Error(kShape) for a negative size, or more bytes
+/// than 63 bits count.
 Type bound_type(const Plan& plan, uint32_t buffer, const std::vector<int64_t>& sizes);
 
 }  // namespace symk

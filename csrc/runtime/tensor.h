@@ -1,4 +1,5 @@
-// A value that lives between calls: the memory of a shared variable, its version, and a lock for those who use it.
+// A value that lives between calls: the memory of a shared variable, its version, and a lock for
+// those who use it.
 #pragma once
 
 #include <atomic>
@@ -10,7 +11,8 @@
 
 namespace symk {
 
-/// Programs that only read a tensor run at the same time; one that changes it has it alone. The memory never moves.
+/// Programs that only read a tensor run at the same time; one that changes it has it alone. The
+/// memory never moves.
 class Tensor {
  public:
   /// Zeros of this type. Throws Error(kShape) for a size that cannot be, Error(kMemory).

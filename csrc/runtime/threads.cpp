@@ -1,6 +1,6 @@
-// The thread pool: workers take parts of one job at a time. The caller takes parts too and never waits for a worker
-// that has not begun, so a busy machine costs speed and nothing else. Workers are never joined: they own nothing, and a
-// process may exit while they sleep.
+// The thread pool: workers take parts of one job at a time. The caller takes parts too and never
+// waits for a worker that has not begun, so a busy machine costs speed and nothing else. Workers
+// are never joined: they own nothing, and a process may exit while they sleep.
 #include "runtime/threads.h"
 
 #include <linux/futex.h>
@@ -24,8 +24,8 @@ namespace symk {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-// Waking a sleeping thread takes about 5 us and steps follow each other faster than this, so workers stay awake
-// between the steps of one call and leave the cores to others soon after it.
+// Waking a sleeping thread takes about 5 us and steps follow each other faster than this, so
+// workers stay awake between the steps of one call and leave the cores to others soon after it.
 constexpr auto kSpin = std::chrono::microseconds(30);
 
 thread_local bool inside_task = false;
@@ -63,7 +63,8 @@ class Pool final : public ThreadPool {
     busy_.store(false);
   }
 
-  /// Ends the workers; the pool then runs everything on its callers. It is kept, since callers may still refer to it.
+  /// Ends the workers; the pool then runs everything on its callers. It is kept, since callers may
+  /// still refer to it.
   void retire() {
     while (busy_.exchange(true)) std::this_thread::yield();
     retired_.store(true);
@@ -95,8 +96,9 @@ class Pool final : public ThreadPool {
     inside_task = false;
   }
 
-  // A worker counts itself in before it looks whether the job is open, and the caller closes the job before it looks at
-  // the count: so either the worker sees a closed job, or the caller waits for it.
+  // A worker counts itself in before it looks whether the job is open, and the caller closes the
+  // job before it looks at the count: so either the worker sees a closed job, or the caller waits
+  // for it.
   void work() {
     uint32_t seen = 0;
     while (!retired_.load()) {
@@ -187,8 +189,8 @@ std::atomic<Pool*> current_pool{nullptr};
 std::atomic<uint32_t> generation{1};
 SharedLock pool_lock;
 
-// The workers do not exist in a child, and its memory may show a job half done: it makes a pool of its own when it first
-// needs one. The old pool is left as it is.
+// The workers do not exist in a child, and its memory may show a job half done: it makes a pool of
+// its own when it first needs one. The old pool is left as it is.
 void after_fork_in_child() {
   generation.fetch_add(1);
   inside_task = false;

@@ -1,5 +1,6 @@
-// Counts the allocations of a program in its steady state: every call of the allocator goes through the functions below.
-// Usage: allocations PLAN BATCH. Prints the number of allocations during 100 calls after the first ones.
+// Counts the allocations of a program in its steady state: every call of the allocator goes through
+// the functions below. Usage: allocations PLAN BATCH. Prints the number of allocations during 100
+// calls after the first ones.
 #include <dlfcn.h>
 
 #include <atomic>
