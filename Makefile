@@ -38,7 +38,8 @@ UBSAN = $(shell $${CXX:-c++} -print-file-name=libubsan.so)
 sanitize: $(VENV)/.ready
 	SYMK_CMAKE_ARGS="-DSYMK_SANITIZE=address,undefined -DSYMK_CUDA=OFF" \
 	  $(BIN)/python -m pip install -q --no-build-isolation --no-deps --upgrade --target $(SANITIZED) .
-	cd tests && PYTHONPATH=$(abspath $(SANITIZED)) ASAN_OPTIONS=detect_leaks=0 \
+	cd tests && PYTHONPATH=$(abspath $(SANITIZED)) \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=1000 \
 	  LD_PRELOAD="$(ASAN) $(UBSAN)" \
 	  $(abspath $(BIN))/pytest -q -x -p no:cacheprovider runtime deploy
 

@@ -203,7 +203,7 @@ def test_calls_start_no_threads(plans):
     before = _count_threads()
     for _ in range(50):
         program.run([batch()])
-    assert _count_threads() == before
+    assert _count_threads() <= before   # those of an earlier pool may be ending
 
 
 def test_replaced_pools_end_their_threads(plans):
