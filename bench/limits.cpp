@@ -29,10 +29,8 @@ float multiply_add(long rounds) {
   Lanes chain[kChains], factor, term;
   for (int l = 0; l < kLanes; ++l) factor[l] = 0.999f, term[l] = 1e-3f;
   for (auto& c : chain) c = term;
-  for (long i = 0; i < rounds; ++i) {
+  for (long i = 0; i < rounds; ++i)  // floating point may not be reassociated, so every multiply-add is done
     for (auto& c : chain) c = c * factor + term;
-    asm volatile("" ::: "memory");
-  }
   Lanes total = chain[0];
   for (int c = 1; c < kChains; ++c) total += chain[c];
   float sum = 0;
