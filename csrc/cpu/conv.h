@@ -9,6 +9,11 @@
 
 namespace symk::cpu {
 
+/// Along one axis: an element of the kernel, and where it looks from a position that is gathered.
+struct ConvTap {
+  int64_t offset, kernel;
+};
+
 /// `blocks` products of one shape, with the same B: C[p] = act(A[p] B + bias). Row i of A[p]
 /// gathers `depth` elements, a_depth apart, at each tap: they begin at a + p * a_block + i * a_row
 /// + taps[t]. One of a_row and a_depth is 1. For a convolution a block is an output row; for its

@@ -1,14 +1,9 @@
-// Binds `conv2d_grad_kernel`: for each kernel row, products of input pixels (channels, and columns
+// Binds `conv_grad_kernel`: for each kernel row, products of input pixels (channels, and columns
 // of the kernel if they are adjacent) with gradients, summed over output positions. The positions
 // are cut by shape into fixed sums, which are added in order at the end.
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "cpu/conv.h"
 #include "cpu/conv_geometry.h"
+#include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
-#include "runtime/memory.h"
 
 namespace symk::cpu {
 namespace {
@@ -24,30 +19,26 @@ class KernelGradStep : public Step {
   KernelGradStep(Binding& binding, const ConvShape& shape, const ConvFunctions<T>& functions)
       : shape_(shape), functions_(functions) {
     const ConvAxis &rows = shape.rows, &columns = shape.columns;
-    count_ = rows.kernel * columns.kernel * shape.in * shape.out;
+    count_ = shape.taps() * shape.in * shape.out_channels();
     panels_ = divide_up(shape.out, functions_.tile_columns);
-    strip_.channels = shape.in;
-    strip_.pixel = shape.in;
+    strip_.channels = strip_.pixel = shape.in;
+    strip_.source_pixel = shape.in_channels();
     strip_.first_column = -columns.before;
-    strip_.width = columns.y > 0 ? (columns.y - 1) * columns.stride +
-                                       (columns.kernel - 1) * columns.dilation + 1
-                                 : 0;
+    strip_.width = span(columns, columns.y);
     merged_ = columns.dilation == 1;
     cut();
-    const int64_t strip_count = images_per_item_ * strip_rows(rows_per_item_) * strip_.row();
+    strip_.plane = span(rows, rows_per_item_) * strip_.row();
     const int64_t packed_count = panels_ * item_pixels() * functions_.tile_columns;
-    strip_count_ = divide_up(strip_count, kAlignment) * kAlignment;
+    strip_count_ = divide_up(planes_per_item_ * strip_.plane, kAlignment) * kAlignment;
     packed_count_ = divide_up(packed_count, kAlignment) * kAlignment;
     sum_count_ = divide_up(count_, kAlignment) * kAlignment;
-    for (int64_t image = 0; image < images_per_item_; ++image) {
-      for (int64_t row = 0; row < rows_per_item_; ++row) {
-        taps_.push_back(image * strip_rows(rows_per_item_) * strip_.row() +
-                        row * rows.stride * strip_.row());
-      }
+    for (int64_t plane = 0; plane < planes_per_item_; ++plane) {
+      for (int64_t row = 0; row < rows_per_item_; ++row)
+        taps_.push_back(plane * strip_.plane + row * rows.stride * strip_.row());
     }
     const int64_t sums = sums_ > 1 ? sums_ * sum_count_ : 0;
-    binding.need_scratch(
-        checked_multiply(sums + sums_ * groups_ * (strip_count_ + packed_count_), sizeof(T)));
+    binding.need_scratch(checked_multiply(
+        sums + sums_ * panel_blocks_ * (strip_count_ + packed_count_), sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
@@ -60,100 +51,106 @@ class KernelGradStep : public Step {
       std::fill(w, w + count_, T(0));
       return {};
     }
-    run_parts(pool, sums_ * groups_, [&](int64_t part) {
+    run_parts(pool, sums_ * panel_blocks_, [&](int64_t part) {
       T* strip = own + part * (strip_count_ + packed_count_);
-      const int64_t sum = part / groups_;
+      const int64_t sum = part / panel_blocks_;
       const int64_t first = items_ * sum / sums_, last = items_ * (sum + 1) / sums_;
       for (int64_t item = first; item < last; ++item) {
-        run_item(item, part % groups_, item > first, x, g, strip, sums + sum * sum_count_);
+        for (int64_t group = 0; group < shape_.groups; ++group) {
+          run_item(item, group, part % panel_blocks_, item > first, x, g, strip,
+                   sums + sum * sum_count_);
+        }
       }
     });
-    if (sums_ > 1) add_sums(sums, w, pool);
+    if (sums_ > 1) add_sums(sums, sums_, sum_count_, w, count_, pool);
     return {};
   }
 
  private:
-  int64_t strip_rows(int64_t rows) const {
-    return rows == 0 ? 0
-                     : (rows - 1) * shape_.rows.stride +
-                           (shape_.rows.kernel - 1) * shape_.rows.dilation + 1;
+  /// Positions of the input that `count` results see along an axis.
+  static int64_t span(const ConvAxis& axis, int64_t count) {
+    return count == 0 ? 0 : (count - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
   }
-  int64_t item_pixels() const { return images_per_item_ * rows_per_item_ * shape_.columns.y; }
+  int64_t item_pixels() const { return planes_per_item_ * rows_per_item_ * shape_.columns.y; }
+  int64_t all_planes() const { return shape_.batch * shape_.planes.y; }
 
-  /// An item is some rows of an image, or some whole images. Sums take equal numbers of items;
-  /// panels are cut between groups where there are few sums.
+  /// An item is some rows of a plane of the results, or some whole planes, of whichever volume. Sums
+  /// take equal numbers of items; panels are cut where there are few sums.
   void cut() {
     const int64_t rows = shape_.rows.y, columns = shape_.columns.y;
-    if (rows == 0 || columns == 0 || shape_.batch == 0 || count_ == 0) return;
+    if (rows == 0 || columns == 0 || all_planes() == 0 || count_ == 0) return;
     rows_per_item_ = std::min(rows, divide_up(kItemPixels, columns));
     const int64_t blocks = divide_up(rows, rows_per_item_);
     rows_per_item_ = divide_up(rows, blocks);
     blocks_ = divide_up(rows, rows_per_item_);
-    images_per_item_ =
-        blocks_ > 1 ? 1 : std::min(shape_.batch, divide_up(kItemPixels, rows * columns));
-    items_ = divide_up(shape_.batch, images_per_item_) * blocks_;
-    const int64_t flops = 2 * shape_.batch * rows * columns * count_;
+    planes_per_item_ =
+        blocks_ > 1 ? 1 : std::min(all_planes(), divide_up(kItemPixels, rows * columns));
+    items_ = divide_up(all_planes(), planes_per_item_) * blocks_;
+    const int64_t flops = 2 * all_planes() * rows * columns * count_;
     const int64_t parts = std::max<int64_t>(1, std::min(kMaxParts, flops / kPartFlops));
     sums_ = std::max<int64_t>(1, std::min({parts, items_, kSumCount / count_}));
-    groups_ = std::max<int64_t>(1, std::min(panels_, divide_up(parts, sums_)));
+    panel_blocks_ = std::max<int64_t>(1, std::min(panels_, divide_up(parts, sums_)));
   }
 
-  void run_item(int64_t item, int64_t group, bool accumulate, const T* x, const T* g, T* strip,
-                T* sum) const {
+  /// Adds what the results of an item give to one group of the kernel, for a block of panels.
+  void run_item(int64_t item, int64_t group, int64_t panel_block, bool accumulate, const T* x,
+                const T* g, T* strip, T* sum) const {
     const ConvAxis &rows = shape_.rows, &columns = shape_.columns;
-    const int64_t first_image = item / blocks_ * images_per_item_;
-    const int64_t images = std::min(images_per_item_, shape_.batch - first_image);
+    const int64_t out = shape_.out_channels();
+    const int64_t first_plane = item / blocks_ * planes_per_item_;
+    const int64_t planes = std::min(planes_per_item_, all_planes() - first_plane);
     const int64_t first_row = item % blocks_ * rows_per_item_;
     const int64_t count = std::min(rows_per_item_, rows.y - first_row);
-    const int64_t pixels = images * count * columns.y;
-    const int64_t first_panel = panels_ * group / groups_,
-                  last_panel = panels_ * (group + 1) / groups_;
-    T* packed = strip + strip_count_;
-    const int64_t panel_step = item_pixels() * functions_.tile_columns;
-    for (int64_t i = 0; i < images; ++i) {
-      const T* image = x + (first_image + i) * rows.x * columns.x * shape_.in;
-      const int64_t from = first_row * rows.stride - rows.before;
-      strip_.copy(image, rows.x, columns.x, from, strip_rows(count),
-                  strip + i * strip_rows(rows_per_item_) * strip_.row());
-    }
-    const T* g_item = g + (first_image * rows.y + first_row) * columns.y * shape_.out;
-    TapJob<T> job;
+    const int64_t pixels = planes * count * columns.y;
+    const int64_t first_panel = panels_ * panel_block / panel_blocks_,
+                  last_panel = panels_ * (panel_block + 1) / panel_blocks_;
     const int64_t first_column = first_panel * functions_.tile_columns;
+    const int64_t panel_step = item_pixels() * functions_.tile_columns;
+    T* packed = strip + strip_count_ + first_panel * panel_step;
+    TapJob<T> job;
     job.a_block = rows.dilation * strip_.row();
     job.a_row = 1;
     job.a_depth = columns.stride * strip_.pixel;
     job.taps = taps_.data();
-    job.tap_count = images * count;
+    job.tap_count = planes * count;
     job.depth = columns.y;
-    job.b = packed + first_panel * panel_step;
+    job.b = packed;
     job.panel_step = panel_step;
-    job.c_block = columns.kernel * shape_.in * shape_.out;
-    job.c_row = shape_.out;
+    job.c_block = columns.kernel * shape_.in * out;
+    job.c_row = out;
     job.blocks = rows.kernel;
-    job.n = std::min(shape_.out, last_panel * functions_.tile_columns) - first_column;
-    functions_.pack(g_item + first_column, shape_.out, 1, pixels, job.n,
-                    packed + first_panel * panel_step, panel_step);
     job.m = (merged_ ? columns.kernel : 1) * shape_.in;
+    job.n = std::min(shape_.out, last_panel * functions_.tile_columns) - first_column;
     job.accumulate = accumulate;
     job.bias = nullptr;
     job.activation = nullptr;
-    for (int64_t k = 0; k < (merged_ ? 1 : columns.kernel); ++k) {
-      job.a = strip + k * columns.dilation * strip_.pixel;
-      job.c = sum + k * shape_.in * shape_.out + first_column;
-      functions_.run(job);
+    const T* g_item = g + (first_plane * rows.y + first_row) * columns.y * out + group * shape_.out;
+    functions_.pack(g_item + first_column, out, 1, pixels, job.n, packed, panel_step);
+    sum += group * shape_.out + first_column;
+    for (int64_t plane = 0; plane < shape_.planes.kernel; ++plane) {
+      copy_strip(x + group * shape_.in, plane, first_plane, planes, first_row, count, strip);
+      for (int64_t k = 0; k < (merged_ ? 1 : columns.kernel); ++k) {
+        job.a = strip + k * columns.dilation * strip_.pixel;
+        job.c = sum + plane * rows.kernel * job.c_block + k * shape_.in * out;
+        functions_.run(job);
+      }
     }
   }
 
-  void add_sums(const T* sums, T* w, ThreadPool& pool) const {
-    const int64_t parts = std::max<int64_t>(1, std::min(kMaxParts, count_ * sums_ / (1 << 16)));
-    run_parts(pool, parts, [&](int64_t part) {
-      const int64_t first = count_ * part / parts, last = count_ * (part + 1) / parts;
-      std::copy(sums + first, sums + last, w + first);
-      for (int64_t i = 1; i < sums_; ++i) {
-        const T* next = sums + i * sum_count_;
-        for (int64_t j = first; j < last; ++j) w[j] += next[j];
-      }
-    });
+  /// What a plane of the kernel sees from `count` rows of each of some planes of results.
+  void copy_strip(const T* x, int64_t kernel_plane, int64_t first_plane, int64_t planes,
+                  int64_t first_row, int64_t count, T* strip) const {
+    const ConvAxis &axis = shape_.planes, &rows = shape_.rows;
+    const Extent extent = {axis.x, rows.x, shape_.columns.x};
+    const int64_t volume = axis.x * rows.x * shape_.columns.x * shape_.in_channels();
+    for (int64_t i = 0; i < planes; ++i) {
+      const int64_t plane = first_plane + i;
+      Rows needed;
+      needed.plane = plane % axis.y * axis.stride + kernel_plane * axis.dilation - axis.before;
+      needed.row = first_row * rows.stride - rows.before;
+      needed.rows = span(rows, count);
+      strip_.copy(x + plane / axis.y * volume, extent, needed, strip + i * strip_.plane);
+    }
   }
 
   ConvShape shape_;
@@ -161,18 +158,19 @@ class KernelGradStep : public Step {
   Strip strip_;
   bool merged_ = false;
   std::vector<int64_t> taps_;
-  int64_t panels_ = 0, count_ = 0, items_ = 0, blocks_ = 1, sums_ = 1, groups_ = 1;
-  int64_t images_per_item_ = 0, rows_per_item_ = 0;
+  int64_t panels_ = 0, count_ = 0, items_ = 0, blocks_ = 1, sums_ = 1, panel_blocks_ = 1;
+  int64_t planes_per_item_ = 0, rows_per_item_ = 0;
   int64_t strip_count_ = 0, packed_count_ = 0, sum_count_ = 0;
 };
 
-std::unique_ptr<Step> bind_conv2d_grad_kernel(Binding& binding) {
-  constexpr const char* name = "conv2d_grad_kernel";
+std::unique_ptr<Step> bind_conv_grad_kernel(Binding& binding) {
+  constexpr const char* name = "conv_grad_kernel";
   const auto& in = binding.inputs();
   if (in.size() != 2 || binding.outputs().size() != 1) {
-    throw Error(ErrorCode::kArgument, "[conv2d_grad_kernel] x, g and one result are required.");
+    throw Error(ErrorCode::kArgument, "[conv_grad_kernel] x, g and one result are required.");
   }
   ConvShape shape = read_conv_shape(binding, name, in[0], binding.outputs()[0], in[1]);
+  if (is_depthwise(shape)) return bind_depthwise_grad_kernel(binding, shape);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
@@ -180,11 +178,11 @@ std::unique_ptr<Step> bind_conv2d_grad_kernel(Binding& binding) {
       return std::make_unique<KernelGradStep<float>>(binding, shape, table.float32);
     case DType::kFloat64:
       return std::make_unique<KernelGradStep<double>>(binding, shape, table.float64);
-    default: throw Error(ErrorCode::kDtype, "[conv2d_grad_kernel] float32 or float64 is required.");
+    default: throw Error(ErrorCode::kDtype, "[conv_grad_kernel] float32 or float64 is required.");
   }
 }
 
-const KernelEntry entry("conv2d_grad_kernel", bind_conv2d_grad_kernel);
+const KernelEntry entry("conv_grad_kernel", bind_conv_grad_kernel);
 
 }  // namespace
 }  // namespace symk::cpu

@@ -1,77 +1,31 @@
-// Binds `conv2d` and `conv2d_grad_input`. Both are passes: each output position of a pass gathers
-// the same taps of its input. The forward convolution is one pass; its gradient by the input has
-// one per remainder of the stride, whose taps are those of the kernel that meet it. A part copies
-// padded strips of the input and runs register tiles on them.
-#include <memory>
+// Binds `conv` and `conv_grad_input`. Both are passes: each output position of a pass gathers the
+// same taps of its input. The forward convolution is one pass; its gradient by the input has one per
+// remainder of the strides, whose taps are those of the kernel that meet it. A part copies padded
+// strips of the input and runs register tiles on them. Where each channel is a group of its own,
+// depthwise_step.cpp takes over.
 #include <numeric>
-#include <string>
-#include <vector>
 
-#include "cpu/conv.h"
 #include "cpu/conv_geometry.h"
+#include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
-#include "runtime/memory.h"
 
 namespace symk::cpu {
 namespace {
 
 constexpr int64_t kStripBytes = 192 << 10;  // strip and tiles of the result stay in L2
 
-/// Along one axis: result position first + step * t, for t < count, gathers input positions t *
-/// input_step + offset.
-struct AxisPass {
-  struct Tap {
-    int64_t offset, kernel;
-  };
-  int64_t first = 0, step = 1, count = 0, input_step = 1;
-  std::vector<Tap> taps;  // by offset
+/// One pass over all axes, laid out for the tiles.
+struct Pass : VolumePass {
+  explicit Pass(const VolumePass& pass) : VolumePass(pass) {}
 
-  int64_t lowest() const { return taps.empty() ? 0 : taps.front().offset; }
-  int64_t reach() const { return taps.empty() ? 0 : taps.back().offset - taps.front().offset + 1; }
-  /// Input positions that `n` result positions need.
-  int64_t span(int64_t n) const {
-    return taps.empty() || n == 0 ? 0 : (n - 1) * input_step + reach();
-  }
-  bool inside(int64_t size) const { return lowest() >= 0 && lowest() + span(count) <= size; }
-  bool adjacent() const { return reach() == static_cast<int64_t>(taps.size()); }
-};
-
-AxisPass forward_pass(const ConvAxis& axis) {
-  AxisPass pass;
-  pass.count = axis.y;
-  pass.input_step = axis.stride;
-  for (int64_t k = 0; k < axis.kernel; ++k)
-    pass.taps.push_back({k * axis.dilation - axis.before, k});
-  return pass;
-}
-
-/// x[i] gets g[o] * w[k] wherever o * stride + k * dilation - before = i.
-std::vector<AxisPass> input_grad_passes(const ConvAxis& axis) {
-  std::vector<AxisPass> passes;
-  for (int64_t first = 0; first < std::min(axis.stride, axis.x); ++first) {
-    AxisPass pass;
-    pass.first = first;
-    pass.step = axis.stride;
-    pass.count = divide_up(axis.x - first, axis.stride);
-    for (int64_t k = axis.kernel - 1; k >= 0; --k) {
-      const int64_t distance = first + axis.before - k * axis.dilation;
-      if (distance % axis.stride == 0) pass.taps.push_back({distance / axis.stride, k});
-    }
-    passes.push_back(pass);
-  }
-  return passes;
-}
-
-/// One pass over both axes, laid out for the tiles.
-struct Pass {
-  AxisPass rows, columns;
   Strip strip;
-  bool in_place = false;      // the strip is the image itself
+  bool in_place = false;      // the strip is the volume itself
   std::vector<int64_t> taps;  // offsets in the strip
-  int64_t depth = 0;          // elements gathered at each
+  int64_t depth = 0;          // elements gathered at each tap
   int64_t k = 0;              // elements gathered at all
   int64_t packed_start = 0;   // where its weights begin
-  int64_t rows_per_item = 1, blocks = 0, groups = 1, items = 0;
+  int64_t planes_per_item = 1, rows_per_item = 1;
+  int64_t plane_blocks = 1, row_blocks = 1, panel_blocks = 1, items = 0;
 };
 
 template <class T>
@@ -82,15 +36,13 @@ class ConvStep : public Step {
       : shape_(shape), backward_(backward), functions_(functions), activation_(activation) {
     channels_ = backward ? shape.out : shape.in;
     n_ = backward ? shape.in : shape.out;
+    const Extent x = {shape.planes.x, shape.rows.x, shape.columns.x};
+    const Extent y = {shape.planes.y, shape.rows.y, shape.columns.y};
+    source_ = backward ? y : x;
+    result_ = backward ? x : y;
     panels_ = divide_up(n_, functions_.tile_columns);
     has_bias_ = !backward && binding.inputs().size() == 3;
-    if (backward) {
-      for (const AxisPass& rows : input_grad_passes(shape.rows)) {
-        for (const AxisPass& columns : input_grad_passes(shape.columns)) add_pass(rows, columns);
-      }
-    } else {
-      add_pass(forward_pass(shape.rows), forward_pass(shape.columns));
-    }
+    for (const VolumePass& pass : volume_passes(shape, backward)) add_pass(pass);
     parts_ = std::max<int64_t>(1, std::min(kMaxParts, items_));
     strip_count_ = divide_up(strip_count_, kAlignment) * kAlignment;
     keep_ = binding.lasting(1);
@@ -115,61 +67,88 @@ class ConvStep : public Step {
   }
 
  private:
-  int64_t source_rows() const { return backward_ ? shape_.rows.y : shape_.rows.x; }
-  int64_t source_columns() const { return backward_ ? shape_.columns.y : shape_.columns.x; }
-  int64_t result_rows() const { return backward_ ? shape_.rows.x : shape_.rows.y; }
-  int64_t result_columns() const { return backward_ ? shape_.columns.x : shape_.columns.y; }
+  int64_t source_pixel() const { return shape_.groups * channels_; }
+  int64_t result_pixel() const { return shape_.groups * n_; }
 
-  void add_pass(const AxisPass& rows, const AxisPass& columns) {
-    Pass pass;
-    pass.rows = rows;
-    pass.columns = columns;
-    pass.in_place = rows.inside(source_rows()) && columns.inside(source_columns()) &&
-                    pixel_step<T>(channels_) == channels_;
+  void add_pass(const VolumePass& axes) {
+    Pass pass(axes);
+    const AxisPass &rows = pass.rows, &columns = pass.columns;
+    pass.in_place = pass.planes.inside(source_.planes) && rows.inside(source_.rows) &&
+                    columns.inside(source_.columns) &&
+                    pixel_step<T>(source_pixel()) == source_pixel();
     pass.strip.channels = channels_;
-    pass.strip.pixel = pixel_step<T>(channels_);
-    pass.strip.width = pass.in_place ? source_columns() : columns.span(columns.count);
+    pass.strip.source_pixel = source_pixel();
+    pass.strip.pixel = pass.in_place ? source_pixel() : pixel_step<T>(channels_);
+    pass.strip.width = pass.in_place ? source_.columns : columns.span(columns.count);
     pass.strip.first_column = pass.in_place ? 0 : columns.lowest();
-    const bool merged = columns.adjacent() && pass.strip.pixel == channels_;
-    const int64_t per_row = static_cast<int64_t>(columns.taps.size());
-    pass.depth = merged ? per_row * channels_ : channels_;
-    for (const auto& row : rows.taps) {
-      for (const auto& column : columns.taps) {
-        if (merged && &column != &columns.taps.front()) break;
-        pass.taps.push_back((row.offset - rows.lowest()) * pass.strip.row() +
-                            (column.offset - columns.lowest()) * pass.strip.pixel);
-      }
-    }
-    pass.k = static_cast<int64_t>(rows.taps.size()) * per_row * channels_;
+    pass.k = pass.planes.tap_count() * rows.tap_count() * columns.tap_count() * channels_;
     pass.packed_start = packed_count_;
-    packed_count_ += panels_ * pass.k * functions_.tile_columns;
+    packed_count_ += shape_.groups * panels_ * pass.k * functions_.tile_columns;
     packed_count_ = divide_up(packed_count_, kAlignment) * kAlignment;
     cut(pass);
+    add_taps(pass);
     items_ += pass.items;
     passes_.push_back(pass);
   }
 
-  /// Items are blocks of rows of one image, small enough for L2 and many enough for the threads.
+  /// Items are blocks of rows of some planes of one volume, small enough for L2 and many enough for
+  /// the threads.
   void cut(Pass& pass) {
     const int64_t row_bytes =
         std::max<int64_t>(1, pass.strip.row() * static_cast<int64_t>(sizeof(T)));
-    int64_t rows = (kStripBytes / row_bytes - pass.rows.reach()) / pass.rows.input_step + 1;
+    const int64_t plane_bytes = row_bytes * std::max<int64_t>(1, pass.planes.reach());
     const int64_t row_flops = std::max<int64_t>(1, 2 * pass.columns.count * n_ * pass.k);
-    const int64_t enough = std::max<int64_t>(1, divide_up(kPartFlops, row_flops));
-    const int64_t images = std::max<int64_t>(1, shape_.batch);
-    rows =
-        std::min(rows, std::max(enough, divide_up(pass.rows.count, divide_up(kMaxParts, images))));
-    rows = std::min(std::max<int64_t>(1, rows), std::max<int64_t>(1, pass.rows.count));
-    pass.blocks = divide_up(pass.rows.count, rows);
-    pass.rows_per_item = divide_up(pass.rows.count, std::max<int64_t>(1, pass.blocks));
-    const int64_t wanted =
-        std::min(divide_up(kMaxParts, images * std::max<int64_t>(1, pass.blocks)),
-                 rows * row_flops / kPartFlops);
-    pass.groups = std::max<int64_t>(1, std::min(panels_, wanted));
-    pass.items = shape_.batch * pass.blocks * pass.groups;
+    const int64_t enough = divide_up(kPartFlops, row_flops);  // rows that are worth a part
+    const int64_t whole = std::max<int64_t>(1, shape_.batch * shape_.groups);
+    const auto limited = [](int64_t wanted, int64_t count) {
+      return clamp(wanted, 1, std::max<int64_t>(1, count));
+    };
+    const int64_t fair_rows =
+        divide_up(pass.rows.count * std::max<int64_t>(1, pass.planes.count),
+                  divide_up(kMaxParts, whole));
+    const int64_t rows_in_cache =
+        (kStripBytes / plane_bytes - pass.rows.reach()) / pass.rows.input_step + 1;
+    pass.rows_per_item =
+        limited(std::min(rows_in_cache, std::max(enough, fair_rows)), pass.rows.count);
+    pass.row_blocks = divide_up(pass.rows.count, pass.rows_per_item);
+    pass.rows_per_item = divide_up(pass.rows.count, std::max<int64_t>(1, pass.row_blocks));
+    if (pass.row_blocks == 1) {
+      const int64_t rows_bytes =
+          row_bytes * std::max<int64_t>(1, pass.rows.span(pass.rows.count));
+      const int64_t in_cache =
+          (kStripBytes / rows_bytes - pass.planes.reach()) / pass.planes.input_step + 1;
+      const int64_t wanted = divide_up(std::max(enough, fair_rows), pass.rows.count);
+      pass.planes_per_item = limited(std::min(in_cache, wanted), pass.planes.count);
+    }
+    pass.plane_blocks = divide_up(pass.planes.count, pass.planes_per_item);
+    const int64_t blocks = whole * std::max<int64_t>(1, pass.plane_blocks * pass.row_blocks);
+    const int64_t worth =
+        pass.planes_per_item * pass.rows_per_item * row_flops / kPartFlops;
+    pass.panel_blocks = limited(std::min(divide_up(kMaxParts, blocks), worth), panels_);
+    pass.items = shape_.batch * shape_.groups * pass.plane_blocks * pass.row_blocks *
+                 pass.panel_blocks;
     if (n_ == 0 || pass.columns.count == 0) pass.items = 0;
+    const int64_t strip_rows = pass.in_place ? source_.rows : pass.rows.span(pass.rows_per_item);
+    pass.strip.plane = strip_rows * pass.strip.row();
     if (!pass.in_place) {
-      strip_count_ = std::max(strip_count_, pass.rows.span(pass.rows_per_item) * pass.strip.row());
+      strip_count_ =
+          std::max(strip_count_, pass.planes.span(pass.planes_per_item) * pass.strip.plane);
+    }
+  }
+
+  /// Where the taps lie in the strip; a row of taps is one if nothing lies between them.
+  void add_taps(Pass& pass) {
+    const bool merged = pass.columns.adjacent() && pass.strip.pixel == channels_;
+    pass.depth = merged ? pass.columns.tap_count() * channels_ : channels_;
+    for (const ConvTap& plane : pass.planes.taps) {
+      for (const ConvTap& row : pass.rows.taps) {
+        for (const ConvTap& column : pass.columns.taps) {
+          if (merged && &column != &pass.columns.taps.front()) break;
+          pass.taps.push_back((plane.offset - pass.planes.lowest()) * pass.strip.plane +
+                              (row.offset - pass.rows.lowest()) * pass.strip.row() +
+                              (column.offset - pass.columns.lowest()) * pass.strip.pixel);
+        }
+      }
     }
   }
 
@@ -183,26 +162,41 @@ class ConvStep : public Step {
   }
 
   void pack(const T* w, T* packed, ThreadPool& pool) const {
+    const int64_t count = shape_.groups * panels_;
     for (const Pass& pass : passes_) {
-      const int64_t parts = std::max<int64_t>(1, std::min(panels_, pass.k * n_ / kPartElements));
+      const int64_t work = pass.k * n_ * shape_.groups / kPartElements;
+      const int64_t parts = std::max<int64_t>(1, std::min({count, work, kMaxParts}));
       run_parts(pool, parts, [&](int64_t part) {
-        pack_panels(pass, w, part_begin(panels_, part, parts), part_begin(panels_, part + 1, parts),
-                    packed);
+        int64_t first = part_begin(count, part, parts);
+        const int64_t last = part_begin(count, part + 1, parts);
+        while (first < last) {
+          const int64_t group = first / panels_;
+          const int64_t end = std::min(last, (group + 1) * panels_);
+          pack_panels(pass, w, group, first - group * panels_, end - group * panels_, packed);
+          first = end;
+        }
       });
     }
   }
 
-  void pack_panels(const Pass& pass, const T* w, int64_t first, int64_t last, T* packed) const {
-    const int64_t row = backward_ ? 1 : shape_.out, column = backward_ ? shape_.out : 1;
-    const int64_t panel_step = pass.k * functions_.tile_columns,
-                  j = first * functions_.tile_columns;
-    packed += pass.packed_start + first * panel_step;
-    for (const auto& tap_row : pass.rows.taps) {
-      for (const auto& tap_column : pass.columns.taps) {
-        const int64_t tap = tap_row.kernel * shape_.columns.kernel + tap_column.kernel;
-        functions_.pack(w + tap * shape_.in * shape_.out + j * column, row, column, channels_,
-                        std::min(n_, last * functions_.tile_columns) - j, packed, panel_step);
-        packed += channels_ * functions_.tile_columns;
+  void pack_panels(const Pass& pass, const T* w, int64_t group, int64_t first, int64_t last,
+                   T* packed) const {
+    const int64_t out = shape_.out_channels();
+    const int64_t row = backward_ ? 1 : out, column = backward_ ? out : 1;
+    const int64_t panel_step = pass.k * functions_.tile_columns;
+    const int64_t j = first * functions_.tile_columns;
+    packed += pass.packed_start + (group * panels_ + first) * panel_step;
+    w += group * shape_.out + j * column;
+    for (const ConvTap& plane : pass.planes.taps) {
+      for (const ConvTap& tap_row : pass.rows.taps) {
+        for (const ConvTap& tap_column : pass.columns.taps) {
+          const int64_t tap = (plane.kernel * shape_.rows.kernel + tap_row.kernel) *
+                                  shape_.columns.kernel +
+                              tap_column.kernel;
+          functions_.pack(w + tap * shape_.in * out, row, column, channels_,
+                          std::min(n_, last * functions_.tile_columns) - j, packed, panel_step);
+          packed += channels_ * functions_.tile_columns;
+        }
       }
     }
   }
@@ -211,26 +205,29 @@ class ConvStep : public Step {
     size_t number = 0;
     while (item >= passes_[number].items) item -= passes_[number++].items;
     const Pass& pass = passes_[number];
-    const int64_t group = item % pass.groups;
-    const int64_t block = item / pass.groups % pass.blocks;
-    const int64_t image = item / pass.groups / pass.blocks;
-    const int64_t first = block * pass.rows_per_item;
-    const int64_t count = std::min(pass.rows_per_item, pass.rows.count - first);
-    if (count <= 0) return;
-    const T* source = x + image * source_rows() * source_columns() * channels_;
-    const int64_t source_row = first * pass.rows.input_step + pass.rows.lowest();
-    if (!pass.in_place) {
-      pass.strip.copy(source, source_rows(), source_columns(), source_row, pass.rows.span(count),
-                      strip);
-    }
-    const int64_t first_panel = panels_ * group / pass.groups;
+    const auto next = [&item](int64_t count) {
+      const int64_t index = item % count;
+      item /= count;
+      return index;
+    };
+    const int64_t panel_block = next(pass.panel_blocks);
+    const int64_t row = next(pass.row_blocks) * pass.rows_per_item;
+    const int64_t plane = next(pass.plane_blocks) * pass.planes_per_item;
+    const int64_t group = next(shape_.groups);
+    const int64_t rows = std::min(pass.rows_per_item, pass.rows.count - row);
+    const int64_t planes = std::min(pass.planes_per_item, pass.planes.count - plane);
+    if (rows <= 0 || planes <= 0) return;
+    const T* source = x + item * source_.planes * source_.rows * source_.columns * source_pixel() +
+                      group * channels_;
+    const Rows needed = {plane * pass.planes.input_step + pass.planes.lowest(),
+                         pass.planes.span(planes),
+                         row * pass.rows.input_step + pass.rows.lowest(), pass.rows.span(rows)};
+    if (!pass.in_place) pass.strip.copy(source, source_, needed, strip);
+    const int64_t first_panel = panels_ * panel_block / pass.panel_blocks;
     const int64_t first_column = first_panel * functions_.tile_columns;
     const int64_t last_column =
-        std::min(n_, panels_ * (group + 1) / pass.groups * functions_.tile_columns);
+        std::min(n_, panels_ * (panel_block + 1) / pass.panel_blocks * functions_.tile_columns);
     TapJob<T> job;
-    job.a = pass.in_place
-                ? source + source_row * pass.strip.row() + pass.columns.lowest() * channels_
-                : strip;
     job.a_block = pass.rows.input_step * pass.strip.row();
     job.a_row = pass.columns.input_step * pass.strip.pixel;
     job.a_depth = 1;
@@ -238,26 +235,35 @@ class ConvStep : public Step {
     job.tap_count = static_cast<int64_t>(pass.taps.size());
     job.depth = pass.depth;
     job.panel_step = pass.k * functions_.tile_columns;
-    job.b = packed + pass.packed_start + first_panel * job.panel_step;
-    const int64_t y_row = pass.rows.first + first * pass.rows.step;
-    job.c = y + ((image * result_rows() + y_row) * result_columns() + pass.columns.first) * n_ +
-            first_column;
-    job.c_block = pass.rows.step * result_columns() * n_;
-    job.c_row = pass.columns.step * n_;
-    job.blocks = count;
+    job.b = packed + pass.packed_start + (group * panels_ + first_panel) * job.panel_step;
+    job.c_block = pass.rows.step * result_.columns * result_pixel();
+    job.c_row = pass.columns.step * result_pixel();
+    job.blocks = rows;
     job.m = pass.columns.count;
     job.n = last_column - first_column;
     job.accumulate = false;
-    job.bias = bias ? bias + first_column : nullptr;
+    job.bias = bias ? bias + group * n_ + first_column : nullptr;
     job.activation = activation_;
-    functions_.run(job);
+    for (int64_t i = 0; i < planes; ++i) {
+      job.a = pass.in_place
+                  ? source + (needed.plane + i * pass.planes.input_step) * pass.strip.plane +
+                        needed.row * pass.strip.row() + pass.columns.lowest() * source_pixel()
+                  : strip + i * pass.planes.input_step * pass.strip.plane;
+      const int64_t y_plane = item * result_.planes + pass.planes.first +
+                              (plane + i) * pass.planes.step;
+      const int64_t y_row = y_plane * result_.rows + pass.rows.first + row * pass.rows.step;
+      job.c = y + (y_row * result_.columns + pass.columns.first) * result_pixel() + group * n_ +
+              first_column;
+      functions_.run(job);
+    }
   }
 
   ConvShape shape_;
   bool backward_, has_bias_ = false;
   const ConvFunctions<T>& functions_;
   Activation<T> activation_;
-  int64_t channels_ = 0, n_ = 0, panels_ = 0;
+  Extent source_, result_;
+  int64_t channels_ = 0, n_ = 0, panels_ = 0;  // of one group
   std::vector<Pass> passes_;
   int64_t items_ = 0, parts_ = 1, packed_count_ = 0, strip_count_ = 0;
   bool keep_ = false;
@@ -274,12 +280,13 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
 }
 
 std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
+  if (is_depthwise(shape)) return bind_depthwise(binding, shape, backward);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32: return make_step<float>(binding, shape, backward, table.float32);
     case DType::kFloat64: return make_step<double>(binding, shape, backward, table.float64);
-    default: throw Error(ErrorCode::kDtype, "[conv2d] float32 or float64 is required.");
+    default: throw Error(ErrorCode::kDtype, "[conv] float32 or float64 is required.");
   }
 }
 
@@ -291,28 +298,28 @@ void check_counts(const Binding& binding, const char* kernel, size_t least, size
   }
 }
 
-std::unique_ptr<Step> bind_conv2d(Binding& binding) {
-  check_counts(binding, "conv2d", 2, 3);
+std::unique_ptr<Step> bind_conv(Binding& binding) {
+  check_counts(binding, "conv", 2, 3);
   const auto& in = binding.inputs();
-  const ConvShape shape = read_conv_shape(binding, "conv2d", in[0], in[1], binding.outputs()[0]);
+  const ConvShape shape = read_conv_shape(binding, "conv", in[0], in[1], binding.outputs()[0]);
   if (in.size() == 3 &&
-      (in[2].rank != 1 || in[2].shape[0] != shape.out || in[2].dtype != in[0].dtype)) {
+      (in[2].rank != 1 || in[2].shape[0] != shape.out_channels() || in[2].dtype != in[0].dtype)) {
     throw Error(ErrorCode::kShape,
-                "[conv2d] the bias must have one element per channel of the result.");
+                "[conv] the bias must have one element per channel of the result.");
   }
   return bind(binding, shape, false);
 }
 
-std::unique_ptr<Step> bind_conv2d_grad_input(Binding& binding) {
-  check_counts(binding, "conv2d_grad_input", 2, 2);
+std::unique_ptr<Step> bind_conv_grad_input(Binding& binding) {
+  check_counts(binding, "conv_grad_input", 2, 2);
   const auto& in = binding.inputs();
   return bind(binding,
-              read_conv_shape(binding, "conv2d_grad_input", binding.outputs()[0], in[1], in[0]),
+              read_conv_shape(binding, "conv_grad_input", binding.outputs()[0], in[1], in[0]),
               true);
 }
 
-const KernelEntry forward_entry("conv2d", bind_conv2d);
-const KernelEntry backward_entry("conv2d_grad_input", bind_conv2d_grad_input);
+const KernelEntry forward_entry("conv", bind_conv);
+const KernelEntry backward_entry("conv_grad_input", bind_conv_grad_input);
 
 }  // namespace
 }  // namespace symk::cpu
