@@ -53,7 +53,7 @@ def clear_session():
 def name_scope(name):
     """Names of variables made inside begin with `name/`."""
     stack = _scopes.__dict__.setdefault("names", [])
-    stack.append(name)
+    stack.append((name, {}))
     try:
         yield name
     finally:
@@ -61,5 +61,13 @@ def name_scope(name):
 
 
 def scoped(name):
-    """A variable's full name, as Keras on TensorFlow writes it: "dense_1/kernel:0"."""
-    return "/".join(_scopes.__dict__.get("names", []) + [name]) + ":0"
+    """A variable's full name, as Keras on TensorFlow writes it: "dense_1/kernel:0".
+
+    Inside of a scope, the second variable of a name gets "_1", the next "_2", ...
+    """
+    stack = _scopes.__dict__.get("names", [])
+    if stack:
+        used = stack[-1][1]
+        count = used[name] = used.get(name, -1) + 1
+        name = "%s_%d" % (name, count) if count else name
+    return "/".join([scope for scope, _ in stack] + [name]) + ":0"

@@ -327,7 +327,7 @@ class Layer:
         if isinstance(inputs, (list, tuple)):
             inputs = list(inputs)
         with self._scope():
-            check_inputs(self, inputs)
+            self.assert_input_compatibility(inputs)
             if not self.built:
                 self._build_for(inputs)
             arguments = dict(kwargs)
@@ -345,7 +345,7 @@ class Layer:
     def _build_for(self, inputs):
         self.build(shapes_of(inputs))
         self.built = True
-        check_inputs(self, inputs)
+        self.assert_input_compatibility(inputs)
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
             self._initial_weights = None

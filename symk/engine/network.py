@@ -130,6 +130,11 @@ class Network(Layer):
     def updates(self):
         return [entry.value for entry in self.update_entries() if self.belongs(entry)]
 
+    @property
+    def state_updates(self):
+        """The updates of stateful layers, which happen in testing and prediction too."""
+        return [entry.value for entry in _state_entries(self.layers) if self.belongs(entry)]
+
     # ---- calling
 
     def call(self, inputs, mask=None):
@@ -347,6 +352,17 @@ def _variables_of(nodes, outputs):
     for node in nodes_of(outputs):
         found.update(node.inputs)
         found.update(node.outputs)
+    return found
+
+
+def _state_entries(layers):
+    """The updates of the stateful layers among some layers and inside of networks."""
+    found = []
+    for layer in layers:
+        if isinstance(layer, Network):
+            found += _state_entries(layer.layers)
+        elif layer.stateful:
+            found += layer.update_entries()
     return found
 
 

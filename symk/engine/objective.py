@@ -194,19 +194,19 @@ class Objective:
         # Before gradients are taken, so that branches of the test phase have none.
         total, = specialise([total], _phase(1))
         steps = self._optimizer_updates(total)
-        return self._function("train", weighted, total, self._layer_updates() + steps + updates,
-                              phase=1)
+        own = self._layer_updates(self.model.updates)
+        return self._function("train", weighted, total, own + steps + updates, phase=1)
 
-    def _layer_updates(self):
-        """What the layers update by themselves, such as moving means."""
-        given = self.model.updates
+    def _layer_updates(self, given):
+        """What the layers update by themselves, such as moving means and states."""
         values = self._rebuilt([value for _, value in given])
         return [(variable, value) for (variable, _), value in zip(given, values)]
 
     def test_function(self, weighted):
-        """Data -> loss and metrics; changes metrics."""
+        """Data -> loss and metrics; changes states and metrics."""
         total, updates = self._expressions(weighted)
-        return self._function("test", weighted, total, updates, phase=0)
+        own = self._layer_updates(self.model.state_updates)
+        return self._function("test", weighted, total, own + updates, phase=0)
 
     def _function(self, kind, weighted, total, updates, phase):
         updates = _in_sequence(updates)
@@ -235,11 +235,13 @@ class Objective:
 
 
 def predict_function(model):
-    """Inputs -> outputs, in the test phase."""
+    """Inputs -> outputs, in the test phase; changes states."""
     batch = _share_batch(model)
-    return function([batch.get(tensor, tensor) for tensor in model.inputs],
-                    rebuild(list(model.outputs), batch), givens=_phase(0),
-                    name="predict of %s" % model.name)
+    states = _in_sequence(model.state_updates)
+    values = rebuild(list(model.outputs) + list(states.values()), batch)
+    outputs, states = values[:len(model.outputs)], dict(zip(states, values[len(model.outputs):]))
+    return function([batch.get(tensor, tensor) for tensor in model.inputs], outputs,
+                    updates=states, givens=_phase(0), name="predict of %s" % model.name)
 
 
 def _phase(value):
