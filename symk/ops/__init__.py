@@ -4,6 +4,7 @@ A family is a file; a row or class of it states type rule, gradient, NumPy meani
 """
 from .conv import conv2d
 from .convert import as_variable, cast, constant
+from .cumulative import cumprod, cumsum, linear_recurrence
 from .elementwise import (
     abs, acos, acosh, add, asin, asinh, atan, atan2, atanh, ceil, clip, cos, cosh, div, elu, equal,
     erf, erfinv, exp, expm1, floor, floor_div, greater, greater_equal, isinf, isnan, less,
@@ -40,4 +41,5 @@ __all__ = [
     "random_truncated_normal", "random_uniform", "all", "any", "argmax", "argmin", "logsumexp",
     "max", "mean", "min", "prod", "sum", "sum_to", "broadcast_to", "concat", "expand_dims", "full",
     "identity", "pad", "repeat", "reshape", "shape_of", "squeeze", "stack", "stop_gradient",
-    "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice"]
+    "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
+    "cumprod", "cumsum", "linear_recurrence"]
