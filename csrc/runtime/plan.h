@@ -22,10 +22,12 @@ struct Size {
 };
 
 struct Attribute {
-  enum Tag : uint8_t { kInteger, kReal, kText, kIntegers, kReals, kTexts, kSize, kSizes };
+  enum Tag : uint8_t {
+    kInteger, kReal, kText, kIntegers, kReals, kTexts, kSize, kSizes, kPlan,
+  };
   std::string key;
   Tag tag = kInteger;
-  int64_t integer = 0;  // also the number of a size
+  int64_t integer = 0;  // also the number of a size or of a sub-plan
   double real = 0;
   std::string text;
   std::vector<int64_t> integers;  // also the numbers of sizes
@@ -75,7 +77,8 @@ struct Plan {
   std::vector<PlanStep> steps;
   std::vector<Update> updates;
   std::vector<Check> checks;
-  Block blob;  // where the constants lie
+  std::vector<std::unique_ptr<const Plan>> plans;  // the bodies of loops and branches
+  Block blob;  // where the constants lie, those of sub-plans included; empty in a sub-plan
 
   /// The shape of a buffer as far as it is the same for all inputs: -1 for a size that is not.
   std::vector<int64_t> known_shape(uint32_t buffer) const;

@@ -55,7 +55,7 @@ def _embedded(program, metadata):
     return Plan(metadata=dict(plan.metadata, **metadata), sizes=plan.sizes,
                 constants=list(plan.constants) + values, buffers=buffers, inputs=plan.inputs,
                 shared=[], outputs=plan.outputs, steps=plan.steps, updates=[],
-                checks=plan.checks)
+                checks=plan.checks, plans=plan.plans)
 
 
 def _write_whole(path, data):

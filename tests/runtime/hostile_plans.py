@@ -18,7 +18,7 @@ from symk import _core as core
 from symk import ops
 from symk.autodiff import grad
 from symk.compile import function
-from symk.compile.plan import encode
+from symk.compile.plan import VERSION, encode
 from symk.deploy import export
 from symk.deploy.load import load
 from symk.graph import Placeholder, Shared
@@ -96,7 +96,8 @@ def with_header(data):
     data = bytearray(data)
     if len(data) > HEADER_BYTES:
         data[:8] = b"SYMKPLAN"
-        struct.pack_into("<IIQII", data, 8, 1, 0, len(data), zlib.crc32(data[HEADER_BYTES:]), 0)
+        struct.pack_into("<IIQII", data, 8, VERSION, 0, len(data), zlib.crc32(data[HEADER_BYTES:]),
+                         0)
     return bytes(data)
 
 
