@@ -156,6 +156,8 @@ class Op:
         grad(*inputs, *outputs, *gradients): a gradient or None for each input; a gradient of an
             output may be None. The walk casts and sums each to its input's dtype and shape.
             NotImplemented: the gradient is that of the expansion.
+        jvp(*inputs, *outputs, *tangents): a tangent or None for each output; a tangent of an input
+            may be None. NotImplemented: it is derived from `grad`.
         expand(*inputs): the same result by smaller ops, or None where there is none.
         in_place: pairs (output, input): the kernel may write the output over the input.
         samples, bad: rows of the generated tests.
@@ -175,6 +177,9 @@ class Op:
         raise NotImplementedError
 
     def grad(self, *values):
+        return NotImplemented
+
+    def jvp(self, *values):
         return NotImplemented
 
     def expand(self, *inputs):

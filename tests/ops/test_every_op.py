@@ -248,9 +248,38 @@ def test_the_second_derivative_is_the_slope_of_the_gradient(name, row):
                              directions=1, step=step_of(name))
 
 
+@pytest.mark.parametrize("name, row", FLOATING)
+def test_the_forward_derivative_is_the_slope(name, row):
+    sample = OPS[name].samples[row]
+    arrays = arrays_of(name, sample, "float64")
+    inputs, outputs = build(name, sample, arrays)
+    for output in outputs:
+        if output.dtype != "float64" or autodiff.grad(output, inputs) == [None] * len(inputs):
+            continue
+        verify.check_forward(output, dict(zip(inputs, arrays)), moved(name, inputs), directions=1,
+                             step=step_of(name))
+
+
+@pytest.mark.parametrize("name, row", FLOATING)
+def test_the_gradient_has_a_forward_derivative(name, row):
+    sample = OPS[name].samples[row]
+    arrays = arrays_of(name, sample, "float64")
+    inputs, outputs = build(name, sample, arrays)
+    generator = np.random.default_rng(6)
+    for output in outputs:
+        if output.dtype != "float64":
+            continue
+        weights = ops.constant(generator.standard_normal(output.shape))
+        for gradient in autodiff.grad(output * weights, inputs):
+            if gradient is not None:
+                verify.check_forward(gradient, dict(zip(inputs, arrays)), moved(name, inputs),
+                                     directions=1, step=step_of(name))
+
+
 def step_of(name):
-    """The step of differences: short where a kink may be near."""
-    return 1e-3 if OPS[name].smooth else 1e-6
+    """The step of differences: short where a kink may be near. At 3e-4 the fifth derivative of a
+    steep function (erfinv's slope near 0.9) still adds less than 1e-8."""
+    return 3e-4 if OPS[name].smooth else 1e-6
 
 
 def moved(name, inputs):
