@@ -7,18 +7,30 @@
 namespace symk {
 namespace {
 
-std::map<std::string, BindFunction>& table() {
-  static std::map<std::string, BindFunction> kernels;
+struct Kernel {
+  BindFunction bind;
+  Empty empty;
+};
+
+std::map<std::string, Kernel>& table() {
+  static std::map<std::string, Kernel> kernels;
   return kernels;
 }
 
 }  // namespace
 
-KernelEntry::KernelEntry(const char* name, BindFunction bind) { table()[name] = bind; }
+KernelEntry::KernelEntry(const char* name, BindFunction bind, Empty empty) {
+  table()[name] = {bind, empty};
+}
 
 BindFunction find_kernel(const std::string& name) {
   const auto found = table().find(name);
-  return found == table().end() ? nullptr : found->second;
+  return found == table().end() ? nullptr : found->second.bind;
+}
+
+bool runs_when_empty(const std::string& name) {
+  const auto found = table().find(name);
+  return found != table().end() && found->second.empty == Empty::kRuns;
 }
 
 std::vector<std::string> kernel_names() {
