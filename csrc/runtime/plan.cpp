@@ -445,6 +445,11 @@ std::shared_ptr<const Plan> read_plan_file(const char* path) {
   return read_plan(bytes.data(), bytes.size());
 }
 
+Error with_origin(const Error& error, const PlanStep& step) {
+  if (step.origin.empty()) return error;
+  return Error(error.code(), "in " + step.origin + ": " + error.what());
+}
+
 const char* dtype_name(DType dtype) {
   static const char* const names[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
                                                  "int32",   "int64",   "uint8",   "bool"};

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/error.h"
 #include "runtime/memory.h"
 #include "runtime/view.h"
 
@@ -90,6 +91,9 @@ struct Plan {
 std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count);
 /// Reads a Plan from a file; kFile when it cannot be read.
 std::shared_ptr<const Plan> read_plan_file(const char* path);
+
+/// The same error, which also says who made the step.
+Error with_origin(const Error& error, const PlanStep& step);
 
 const char* dtype_name(DType dtype);
 /// As in messages: "(None, 28, 28, 1) float32"; a negative size is None.

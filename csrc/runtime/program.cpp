@@ -151,7 +151,7 @@ void Call::run(const void* const* inputs, void* const* outputs) {
     explicit Locked(Program& locked) : program(locked) { program.lock_shared_values(); }
     ~Locked() { program.unlock_shared_values(); }
   } locked(program_);
-  bound_->run(inputs, outputs, program_.profile_.load() ? program_.times_ns_.get() : nullptr);
+  bound_->run(inputs, outputs, nullptr, program_.profile_.load() ? program_.times_ns_.get() : nullptr);
 }
 
 }  // namespace symk
