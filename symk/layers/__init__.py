@@ -3,7 +3,7 @@ from .. import registry
 from ..engine import Input, InputLayer, InputSpec, Layer
 from ..engine.network import layer_from_config
 from . import (advanced_activations, convolutional, core, embeddings, local, merge, noise,
-               normalization, pooling)
+               normalization, pooling, recurrent, wrappers)
 from .advanced_activations import *
 from .convolutional import *
 from .core import *
@@ -13,10 +13,13 @@ from .merge import *
 from .noise import *
 from .normalization import *
 from .pooling import *
+from .recurrent import *
+from .wrappers import *
 
 __all__ = sorted({"Input", "InputLayer", "InputSpec", "Layer", "deserialize", "serialize"}.union(
     *(module.__all__ for module in (advanced_activations, convolutional, core, embeddings, local,
-                                    merge, noise, normalization, pooling))))
+                                    merge, noise, normalization, pooling, recurrent,
+                                    wrappers))))
 
 
 def serialize(layer):
