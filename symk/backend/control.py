@@ -4,7 +4,7 @@ from ..graph import ShapeError, Variable
 from ..ops.convert import meet
 from .session import learning_phase
 
-__all__ = ["switch", "in_train_phase", "in_test_phase"]
+__all__ = ["switch", "in_train_phase", "in_test_phase", "print_tensor"]
 
 
 def switch(condition, then_expression, else_expression):
@@ -43,6 +43,14 @@ def in_train_phase(x, alt, training=None):
 def in_test_phase(x, alt, training=None):
     """x while testing, else alt; the arguments are those of `in_train_phase`."""
     return in_train_phase(alt, x, training)
+
+
+def print_tensor(x, message=""):
+    """x, which is printed to the standard output, after a message, each time it is computed.
+
+    Nothing is printed by a function that does not use the result.
+    """
+    return ops.print_value(x, message)
 
 
 def _value(expression):

@@ -157,13 +157,10 @@ def _axis_last(x, axis):
 def in_top_k(predictions, targets, k):
     """Whether fewer than k predictions are greater than that of the target.
 
+    False for a target that is no class, and for rows with NaN or infinity.
     Shapes:   predictions (batch, classes), targets (batch,) -> (batch,) bool.
     """
-    predictions = ops.as_variable(predictions)
-    right = ops.one_hot(targets, predictions.shape[-1], "bool")
-    of_target = ops.sum(ops.where(right, predictions, 0.0), -1, True)
-    greater = ops.sum(ops.cast(ops.greater(predictions, of_target), "int32"), -1)
-    return ops.less(greater, k)
+    return ops.in_top_k(predictions, targets, k)
 
 
 # ---- normalisation and biases

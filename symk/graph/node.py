@@ -160,6 +160,8 @@ class Op:
             may be None. NotImplemented: it is derived from `grad`.
         expand(*inputs): the same result by smaller ops, or None where there is none.
         in_place: pairs (output, input): the kernel may write the output over the input.
+        effect: True for an op that does more than compute (it prints): it runs once in each call
+            that uses its result, also where that is known before.
         samples, bad: rows of the generated tests.
     An attribute is an int, float, bool, str, None, a size (int or Dim), or a flat tuple of those.
     """
@@ -167,6 +169,7 @@ class Op:
     name = None
     kind = "other"
     in_place = ()
+    effect = False
     samples = ()
     bad = ()
 

@@ -17,8 +17,10 @@ from .nn import log_softmax, softmax, softmax_cross_entropy, sparse_softmax_cros
 from .norm import batch_norm
 from .operators import *  # noqa: F403 (nothing is exported; Variable gets its operators)
 from .pool import average_pool2d, max_pool2d
+from .printing import print_value
 from .random import (random_bernoulli, random_integers, random_key, random_normal,
                      random_truncated_normal, random_uniform)
+from .ranking import in_top_k, top_k
 from .reduce import all, any, argmax, argmin, logsumexp, max, mean, min, prod, sum, sum_to
 from .shape import (broadcast_to, concat, expand_dims, full, identity, pad, repeat, reshape,
                     shape_of, squeeze, stack, stop_gradient, tile, transpose)
@@ -42,4 +44,4 @@ __all__ = [
     "max", "mean", "min", "prod", "sum", "sum_to", "broadcast_to", "concat", "expand_dims", "full",
     "identity", "pad", "repeat", "reshape", "shape_of", "squeeze", "stack", "stop_gradient",
     "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
-    "cumprod", "cumsum", "linear_recurrence"]
+    "cumprod", "cumsum", "linear_recurrence", "print_value", "in_top_k", "top_k"]
