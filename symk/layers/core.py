@@ -5,10 +5,12 @@ from ..engine import InputSpec, Layer
 from ..graph import dims
 from ..registry import register
 from ..utils.conv_utils import normalize_tuple
+from .lambda_layer import Lambda
 from .parametric import Parametric
 
-__all__ = ["Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "Masking",
-           "Permute", "RepeatVector", "Reshape"]
+__all__ = ["Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "InputSpec",
+           "Lambda", "Layer", "Masking", "Permute", "RepeatVector", "Reshape",
+           "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
 
 
 @register("layer")
@@ -119,6 +121,62 @@ class Dropout(Layer):
     def get_config(self):
         return dict(super().get_config(), rate=self.rate, noise_shape=self.noise_shape,
                     seed=self.seed)
+
+
+class _SpatialDropout(Dropout):
+    """Drops whole channels."""
+
+    ndim = None
+
+    def __init__(self, rate, data_format=None, **kwargs):
+        kwargs.pop("noise_shape", None)      # Dropout's config has it; the class decides it
+        super().__init__(rate, **kwargs)
+        self.data_format = K.normalize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.ndim)
+
+    def _noise_shape(self, inputs):
+        if self.data_format == "channels_first":
+            return inputs.shape[:2] + (1,) * (self.ndim - 2)
+        return inputs.shape[:1] + (1,) * (self.ndim - 2) + inputs.shape[-1:]
+
+
+@register("layer")
+class SpatialDropout1D(_SpatialDropout):
+    """Drops whole features of sequences: `(batch, steps, features)`.
+
+    # Arguments
+        rate: the part that is dropped.
+
+    # References
+        Tompson et al. 2014, https://arxiv.org/abs/1411.4280
+    """
+
+    ndim = 3
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(rate, "channels_last", **kwargs)
+
+
+@register("layer")
+class SpatialDropout2D(_SpatialDropout):
+    """Drops whole channels of images.
+
+    # Arguments
+        rate: the part that is dropped.
+        data_format: "channels_last", "channels_first" or None for the setting.
+
+    # References
+        Tompson et al. 2014, https://arxiv.org/abs/1411.4280
+    """
+
+    ndim = 4
+
+
+@register("layer")
+class SpatialDropout3D(_SpatialDropout):
+    """Drops whole channels of volumes. Arguments as in `SpatialDropout2D`."""
+
+    ndim = 5
 
 
 @register("layer")

@@ -113,6 +113,10 @@ class RNN(Layer):
         """The shape of each state, for a shape of the input."""
         return [(input_shape[0],) + to_tuple(size) for size in sizes_of(self.cell)]
 
+    def state_spec(self, size):
+        """What is required of a state of this size."""
+        return InputSpec(shape=(None,) + to_tuple(size))
+
     def get_initial_state(self, inputs):
         """The states to begin with, where none are given: zeros."""
         if hasattr(self.cell, "get_initial_state"):
@@ -141,13 +145,14 @@ class RNN(Layer):
         K.batch_set_value(list(zip(self._states, arrays)))
 
     def _known_state_shapes(self):
-        shape = self.input_spec[0].shape or (None,)
-        if shape[0] is None:
+        shape = self.input_spec[0].shape
+        shapes = [(None,)] if shape is None else self.state_shapes(shape)
+        if any(None in shape for shape in shapes):
             raise ValueError(
                 'in layer "%s" (%s): [stateful] a known batch size is required; the input has the '
                 "shape %s. Give the first layer batch_input_shape=(batch, ...), or the Input "
                 "batch_shape." % (self.name, type(self).__name__, shape))
-        return self.state_shapes(shape)
+        return shapes
 
     # ---- shapes and masks
 
@@ -162,11 +167,16 @@ class RNN(Layer):
             self.reset_states()
         self.built = True
 
+    def output_shape_of(self, input_shape):
+        """The shape of the output of one step, for a shape of the input."""
+        return input_shape[:1] + to_tuple(output_size_of(self.cell))
+
     def compute_output_shape(self, input_shape):
         """The shape of the output; with `return_state` a list of it and those of the states."""
         shape = tuple(to_list(input_shape)[0])
-        steps = shape[:2] if self.return_sequences else shape[:1]
-        output = steps + to_tuple(output_size_of(self.cell))
+        output = self.output_shape_of(shape)
+        if self.return_sequences:
+            output = shape[:2] + output[1:]
         return [output] + self.state_shapes(shape) if self.return_state else output
 
     def compute_mask(self, inputs, mask=None):
@@ -187,7 +197,7 @@ class RNN(Layer):
             raise ValueError('in layer "%s" (%s): [initial_state] %d states are required, of sizes '
                              "%s; %d were given." % (self.name, type(self).__name__, len(sizes),
                                                      sizes, len(states)))
-        return [InputSpec(shape=(None,) + to_tuple(size)) for size in sizes[:len(states)]]
+        return [self.state_spec(size) for size in sizes[:len(states)]]
 
     # ---- calling
 
