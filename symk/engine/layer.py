@@ -10,9 +10,8 @@ import threading
 import numpy as np
 
 from .. import backend as K
-from .. import initializers, regularizers
+from .. import initializers, registry, regularizers
 from ..graph import Placeholder, Shared, SymkError, dims, layer_scope
-from ..registry import accepts
 from ..utils.generic_utils import to_list, unpack_singleton
 from .edges import History, Node, check_inputs, history_of, shapes_of
 
@@ -278,6 +277,35 @@ class Layer:
             updates = updates if isinstance(updates, list) else [updates]
             self._update_entries += [Contribution(update, inputs) for update in updates]
 
+    def add_metric(self, value, name=None):
+        """Reports a value of this layer in training and evaluation, in all models that use it.
+
+        # Arguments
+            value: a tensor, of which the mean over all batches is reported; or what a call of a
+                Metric gave.
+            name: under which it is reported; a Metric has one of its own.
+        """
+        if _in_shapes_only():
+            return
+        metric = getattr(value, "_metric_obj", None)
+        if metric is None:
+            metric = self._mean_named(name)
+            metric.update_state(value)
+        self._track_layer(metric)
+
+    def _mean_named(self, name):
+        """The mean that is reported under a name; a second call of the layer goes on with it."""
+        if not name:
+            raise ValueError('in layer "%s" (%s): [add_metric] a name is required for a tensor; '
+                             "none was given." % (self.name, type(self).__name__))
+        known = [metric for metric in self._metrics if metric.name == name]
+        return known[0] if known else registry.lookup("metric", "Mean")(name=name)
+
+    def metric_objects(self):
+        """The metrics that were added, those of sub-layers first."""
+        return [metric for layer in self._sublayers
+                for metric in layer.metric_objects()] + self._metrics
+
     def loss_entries(self):
         """The Contributions to the loss, of sub-layers too."""
         return self._loss_entries + [entry for layer in self._sublayers
@@ -300,7 +328,7 @@ class Layer:
 
     @property
     def metrics(self):
-        return self._metrics + [metric for layer in self._sublayers for metric in layer.metrics]
+        return self.metric_objects()
 
     def get_losses_for(self, inputs):
         """The losses made for these input tensors; None: those that depend on no input."""
@@ -333,7 +361,7 @@ class Layer:
             arguments = dict(kwargs)
             masks = [mask_of(tensor) for tensor in to_list(inputs)]
             if any(mask is not None for mask in masks) and "mask" not in kwargs \
-                    and accepts(self.call, "mask"):
+                    and registry.accepts(self.call, "mask"):
                 kwargs["mask"] = unpack_singleton(masks)
             outputs = self.call(inputs, **kwargs)
             output_masks = self._output_masks(inputs, masks, outputs)

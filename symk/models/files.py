@@ -38,10 +38,7 @@ def _write_training(file, model):
     hdf5.write_text(file, "training_config", json.dumps({
         "optimizer_config": {"class_name": type(optimizer).__name__,
                              "config": optimizer.get_config()},
-        "loss": model.loss, "metrics": model._compile_metrics,
-        "weighted_metrics": model._compile_weighted_metrics,
-        "sample_weight_mode": model.sample_weight_mode,
-        "loss_weights": model.loss_weights}, default=jsonable))
+        **model._objective.given}, default=jsonable))
     if optimizer.weights:
         hdf5.write_arrays(file.create_group("optimizer_weights"),
                           zip([weight.name for weight in optimizer.weights],
