@@ -31,7 +31,7 @@ def jvp(outputs, wrt, tangents, disconnected="zero"):
     outputs = [outputs] if single else list(outputs)
     wrt, tangents = _as_lists(wrt, tangents)
     need_choice("jvp", disconnected, outputs + wrt)
-    moving = _push_forward(outputs, _starts("jvp", wrt, tangents))
+    moving = push_forward(outputs, _starts("jvp", wrt, tangents))
     found = [_completed(output, moving.get(output), wrt, disconnected) for output in outputs]
     return found[0] if single else found
 
@@ -91,7 +91,7 @@ def _completed(output, tangent, wrt, disconnected):
                      % explain_missing(output, wrt[0], gradients))
 
 
-def _push_forward(outputs, tangents):
+def push_forward(outputs, tangents):
     """{variable: tangent} of everything between the variables that move and the outputs."""
     starts = set(tangents)
     for node in nodes_of(outputs):
@@ -111,7 +111,7 @@ def _push_forward(outputs, tangents):
 
 def _push_through(node, arriving, starts):
     """The tangents of a node's outputs from those of its inputs; either may be None."""
-    own = node.op.jvp(*node.inputs, *node.outputs, *arriving)
+    own = node.op.push_forward(push_forward, node, arriving)
     if own is not NotImplemented:
         return own if isinstance(own, (tuple, list)) else (own,)
     if node.op.kind == "elementwise":

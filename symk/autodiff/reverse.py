@@ -129,7 +129,7 @@ def pull_through(node, arriving):
 
     Returns:  a gradient of its type, or None, for each input; None if the op has no rule.
     """
-    result = node.op.grad(*node.inputs, *node.outputs, *arriving)
+    result = node.op.pull_back(pull_back, node, arriving)
     if result is NotImplemented:
         result = _pull_through_expansion(node, arriving)
         if result is None:

@@ -15,7 +15,7 @@ from .errors import GraphError, ShapeError, SymkError
 from .type import TensorType
 
 __all__ = ["Variable", "Placeholder", "Constant", "Shared", "Storage", "Op", "Node", "apply",
-           "op", "registered_ops"]
+           "mark", "op", "registered_ops"]
 
 _serial = itertools.count()
 _REGISTRY = {}
@@ -159,17 +159,24 @@ class Op:
         jvp(*inputs, *outputs, *tangents): a tangent or None for each output; a tangent of an input
             may be None. NotImplemented: it is derived from `grad`.
         expand(*inputs): the same result by smaller ops, or None where there is none.
+        bodies: the InnerGraphs among the attributes; with_bodies(graphs): the op with others.
+        pull_back(walk, node, gradients), push_forward(walk, node, tangents): `grad` and `jvp` of
+            an op with bodies, which take the walk itself: walk({variable: [gradients]}, variables,
+            stop) -> gradients, walk(outputs, {variable: tangent}) -> {variable: tangent}.
+        flops(inputs, outputs): the arithmetic operations for these types, for profiles.
         in_place: pairs (output, input): the kernel may write the output over the input.
         effect: True for an op that does more than compute (it prints): it runs once in each call
             that uses its result, also where that is known before.
         samples, bad: rows of the generated tests.
-    An attribute is an int, float, bool, str, None, a size (int or Dim), or a flat tuple of those.
+    An attribute is an int, float, bool, str, None, a size (int or Dim), a flat tuple of those, or
+    an InnerGraph.
     """
 
     name = None
     kind = "other"
-    in_place = ()
     effect = False
+    in_place = ()
+    bodies = ()
     samples = ()
     bad = ()
 
@@ -182,11 +189,23 @@ class Op:
     def grad(self, *values):
         return NotImplemented
 
+    def pull_back(self, walk, node, gradients):
+        return self.grad(*node.inputs, *node.outputs, *gradients)
+
     def jvp(self, *values):
         return NotImplemented
 
+    def push_forward(self, walk, node, tangents):
+        return self.jvp(*node.inputs, *node.outputs, *tangents)
+
     def expand(self, *inputs):
         return None
+
+    @classmethod
+    def flops(cls, inputs, outputs):
+        if cls.kind in ("index", "shape", "size"):
+            return 0
+        return max(type.size for type in (*inputs, *outputs))
 
     def attributes(self):
         """The static attributes as a dict, in the order of their definition."""
@@ -218,15 +237,24 @@ def registered_ops():
     return dict(_REGISTRY)
 
 
-class Node:
-    """One use of an op: its inputs, its outputs, and who made it."""
+def mark():
+    """A number between those of the nodes made until now and those of the nodes made later."""
+    return next(_serial)
 
-    __slots__ = ("op", "inputs", "outputs", "origin")
+
+class Node:
+    """One use of an op: its inputs, its outputs, and who made it.
+
+    Nodes are numbered in the order in which they are made.
+    """
+
+    __slots__ = ("op", "inputs", "outputs", "origin", "number")
 
     def __init__(self, op, inputs, types, origin):
         self.op = op
         self.inputs = tuple(inputs)
         self.origin = origin
+        self.number = next(_serial)
         self.outputs = tuple(Variable(type, self, index) for index, type in enumerate(types))
 
     def __repr__(self):

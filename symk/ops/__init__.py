@@ -2,6 +2,7 @@
 
 A family is a file; a row or class of it states type rule, gradient, NumPy meaning and tests.
 """
+from .branch import cond
 from .conv import conv2d
 from .convert import as_variable, cast, constant
 from .cumulative import cumprod, cumsum, linear_recurrence
@@ -13,6 +14,7 @@ from .elementwise import (
     sign, sin, sinh, softplus, softsign, sqrt, square, sub, tan, tanh, where)
 from .index import arange, eye, gather, getitem, one_hot, scatter_add
 from .linalg import matmul
+from .loop import scan
 from .nn import log_softmax, softmax, softmax_cross_entropy, sparse_softmax_cross_entropy
 from .norm import batch_norm
 from .operators import *  # noqa: F403 (nothing is exported; Variable gets its operators)
@@ -37,7 +39,7 @@ __all__ = [
     "maximum", "minimum", "mod", "mul", "neg", "not_equal", "pow", "reciprocal", "relu", "round",
     "rsqrt", "sigmoid", "sigmoid_cross_entropy", "sign", "sin", "sinh", "softplus", "softsign",
     "sqrt", "square", "sub", "tan", "tanh", "where", "arange", "eye", "gather", "getitem",
-    "one_hot", "scatter_add", "matmul", "log_softmax", "softmax", "softmax_cross_entropy",
+    "one_hot", "scatter_add", "matmul", "scan", "cond", "log_softmax", "softmax", "softmax_cross_entropy",
     "sparse_softmax_cross_entropy", "batch_norm", "average_pool2d", "max_pool2d",
     "random_bernoulli", "random_integers", "random_key", "random_normal",
     "random_truncated_normal", "random_uniform", "all", "any", "argmax", "argmin", "logsumexp",
