@@ -1,13 +1,12 @@
 """CuDNNGRU and CuDNNLSTM: GRU and LSTM with weights in the layout of cuDNN.
 
-They run on the same kernels as `GRU` and `LSTM`. The names are for models and files that have
-them; `from_cudnn` and `to_cudnn` convert the weights.
+They run on the same kernels as `GRU` and `LSTM`; the names are for models and files that have
+them. Weights of a file of plain layers are converted when they are loaded, and the reverse.
 """
-import numpy as np
-
 from .. import backend as K
 from ..engine import InputSpec
 from ..registry import register
+from .cudnn_layout import is_cudnn, to_cudnn
 from .parametric import Parametric
 from .recurrent_cells import GRUCell, LSTMCell
 from .rnn import RNN
@@ -50,6 +49,10 @@ class _CuDNN(RNN, Parametric):
         self.cell.recurrent_kernel = self._joined(self.recurrent_kernel, K.transpose)
         self.cell.bias = self._cell_bias()
         return super().call(inputs, mask, training, initial_state)
+
+    def adapt_weights(self, arrays):
+        """Arrays of a file as this layer holds them: those of `GRU` or `LSTM` are converted."""
+        return arrays if is_cudnn(arrays) else to_cudnn(arrays)
 
     def _joined(self, kernel, change):
         """A kernel whose parts, one for each gate, are changed."""
@@ -143,32 +146,3 @@ class CuDNNLSTM(_CuDNN):
 
     def get_config(self):
         return dict(super().get_config(), unit_forget_bias=self.unit_forget_bias)
-
-
-# ---- weights of files: a CuDNN layer's in a plain one, and the reverse
-
-def from_cudnn(weights):
-    """Weights of `GRU(reset_after=True)` or `LSTM` from those of a CuDNN layer."""
-    kernel, recurrent, bias = weights
-    gates = _gates(recurrent)
-    kernel = _changed(kernel, gates, lambda part: part.reshape(part.shape[::-1]).T)
-    recurrent = _changed(recurrent, gates, np.transpose)
-    bias = bias.reshape(2, -1)
-    return [kernel, recurrent, bias if gates == 3 else bias.sum(axis=0)]
-
-
-def to_cudnn(weights):
-    """Weights of a CuDNN layer from those of `GRU(reset_after=True)` or `LSTM`."""
-    kernel, recurrent, bias = weights
-    gates = _gates(recurrent)
-    kernel = _changed(kernel, gates, lambda part: part.T.reshape(part.shape))
-    recurrent = _changed(recurrent, gates, np.transpose)
-    return [kernel, recurrent, bias.reshape(-1) if gates == 3 else np.tile(bias / 2, 2)]
-
-
-def _gates(recurrent):
-    return recurrent.shape[1] // recurrent.shape[0]
-
-
-def _changed(kernel, gates, change):
-    return np.concatenate([change(part) for part in np.split(kernel, gates, axis=1)], axis=1)

@@ -4,6 +4,7 @@ import inspect
 from .. import regularizers
 from ..engine import InputSpec, Layer
 from ..registry import register
+from .cudnn_layout import from_cudnn, is_cudnn
 from .recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .rnn import RNN
 
@@ -29,6 +30,11 @@ class CellLayer(RNN):
         super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll,
                          **kwargs)
         self.activity_regularizer = regularizers.get(activity_regularizer)
+
+    def adapt_weights(self, arrays):
+        """Arrays of a file as this layer holds them: those in cuDNN's layout are converted."""
+        fits = len(arrays) == 3 and arrays[-1].shape != self.cell.bias.shape
+        return from_cudnn(arrays) if fits and is_cudnn(arrays) else arrays
 
     def get_config(self):
         config = super().get_config()

@@ -102,17 +102,29 @@ def _layer_values(group, names, layer, flips, reshape):
                          "(%s)." % (layer.name, type(layer).__name__, len(layer.weights),
                                     len(names), ", ".join(names)))
     pairs = []
-    for name, weight in zip(names, layer.weights):
-        data = hdf5.dataset(group, name)
+    arrays = _adapted(layer, [np.asarray(hdf5.dataset(group, name)) for name in names])
+    for name, weight, data in zip(names, layer.weights, arrays):
         fits = data.shape == weight.shape or (
             reshape and data.size == np.prod(weight.shape, dtype=np.int64))
         if not fits:
             raise ValueError('[load_weights] layer "%s": weight %s has the shape %s; that in the '
                              "file, %s, has %s." % (layer.name, weight.name, weight.shape, name,
                                                     data.shape))
-        array = np.asarray(data).reshape(weight.shape)
+        array = data.reshape(weight.shape)
         pairs.append((weight, _flip(array) if weight in flips else array))
     return pairs
+
+
+def _adapted(layer, arrays):
+    """Arrays of a file in the layouts that a layer and those inside of it have."""
+    values = dict(zip(layer.weights, arrays))
+    waiting = [layer]
+    for part in waiting:
+        waiting += part._sublayers
+        if hasattr(part, "adapt_weights"):
+            values.update(zip(part.weights,
+                              part.adapt_weights([values[weight] for weight in part.weights])))
+    return [values[weight] for weight in layer.weights]
 
 
 def _flipped(layers):
