@@ -7,6 +7,7 @@ from ..compile import function as compile_function
 from ..config import settings
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
 from ..graph.dtype import canonical, is_float, is_integer
+from ..optimize import stable
 from .session import scoped
 
 __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "is_placeholder",
@@ -326,7 +327,7 @@ def gradients(loss, variables):
         if not isinstance(tensor, Variable):
             raise GraphError("[gradients] the loss and the variables must be symbolic tensors; %r "
                              "is among them." % (tensor,))
-    return grad(loss, variables)
+    return grad(stable([loss], variables)[0], variables)
 
 
 def stop_gradient(variables):

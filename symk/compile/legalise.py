@@ -13,7 +13,7 @@ from ..graph.walk import nodes_of
 
 __all__ = ["legalise"]
 
-_ANY_DTYPE_KINDS = ("elementwise", "fused", "shape", "size")
+_ANY_DTYPE_KINDS = ("elementwise", "fused", "fused_reduce", "shape", "size")
 # Kernels that move elements or compare them, and never compute with them.
 _ANY_DTYPE = ("broadcast_to", "copy", "transpose", "concat", "slice", "slice_grad", "pad", "gather",
               "one_hot", "arange")

@@ -150,7 +150,8 @@ class Op:
     A definition states (see `symk/ops`):
         name: the word in plans, and the name of its kernel.
         kind: stages ask it: "elementwise", "reduce", "shape" (the same elements in the same order,
-            an alias), "index" (moves or chooses elements), "random", or the name of a family.
+            an alias), "index" (moves or chooses elements), "random", "composition" (has no kernel:
+            its expansion is what runs), or the name of a family.
         infer(*types): the TensorType of the result, or a tuple of them. The only shape rule.
         reference(*arrays): the meaning, in NumPy: an array, or a tuple of them.
         grad(*inputs, *outputs, *gradients): a gradient or None for each input; a gradient of an

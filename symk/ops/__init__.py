@@ -23,7 +23,8 @@ from .printing import print_value
 from .random import (random_bernoulli, random_integers, random_key, random_normal,
                      random_truncated_normal, random_uniform)
 from .ranking import in_top_k, top_k
-from .reduce import all, any, argmax, argmin, logsumexp, max, mean, min, prod, sum, sum_to
+from .reduce import (all, any, argmax, argmin, l2_norm, logsumexp, max, mean, min, prod, sum,
+                     sum_to)
 from .shape import (broadcast_to, concat, expand_dims, full, identity, pad, repeat, reshape,
                     shape_of, squeeze, stack, stop_gradient, tile, transpose)
 from .sizes import as_sizes, size_of
