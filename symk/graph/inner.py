@@ -4,9 +4,10 @@ It is closed: it uses its inputs, which are placeholders of its own, and constan
 sizes are those of the graph around it, so that types inside and outside compare directly. Two are
 equal if they compute the same in the same way, whatever their placeholders are called.
 """
+from .dims import Dim
 from .errors import GraphError
 from .node import Constant, Placeholder
-from .walk import nodes_of, rebuild, sources_of, substituted
+from .walk import nodes_of, rebuild, sizes_of, sources_of, substituted
 
 __all__ = ["InnerGraph"]
 
@@ -33,6 +34,13 @@ class InnerGraph:
     def used(self):
         """All variables that a node reads or that are an output, as a set."""
         return set(self.outputs).union(*(node.inputs for node in self.nodes))
+
+    @property
+    def sizes(self):
+        """The unknown sizes (Dims) of its inputs and nodes."""
+        shapes = [size for variable in self.inputs for size in variable.shape]
+        return ([size for size in shapes if isinstance(size, Dim)]
+                + [size for node in self.nodes for size in sizes_of(node)])
 
     def at(self, arguments):
         """The outputs for other inputs, as expressions of the graph in which these live."""

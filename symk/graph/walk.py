@@ -3,7 +3,7 @@ from . import dims
 from .node import apply
 
 __all__ = ["nodes_of", "sources_of", "clients_of", "rebuild", "depends_on", "substituted",
-           "with_sizes"]
+           "with_sizes", "sizes_of"]
 
 
 def nodes_of(outputs, stop=(), since=0):
@@ -117,3 +117,12 @@ def substituted(value, sizes):
     if hasattr(value, "with_sizes"):
         return value.with_sizes(sizes)
     return dims.substitute(value, sizes)
+
+
+def sizes_of(node):
+    """The unknown sizes (Dims) in a node's types and attributes, and in those of its bodies."""
+    attributes = [item for value in node.op.attributes().values()
+                  for item in (value if isinstance(value, tuple) else (value,))]
+    shapes = [size for variable in node.outputs for size in variable.shape]
+    inner = [size for body in node.op.bodies for size in body.sizes]
+    return [size for size in attributes + shapes if isinstance(size, dims.Dim)] + inner

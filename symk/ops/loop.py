@@ -250,7 +250,7 @@ def _changing(nodes, arguments):
     """The nodes that have to run in each step: the others are computed before the loop."""
     changing, found = [], set(arguments)
     for node in nodes:
-        if any(v in found or isinstance(v, RandomKey) for v in node.inputs):
+        if node.op.effect or any(v in found or isinstance(v, RandomKey) for v in node.inputs):
             changing.append(node)
             found.update(node.outputs)
     return changing
@@ -335,7 +335,8 @@ def _push_forward(walk, node, tangents):
     sequences, _, values = loop.split(node.inputs)
     given = dict(zip(body.inputs, tangents))
     moving, pushed = _along_body(walk, loop, given)
-    outputs = [output for output in body.outputs[loop.states:] if output in pushed]
+    rows_out = body.outputs[loop.states:]
+    outputs = [output for output in dict.fromkeys(rows_out) if output in pushed]
     kept = [state for state in states if state in moving]
     forward = _Loop(
         rows={**dict(zip(rows, sequences)), **_stored(node),
@@ -347,8 +348,9 @@ def _push_forward(walk, node, tangents):
         invariants={**dict(zip(invariants, values)),
                     **{moving[inside]: given[inside] for inside in invariants if inside in moving}},
         stored=[moving[state] for state in kept])
-    found = dict(zip(kept + outputs, forward.apply(loop.length, loop.reverse)))
-    return [found.get(variable) for variable in (*states, *body.outputs[loop.states:])]
+    made = forward.apply(loop.length, loop.reverse)
+    after, along = dict(zip(kept, made)), dict(zip(outputs, made[len(kept):]))
+    return [after.get(state) for state in states] + [along.get(output) for output in rows_out]
 
 
 def _along_body(walk, loop, given):
