@@ -52,12 +52,35 @@ class StepBinding final : public Binding {
     return *plan_.plans[require(key, "a Plan", Attribute::kPlan, Attribute::kPlan).integer];
   }
 
+  std::vector<NamedValue> attributes() const override {
+    std::vector<NamedValue> values;
+    for (const Attribute& attribute : step_.attributes) {
+      if (attribute.tag != Attribute::kPlan) values.push_back(named_value(attribute));
+    }
+    return values;
+  }
+
   bool lasting(int input) const override { return lasting_[static_cast<size_t>(input)]; }
 
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
   int64_t scratch() const { return scratch_; }
 
  private:
+  NamedValue named_value(const Attribute& attribute) const {
+    NamedValue value;
+    value.name = attribute.key;
+    switch (attribute.tag) {
+      case Attribute::kInteger: value.integers = {attribute.integer}; break;
+      case Attribute::kSize: value.integers = {sizes_[attribute.integer]}; break;
+      case Attribute::kReal: value.reals = {attribute.real}; break;
+      case Attribute::kText: value.texts = {attribute.text}; break;
+      case Attribute::kReals: value.reals = attribute.reals; break;
+      case Attribute::kTexts: value.texts = attribute.texts; break;
+      default: value.integers = integers(attribute.key.c_str());
+    }
+    return value;
+  }
+
   const Attribute* find(const char* key) const {
     for (const Attribute& attribute : step_.attributes) {
       if (attribute.key == key) return &attribute;
@@ -112,6 +135,7 @@ class Binder {
     lay_out();
     address_steps();
     address_copies();
+    bound_.types_ = std::move(types_);
   }
 
  private:

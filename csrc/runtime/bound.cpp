@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "runtime/error.h"
+#include "runtime/finite.h"
 
 namespace symk {
 namespace {
@@ -58,7 +59,7 @@ void Bound::set_arena(char* arena) {
 }
 
 void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t* versions,
-                std::atomic<int64_t>* times_ns) {
+                const Watch& watch) {
   patch(inputs, outputs, versions);
   // Also when a step fails: an earlier one may have written.
   struct Changed {
@@ -67,7 +68,7 @@ void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t*
       for (Tensor* tensor : tensors) tensor->changed();
     }
   } changed{written_by_steps_};
-  run_steps(times_ns);
+  run_steps(watch);
   copy_outputs(outputs);
   apply_updates();
 }
@@ -82,29 +83,31 @@ void Bound::patch(const void* const* inputs, void* const* outputs, const uint64_
     versions_[patch.slot] = versions[patch.number];
 }
 
-void Bound::run_steps(std::atomic<int64_t>* times_ns) {
+void Bound::run_steps(const Watch& watch) {
   ThreadPool& pool = thread_pool();
   for (const BoundStep& step : steps_) {
-    if (times_ns == nullptr) {
-      run_step(step, pool);
+    if (watch.times_ns == nullptr) {
+      run_step(step, pool, watch.check_finite);
     } else {
       const int64_t start = now_ns();
-      run_step(step, pool);
-      times_ns[step.number].fetch_add(now_ns() - start);
+      run_step(step, pool, watch.check_finite);
+      watch.times_ns[step.number].fetch_add(now_ns() - start);
     }
   }
 }
 
-void Bound::run_step(const BoundStep& step, ThreadPool& pool) {
+void Bound::run_step(const BoundStep& step, ThreadPool& pool, bool check_finite) {
   Operands operands;
   operands.in = in_.data() + step.first_in;
   operands.out = out_.data() + step.first_out;
   operands.scratch = step.scratch;
   operands.versions = versions_.data() + step.first_in;
+  operands.check_finite = check_finite;
   const PlanStep& described = plan_.steps[step.number];
   try {
     const Status status = step.step->run(operands, pool);
     if (status.code != Status::kOk) throw index_error(described.kernel, status);
+    if (check_finite) require_finite(plan_, described, types_, operands.in, operands.out);
   } catch (const Error& error) {
     throw with_origin(error, described);
   }

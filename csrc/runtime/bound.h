@@ -21,6 +21,12 @@ struct MemoryRow {
   Piece piece;
 };
 
+/// What a run is watched for.
+struct Watch {
+  std::atomic<int64_t>* times_ns = nullptr;  // one counter per step, which grow by the time each took
+  bool check_finite = false;                 // whether a NaN or an infinity is an error
+};
+
 class Bound {
  public:
   /// Binds all steps. `lasting` says which inputs keep their values from run to run; empty means
@@ -30,6 +36,7 @@ class Bound {
         std::vector<Shape> inputs, std::vector<bool> lasting = {});
 
   bool fits(const Shape* inputs) const;
+  const std::vector<Shape>& inputs() const { return inputs_; }
   const std::vector<Type>& outputs() const { return output_types_; }
   int64_t arena_bytes() const { return arena_bytes_; }
   /// What the arena would take if no memory were used twice.
@@ -41,9 +48,8 @@ class Bound {
 
   /// Runs all steps and then the updates. Throws Error when a step fails; then no update has
   /// happened. `versions`, null when no input lasts, has one number per input, as kernels see them.
-  /// `times_ns`, if not null, has one counter per step, which grow by the time each took.
   void run(const void* const* inputs, void* const* outputs, const uint64_t* versions,
-           std::atomic<int64_t>* times_ns);
+           const Watch& watch);
 
  private:
   friend class Binder;
@@ -80,14 +86,15 @@ class Bound {
   };
 
   void patch(const void* const* inputs, void* const* outputs, const uint64_t* versions);
-  void run_steps(std::atomic<int64_t>* times_ns);
+  void run_steps(const Watch& watch);
   void copy_outputs(void* const* outputs);
   void apply_updates();
-  void run_step(const BoundStep& step, ThreadPool& pool);
+  void run_step(const BoundStep& step, ThreadPool& pool, bool check_finite);
 
   const Plan& plan_;
   std::vector<Shape> inputs_;
   std::vector<bool> lasting_;  // per input, or empty
+  std::vector<Type> types_;  // per buffer of the Plan
   std::vector<Type> output_types_;
   std::vector<BoundStep> steps_;
   std::vector<const void*> in_;     // addresses of all input operands, and of the sources of copies

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,14 +32,25 @@ struct Operands {
   /// Per input: 0 = changes at every call; else equal means unchanged, so that what was packed from
   /// it may be used again.
   const uint64_t* versions = nullptr;
+  bool check_finite = false;  // whether a Plan that the step runs looks for NaN
 };
 
 /// A kernel bound to shapes. `run` neither allocates, nor throws, nor makes threads; only a step that
-/// runs a Plan of its own throws, the Error of a step inside. Used by one thread at a time.
+/// runs a Plan of its own, or a user's code, throws the Error of what is inside. Used by one thread
+/// at a time.
 class Step {
  public:
   virtual ~Step() = default;
   virtual Status run(const Operands& operands, ThreadPool& pool) = 0;
+};
+
+/// An attribute with its sizes evaluated: integers, reals or texts, whichever is not empty. A single
+/// value is a list of one.
+struct NamedValue {
+  std::string name;
+  std::vector<int64_t> integers;
+  std::vector<double> reals;
+  std::vector<std::string> texts;
 };
 
 /// What a binding may ask. Attribute getters throw Error when the key is missing or has another
@@ -56,6 +68,8 @@ class Binding {
   virtual std::vector<int64_t> integers(const char* key) const = 0;
   virtual std::vector<std::string> texts(const char* key) const = 0;
   virtual const Plan& plan(const char* key) const = 0;
+  /// All attributes but Plans, for a kernel that hands them on.
+  virtual std::vector<NamedValue> attributes() const { return {}; }
   /// Whether an input keeps its value from run to run: a constant, a shared value that this Plan
   /// does not change, or what is the same for all steps of a loop. What is packed from it is worth
   /// memory of its own; `versions` says when others have changed it.
@@ -64,7 +78,7 @@ class Binding {
   virtual void need_scratch(int64_t bytes) = 0;
 };
 
-using BindFunction = std::unique_ptr<Step> (*)(Binding&);
+using BindFunction = std::function<std::unique_ptr<Step>(Binding&)>;
 
 /// Whether a step is left out when its results have no elements. Not one that has more to do than to write them: to
 /// check values, or to print.
@@ -75,7 +89,11 @@ struct KernelEntry {
   KernelEntry(const char* name, BindFunction bind, Empty empty = Empty::kLeftOut);
 };
 
-BindFunction find_kernel(const std::string& name);  // null if there is none
+/// Adds a kernel while the program runs; one of the same name that was added before is replaced.
+/// Throws Error(kArgument) when the name is that of a built-in one.
+void add_user_kernel(const std::string& name, BindFunction bind);
+
+BindFunction find_kernel(const std::string& name);  // empty if there is none
 bool runs_when_empty(const std::string& name);
 std::vector<std::string> kernel_names();            // sorted
 

@@ -56,9 +56,9 @@ class Body {
   int64_t arena_bytes() const { return aligned_size(bound_.arena_bytes() + 1); }
 
   void run(char* arena, const void* const* inputs, void* const* outputs,
-           const uint64_t* versions) {
+           const uint64_t* versions, bool check_finite) {
     if (arena != arena_) bound_.set_arena(arena_ = arena);
-    bound_.run(inputs, outputs, versions, nullptr);
+    bound_.run(inputs, outputs, versions, {nullptr, check_finite});
   }
 
  private:
@@ -221,7 +221,7 @@ class ScanStep final : public Step {
   void run_body(const Operands& operands, int64_t row) {
     try {
       body_->run(static_cast<char*>(operands.scratch), inputs_.data(), outputs_.data(),
-                 versions_.data());
+                 versions_.data(), operands.check_finite);
     } catch (const Error& error) {
       throw Error(error.code(), "in step " + std::to_string(row) + " of the loop: " + error.what());
     }
@@ -265,7 +265,7 @@ class CondStep final : public Step {
     const bool holds = *static_cast<const unsigned char*>(operands.in[0]) != 0;
     Body& chosen = holds ? then_ : otherwise_;
     chosen.run(static_cast<char*>(operands.scratch), operands.in + 1, operands.out,
-               operands.versions + 1);
+               operands.versions + 1, operands.check_finite);
     return {};
   }
 

@@ -284,7 +284,7 @@ def moving_average_update(x, value, momentum):
 class Function:
     """A compiled function: takes one list of arrays, returns a list of arrays."""
 
-    def __init__(self, inputs, outputs, updates=None, name=None):
+    def __init__(self, inputs, outputs, updates=None, name=None, check_nan=None, profile=False):
         for what, given in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(given, (list, tuple)):
                 raise TypeError("[function] %s must be a list of tensors; %r was given."
@@ -296,7 +296,8 @@ class Function:
         self.inputs = list(inputs)
         self.outputs = [ops.as_variable(output) for output in outputs]
         self.compiled = compile_function(self.inputs, self.outputs, updates=list(updates or ()),
-                                         name=name)
+                                         name=name,
+                                         check_nan=check_nan, profile=profile)
 
     def __call__(self, inputs):
         if not isinstance(inputs, (list, tuple)):
@@ -305,19 +306,21 @@ class Function:
         return self.compiled.run(list(inputs))
 
     def show(self, what="graph"):
-        """The function at a stage of its compilation, as text: graph, stages, plan or memory."""
+        """The function as text: its graph, stages, plan, memory, profile; see `symk.function`."""
         return self.compiled.show(what)
 
 
-def function(inputs, outputs, updates=None, name=None):
+def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=False):
     """A callable from a list of arrays to a list of arrays.
 
     Args:     inputs: placeholders. The learning phase is 0 if it is not among them.
               outputs: tensors.
               updates: pairs (variable, new value), as `update` gives them; all new values are
               computed from the old values of the variables.
+              check_nan: stop at the first NaN or infinity, naming op, layer and line; by default
+              what SYMK_CHECK_NAN says. profile: time every step, for `show("profile")`.
     """
-    return Function(inputs, outputs, updates, name)
+    return Function(inputs, outputs, updates, name, check_nan, profile)
 
 
 def gradients(loss, variables):

@@ -15,7 +15,7 @@ from ..graph.dtype import size_bytes
 from ..graph.errors import GraphError
 
 __all__ = ["Plan", "Buffer", "Step", "SizeRef", "PlanRef", "DTYPE_NAMES", "BUFFER_KINDS", "SIZE_KINDS",
-           "encode", "decode", "text", "diff"]
+           "encode", "decode", "evaluate_sizes", "text", "diff"]
 
 MAGIC = b"SYMKPLAN"
 VERSION = 2
@@ -343,6 +343,20 @@ def _decode_plans(places, blob, depth):
         end = blob.position + count
         plans.append(_decode(blob.take(count), depth + 1))
     return plans
+
+
+def evaluate_sizes(plan, shapes):
+    """The value of each size for inputs of these shapes, as the runtime finds them when it binds."""
+    rules = {"constant": lambda a, b: a, "input": lambda a, b: shapes[a][b],
+             "add": lambda a, b: values[a] + values[b],
+             "multiply": lambda a, b: values[a] * values[b],
+             "floor_divide": lambda a, b: values[a] // values[b],
+             "max": lambda a, b: max(values[a], values[b]),
+             "broadcast": lambda a, b: values[b] if values[a] == 1 else values[a]}
+    values = []
+    for kind, a, b in plan.sizes:
+        values.append(rules[kind](a, b))
+    return values
 
 
 # --- to text ---

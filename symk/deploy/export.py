@@ -8,6 +8,7 @@ import tempfile
 import numpy as np
 
 from ..compile import Function
+from ..compile.callback import called_ops
 from ..compile.plan import Plan, encode
 from ..graph.errors import GraphError
 
@@ -40,6 +41,11 @@ def _exportable(function):
         raise GraphError('[export] a function in mode "native" is required; its mode is %r. '
                          'Compile it with mode="native".' % function.mode)
     program = function.program
+    called = called_ops(program.plan)
+    if called:
+        raise GraphError("[export] every op must have a kernel; %s of this function run in Python. "
+                         "Load kernels of these names by symk.load_kernels, and compile it again."
+                         % ", ".join(called))
     written = {number for number, _ in program.plan.updates}
     buffers = {buffer: number for number, (_, buffer) in enumerate(program.plan.shared)}
     for step in program.plan.steps:

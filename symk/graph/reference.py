@@ -35,7 +35,7 @@ def evaluate(outputs, feeds, inspect=None):
     """The values of `outputs`.
 
     Args:     feeds: {placeholder: array}. Placeholders with a default may be missing.
-              inspect: inspect(variable, array, arrays of its node's inputs) sees each value.
+              inspect: inspect(variable, array, arrays of its node's inputs) sees each result.
     Returns:  a list of arrays.
     """
     arrays = {}
@@ -53,8 +53,6 @@ def evaluate(outputs, feeds, inspect=None):
                              "outputs use; it is not among the inputs." % (source,))
     placeholders = list(feeds)
     sizes = bind_sizes(placeholders, [np.asarray(feeds[p]) for p in placeholders])
-    for source in arrays if inspect is not None else ():
-        inspect(source, arrays[source], ())
     with np.errstate(all="ignore"):
         for node in nodes_of(outputs):
             values = with_sizes(node.op, sizes).reference(*(arrays[v] for v in node.inputs))
