@@ -1,6 +1,7 @@
 // Operands are copied both ways, so that a user's code may keep what it was given.
 #include "python/callback.h"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -55,22 +56,25 @@ class CallbackStep final : public Step {
       inputs.append(new_array(inputs_[i], &copy));
       copy_bytes(copy, operands.in[i], inputs_[i]);
     }
-    py::list types;
-    for (const Type& type : outputs_) types.append(type_of(type));
-    const py::list results = dispatcher()(number_, inputs, types);
+    const py::list results = dispatcher()(number_, inputs);
+    if (results.size() != outputs_.size()) refuse();
     for (size_t i = 0; i < outputs_.size(); ++i) {
       const py::object result = results[i];
-      if (!usable(result.ptr(), outputs_[i].dtype)) {
-        throw Error(ErrorCode::kInternal, "[callback] the dispatcher gave an unusable array.");
-      }
+      if (!fits(result.ptr(), outputs_[i])) refuse();
       copy_bytes(operands.out[i], data_of(result.ptr()), outputs_[i]);
     }
   }
 
-  static py::tuple type_of(const Type& type) {
-    py::tuple shape(static_cast<size_t>(type.rank));
-    for (size_t axis = 0; axis < shape.size(); ++axis) shape[axis] = type.shape[axis];
-    return py::make_tuple(dtype_name(type.dtype), shape);
+  static bool fits(PyObject* array, const Type& type) {
+    if (!usable(array, type.dtype)) return false;
+    const Shape shape = shape_of(array);
+    return shape.rank == type.rank && std::equal(type.shape, type.shape + type.rank, shape.size);
+  }
+
+  [[noreturn]] static void refuse() {
+    throw Error(ErrorCode::kKernel,
+                "[callback] the op must give the types that were inferred when it was compiled; "
+                "it gives others for the sizes of this call.");
   }
 
   static void copy_bytes(void* to, const void* from, const Type& type) {
@@ -108,8 +112,10 @@ void chain_callback_failure() {
     cause->restore();
     return;
   }
-  py::error_already_set raised;
-  py::setattr(raised.value(), "__cause__", cause->value());
+  py::error_already_set raised;  // from here on no error is set, and Python may be asked
+  // What the user's code raised; the dispatcher's own error has named the op already.
+  const py::object deeper = cause->value().attr("__cause__");
+  py::setattr(raised.value(), "__cause__", deeper.is_none() ? cause->value() : deeper);
   raised.restore();
 }
 

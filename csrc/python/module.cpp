@@ -68,6 +68,20 @@ std::shared_ptr<Tensor> make_tensor(const py::object& value) {
   return tensor;
 }
 
+/// Memory as the system gives it: nothing is written.
+std::shared_ptr<Tensor> make_zeros(const py::object& like, const std::vector<int64_t>& shape) {
+  Type type;
+  if (shape.size() > kMaxRank) {
+    throw Error(ErrorCode::kShape, "[tensor] at most " + std::to_string(kMaxRank) +
+                                       " axes are possible; " + std::to_string(shape.size()) +
+                                       " were asked for.");
+  }
+  type.dtype = dtype_of(like.ptr());
+  type.rank = static_cast<int>(shape.size());
+  std::copy(shape.begin(), shape.end(), type.shape);
+  return std::make_shared<Tensor>(type);
+}
+
 py::object read_tensor(Tensor& tensor) {
   require_outside_callback("get_value");
   void* data = nullptr;
@@ -222,6 +236,8 @@ void define(py::module_& module) {
   module.doc() = "The runtime of symk: tensors that live between calls, and programs.";
   py::class_<Tensor, std::shared_ptr<Tensor>>(module, "Tensor", "A value that lives between calls.")
       .def(py::init(&make_tensor), py::arg("value"), "A copy of an array.")
+      .def_static("zeros", &make_zeros, py::arg("like"), py::arg("shape"),
+                  "Zeros of the dtype of an array.")
       .def("read", &read_tensor, "A copy of the value.")
       .def("write", &write_tensor, py::arg("value"), "Replaces the value; dtype and shape stay.")
       .def("array", &view_of, "The value itself, as a read-only array.")
@@ -253,7 +269,7 @@ void define(py::module_& module) {
   module.def("load_kernels", &load_kernels, py::arg("path"),
              "Adds the kernels of a shared object written with symk_kernel.h.");
   module.def("set_dispatcher", &set_dispatcher, py::arg("function"),
-             "Sets the function that runs callbacks: f(number, inputs, types) -> outputs.");
+             "Sets the function that runs callbacks: f(number, inputs) -> outputs.");
   module.def("limits", &measured_limits,
              "What this machine can do at best, measured now, as a dict.");
 }

@@ -6,6 +6,7 @@ from ..autodiff import grad
 from ..compile import function as compile_function
 from ..config import settings
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
+from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
 from ..optimize import stable
 from .session import scoped
@@ -103,7 +104,8 @@ def _filled(value, shape, dtype, name):
     sizes = ops.as_sizes(shape)
     if any(isinstance(size, dims.Dim) for size in sizes):
         return _named(ops.full(sizes, value, dtype or settings.floatx), name)
-    return variable(np.full(sizes, value), dtype, name)
+    number = np.array(value, canonical(dtype or settings.floatx))
+    return variable(np.broadcast_to(number, sizes), dtype, name)
 
 
 def eye(size, dtype=None, name=None):
@@ -323,6 +325,7 @@ def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=F
     return Function(inputs, outputs, updates, name, check_nan, profile)
 
 
+@without_collection()
 def gradients(loss, variables):
     """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
     variables = [variables] if isinstance(variables, Variable) else list(variables)

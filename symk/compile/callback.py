@@ -5,10 +5,9 @@ so its Plan lives only here; `symk.deploy.export` refuses it.
 """
 import threading
 
-import numpy as np
-
-from ..graph.errors import CustomOpError
+from ..graph.errors import GraphError
 from ..graph.node import Op, op
+from ..ops.custom import has_symbolic_attributes
 
 __all__ = ["as_callback", "called_ops", "dispatch"]
 
@@ -31,7 +30,14 @@ class Callback(Op):
 
 
 def as_callback(op):
-    """The Callback that stands for an op; equal ops have one."""
+    """The Callback that stands for an op; equal ops have one.
+
+    Raises:   GraphError when an attribute is a size that only a call tells.
+    """
+    if has_symbolic_attributes(op):
+        raise GraphError("[%s] the attributes of a custom op without kernel must be known when it "
+                         "is compiled; they are %s. Pass a size as an operand: shape_of(x)."
+                         % (op.name, op.describe()))
     with _lock:
         if op not in _numbers:
             _numbers[op] = len(_ops)
@@ -46,31 +52,10 @@ def called_ops(plan):
     return sorted(names.union(*map(called_ops, plan.plans)))
 
 
-def dispatch(number, inputs, types):
-    """The results of an op for the runtime: contiguous arrays of exactly these (dtype, shape).
+def dispatch(number, inputs):
+    """The results of an op for the runtime, as a list of contiguous arrays.
 
     Raises:   CustomOpError naming the op, with what its code raised as the cause.
     """
-    op = _ops[number]
-    try:
-        results = op.reference(*inputs)
-    except Exception as error:
-        raise CustomOpError("[%s] the op's reference must give a result; it raised %s: %s"
-                            % (op.name, type(error).__name__, error)) from error
-    results = results if isinstance(results, tuple) else (results,)
-    if len(results) != len(types):
-        raise CustomOpError("[%s] the op's reference must give the %d results that infer promises; "
-                            "it gave %d." % (op.name, len(types), len(results)))
-    return [_checked(op, result, dtype, shape) for result, (dtype, shape) in zip(results, types)]
-
-
-def _checked(op, result, dtype, shape):
-    """A result in the type that was promised; its values may only be rounded."""
-    array = np.asarray(result)
-    if array.shape != shape:
-        raise CustomOpError("[%s] a result must have the shape %s that infer promises; it has %s."
-                            % (op.name, shape, array.shape))
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise CustomOpError("[%s] a result must have the dtype %s that infer promises; it has %s."
-                            % (op.name, dtype, array.dtype))
-    return np.ascontiguousarray(array, dtype).reshape(shape)
+    results = _ops[number].reference(*inputs)
+    return list(results) if isinstance(results, tuple) else [results]

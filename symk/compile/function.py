@@ -1,5 +1,6 @@
 """The one door from an expression to a callable: `function(inputs, outputs, updates)`."""
 from ..config import settings
+from ..graph.collection import without_collection
 from ..graph.draw import to_dot, to_svg
 from ..graph.errors import GraphError
 from ..graph.node import Variable
@@ -47,6 +48,7 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
 class Function:
     """A compiled expression. `f(*arrays)` runs it: one array for a single output, else a list."""
 
+    @without_collection()
     def __init__(self, inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
                  name=None, mode=None, stages=None, check_nan=None, profile=False):
         mode = settings.mode if mode is None else mode

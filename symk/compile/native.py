@@ -65,7 +65,9 @@ class NativeStorage:
     __slots__ = ("tensor", "read", "write")
 
     def __init__(self, value):
-        self.tensor = core().Tensor(value)
+        zeros = not any(value.strides) and value.size > 1 and not any(value.flat[0].tobytes())
+        self.tensor = (core().Tensor.zeros(value, value.shape) if zeros
+                       else core().Tensor(value))
         self.read = self.tensor.read
         self.write = self.tensor.write
 
@@ -96,5 +98,5 @@ def _tensor(shared):
     """The native tensor of a Shared; its storage moves there when it is first asked for."""
     with _lock:
         if not isinstance(shared.storage, NativeStorage):
-            shared.storage = NativeStorage(shared.storage.read())
+            shared.storage = NativeStorage(shared.storage.peek())
         return shared.storage.tensor

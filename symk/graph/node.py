@@ -99,15 +99,25 @@ class Storage:
     """
 
     def __init__(self, value):
-        self._array = np.array(value, order="C")
+        # One number repeated stays one number until it is changed: an optimizer's zeros take no
+        # memory before they are used.
+        repeated = value.size > 1 and not any(value.strides)
+        self._array = (np.broadcast_to(value.flat[0], value.shape) if repeated
+                       else np.array(value, order="C"))
         self.version = 1
+
+    def peek(self):
+        """The value, to be read at once; it is no copy."""
+        return self._array
 
     def read(self):
         """A copy of the value."""
-        return self._array.copy()
+        return self._array.copy(order="C")
 
     def write(self, value):
         """Replaces the value; dtype and shape stay."""
+        if not self._array.flags.writeable:
+            self._array = np.empty(self._array.shape, self._array.dtype)
         self._array[...] = value
         self.version += 1
 
@@ -221,12 +231,12 @@ class Op:
         return "%s(%s)" % (self.name, inner) if inner else self.name
 
 
-def op(name, kind="other"):
-    """Class decorator: registers an Op under its name and freezes it."""
+def op(name, kind="other", replace=False):
+    """Class decorator: registers an Op under its name and freezes it; only once, unless asked."""
     def decorate(cls):
         cls = dataclasses.dataclass(frozen=True, repr=False)(cls)
         cls.name, cls.kind = name, kind
-        if name in _REGISTRY:
+        if name in _REGISTRY and not replace:
             raise GraphError("[op] the name %r is taken." % name)
         _REGISTRY[name] = cls
         return cls
