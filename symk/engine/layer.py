@@ -13,6 +13,7 @@ from .. import backend as K
 from .. import initializers, registry, regularizers
 from ..graph import Placeholder, Shared, SymkError, dims, layer_scope
 from ..utils.generic_utils import to_list, unpack_singleton
+from . import legacy
 from .edges import History, Node, check_inputs, history_of, shapes_of
 
 __all__ = ["Layer", "Contribution", "placeholder_of"]
@@ -117,6 +118,12 @@ class Layer:
         elif kwargs.get("input_shape") is not None:
             self.batch_input_shape = (kwargs.get("batch_size"),) + tuple(kwargs["input_shape"])
 
+    def __init_subclass__(cls, **kwargs):
+        """Layers that had other arguments in Keras 1 take those too."""
+        super().__init_subclass__(**kwargs)
+        if legacy.has_old_names(cls.__name__):
+            legacy.accept_old_names(cls)
+
     def __setattr__(self, name, value):
         """Also notes weights, layers and metrics that become attributes."""
         if isinstance(value, Layer):
@@ -220,6 +227,7 @@ class Layer:
     @trainable_weights.setter
     def trainable_weights(self, weights):
         self._trainable_weights = list(weights)
+        self._non_trainable_weights = _without(self._non_trainable_weights, weights)
 
     @property
     def non_trainable_weights(self):
@@ -230,6 +238,7 @@ class Layer:
     @non_trainable_weights.setter
     def non_trainable_weights(self, weights):
         self._non_trainable_weights = list(weights)
+        self._trainable_weights = _without(self._trainable_weights, weights)
 
     def _all_trainable_weights(self):
         return self._trainable_weights + [
@@ -469,6 +478,11 @@ class Layer:
     @property
     def outbound_nodes(self):
         return self._outbound_nodes
+
+
+def _without(weights, removed):
+    """The weights that are not among others, by identity."""
+    return [weight for weight in weights if not any(weight is other for other in removed)]
 
 
 def _unique_name(class_name):

@@ -3,9 +3,10 @@ import copy
 
 from .. import backend as K
 from .. import registry
-from ..graph import Placeholder, nodes_of, sources_of
+from ..graph import Placeholder, layer_scope, nodes_of, sources_of
 from ..utils.generic_utils import to_list, unpack_singleton
 from ..utils.layer_utils import print_summary
+from . import legacy
 from .edges import Node, history_of, shapes_of
 from .inputs import InputLayer
 from .layer import Layer, _shapes_only, assign_weights, mask_of, placeholder_of
@@ -291,7 +292,12 @@ class Network(Layer):
 
 
 def layer_from_config(config, custom_objects=None):
-    """The layer of a dict with "class_name" and "config"."""
+    """The layer of a dict with "class_name" and "config", of Keras 1 or 2."""
+    if isinstance(config, dict) and {"class_name", "config"} <= set(config):
+        known = dict(registry.custom_objects(), **custom_objects or {})
+        if config["class_name"] not in known:
+            name, arguments = legacy.modern(config["class_name"], config["config"])
+            config = dict(config, class_name=name, config=arguments)
     return registry.deserialize(config, registry.table("layer"), custom_objects, "layer")
 
 
