@@ -16,6 +16,7 @@ class Settings:
     image_data_format: "channels_last" or "channels_first".
     mode: "native" runs Plans in the C++ runtime, "reference" runs expressions in NumPy.
     check: verify the graph between optimiser stages (slow; on in the tests).
+    check_nan: functions stop at the first NaN or infinity, unless they are asked otherwise.
     """
 
     def __init__(self, environment):
@@ -25,6 +26,7 @@ class Settings:
                                          ("channels_last", "channels_first"))
         self.mode = _choice(environment, "SYMK_MODE", ("native", "reference"))
         self.check = _choice(environment, "SYMK_CHECK", ("0", "1")) == "1"
+        self.check_nan = _choice(environment, "SYMK_CHECK_NAN", ("0", "1")) == "1"
 
 
 def _choice(environment, name, choices):

@@ -141,7 +141,7 @@ def _compare(model, images, out):
     sizes = [model_file]
     if settings.mode == "native":
         plan_file = os.path.join(out, "digits.plan")
-        deploy.export(loaded.predict_function, plan_file, {"model": model.name})
+        deploy.export(loaded, plan_file, {"model": model.name})
         predictions.append(("%s, by the C library in a process without symk" % plan_file,
                             _predict_elsewhere(plan_file, images, out)))
         sizes.append(plan_file)

@@ -8,10 +8,12 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
-    "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "deploy", "backend",
+    "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions", "deploy", "backend",
     "activations", "initializers", "regularizers", "constraints", "losses", "optimizers", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "models",
     "applications", "compat", "demo", "", "__main__")
+# Files at Keras's paths that belong further down than their folder.
+BELONGS = {"utils/test_utils.py": "applications"}
 RANK = {part: rank for rank, part in enumerate(ORDER)}
 
 # Packages of others that only their users wait for: importing symk stays fast without them.
@@ -28,6 +30,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 def part_of(path):
     """The part that a file belongs to: "graph", "config", ...; "" is the package itself."""
+    placed = BELONGS.get(path.relative_to(PACKAGE).as_posix())
+    if placed is not None:
+        return placed
     first = path.relative_to(PACKAGE).parts[0]
     return "" if first == "__init__.py" else first[:-3] if first.endswith(".py") else first
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "capi/arguments.h"
+#include "capi/load_kernels.h"
 #include "cpu/dispatch.h"
 #include "runtime/error.h"
 #include "runtime/program.h"
@@ -22,7 +23,7 @@ using symk::ErrorCode;
 using symk::door::Arguments;
 using symk::door::refuse;
 
-static_assert(static_cast<int>(ErrorCode::kArgument) == SYMK_ARGUMENT);
+static_assert(static_cast<int>(ErrorCode::kKernel) == SYMK_KERNEL);
 static_assert(static_cast<int>(symk::DType::kBool) == SYMK_BOOL);
 static_assert(symk::kMaxRank == SYMK_MAX_RANK);
 
@@ -111,6 +112,13 @@ int symk_abi_version(void) { return SYMK_ABI_VERSION; }
 const char* symk_last_error(void) { return last_error.c_str(); }
 
 int symk_last_status(void) { return last_status; }
+
+int symk_load_kernels(const char* path) {
+  return guarded([&] {
+    require(path, "a path");
+    symk::door::load_kernels(path);
+  });
+}
 
 symk_program* symk_load_file(const char* path) {
   return guarded_value<symk_program*>(nullptr, [&] {

@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /* The version of this interface; it grows when functions are added and nothing is ever removed. */
-#define SYMK_ABI_VERSION 1
+#define SYMK_ABI_VERSION 2
 
 enum symk_status {
   SYMK_OK = 0,
@@ -34,7 +34,9 @@ enum symk_status {
   SYMK_MEMORY = 6,
   SYMK_DEVICE = 7, /* a kernel that this build does not have */
   SYMK_FILE = 8,
-  SYMK_ARGUMENT = 9
+  SYMK_ARGUMENT = 9,
+  SYMK_NOT_FINITE = 10, /* a NaN or an infinity, where a call was asked to look for them */
+  SYMK_KERNEL = 11      /* a kernel of yours that failed */
 };
 
 enum symk_dtype {
@@ -67,6 +69,10 @@ SYMK_API int symk_abi_version(void);
 SYMK_API const char* symk_last_error(void);
 /* Its symk_status, SYMK_OK if there was none. */
 SYMK_API int symk_last_status(void);
+
+/* Adds the kernels of a shared object written with symk_kernel.h, for the Plans that use them. Since
+ * version 2. */
+SYMK_API int symk_load_kernels(const char* path);
 
 SYMK_API symk_program* symk_load_file(const char* path);
 SYMK_API symk_program* symk_load_memory(const void* bytes, size_t count);

@@ -147,8 +147,8 @@ std::unique_ptr<Step> bind_one_hot(Binding& binding) {
 }
 
 const KernelEntry entries[] = {
-    {"gather", bind_gather},
-    {"scatter_add", bind_scatter_add},
+    {"gather", bind_gather, Empty::kRuns},
+    {"scatter_add", bind_scatter_add, Empty::kRuns},
     {"one_hot", bind_one_hot},
 };
 

@@ -9,24 +9,6 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-/// The offset in x of a position given by its number in row-major order.
-int64_t offset_of(int64_t position, int rank, const int64_t* size, const int64_t* stride) {
-  int64_t offset = 0;
-  for (int axis = rank - 1; axis > 0; --axis) {
-    offset += position % size[axis] * stride[axis];
-    position /= size[axis];
-  }
-  return rank > 0 ? offset + position * stride[0] : 0;
-}
-
-int64_t keep_offset(const ReducePlan& plan, int64_t position) {
-  return offset_of(position, plan.keep_rank, plan.keep_size, plan.keep_stride);
-}
-
-int64_t reduce_offset(const ReducePlan& plan, int64_t position) {
-  return offset_of(position, plan.reduce_rank, plan.reduce_size, plan.reduce_stride);
-}
-
 template <class Op>
 void fold_rows(const ReducePlan& plan, const void* data, int64_t first, int64_t last,
                int64_t first_row, int64_t last_row, int64_t first_item, int64_t last_item,
@@ -131,20 +113,6 @@ class ColumnFold {
   alignas(64) Lane lanes_[kColumnBlock];
   alignas(64) typename Op::Total totals_[kColumnBlock];
 };
-
-/// Calls f(offset, rows) for each stretch of rows at equal distances within [first, last) of outer
-/// * rows.
-template <class F>
-[[gnu::always_inline]] inline void for_stretches(const ReducePlan& plan, int64_t first,
-                                                 int64_t last, F&& f) {
-  for (int64_t row = first; row < last;) {
-    const int64_t within = row % plan.rows;
-    const int64_t left = plan.rows - within;
-    const int64_t rows = left < last - row ? left : last - row;
-    f(reduce_offset(plan, row / plan.rows) + within * plan.inner, rows);
-    row += rows;
-  }
-}
 
 constexpr int64_t kFewElements = 128;  // fewer than pay for setting up a ColumnFold
 

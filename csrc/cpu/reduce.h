@@ -25,6 +25,37 @@ struct ReducePlan {
   int64_t inner = 1;  // items of the innermost run
 };
 
+/// The offset of a position, given by its number in row-major order, on axes with strides.
+[[gnu::always_inline]] inline int64_t offset_of(int64_t position, int rank, const int64_t* size,
+                                                const int64_t* stride) {
+  int64_t offset = 0;
+  for (int axis = rank - 1; axis > 0; --axis) {
+    offset += position % size[axis] * stride[axis];
+    position /= size[axis];
+  }
+  return rank > 0 ? offset + position * stride[0] : 0;
+}
+[[gnu::always_inline]] inline int64_t keep_offset(const ReducePlan& plan, int64_t position) {
+  return offset_of(position, plan.keep_rank, plan.keep_size, plan.keep_stride);
+}
+[[gnu::always_inline]] inline int64_t reduce_offset(const ReducePlan& plan, int64_t position) {
+  return offset_of(position, plan.reduce_rank, plan.reduce_size, plan.reduce_stride);
+}
+
+/// Calls f(offset, rows) for each stretch of rows at equal distances within [first, last) of outer
+/// * rows.
+template <class F>
+[[gnu::always_inline]] inline void for_stretches(const ReducePlan& plan, int64_t first,
+                                                 int64_t last, F&& f) {
+  for (int64_t row = first; row < last;) {
+    const int64_t within = row % plan.rows;
+    const int64_t left = plan.rows - within;
+    const int64_t rows = left < last - row ? left : last - row;
+    f(reduce_offset(plan, row / plan.rows) + within * plan.inner, rows);
+    row += rows;
+  }
+}
+
 /// Totals are double for float sums and products, int64 for those of integers, bytes for any and
 /// all, and the element type itself for max and min.
 struct ReduceKernels {

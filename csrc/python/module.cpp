@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "capi/load_kernels.h"
 #include "cpu/dispatch.h"
+#include "cpu/limits.h"
 #include "python/arrays.h"
+#include "python/callback.h"
 #include "runtime/error.h"
 #include "runtime/few.h"
 #include "runtime/kernel.h"
@@ -34,6 +37,8 @@ py::object error_class(ErrorCode code) {
     case ErrorCode::kDevice: return of_symk("DeviceError");
     case ErrorCode::kMemory: return built_in(PyExc_MemoryError);
     case ErrorCode::kFile: return built_in(PyExc_OSError);
+    case ErrorCode::kNotFinite: return of_symk("NotFiniteError");
+    case ErrorCode::kKernel: return of_symk("CustomOpError");
     default: return built_in(PyExc_RuntimeError);
   }
 }
@@ -41,6 +46,7 @@ py::object error_class(ErrorCode code) {
 void raise(const Error& error) {
   try {
     PyErr_SetString(error_class(error.code()).ptr(), error.what());
+    if (error.code() == ErrorCode::kKernel) chain_callback_failure();
   } catch (py::error_already_set& failure) {
     failure.restore();
   }
@@ -62,7 +68,22 @@ std::shared_ptr<Tensor> make_tensor(const py::object& value) {
   return tensor;
 }
 
+/// Memory as the system gives it: nothing is written.
+std::shared_ptr<Tensor> make_zeros(const py::object& like, const std::vector<int64_t>& shape) {
+  Type type;
+  if (shape.size() > kMaxRank) {
+    throw Error(ErrorCode::kShape, "[tensor] at most " + std::to_string(kMaxRank) +
+                                       " axes are possible; " + std::to_string(shape.size()) +
+                                       " were asked for.");
+  }
+  type.dtype = dtype_of(like.ptr());
+  type.rank = static_cast<int>(shape.size());
+  std::copy(shape.begin(), shape.end(), type.shape);
+  return std::make_shared<Tensor>(type);
+}
+
 py::object read_tensor(Tensor& tensor) {
+  require_outside_callback("get_value");
   void* data = nullptr;
   py::object array = new_array(tensor.type(), &data);
   const py::gil_scoped_release released;
@@ -73,6 +94,7 @@ py::object read_tensor(Tensor& tensor) {
 }
 
 void write_tensor(Tensor& tensor, py::object value) {
+  require_outside_callback("set_value");
   const Type& type = tensor.type();
   if (!usable(value.ptr(), type.dtype)) value = convert(value, {type.dtype, "tensor"});
   const Shape shape = shape_of(value.ptr());
@@ -123,6 +145,7 @@ py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
 }
 
 py::list run_program(Program& program, const py::object& values) {
+  require_outside_callback("function");
   const Plan& plan = program.plan();
   const py::object sequence = py::reinterpret_steal<py::object>(
       PySequence_Fast(values.ptr(), "[function] a list of arrays is required."));
@@ -163,6 +186,31 @@ py::list program_times(const Program& program) {
   return rows;
 }
 
+/// The shapes of the inputs in the call made last, or None before the first one.
+py::object last_shapes(Program& program) {
+  const MemoryUse use = program.memory_use();
+  if (use.inputs.size() != program.plan().inputs.size()) return py::none();
+  py::list shapes;
+  for (const Shape& shape : use.inputs) {
+    py::tuple sizes(static_cast<size_t>(shape.rank));
+    for (size_t axis = 0; axis < sizes.size(); ++axis) sizes[axis] = shape.size[axis];
+    shapes.append(sizes);
+  }
+  return shapes;
+}
+
+py::dict measured_limits() {
+  const cpu::Limits limits = [] {
+    const py::gil_scoped_release released;
+    return cpu::measure_limits();
+  }();
+  py::dict result;
+  result["flops_per_s"] = limits.flops_per_s;
+  result["bytes_per_s"] = limits.bytes_per_s;
+  result["threads"] = thread_count();
+  return result;
+}
+
 py::dict program_memory(Program& program) {
   const MemoryUse use = program.memory_use();
   py::list map;
@@ -188,6 +236,8 @@ void define(py::module_& module) {
   module.doc() = "The runtime of symk: tensors that live between calls, and programs.";
   py::class_<Tensor, std::shared_ptr<Tensor>>(module, "Tensor", "A value that lives between calls.")
       .def(py::init(&make_tensor), py::arg("value"), "A copy of an array.")
+      .def_static("zeros", &make_zeros, py::arg("like"), py::arg("shape"),
+                  "Zeros of the dtype of an array.")
       .def("read", &read_tensor, "A copy of the value.")
       .def("write", &write_tensor, py::arg("value"), "Replaces the value; dtype and shape stay.")
       .def("array", &view_of, "The value itself, as a read-only array.")
@@ -205,14 +255,23 @@ void define(py::module_& module) {
       .def("memory", &program_memory,
            "Bytes used, and the map of the arena of the last call, as a dict.")
       .def("profile", &Program::set_profile, py::arg("on"), "Times every step while it is on.")
-      .def("times", &program_times,
-           "A list of (kernel, origin, nanoseconds) over all timed calls.");
+      .def("times", &program_times, "A list of (kernel, origin, nanoseconds) over all timed calls.")
+      .def("timed_calls", &Program::timed_calls, "How many calls that were.")
+      .def("last_shapes", &last_shapes, "The shapes of the inputs in the call made last, or None.")
+      .def("check_finite", &Program::set_check_finite, py::arg("on"),
+           "While it is on, a step whose result is not finite is an error.");
   module.def("threads", &thread_count, "The number of threads that a call uses.");
   module.def("set_threads", &set_thread_count, py::arg("count"),
              py::call_guard<py::gil_scoped_release>());
   module.def(
       "isa", [] { return cpu::isa_name(cpu::active_isa()); }, "The instruction set in use.");
   module.def("kernels", &kernel_names, "The names of all kernels, sorted.");
+  module.def("load_kernels", &load_kernels, py::arg("path"),
+             "Adds the kernels of a shared object written with symk_kernel.h.");
+  module.def("set_dispatcher", &set_dispatcher, py::arg("function"),
+             "Sets the function that runs callbacks: f(number, inputs) -> outputs.");
+  module.def("limits", &measured_limits,
+             "What this machine can do at best, measured now, as a dict.");
 }
 
 }  // namespace

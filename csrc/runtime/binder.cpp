@@ -8,17 +8,12 @@
 namespace symk {
 namespace {
 
-Error with_origin(const Error& error, const PlanStep& step) {
-  return step.origin.empty() ? error
-                             : Error(error.code(), "in " + step.origin + ": " + error.what());
-}
-
 /// What one kernel sees of its step while it is bound.
 class StepBinding final : public Binding {
  public:
-  StepBinding(const PlanStep& step, const std::vector<int64_t>& sizes, std::vector<Type> inputs,
-              std::vector<Type> outputs, std::vector<bool> lasting)
-      : step_(step), sizes_(sizes), inputs_(std::move(inputs)), outputs_(std::move(outputs)),
+  StepBinding(const Plan& plan, const PlanStep& step, const std::vector<int64_t>& sizes,
+              std::vector<Type> inputs, std::vector<Type> outputs, std::vector<bool> lasting)
+      : plan_(plan), step_(step), sizes_(sizes), inputs_(std::move(inputs)), outputs_(std::move(outputs)),
         lasting_(std::move(lasting)) {}
 
   const std::vector<Type>& inputs() const override { return inputs_; }
@@ -53,12 +48,39 @@ class StepBinding final : public Binding {
     return require(key, "a list of texts", Attribute::kTexts, Attribute::kTexts).texts;
   }
 
+  const Plan& plan(const char* key) const override {
+    return *plan_.plans[require(key, "a Plan", Attribute::kPlan, Attribute::kPlan).integer];
+  }
+
+  std::vector<NamedValue> attributes() const override {
+    std::vector<NamedValue> values;
+    for (const Attribute& attribute : step_.attributes) {
+      if (attribute.tag != Attribute::kPlan) values.push_back(named_value(attribute));
+    }
+    return values;
+  }
+
   bool lasting(int input) const override { return lasting_[static_cast<size_t>(input)]; }
 
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
   int64_t scratch() const { return scratch_; }
 
  private:
+  NamedValue named_value(const Attribute& attribute) const {
+    NamedValue value;
+    value.name = attribute.key;
+    switch (attribute.tag) {
+      case Attribute::kInteger: value.integers = {attribute.integer}; break;
+      case Attribute::kSize: value.integers = {sizes_[attribute.integer]}; break;
+      case Attribute::kReal: value.reals = {attribute.real}; break;
+      case Attribute::kText: value.texts = {attribute.text}; break;
+      case Attribute::kReals: value.reals = attribute.reals; break;
+      case Attribute::kTexts: value.texts = attribute.texts; break;
+      default: value.integers = integers(attribute.key.c_str());
+    }
+    return value;
+  }
+
   const Attribute* find(const char* key) const {
     for (const Attribute& attribute : step_.attributes) {
       if (attribute.key == key) return &attribute;
@@ -85,6 +107,7 @@ class StepBinding final : public Binding {
     return attribute.tag == Attribute::kIntegers && attribute.integers.empty();
   }
 
+  const Plan& plan_;
   const PlanStep& step_;
   const std::vector<int64_t>& sizes_;
   std::vector<Type> inputs_, outputs_;
@@ -112,6 +135,7 @@ class Binder {
     lay_out();
     address_steps();
     address_copies();
+    bound_.types_ = std::move(types_);
   }
 
  private:
@@ -293,8 +317,8 @@ class Binder {
     const std::vector<bool> lasting = lasting_shared();
     for (int i = 0; i < end_; ++i) {
       const PlanStep& step = plan_.steps[i];
-      if (writes_nothing(step)) continue;
-      StepBinding binding(step, sizes_, types_of(step.inputs), types_of(step.outputs),
+      if (writes_nothing(step) && !runs_when_empty(step.kernel)) continue;
+      StepBinding binding(plan_, step, sizes_, types_of(step.inputs), types_of(step.outputs),
                           lasting_inputs(step, lasting));
       Bound::BoundStep made;
       made.number = static_cast<uint32_t>(i);
@@ -321,11 +345,16 @@ class Binder {
     std::vector<bool> inputs;
     for (uint32_t input : step.inputs) {
       const Buffer& buffer = plan_.buffers[root(input)];
-      inputs.push_back(
-          buffer.kind == Buffer::kConstant ||
-          (buffer.kind == Buffer::kShared && lasting[static_cast<size_t>(buffer.reference)]));
+      const auto number = static_cast<size_t>(buffer.reference);
+      inputs.push_back(buffer.kind == Buffer::kConstant ||
+                       (buffer.kind == Buffer::kShared && lasting[number]) ||
+                       (buffer.kind == Buffer::kInput && input_lasts(number)));
     }
     return inputs;
+  }
+
+  bool input_lasts(size_t number) const {
+    return !bound_.lasting_.empty() && bound_.lasting_[number];
   }
 
   bool writes_nothing(const PlanStep& step) const {
@@ -376,7 +405,10 @@ class Binder {
     const void* address = nullptr;
     uint64_t version = 0;
     switch (described.kind) {
-      case Buffer::kInput: bound_.in_from_inputs_.push_back({slot, number}); break;
+      case Buffer::kInput:
+        bound_.in_from_inputs_.push_back({slot, number});
+        if (input_lasts(number)) bound_.versions_from_inputs_.push_back({slot, number});
+        break;
       case Buffer::kConstant:
         address = plan_.constants[number].data;
         version = 1;
@@ -444,8 +476,8 @@ class Binder {
 };
 
 Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-             std::vector<Shape> inputs)
-    : plan_(plan), inputs_(std::move(inputs)) {
+             std::vector<Shape> inputs, std::vector<bool> lasting)
+    : plan_(plan), inputs_(std::move(inputs)), lasting_(std::move(lasting)) {
   Binder(*this, shared).bind();
 }
 

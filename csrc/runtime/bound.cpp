@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "runtime/error.h"
+#include "runtime/finite.h"
 
 namespace symk {
 namespace {
@@ -31,6 +32,14 @@ int64_t now_ns() {
       .count();
 }
 
+Error index_error(const std::string& kernel, const Status& status) {
+  return Error(ErrorCode::kOutOfRange,
+               "[" + kernel + "] an index must be inside its axis of size " +
+                   std::to_string(status.limit) + "; " + std::to_string(status.value) +
+                   " was given at position " + std::to_string(status.position) +
+                   " of the indices.");
+}
+
 }  // namespace
 
 bool Bound::fits(const Shape* inputs) const {
@@ -49,8 +58,9 @@ void Bound::set_arena(char* arena) {
   }
 }
 
-void Bound::run(const void* const* inputs, void* const* outputs, std::atomic<int64_t>* times_ns) {
-  patch(inputs, outputs);
+void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t* versions,
+                const Watch& watch) {
+  patch(inputs, outputs, versions);
   // Also when a step fails: an earlier one may have written.
   struct Changed {
     const std::vector<Tensor*>& tensors;
@@ -58,36 +68,55 @@ void Bound::run(const void* const* inputs, void* const* outputs, std::atomic<int
       for (Tensor* tensor : tensors) tensor->changed();
     }
   } changed{written_by_steps_};
-  run_steps(times_ns);
+  run_steps(watch);
   copy_outputs(outputs);
   apply_updates();
 }
 
-void Bound::patch(const void* const* inputs, void* const* outputs) {
+void Bound::patch(const void* const* inputs, void* const* outputs, const uint64_t* versions) {
   for (const Patch& patch : in_from_inputs_) in_[patch.slot] = inputs[patch.number];
   for (const Patch& patch : in_from_outputs_) in_[patch.slot] = outputs[patch.number];
   for (const Patch& patch : out_from_outputs_) out_[patch.slot] = outputs[patch.number];
   for (const VersionPatch& patch : version_patches_)
     versions_[patch.slot] = patch.tensor->version();
+  for (const Patch& patch : versions_from_inputs_)
+    versions_[patch.slot] = versions[patch.number];
 }
 
-void Bound::run_steps(std::atomic<int64_t>* times_ns) {
+void Bound::run_steps(const Watch& watch) {
   ThreadPool& pool = thread_pool();
   for (const BoundStep& step : steps_) {
-    Operands operands;
-    operands.in = in_.data() + step.first_in;
-    operands.out = out_.data() + step.first_out;
-    operands.scratch = step.scratch;
-    operands.versions = versions_.data() + step.first_in;
-    const int64_t start = times_ns != nullptr ? now_ns() : 0;
+    if (watch.times_ns == nullptr) {
+      run_step(step, pool, watch.check_finite);
+    } else {
+      const int64_t start = now_ns();
+      run_step(step, pool, watch.check_finite);
+      watch.times_ns[step.number].fetch_add(now_ns() - start);
+    }
+  }
+}
+
+void Bound::run_step(const BoundStep& step, ThreadPool& pool, bool check_finite) {
+  Operands operands;
+  operands.in = in_.data() + step.first_in;
+  operands.out = out_.data() + step.first_out;
+  operands.scratch = step.scratch;
+  operands.versions = versions_.data() + step.first_in;
+  operands.check_finite = check_finite;
+  const PlanStep& described = plan_.steps[step.number];
+  try {
     const Status status = step.step->run(operands, pool);
-    if (times_ns != nullptr) times_ns[step.number].fetch_add(now_ns() - start);
-    if (status.code != Status::kOk) fail(step, status);
+    if (status.code != Status::kOk) throw index_error(described.kernel, status);
+    if (check_finite) require_finite(plan_, described, types_, operands.in, operands.out);
+  } catch (const Error& error) {
+    throw with_origin(error, described);
   }
 }
 
 void Bound::copy_outputs(void* const* outputs) {
   for (const OutputCopy& copy : output_copies_) {
+    // A loop may give one place for two outputs that are the same value.
+    if (outputs[copy.output] == in_[copy.slot]) continue;
     copy_bytes(outputs[copy.output], in_[copy.slot], copy.bytes);
   }
 }
@@ -103,15 +132,6 @@ void Bound::apply_updates() {
     copy_bytes(update.tensor->data(), source, update.bytes);
     update.tensor->changed();
   }
-}
-
-void Bound::fail(const BoundStep& step, const Status& status) const {
-  const PlanStep& described = plan_.steps[step.number];
-  const std::string where = described.origin.empty() ? "" : "in " + described.origin + ": ";
-  throw Error(ErrorCode::kOutOfRange,
-              where + "[" + described.kernel + "] an index must be inside its axis of size " +
-                  std::to_string(status.limit) + "; " + std::to_string(status.value) +
-                  " was given at position " + std::to_string(status.position) + " of the indices.");
 }
 
 }  // namespace symk

@@ -21,14 +21,22 @@ struct MemoryRow {
   Piece piece;
 };
 
+/// What a run is watched for.
+struct Watch {
+  std::atomic<int64_t>* times_ns = nullptr;  // one counter per step, which grow by the time each took
+  bool check_finite = false;                 // whether a NaN or an infinity is an error
+};
+
 class Bound {
  public:
-  /// Binds all steps. Throws what the sizes, the checks and the kernels' bindings throw, with the
-  /// step's origin.
+  /// Binds all steps. `lasting` says which inputs keep their values from run to run; empty means
+  /// none. Throws what the sizes, the checks and the kernels' bindings throw, with the step's
+  /// origin.
   Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-        std::vector<Shape> inputs);
+        std::vector<Shape> inputs, std::vector<bool> lasting = {});
 
   bool fits(const Shape* inputs) const;
+  const std::vector<Shape>& inputs() const { return inputs_; }
   const std::vector<Type>& outputs() const { return output_types_; }
   int64_t arena_bytes() const { return arena_bytes_; }
   /// What the arena would take if no memory were used twice.
@@ -39,8 +47,9 @@ class Bound {
   void set_arena(char* arena);
 
   /// Runs all steps and then the updates. Throws Error when a step fails; then no update has
-  /// happened. `times_ns`, if not null, has one counter per step, which grow by the time each took.
-  void run(const void* const* inputs, void* const* outputs, std::atomic<int64_t>* times_ns);
+  /// happened. `versions`, null when no input lasts, has one number per input, as kernels see them.
+  void run(const void* const* inputs, void* const* outputs, const uint64_t* versions,
+           const Watch& watch);
 
  private:
   friend class Binder;
@@ -76,20 +85,23 @@ class Bound {
     int64_t staged_offset = -1;  // in the arena, when the source is itself about to change
   };
 
-  void patch(const void* const* inputs, void* const* outputs);
-  void run_steps(std::atomic<int64_t>* times_ns);
+  void patch(const void* const* inputs, void* const* outputs, const uint64_t* versions);
+  void run_steps(const Watch& watch);
   void copy_outputs(void* const* outputs);
   void apply_updates();
-  [[noreturn]] void fail(const BoundStep& step, const Status& status) const;
+  void run_step(const BoundStep& step, ThreadPool& pool, bool check_finite);
 
   const Plan& plan_;
   std::vector<Shape> inputs_;
+  std::vector<bool> lasting_;  // per input, or empty
+  std::vector<Type> types_;  // per buffer of the Plan
   std::vector<Type> output_types_;
   std::vector<BoundStep> steps_;
   std::vector<const void*> in_;     // addresses of all input operands, and of the sources of copies
   std::vector<uint64_t> versions_;  // beside in_
   std::vector<void*> out_;          // addresses of all output operands
   std::vector<Patch> in_from_inputs_, in_from_outputs_, out_from_outputs_;
+  std::vector<Patch> versions_from_inputs_;
   std::vector<ArenaSlot> in_from_arena_, out_from_arena_;
   std::vector<VersionPatch> version_patches_;
   std::vector<OutputCopy> output_copies_;

@@ -61,6 +61,7 @@ std::string value_text(const Plan& plan, const Attribute& attribute) {
     case Attribute::kReals: return "[" + joined(attribute.reals, real_text) + "]";
     case Attribute::kTexts: return "[" + joined(attribute.texts, text) + "]";
     case Attribute::kSize: return size(attribute.integer);
+    case Attribute::kPlan: return "plan " + std::to_string(attribute.integer);
     default: return "[" + joined(attribute.integers, size) + "]";
   }
 }
@@ -79,10 +80,24 @@ std::string step_text(const Plan& plan, const PlanStep& step) {
          (step.origin.empty() ? "" : "  # " + step.origin);
 }
 
-}  // namespace
+std::string plan_text(const Plan& plan);
 
-std::string Program::describe() const {
-  const Plan& plan = *plan_;
+/// The sub-plans, each under its number, indented.
+std::string sub_plan_texts(const Plan& plan) {
+  std::string text;
+  for (size_t i = 0; i < plan.plans.size(); ++i) {
+    text += "plan " + std::to_string(i) + ":\n";
+    const std::string inner = plan_text(*plan.plans[i]);
+    for (size_t begin = 0; begin < inner.size();) {
+      const size_t end = inner.find('\n', begin) + 1;
+      text += "    " + inner.substr(begin, end - begin);
+      begin = end;
+    }
+  }
+  return text;
+}
+
+std::string plan_text(const Plan& plan) {
   const auto named = [&](const NamedBuffer& item) {
     return item.name + ": " + buffer_type(plan, item.buffer);
   };
@@ -106,7 +121,11 @@ std::string Program::describe() const {
     text += "update " + plan.shared[update.shared].name + " <- " +
             buffer_text(plan, update.buffer) + "\n";
   }
-  return text;
+  return text + sub_plan_texts(plan);
 }
+
+}  // namespace
+
+std::string Program::describe() const { return plan_text(*plan_); }
 
 }  // namespace symk

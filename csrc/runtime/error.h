@@ -17,6 +17,8 @@ enum class ErrorCode : int {
   kDevice = 7,        // a missing device or kernel
   kFile = 8,          // a file that cannot be opened or read
   kArgument = 9,      // a call with wrong arguments
+  kNotFinite = 10,    // a NaN or an infinity, where the call was asked to look for them
+  kKernel = 11,       // a user's op or kernel that failed
 };
 
 class Error : public std::exception {

@@ -1,9 +1,11 @@
-// What a kernel is to the runtime: a name and a function that binds it to shapes. Binding may allocate and throw; the
-// step that it returns may not: it runs in the steady state, over memory that the runtime has laid out.
+// What a kernel is to the runtime: a name and a function that binds it to shapes. Binding may
+// allocate and throw; the step that it returns may not: it runs in the steady state, over memory
+// that the runtime has laid out.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,7 +15,10 @@
 
 namespace symk {
 
-/// What only the run can find out. `value` was found at `position` of an index operand; `limit` is the axis size.
+struct Plan;
+
+/// What only the run can find out. `value` was found at `position` of an index operand; `limit` is
+/// the axis size.
 struct Status {
   enum Code : int { kOk = 0, kOutOfRange = 1 } code = kOk;
   int64_t value = 0, position = 0, limit = 0;
@@ -23,20 +28,33 @@ struct Status {
 struct Operands {
   const void* const* in = nullptr;
   void* const* out = nullptr;
-  void* scratch = nullptr;            // as many bytes as the binding asked for, 64-byte aligned
-  const uint64_t* versions = nullptr; // per input: 0 = changes at every call; else equal means unchanged, so that
-                                      // what was packed from it may be used again
+  void* scratch = nullptr;  // as many bytes as the binding asked for, 64-byte aligned
+  /// Per input: 0 = changes at every call; else equal means unchanged, so that what was packed from
+  /// it may be used again.
+  const uint64_t* versions = nullptr;
+  bool check_finite = false;  // whether a Plan that the step runs looks for NaN
 };
 
-/// A kernel bound to shapes. `run` neither allocates, nor throws, nor makes threads. Used by one thread at a time.
+/// A kernel bound to shapes. `run` neither allocates, nor throws, nor makes threads; only a step that
+/// runs a Plan of its own, or a user's code, throws the Error of what is inside. Used by one thread
+/// at a time.
 class Step {
  public:
   virtual ~Step() = default;
   virtual Status run(const Operands& operands, ThreadPool& pool) = 0;
 };
 
-/// What a binding may ask. Attribute getters throw Error when the key is missing or has another type; the forms
-/// with a default do not need the key.
+/// An attribute with its sizes evaluated: integers, reals or texts, whichever is not empty. A single
+/// value is a list of one.
+struct NamedValue {
+  std::string name;
+  std::vector<int64_t> integers;
+  std::vector<double> reals;
+  std::vector<std::string> texts;
+};
+
+/// What a binding may ask. Attribute getters throw Error when the key is missing or has another
+/// type; the forms with a default do not need the key.
 class Binding {
  public:
   virtual ~Binding() = default;
@@ -49,21 +67,34 @@ class Binding {
   virtual std::string text(const char* key, const char* otherwise) const = 0;
   virtual std::vector<int64_t> integers(const char* key) const = 0;
   virtual std::vector<std::string> texts(const char* key) const = 0;
-  /// Whether an input keeps its value from call to call: a constant, or a shared value that this Plan does not change.
-  /// What is packed from it is worth memory of its own; `versions` says when others have changed it.
+  virtual const Plan& plan(const char* key) const = 0;
+  /// All attributes but Plans, for a kernel that hands them on.
+  virtual std::vector<NamedValue> attributes() const { return {}; }
+  /// Whether an input keeps its value from run to run: a constant, a shared value that this Plan
+  /// does not change, or what is the same for all steps of a loop. What is packed from it is worth
+  /// memory of its own; `versions` says when others have changed it.
   virtual bool lasting(int input) const = 0;
   /// Asks for memory that lasts during one run; the largest request counts.
   virtual void need_scratch(int64_t bytes) = 0;
 };
 
-using BindFunction = std::unique_ptr<Step> (*)(Binding&);
+using BindFunction = std::function<std::unique_ptr<Step>(Binding&)>;
+
+/// Whether a step is left out when its results have no elements. Not one that has more to do than to write them: to
+/// check values, or to print.
+enum class Empty { kLeftOut, kRuns };
 
 /// A kernel by name; a static object of this type in a device's file registers it.
 struct KernelEntry {
-  KernelEntry(const char* name, BindFunction bind);
+  KernelEntry(const char* name, BindFunction bind, Empty empty = Empty::kLeftOut);
 };
 
-BindFunction find_kernel(const std::string& name);  // null if there is none
+/// Adds a kernel while the program runs; one of the same name that was added before is replaced.
+/// Throws Error(kArgument) when the name is that of a built-in one.
+void add_user_kernel(const std::string& name, BindFunction bind);
+
+BindFunction find_kernel(const std::string& name);  // empty if there is none
+bool runs_when_empty(const std::string& name);
 std::vector<std::string> kernel_names();            // sorted
 
 }  // namespace symk

@@ -12,14 +12,22 @@ namespace symk {
 namespace {
 
 constexpr size_t kHeaderBytes = 32;
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+constexpr int kMaxDepth = 16;  // of Plans within Plans: reading and binding them recurse
 
 std::string number_text(uint64_t number) { return std::to_string(number); }
 
-/// The whole Plan from its bytes, with nothing but the layout checked.
+/// Part of the blob: offset and bytes.
+using Place = std::pair<uint64_t, uint64_t>;
+
+std::unique_ptr<const Plan> read_sub_plan(const char* bytes, size_t count, int depth);
+
+/// The whole Plan from its bytes, with nothing but the layout checked. That of a sub-plan, which
+/// has a depth above 0, refers to its bytes; the others are copied.
 class Decoder {
  public:
-  Decoder(const char* bytes, size_t count) : bytes_(bytes), count_(count), read_(bytes, count) {}
+  Decoder(const char* bytes, size_t count, int depth)
+      : bytes_(bytes), count_(count), depth_(depth), read_(bytes, count) {}
 
   void decode(Plan& plan) {
     header();
@@ -28,10 +36,7 @@ class Decoder {
       return std::make_pair(std::move(key), read_.text());
     });
     plan.sizes = read_.list(17, [&] { return size(); });
-    const auto constants = read_.list(16, [&] {
-      const auto offset = read_.number<uint64_t>();
-      return std::make_pair(offset, read_.number<uint64_t>());
-    });
+    const std::vector<Place> constants = places();
     plan.buffers = read_.list(14, [&] { return buffer(); });
     plan.inputs = named_buffers();
     plan.shared = named_buffers();
@@ -50,7 +55,8 @@ class Decoder {
       check.message = read_.text();
       return check;
     });
-    blob(plan, constants);
+    const std::vector<Place> plans = places();
+    blob(plan, constants, plans);
   }
 
  private:
@@ -78,6 +84,13 @@ class Decoder {
     if (checksum != crc32(bytes_ + kHeaderBytes, count_ - kHeaderBytes)) {
       refuse_plan("the checksum must agree with the content; it does not.");
     }
+  }
+
+  std::vector<Place> places() {
+    return read_.list(16, [&] {
+      const auto offset = read_.number<uint64_t>();
+      return Place(offset, read_.number<uint64_t>());
+    });
   }
 
   Size size() {
@@ -127,7 +140,7 @@ class Decoder {
   Attribute attribute() {
     Attribute attribute;
     attribute.key = read_.text();
-    attribute.tag = static_cast<Attribute::Tag>(kind("attribute", Attribute::kSizes));
+    attribute.tag = static_cast<Attribute::Tag>(kind("attribute", Attribute::kPlan));
     switch (attribute.tag) {
       case Attribute::kInteger: attribute.integer = read_.number<int64_t>(); break;
       case Attribute::kReal: attribute.real = read_.number<double>(); break;
@@ -135,7 +148,8 @@ class Decoder {
       case Attribute::kIntegers: attribute.integers = read_.numbers<int64_t>(); break;
       case Attribute::kReals: attribute.reals = read_.numbers<double>(); break;
       case Attribute::kTexts: attribute.texts = read_.list(4, [&] { return read_.text(); }); break;
-      case Attribute::kSize: attribute.integer = read_.number<uint32_t>(); break;
+      case Attribute::kSize:
+      case Attribute::kPlan: attribute.integer = read_.number<uint32_t>(); break;
       case Attribute::kSizes:
         attribute.integers = read_.list(4, [&] { return int64_t{read_.number<uint32_t>()}; });
         break;
@@ -150,7 +164,7 @@ class Decoder {
                 number_text(found) + " stands at byte " + number_text(read_.position() - 1) + ".");
   }
 
-  void blob(Plan& plan, const std::vector<std::pair<uint64_t, uint64_t>>& constants) {
+  void blob(Plan& plan, const std::vector<Place>& constants, const std::vector<Place>& plans) {
     while (read_.position() % kAlignment != 0) zero_byte();
     const auto bytes = read_.number<uint64_t>();
     for (int i = 0; i < 56; ++i) zero_byte();
@@ -158,15 +172,31 @@ class Decoder {
       refuse_plan("the constants must be the last " + number_text(bytes) + " bytes; " +
                   number_text(read_.left()) + " are left.");
     }
-    plan.blob = Block(static_cast<int64_t>(bytes));
-    std::memcpy(plan.blob.data(), read_.take(bytes), bytes);
-    for (const auto& [offset, size] : constants) {
-      if (offset % kAlignment != 0 || offset > bytes || size > bytes - offset) {
-        refuse_plan("a constant must lie within the constants, on a multiple of 64; one has " +
-                    number_text(size) + " bytes at " + number_text(offset) + ".");
-      }
-      plan.constants.push_back({plan.blob.data() + offset, static_cast<int64_t>(size)});
+    const char* data = read_.take(bytes);
+    if (depth_ == 0) {
+      plan.blob = Block(static_cast<int64_t>(bytes));
+      std::memcpy(plan.blob.data(), data, bytes);
+      data = plan.blob.data();
     }
+    for (const Place& place : constants) {
+      require_place("constant", place, bytes);
+      plan.constants.push_back({data + place.first, static_cast<int64_t>(place.second)});
+    }
+    uint64_t end = 0;
+    for (const Place& place : plans) {
+      require_place("sub-plan", place, bytes);
+      // Each has bytes of its own, so that a small file cannot hold many Plans.
+      if (place.first < end) refuse_plan("sub-plans must not overlap; two do.");
+      end = place.first + place.second;
+      plan.plans.push_back(read_sub_plan(data + place.first, place.second, depth_ + 1));
+    }
+  }
+
+  static void require_place(const char* what, const Place& place, uint64_t bytes) {
+    const auto& [offset, size] = place;
+    if (offset % kAlignment == 0 && offset <= bytes && size <= bytes - offset) return;
+    refuse_plan("a " + std::string(what) + " must lie within the constants, on a multiple of 64; " +
+                "one has " + number_text(size) + " bytes at " + number_text(offset) + ".");
   }
 
   void zero_byte() {
@@ -175,6 +205,7 @@ class Decoder {
 
   const char* bytes_;
   size_t count_;
+  int depth_;
   Reader read_;
 };
 
@@ -301,14 +332,14 @@ class Checker {
         index("output in in_place", output, step.outputs.size());
         index("input in in_place", input, step.inputs.size());
       }
-      for (const Attribute& attribute : step.attributes) attribute_sizes(attribute);
+      for (const Attribute& attribute : step.attributes) attribute_numbers(attribute);
     }
   }
 
-  void attribute_sizes(const Attribute& attribute) {
-    if (attribute.tag == Attribute::kSize) {
-      index("size", static_cast<uint64_t>(attribute.integer), plan_.sizes.size());
-    }
+  void attribute_numbers(const Attribute& attribute) {
+    const auto number = static_cast<uint64_t>(attribute.integer);
+    if (attribute.tag == Attribute::kSize) index("size", number, plan_.sizes.size());
+    if (attribute.tag == Attribute::kPlan) index("sub-plan", number, plan_.plans.size());
     if (attribute.tag != Attribute::kSizes) return;
     for (int64_t size : attribute.integers)
       index("size", static_cast<uint64_t>(size), plan_.sizes.size());
@@ -352,6 +383,20 @@ class Checker {
   std::vector<bool> written_;
 };
 
+std::unique_ptr<const Plan> read_sub_plan(const char* bytes, size_t count, int depth) {
+  if (depth > kMaxDepth) {
+    refuse_plan("Plans within Plans must not go deeper than " + number_text(kMaxDepth) + ".");
+  }
+  auto plan = std::make_unique<Plan>();
+  Decoder(bytes, count, depth).decode(*plan);
+  Checker(*plan).check();
+  if (!plan->shared.empty()) {
+    refuse_plan("a sub-plan must have no shared values; one has " +
+                number_text(plan->shared.size()) + ".");
+  }
+  return plan;
+}
+
 }  // namespace
 
 std::vector<int64_t> Plan::known_shape(uint32_t buffer) const {
@@ -375,7 +420,7 @@ bool Plan::changes_shared(uint32_t number) const {
 
 std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count) {
   auto plan = std::make_shared<Plan>();
-  Decoder(static_cast<const char*>(bytes), count).decode(*plan);
+  Decoder(static_cast<const char*>(bytes), count, 0).decode(*plan);
   Checker(*plan).check();
   return plan;
 }
@@ -398,6 +443,11 @@ std::shared_ptr<const Plan> read_plan_file(const char* path) {
                                       std::string(path) + "\" failed.");
   }
   return read_plan(bytes.data(), bytes.size());
+}
+
+Error with_origin(const Error& error, const PlanStep& step) {
+  if (step.origin.empty()) return error;
+  return Error(error.code(), "in " + step.origin + ": " + error.what());
 }
 
 const char* dtype_name(DType dtype) {

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/error.h"
 #include "runtime/memory.h"
 #include "runtime/view.h"
 
@@ -22,10 +23,12 @@ struct Size {
 };
 
 struct Attribute {
-  enum Tag : uint8_t { kInteger, kReal, kText, kIntegers, kReals, kTexts, kSize, kSizes };
+  enum Tag : uint8_t {
+    kInteger, kReal, kText, kIntegers, kReals, kTexts, kSize, kSizes, kPlan,
+  };
   std::string key;
   Tag tag = kInteger;
-  int64_t integer = 0;  // also the number of a size
+  int64_t integer = 0;  // also the number of a size or of a sub-plan
   double real = 0;
   std::string text;
   std::vector<int64_t> integers;  // also the numbers of sizes
@@ -75,7 +78,8 @@ struct Plan {
   std::vector<PlanStep> steps;
   std::vector<Update> updates;
   std::vector<Check> checks;
-  Block blob;  // where the constants lie
+  std::vector<std::unique_ptr<const Plan>> plans;  // the bodies of loops and branches
+  Block blob;  // where the constants lie, those of sub-plans included; empty in a sub-plan
 
   /// The shape of a buffer as far as it is the same for all inputs: -1 for a size that is not.
   std::vector<int64_t> known_shape(uint32_t buffer) const;
@@ -87,6 +91,9 @@ struct Plan {
 std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count);
 /// Reads a Plan from a file; kFile when it cannot be read.
 std::shared_ptr<const Plan> read_plan_file(const char* path);
+
+/// The same error, which also says who made the step.
+Error with_origin(const Error& error, const PlanStep& step);
 
 const char* dtype_name(DType dtype);
 /// As in messages: "(None, 28, 28, 1) float32"; a negative size is None.

@@ -88,6 +88,7 @@ MemoryUse Program::memory_use() {
     use.arena_bytes = bound->arena_bytes();
     use.unshared_bytes = bound->unshared_bytes();
     use.map = bound->memory_map();
+    use.inputs = bound->inputs();
   }
   give_back(std::move(context));
   return use;
@@ -151,7 +152,13 @@ void Call::run(const void* const* inputs, void* const* outputs) {
     explicit Locked(Program& locked) : program(locked) { program.lock_shared_values(); }
     ~Locked() { program.unlock_shared_values(); }
   } locked(program_);
-  bound_->run(inputs, outputs, program_.profile_.load() ? program_.times_ns_.get() : nullptr);
+  Watch watch;
+  watch.check_finite = program_.check_finite_.load();
+  if (program_.profile_.load()) {
+    watch.times_ns = program_.times_ns_.get();
+    program_.timed_calls_.fetch_add(1);
+  }
+  bound_->run(inputs, outputs, nullptr, watch);
 }
 
 }  // namespace symk

@@ -38,6 +38,7 @@ struct MemoryUse {
   int64_t constant_bytes = 0;
   int64_t shared_bytes = 0;
   std::vector<MemoryRow> map;
+  std::vector<Shape> inputs;  // the shapes of the call made last; empty before the first one
 };
 
 class Program {
@@ -53,6 +54,10 @@ class Program {
   void set_profile(bool on) { profile_.store(on); }
   /// Time per step since the Program was made, over all calls that were timed.
   std::vector<int64_t> times_ns() const;
+  /// How many calls that were.
+  int64_t timed_calls() const { return timed_calls_.load(); }
+  /// While on, a step whose result is not finite is an Error(kNotFinite).
+  void set_check_finite(bool on) { check_finite_.store(on); }
   /// How the binding used last lays out its memory; without a map before the first call.
   MemoryUse memory_use();
   /// The Plan as text.
@@ -74,7 +79,8 @@ class Program {
   std::shared_ptr<const Plan> plan_;
   std::vector<std::shared_ptr<Tensor>> shared_;
   std::vector<Lock> locks_;  // by address, so that two programs cannot wait for each other
-  std::atomic<bool> profile_{false};
+  std::atomic<bool> profile_{false}, check_finite_{false};
+  std::atomic<int64_t> timed_calls_{0};
   std::unique_ptr<std::atomic<int64_t>[]> times_ns_;
   SharedLock contexts_lock_;
   std::vector<std::unique_ptr<Context>> idle_;

@@ -4,40 +4,87 @@ The walk undoes broadcasting, casts, and sums contributions, so that no op's rul
 is an ordinary expression: it can be differentiated again.
 """
 from .. import ops
-from ..graph import GraphError
+from ..graph import GraphError, ShapeError, Variable, dims
 from ..graph.dtype import is_float
 from ..graph.origin import acting_for
 from ..graph.walk import nodes_of
+from .paths import explain_missing, path_to
 
-__all__ = ["grad"]
+__all__ = ["grad", "pull_back", "pull_through", "need_choice"]
+
+_DISCONNECTED = ("none", "zero", "raise")
 
 
-def grad(loss, wrt, known=None):
+def grad(loss, wrt, known=None, disconnected="none"):
     """The derivatives of a loss.
 
     Args:
         loss: a float Variable; of one that is no scalar, the sum is meant. None: `known` only.
-        wrt: Variables, which may be anywhere in the graph.
-        known: {Variable: gradient} where the walk starts, besides the loss.
-    Returns:  a list with a Variable of the type of each in `wrt`, or None where the loss does not
-              depend on it, or only through what has no gradient.
-    Raises:   GraphError when the loss is not floating.
+        wrt: a Variable, or several; they may be anywhere in the graph.
+        known: {Variable: gradient}: where the walk starts, besides the loss. So a loss whose
+            gradient is known, or computed elsewhere, need not be an expression.
+        disconnected: what to give where the loss does not depend on a variable, or only through
+            what has no derivative: "none" (None), "zero" (zeros), or "raise".
+    Returns:  a Variable of the type of each in `wrt`: one, or a list for several.
+    Raises:   GraphError when the loss is not floating, an op on the way has no rule, or (on
+              request) when a variable has no derivative: it names the op and the path.
     """
-    return _gradients(_starts(loss, known), list(wrt), ())
+    single = isinstance(wrt, Variable)
+    wrt = [wrt] if single else list(wrt)
+    need_choice("grad", disconnected, wrt)
+    gradients = _starts(loss, known)
+    found = pull_back(gradients, wrt)
+    for position, variable in enumerate(wrt):
+        if found[position] is None and disconnected == "zero":
+            found[position] = ops.full(variable.shape, 0, variable.dtype)
+        elif found[position] is None and disconnected == "raise":
+            output = loss if loss is not None else next(iter(known))
+            raise GraphError("[grad] a differentiable path from each variable to the loss is "
+                             "required; %s. Use disconnected=\"zero\" if that is meant."
+                             % explain_missing(output, variable, gradients))
+    return found[0] if single else found
+
+
+def need_choice(name, disconnected, wrt):
+    """Checks the arguments that the derivatives share."""
+    if disconnected not in _DISCONNECTED:
+        raise GraphError("[%s] disconnected must be one of %s; %r was given."
+                         % (name, ", ".join(_DISCONNECTED), disconnected))
+    for variable in wrt:
+        if not isinstance(variable, Variable):
+            raise GraphError("[%s] derivatives are taken in symbolic tensors; %r was given."
+                             % (name, variable))
 
 
 def _starts(loss, known):
     """{variable: [gradients]} where the walk begins."""
-    starts = {variable: [gradient] for variable, gradient in (known or {}).items()}
+    starts = {variable: [_known_gradient(variable, gradient)]
+              for variable, gradient in (known or {}).items()}
     if loss is not None:
         if not is_float(loss.dtype):
             raise GraphError("[grad] the loss must be floating; it is %r. Cast it." % (loss,))
         starts.setdefault(loss, []).append(ops.full(loss.shape, 1, loss.dtype))
+    if not starts:
+        raise GraphError("[grad] a loss or known gradients are required; neither was given.")
     return starts
 
 
-def _gradients(gradients, wrt, stop):
-    """Walks from the variables with `gradients` to those of `wrt`, not looking behind `stop`."""
+def _known_gradient(variable, gradient):
+    """A given gradient, in the type of its variable."""
+    gradient = ops.as_variable(gradient, like=variable)
+    if gradient.ndim != variable.ndim or any(map(dims.known_different, gradient.shape,
+                                                 variable.shape)):
+        raise ShapeError("[grad] a known gradient must have the shape of its variable; %r was "
+                         "given for %r." % (gradient, variable))
+    return ops.cast(gradient, variable.dtype)
+
+
+def pull_back(gradients, wrt, stop=()):
+    """Walks from the variables with `gradients` to those of `wrt`, not looking behind `stop`.
+
+    Args:     gradients: {variable: [parts]}; the walk adds what arrives at each variable.
+    Returns:  the gradient of each in `wrt`, or None.
+    """
     nodes = nodes_of(list(gradients), stop)
     active = _active(nodes, wrt)
     for node in reversed(nodes):
@@ -47,9 +94,14 @@ def _gradients(gradients, wrt, stop):
         if all(gradient is None for gradient in arriving):
             continue
         with acting_for(node.origin):
-            for variable, gradient in zip(node.inputs, _through(node, arriving)):
-                if gradient is not None and variable in active and is_float(variable.dtype):
-                    gradients.setdefault(variable, []).append(_fitted(gradient, variable))
+            pulled = pull_through(node, arriving)
+            if pulled is None:
+                raise GraphError("[%s] an op on the way to the loss must have a gradient; %s has "
+                                 "none (%r). Use stop_gradient if that is meant."
+                                 % (node.op.name, path_to(node, wrt), node.origin))
+            for variable, gradient in zip(node.inputs, pulled):
+                if gradient is not None and variable in active:
+                    gradients.setdefault(variable, []).append(gradient)
     return [_total(gradients, variable) for variable in wrt]
 
 
@@ -72,26 +124,32 @@ def _total(gradients, variable):
     return parts[0]
 
 
-def _through(node, arriving):
-    """The gradients for the inputs of a node from those that arrive at its outputs."""
-    result = node.op.grad(*node.inputs, *node.outputs, *arriving)
+def pull_through(node, arriving):
+    """The gradients for the inputs of one node from those that arrive at its outputs.
+
+    Returns:  a gradient of its type, or None, for each input; None if the op has no rule.
+    """
+    result = node.op.pull_back(pull_back, node, arriving)
     if result is NotImplemented:
-        return _through_expansion(node, arriving)
-    if result is None:
+        result = _pull_through_expansion(node, arriving)
+        if result is None:
+            return None
+    elif result is None:
         return [None] * len(node.inputs)
-    return result if isinstance(result, tuple) else (result,)
+    result = result if isinstance(result, (tuple, list)) else (result,)
+    return [_fitted(gradient, variable) if gradient is not None and is_float(variable.dtype)
+            else None for gradient, variable in zip(result, node.inputs)]
 
 
-def _through_expansion(node, arriving):
+def _pull_through_expansion(node, arriving):
     """The same for an op whose gradient is that of its definition by smaller ops."""
     outputs = node.op.expand(*node.inputs)
     if outputs is None:
-        raise GraphError("[%s] has no gradient; the loss depends on it. Use stop_gradient if that "
-                         "is meant." % node.op.name)
+        return None
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     starts = {output: [gradient] for output, gradient in zip(outputs, arriving)
               if gradient is not None}
-    return _gradients(starts, node.inputs, node.inputs)
+    return pull_back(starts, node.inputs, node.inputs)
 
 
 def _fitted(gradient, variable):

@@ -5,8 +5,9 @@ from ..config import settings
 from ..graph.dtype import FLOATS
 
 __all__ = ["backend", "epsilon", "set_epsilon", "floatx", "set_floatx", "cast_to_floatx",
-           "image_data_format", "set_image_data_format", "normalize_data_format",
-           "normalize_padding"]
+           "image_data_format", "set_image_data_format", "image_dim_ordering",
+           "set_image_dim_ordering", "normalize_data_format", "normalize_padding", "symbolic",
+           "eager"]
 
 
 def backend():
@@ -53,6 +54,19 @@ def set_image_data_format(data_format):
     settings.image_data_format = _checked_data_format(data_format, "set_image_data_format")
 
 
+def image_dim_ordering():
+    """"tf" for channels_last, "th" for channels_first."""
+    return "tf" if image_data_format() == "channels_last" else "th"
+
+
+def set_image_dim_ordering(dim_ordering):
+    """Sets the data format: "tf" is channels_last, "th" channels_first."""
+    if dim_ordering not in ("tf", "th"):
+        raise ValueError("[set_image_dim_ordering] 'tf' or 'th' is required; %r was given."
+                         % (dim_ordering,))
+    set_image_data_format("channels_last" if dim_ordering == "tf" else "channels_first")
+
+
 def normalize_data_format(value):
     """The data format that an argument means: None is the setting."""
     if value is None:
@@ -74,3 +88,13 @@ def normalize_padding(value, allowed=("same", "valid")):
         raise ValueError("[padding] one of %s is required; %r was given."
                          % (", ".join(map(repr, allowed)), value))
     return padding
+
+
+def symbolic(func):
+    """The function itself: K always builds expressions."""
+    return func
+
+
+def eager(func):
+    """The function itself: K always builds expressions; `K.eval` computes one."""
+    return func

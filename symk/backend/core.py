@@ -6,7 +6,9 @@ from ..autodiff import grad
 from ..compile import function as compile_function
 from ..config import settings
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
+from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
+from ..optimize import stable
 from .session import scoped
 
 __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "is_placeholder",
@@ -102,7 +104,8 @@ def _filled(value, shape, dtype, name):
     sizes = ops.as_sizes(shape)
     if any(isinstance(size, dims.Dim) for size in sizes):
         return _named(ops.full(sizes, value, dtype or settings.floatx), name)
-    return variable(np.full(sizes, value), dtype, name)
+    number = np.array(value, canonical(dtype or settings.floatx))
+    return variable(np.broadcast_to(number, sizes), dtype, name)
 
 
 def eye(size, dtype=None, name=None):
@@ -283,7 +286,7 @@ def moving_average_update(x, value, momentum):
 class Function:
     """A compiled function: takes one list of arrays, returns a list of arrays."""
 
-    def __init__(self, inputs, outputs, updates=None, name=None):
+    def __init__(self, inputs, outputs, updates=None, name=None, check_nan=None, profile=False):
         for what, given in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(given, (list, tuple)):
                 raise TypeError("[function] %s must be a list of tensors; %r was given."
@@ -295,7 +298,8 @@ class Function:
         self.inputs = list(inputs)
         self.outputs = [ops.as_variable(output) for output in outputs]
         self.compiled = compile_function(self.inputs, self.outputs, updates=list(updates or ()),
-                                         name=name)
+                                         name=name,
+                                         check_nan=check_nan, profile=profile)
 
     def __call__(self, inputs):
         if not isinstance(inputs, (list, tuple)):
@@ -304,21 +308,24 @@ class Function:
         return self.compiled.run(list(inputs))
 
     def show(self, what="graph"):
-        """The function at a stage of its compilation, as text: graph, stages, plan or memory."""
+        """The function as text: its graph, stages, plan, memory, profile; see `symk.function`."""
         return self.compiled.show(what)
 
 
-def function(inputs, outputs, updates=None, name=None):
+def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=False):
     """A callable from a list of arrays to a list of arrays.
 
     Args:     inputs: placeholders. The learning phase is 0 if it is not among them.
               outputs: tensors.
               updates: pairs (variable, new value), as `update` gives them; all new values are
               computed from the old values of the variables.
+              check_nan: stop at the first NaN or infinity, naming op, layer and line; by default
+              what SYMK_CHECK_NAN says. profile: time every step, for `show("profile")`.
     """
-    return Function(inputs, outputs, updates, name)
+    return Function(inputs, outputs, updates, name, check_nan, profile)
 
 
+@without_collection()
 def gradients(loss, variables):
     """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
     variables = [variables] if isinstance(variables, Variable) else list(variables)
@@ -326,7 +333,7 @@ def gradients(loss, variables):
         if not isinstance(tensor, Variable):
             raise GraphError("[gradients] the loss and the variables must be symbolic tensors; %r "
                              "is among them." % (tensor,))
-    return grad(loss, variables)
+    return grad(stable([loss], variables)[0], variables)
 
 
 def stop_gradient(variables):

@@ -10,7 +10,7 @@ from ..ops.convert import meet
 __all__ = ["abs", "square", "sqrt", "exp", "log", "round", "sign", "pow", "clip", "sin", "cos",
            "maximum", "minimum", "equal", "not_equal", "greater", "greater_equal", "less",
            "less_equal", "max", "min", "sum", "prod", "mean", "var", "std", "any", "all",
-           "argmax", "argmin", "logsumexp", "l2_normalize", "dot", "batch_dot"]
+           "argmax", "argmin", "logsumexp", "cumsum", "cumprod", "l2_normalize", "dot", "batch_dot"]
 
 
 # ---- elementwise
@@ -160,6 +160,16 @@ def argmin(x, axis=-1):
 def logsumexp(x, axis=None, keepdims=False):
     """log(sum(exp(x))), without overflow."""
     return ops.logsumexp(_floating(x), axis, keepdims)
+
+
+def cumsum(x, axis=0):
+    """The sum of each element and all before it along an axis."""
+    return ops.cumsum(x, axis)
+
+
+def cumprod(x, axis=0):
+    """The product of each element and all before it along an axis."""
+    return ops.cumprod(x, axis)
 
 
 def l2_normalize(x, axis=None):

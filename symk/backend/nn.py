@@ -157,13 +157,10 @@ def _axis_last(x, axis):
 def in_top_k(predictions, targets, k):
     """Whether fewer than k predictions are greater than that of the target.
 
+    False for a target that is no class, and for rows with NaN or infinity.
     Shapes:   predictions (batch, classes), targets (batch,) -> (batch,) bool.
     """
-    predictions = ops.as_variable(predictions)
-    right = ops.one_hot(targets, predictions.shape[-1], "bool")
-    of_target = ops.sum(ops.where(right, predictions, 0.0), -1, True)
-    greater = ops.sum(ops.cast(ops.greater(predictions, of_target), "int32"), -1)
-    return ops.less(greater, k)
+    return ops.in_top_k(predictions, targets, k)
 
 
 # ---- normalisation and biases
@@ -238,7 +235,8 @@ def bias_add(x, bias, data_format=None):
     """x + bias, the bias having one value per channel, or one for all of x but the batch.
 
     Shapes:   x (batch, ..., channels), or (batch, channels, ...) with "channels_first";
-              bias (channels,), or the shape of a sample with the channels last.
+              bias (channels,), or the shape of a sample with the channels last; with
+              "channels_first" its elements are taken in their order, as Keras does.
     """
     data_format = normalize_data_format(data_format)
     x = ops.as_variable(x)
@@ -248,8 +246,7 @@ def bias_add(x, bias, data_format=None):
                          "one less than the tensor; they are %r and %r." % (x.type, bias.type))
     first = data_format == "channels_first" and x.ndim > 2
     if bias.ndim > 1:
-        return x + (ops.transpose(bias, [bias.ndim - 1] + list(range(bias.ndim - 1)))
-                    if first else bias)
+        return x + (ops.reshape(bias, bias.shape[-1:] + bias.shape[:-1]) if first else bias)
     channels = x.shape[1 if first else -1]
     if dims.known_different(channels, bias.shape[0]):
         raise ShapeError("[bias_add] the bias must have one value per channel, %s of %r; it is "

@@ -6,10 +6,11 @@ import contextlib
 import itertools
 import threading
 
-from ..graph import Placeholder
+from ..graph import GraphError, Placeholder
 
 __all__ = ["learning_phase", "set_learning_phase", "get_uid", "reset_uids", "clear_session",
-           "name_scope"]
+           "name_scope", "get_session", "set_session", "control_dependencies",
+           "manual_variable_initialization"]
 
 # Fed like any input (0 testing, 1 training); a function that is not given it takes 0.
 LEARNING_PHASE = Placeholder("uint8", (), name="learning_phase", default=0)
@@ -53,7 +54,7 @@ def clear_session():
 def name_scope(name):
     """Names of variables made inside begin with `name/`."""
     stack = _scopes.__dict__.setdefault("names", [])
-    stack.append(name)
+    stack.append((name, {}))
     try:
         yield name
     finally:
@@ -61,5 +62,44 @@ def name_scope(name):
 
 
 def scoped(name):
-    """A variable's full name, as Keras on TensorFlow writes it: "dense_1/kernel:0"."""
-    return "/".join(_scopes.__dict__.get("names", []) + [name]) + ":0"
+    """A variable's full name, as Keras on TensorFlow writes it: "dense_1/kernel:0".
+
+    Inside of a scope, the second variable of a name gets "_1", the next "_2", ...
+    """
+    stack = _scopes.__dict__.get("names", [])
+    if stack:
+        used = stack[-1][1]
+        count = used[name] = used.get(name, -1) + 1
+        name = "%s_%d" % (name, count) if count else name
+    return "/".join([scope for scope, _ in stack] + [name]) + ":0"
+
+
+# ---- what belongs to TensorFlow
+
+def get_session():
+    """Refused: there is no session."""
+    raise GraphError("[get_session] symk has no session; one was asked for. Use K.function to run "
+                     "expressions, K.eval and K.get_value for values.")
+
+
+def set_session(session):
+    """Refused: there is no session."""
+    raise GraphError("[set_session] symk has no session; %r was given. The number of threads is "
+                     "SYMK_NUM_THREADS, other settings are in symk.config." % (session,))
+
+
+def control_dependencies(control_inputs):
+    """Refused: an expression is computed where its value is needed, and in no other order."""
+    raise GraphError("[control_dependencies] expressions have no order but that of their values; "
+                     "%r was given. Give what is to happen as updates: K.function(updates=...) or "
+                     "add_update of a layer." % (control_inputs,))
+
+
+def manual_variable_initialization(value):
+    """Whether variables wait for their values; they never do.
+
+    Raises:   GraphError for True.
+    """
+    if value:
+        raise GraphError("[manual_variable_initialization] a variable has its value from the "
+                         "start; %r was given. Use K.set_value to give it another." % (value,))

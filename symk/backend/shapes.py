@@ -7,7 +7,7 @@ from ..graph import ShapeError, dims
 
 __all__ = ["reshape", "permute_dimensions", "transpose", "concatenate", "stack", "flatten",
            "batch_flatten", "expand_dims", "squeeze", "repeat", "repeat_elements", "tile",
-           "reverse", "slice", "gather", "one_hot", "arange"]
+           "reverse", "slice", "gather", "one_hot", "arange", "pattern_broadcast"]
 
 
 def reshape(x, shape):
@@ -124,3 +124,19 @@ def arange(start, stop=None, step=1, dtype="int32"):
     if stop is None:
         start, stop = 0, start
     return ops.arange(start, stop, step, dtype)
+
+
+def pattern_broadcast(x, broadcastable):
+    """x, of which the axes marked True must have size 1.
+
+    Raises:   ShapeError when one has another size, or the marks do not fit the axes.
+    """
+    x = ops.as_variable(x)
+    if len(broadcastable) != x.ndim:
+        raise ShapeError("[pattern_broadcast] a mark is required for each axis of %r; %r was given."
+                         % (x.type, broadcastable))
+    shape = tuple(1 if marked else size for size, marked in zip(x.shape, broadcastable))
+    if any(map(dims.known_different, shape, x.shape)):
+        raise ShapeError("[pattern_broadcast] a marked axis must have size 1; the tensor is %r, "
+                         "the marks are %r." % (x.type, tuple(broadcastable)))
+    return ops.reshape(x, shape)

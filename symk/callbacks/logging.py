@@ -88,7 +88,7 @@ class ProgbarLogger(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         verbose = self.params.get("verbose", 1)
         epochs = self.params.get("epochs")
-        if verbose and epochs and epochs > 1:
+        if verbose:
             print("Epoch %d/%d" % (epoch + 1, epochs))
         self.seen = 0
         self.progbar = Progbar(self.params["steps" if self.use_steps else "samples"],

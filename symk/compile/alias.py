@@ -21,7 +21,7 @@ def root(variable):
 
 def in_place_pairs(node):
     """The (output, input) positions where the output may take the memory of the input."""
-    if node.op.kind not in ("elementwise", "fused"):
+    if node.op.kind not in ("elementwise", "fused", "fused_reduce"):
         return tuple(node.op.in_place)
     operands = list(dict.fromkeys(node.inputs))
     return tuple((i, j) for i, output in enumerate(node.outputs)

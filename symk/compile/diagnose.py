@@ -6,9 +6,9 @@ inferred again with the sizes of the call: the first op that refuses them says i
 import numpy as np
 
 from ..graph.errors import SymkError
-from ..graph.reference import bind_sizes, concrete
+from ..graph.reference import bind_sizes
 from ..graph.type import TensorType
-from ..graph.walk import nodes_of
+from ..graph.walk import nodes_of, with_sizes
 from .lower import describe_origin
 
 __all__ = ["locate_shape_error"]
@@ -30,7 +30,7 @@ def locate_shape_error(request, arrays):
     for node in nodes_of(request.results):
         types = [known.get(variable, variable.type) for variable in node.inputs]
         try:
-            inferred = concrete(node.op, sizes).infer(*types)
+            inferred = with_sizes(node.op, sizes).infer(*types)
         except SymkError as error:
             origin = describe_origin(node.origin)
             return type(error)("in %s: %s" % (origin, error) if origin else str(error))

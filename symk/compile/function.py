@@ -1,10 +1,12 @@
 """The one door from an expression to a callable: `function(inputs, outputs, updates)`."""
 from ..config import settings
+from ..graph.collection import without_collection
+from ..graph.draw import to_dot, to_svg
 from ..graph.errors import GraphError
 from ..graph.node import Variable
 from ..graph.show import show
-from ..optimize import explain, optimize
-from . import plan
+from ..optimize import STAGES, explain, optimize
+from . import memory, plan, profile
 from .diagnose import locate_shape_error
 from .native import NativeProgram
 from .reference import ReferenceProgram
@@ -14,12 +16,12 @@ __all__ = ["Function", "function"]
 
 _PROGRAMS = {"native": NativeProgram, "reference": ReferenceProgram}
 
+# These join ops into one step; a check for NaN is to name the op.
+_JOINING_STAGES = ("epilogue", "fuse")
 
-# Reference mode shows the meaning of an expression, so nothing is rewritten unless it is asked for.
-_DEFAULT_STAGES = {"native": None, "reference": ()}
 
-
-def function(inputs, outputs, updates=(), givens=None, name=None, mode=None, stages=None):
+def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore", name=None,
+             mode=None, stages=None, check_nan=None, profile=False):
     """Compiles expressions into a callable.
 
     Args:
@@ -28,34 +30,43 @@ def function(inputs, outputs, updates=(), givens=None, name=None, mode=None, sta
         updates: pairs (Shared, new value) or a dict. All new values are computed from the old
             ones. A shared variable with a default update takes it unless one is given here.
         givens: {variable: replacement}, done before anything else.
+        on_unused_input: "raise", "warn" or "ignore", for an input that no result needs.
         name: used in messages.
         mode: "native" or "reference"; by default `settings.mode`.
         stages: the names of the optimiser's stages to run; by default all in native mode and none
             in reference mode.
+        check_nan: whether a call stops at the first NaN or infinity, naming op, layer and line;
+            by default `settings.check_nan`. Each op then is a step of its own, which is slower.
+        profile: whether every step of every call is timed, for `show("profile")`.
     Returns:  a Function.
     Raises:   GraphError for a request that cannot be compiled.
     """
-    return Function(inputs, outputs, updates, givens, name, mode, stages)
+    return Function(inputs, outputs, updates, givens, on_unused_input, name, mode, stages,
+                    check_nan, profile)
 
 
 class Function:
     """A compiled expression. `f(*arrays)` runs it: one array for a single output, else a list."""
 
-    def __init__(self, inputs, outputs, updates=(), givens=None, name=None, mode=None,
-                 stages=None):
+    @without_collection()
+    def __init__(self, inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
+                 name=None, mode=None, stages=None, check_nan=None, profile=False):
         mode = settings.mode if mode is None else mode
         if mode not in _PROGRAMS:
             raise GraphError("[function] mode must be one of %s; %r was given."
                              % (", ".join(_PROGRAMS), mode))
+        check_nan = settings.check_nan if check_nan is None else bool(check_nan)
         self._single = isinstance(outputs, Variable)
         self.request = prepare(inputs, [outputs] if self._single else outputs, updates, givens,
-                               name)
+                               name, on_unused_input)
         self.mode = mode
-        stages = _DEFAULT_STAGES[mode] if stages is None else stages
+        stages = _default_stages(mode, check_nan) if stages is None else stages
         results, self.reports = optimize(self.request.results, stages)
         self._optimized = self.request.with_results(results)
-        self._program = _PROGRAMS[mode](self._optimized)
+        self._program = _PROGRAMS[mode](self._optimized, check_nan)
         self._run = self._program.run
+        if profile:
+            self.profile()
 
     def __call__(self, *arrays):
         values = self.run(arrays)
@@ -94,31 +105,51 @@ class Function:
         """The Plan that is run, or None in reference mode."""
         return getattr(self._program, "plan", None)
 
+    def profile(self, on=True):
+        """Times every step of the calls that follow, or of none."""
+        self._need_native("profile")
+        self._program.profile(on)
+
     def show(self, what="graph"):
         """This function as text.
 
         Args:     what: "graph" after optimisation; "stages": sizes of the graph before and after
-                  each stage and the rules that fired; "plan"; "memory": the map of the arena.
+                  each stage and the rules that fired; "plan"; "memory": the map of the arena;
+                  "profile": the time of each step beside the limit of the machine, by layer;
+                  drawings: "dot" (Graphviz), "svg" (the graph), "memory svg".
         Raises:   GraphError for another word, or when reference mode has no such thing.
         """
-        if what == "graph":
-            return show(self._optimized.results)
-        if what == "stages":
-            return explain(self.reports)
-        if what not in ("plan", "memory"):
-            raise GraphError('[show] one of "graph", "stages", "plan", "memory" is required; %r '
-                             "was given." % (what,))
+        if what not in _VIEWS:
+            raise GraphError("[show] one of %s is required; %r was given."
+                             % (", ".join('"%s"' % view for view in _VIEWS), what))
+        view, of_plan = _VIEWS[what]
+        if of_plan:
+            self._need_native(what)
+        return view(self._program if of_plan else self)
+
+    def _need_native(self, what):
         if self.plan is None:
             raise GraphError('[show] only a function of mode "native" has a %s; this one is of '
                              "mode %r." % (what, self.mode))
-        return plan.text(self.plan) if what == "plan" else _memory_text(self._program.memory())
 
 
-def _memory_text(memory):
-    """The arena after the last call: totals, then one line per buffer."""
-    lines = ["%-10s %12d bytes" % (name, memory[name + "_bytes"])
-             for name in ("arena", "unshared", "constant", "shared")]
-    lines += ["%10d  %10d bytes  steps %4d..%-4d  %s"
-              % (row["offset"], row["bytes"], row["first_step"], row["last_step"], row["name"])
-              for row in memory["map"]]
-    return "\n".join(lines)
+def _default_stages(mode, check_nan):
+    """Reference mode shows the meaning of an expression: nothing is rewritten unless asked for."""
+    if mode == "reference":
+        return ()
+    if check_nan:
+        return [stage.name for stage in STAGES if stage.name not in _JOINING_STAGES]
+    return None
+
+
+# What `show` knows: a function of the Function, or of its native program.
+_VIEWS = {
+    "graph": (lambda f: show(f._optimized.results), False),
+    "stages": (lambda f: explain(f.reports), False),
+    "plan": (lambda program: plan.text(program.plan), True),
+    "memory": (lambda program: memory.text(program.memory()), True),
+    "profile": (lambda program: profile.text(program), True),
+    "dot": (lambda f: to_dot(f._optimized.results), False),
+    "svg": (lambda f: to_svg(f._optimized.results), False),
+    "memory svg": (lambda program: memory.to_svg(program.memory(), program.plan), True),
+}

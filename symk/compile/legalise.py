@@ -10,10 +10,12 @@ from ..graph.errors import DeviceError
 from ..graph.node import apply
 from ..graph.origin import acting_for
 from ..graph.walk import nodes_of
+from .bodies import show_sizes
+from .callback import as_callback
 
 __all__ = ["legalise"]
 
-_ANY_DTYPE_KINDS = ("elementwise", "fused", "shape", "size")
+_ANY_DTYPE_KINDS = ("elementwise", "fused", "fused_reduce", "shape", "size")
 # Kernels that move elements or compare them, and never compute with them.
 _ANY_DTYPE = ("broadcast_to", "copy", "transpose", "concat", "slice", "slice_grad", "pad", "gather",
               "one_hot", "arange")
@@ -39,6 +41,11 @@ def legalise(results, kernels):
 def _legal(node, inputs, kernels):
     """The outputs of a node in legal form; the node's own if nothing has to change."""
     with acting_for(node.origin):
+        if node.op.bodies and node.op.name in kernels:
+            return _with_legal_bodies(node, inputs, kernels)
+        if node.op.kind == "custom":
+            op = node.op if node.op.name in kernels else as_callback(node.op)
+            return _as_tuple(apply(op, *inputs))
         if node.op.kind not in _ANY_DTYPE_KINDS and node.op.name not in kernels:
             return _expanded(node, inputs, kernels)
         if _needs_float32(node):
@@ -46,6 +53,12 @@ def _legal(node, inputs, kernels):
         if all(a is b for a, b in zip(inputs, node.inputs)):
             return node.outputs
         return _as_tuple(apply(node.op, *inputs))
+
+
+def _with_legal_bodies(node, inputs, kernels):
+    bodies = [body.with_outputs(legalise(body.outputs, kernels)) for body in node.op.bodies]
+    op, inputs = show_sizes(node.op.with_bodies(bodies), inputs)
+    return _as_tuple(apply(op, *inputs))
 
 
 def _as_tuple(made):

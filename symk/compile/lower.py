@@ -6,27 +6,34 @@ attributes.
 """
 import numpy as np
 
-from ..graph import dims
+from ..graph import InnerGraph, dims
 from ..graph.errors import GraphError
 from ..graph.node import Constant, Shared
 from ..ops.checks import recorded_needs
 from .alias import choose_direct_updates, in_place_pairs
 from .order import order_nodes
-from .plan import Buffer, Plan, SizeRef, Step
+from .plan import Buffer, Plan, PlanRef, SizeRef, Step
+from .request import Request
 
 __all__ = ["lower", "describe_origin"]
 
 # Attributes that the type of the result tells already.
 _IN_THE_RESULT = ("shape", "dtype", "depth")
+# Words of the format that are no names in Python.
+_WORDS = {"otherwise": "else"}
 
 
-def lower(request):
+def lower(request, keep_operands=False):
     """The Plan of a request.
 
+    Args:     keep_operands: no step writes over an operand or into a shared variable, so that what
+              a step has read can still be looked at when it has run.
     Returns:  (plan, shared): the Shared variables in the order of the Plan's.
     """
-    order, direct = choose_direct_updates(order_nodes(request.results), request)
-    lowering = _Lowering(request, direct)
+    order, direct = order_nodes(request.results), {}
+    if not keep_operands:
+        order, direct = choose_direct_updates(order, request)
+    lowering = _Lowering(request, direct, keep_operands)
     for node in order:
         lowering.add(node)
     lowering.finish()
@@ -36,8 +43,8 @@ def lower(request):
 class _Lowering:
     """The Plan that is being written, and where each variable is in it."""
 
-    def __init__(self, request, direct):
-        self.request, self.direct = request, direct
+    def __init__(self, request, direct, keep_operands=False):
+        self.request, self.direct, self.keep_operands = request, direct, keep_operands
         self.plan = Plan(metadata={"name": request.name or ""})
         self.shared = []
         self.buffers = {}        # variable -> number
@@ -96,8 +103,9 @@ class _Lowering:
         outputs = tuple(self.buffers[variable] for variable in node.outputs)
         attributes = _program(node, operands) if _is_program(node) else self._attributes(node.op)
         kernel = "elementwise" if _is_program(node) else node.op.name
+        in_place = () if self.keep_operands else in_place_pairs(node)
         self.plan.steps.append(Step(kernel, describe_origin(node.origin), attributes, inputs,
-                                    outputs, in_place_pairs(node)))
+                                    outputs, in_place))
 
     def _add_alias(self, node):
         source, result = node.inputs[0], node.outputs[0]
@@ -109,10 +117,13 @@ class _Lowering:
         self.buffers[result] = number
 
     def _attributes(self, op):
-        return {key: self._attribute(value) for key, value in op.attributes().items()
+        return {_WORDS.get(key, key): self._attribute(value)
+                for key, value in op.attributes().items()
                 if value is not None and key not in _IN_THE_RESULT}
 
     def _attribute(self, value):
+        if isinstance(value, InnerGraph):
+            return self._sub_plan(value)
         if isinstance(value, tuple):
             if any(isinstance(item, dims.Dim) for item in value):
                 return tuple(SizeRef(self.sizes.number(item)) for item in value)
@@ -122,6 +133,13 @@ class _Lowering:
         if isinstance(value, (bool, np.integer)):
             return int(value)
         return float(value) if isinstance(value, np.floating) else value
+
+    def _sub_plan(self, body):
+        """A body as a Plan of this Plan."""
+        names = ["output_%d" % number for number in range(len(body.outputs))]
+        request = Request(body.inputs, list(body.outputs), [], "body", names)
+        self.plan.plans.append(lower(request, self.keep_operands)[0])
+        return PlanRef(len(self.plan.plans) - 1)
 
     # --- checks ---
 

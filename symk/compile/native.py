@@ -3,9 +3,11 @@
 Errors of the runtime arrive here as the classes of `symk.graph.errors`, with the layer and line of
 the step in front.
 """
+import os
 import threading
 
 from ..graph.errors import DeviceError
+from .callback import dispatch
 from .legalise import legalise
 from .lower import lower
 from .plan import encode
@@ -14,10 +16,13 @@ try:
     from .. import _core
 except ImportError as error:   # not built; said when a function is compiled
     _core, _reason = None, str(error)
+else:
+    _core.set_dispatcher(dispatch)
 
-__all__ = ["NativeProgram", "NativeStorage", "kernel_names", "core"]
+__all__ = ["NativeProgram", "NativeStorage", "kernel_names", "load_kernels", "core"]
 
 _lock = threading.Lock()
+_limits = {}   # number of threads -> what the machine can do with them
 
 
 def core():
@@ -36,13 +41,33 @@ def kernel_names():
     return frozenset(core().kernels())
 
 
+def load_kernels(path):
+    """Adds the kernels of a user's shared object, written with `symk_kernel.h`.
+
+    A custom op runs by the kernel of its name, in functions that are compiled from now on.
+
+    Raises:   OSError when it cannot be opened; GraphError when it takes a name of symk's.
+    """
+    core().load_kernels(os.path.abspath(os.fspath(path)))
+
+
+def machine_limits():
+    """What this machine can do at best, measured once: flops_per_s, bytes_per_s, threads."""
+    threads = core().threads()
+    if threads not in _limits:
+        _limits[threads] = core().limits()
+    return _limits[threads]
+
+
 class NativeStorage:
     """Where the value of a Shared lives once a native function uses it; as `graph.node.Storage`."""
 
     __slots__ = ("tensor", "read", "write")
 
     def __init__(self, value):
-        self.tensor = core().Tensor(value)
+        zeros = not any(value.strides) and value.size > 1 and not any(value.flat[0].tobytes())
+        self.tensor = (core().Tensor.zeros(value, value.shape) if zeros
+                       else core().Tensor(value))
         self.read = self.tensor.read
         self.write = self.tensor.write
 
@@ -54,18 +79,24 @@ class NativeStorage:
 class NativeProgram:
     """A Plan, loaded: `run(arrays)` gives the outputs as new arrays and does the updates."""
 
-    def __init__(self, request):
+    def __init__(self, request, check_nan=False):
         request = request.with_results(legalise(request.results, kernel_names()))
-        self.plan, self.shared = lower(request)
+        self.plan, self.shared = lower(request, keep_operands=check_nan)
         self.bytes = encode(self.plan)
         self._program = core().Program(self.bytes, [_tensor(shared) for shared in self.shared])
         self.run = self._program.run
         self.memory = self._program.memory
+        self.profile = self._program.profile
+        self.times = self._program.times
+        self.timed_calls = self._program.timed_calls
+        self.last_shapes = self._program.last_shapes
+        self.limits = machine_limits
+        self._program.check_finite(check_nan)
 
 
 def _tensor(shared):
     """The native tensor of a Shared; its storage moves there when it is first asked for."""
     with _lock:
         if not isinstance(shared.storage, NativeStorage):
-            shared.storage = NativeStorage(shared.storage.read())
+            shared.storage = NativeStorage(shared.storage.peek())
         return shared.storage.tensor

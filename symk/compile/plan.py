@@ -1,7 +1,7 @@
 """The Plan: a flat program over buffers, as data. Here it is written to bytes, read, and printed.
 
 The bytes are those of docs/plan_format.md; `csrc/runtime/plan.cpp` reads the same. Numbers stand
-for things: a size, a buffer or a constant is its position in the list of its kind.
+for things: a size, a buffer, a constant or a sub-plan is its position in the list of its kind.
 """
 import dataclasses
 import difflib
@@ -14,13 +14,14 @@ import numpy as np
 from ..graph.dtype import size_bytes
 from ..graph.errors import GraphError
 
-__all__ = ["Plan", "Buffer", "Step", "SizeRef", "DTYPE_NAMES", "BUFFER_KINDS", "SIZE_KINDS",
-           "encode", "decode", "text", "diff"]
+__all__ = ["Plan", "Buffer", "Step", "SizeRef", "PlanRef", "DTYPE_NAMES", "BUFFER_KINDS", "SIZE_KINDS",
+           "encode", "decode", "evaluate_sizes", "text", "diff"]
 
 MAGIC = b"SYMKPLAN"
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 32
 ALIGNMENT = 64   # bytes: a cache line, and the widest vector
+MAX_DEPTH = 16   # of Plans within Plans; the readers recurse
 
 DTYPE_NAMES = ("float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "bool")
 BUFFER_KINDS = ("temporary", "input", "constant", "shared", "alias")
@@ -29,6 +30,12 @@ SIZE_KINDS = ("constant", "input", "add", "multiply", "floor_divide", "max", "br
 
 class SizeRef(int):
     """The number of a size, as an attribute: the kernel sees the integer it has at binding."""
+
+    __slots__ = ()
+
+
+class PlanRef(int):
+    """The number of a sub-plan, as an attribute: the body of a loop or one side of a branch."""
 
     __slots__ = ()
 
@@ -43,7 +50,7 @@ class Buffer(typing.NamedTuple):
 
 
 class Step(typing.NamedTuple):
-    """One kernel over buffers. Attributes: int, float, str, SizeRef, or a tuple of one of these."""
+    """One kernel over buffers. Attributes: int, float, str, SizeRef, a tuple of one of these, or PlanRef."""
 
     kernel: str
     origin: str
@@ -67,6 +74,7 @@ class Plan:
     steps: list = dataclasses.field(default_factory=list)
     updates: list = dataclasses.field(default_factory=list)     # (shared, buffer)
     checks: list = dataclasses.field(default_factory=list)      # (size, size, message)
+    plans: list = dataclasses.field(default_factory=list)       # Plans that steps refer to
 
 
 # --- to bytes ---
@@ -106,6 +114,8 @@ class _Writer:
             self._attribute_list(value)
         elif isinstance(value, SizeRef):
             self.pack("BI", 6, value)
+        elif isinstance(value, PlanRef):
+            self.pack("BI", 8, value)
         elif isinstance(value, str):
             self.pack("B", 2)
             self.string(value)
@@ -142,23 +152,29 @@ class _Writer:
         self.string(check[2])
 
 
-def _constant_places(constants):
-    """(offset, bytes) of each constant in the blob, and the bytes of the blob."""
-    places, end = [], 0
-    for array in constants:
-        places.append((end, array.nbytes))
-        end += -(-array.nbytes // ALIGNMENT) * ALIGNMENT
-    return places, end
+def _blob(contents):
+    """The bytes of the blob that holds these pieces, and (offset, bytes) of each."""
+    blob, places = bytearray(), []
+    for content in contents:
+        places.append((len(blob), len(content)))
+        blob += content
+        blob += bytes(-len(blob) % ALIGNMENT)
+    return bytes(blob), places
 
 
 def encode(plan):
     """The bytes of a Plan."""
     writer = _Writer()
-    places, blob_bytes = _constant_places(plan.constants)
+    blob, places = _blob([np.ascontiguousarray(array).tobytes() for array in plan.constants]
+                         + [encode(part) for part in plan.plans])
+    constants, plans = places[:len(plan.constants)], places[len(plan.constants):]
 
     def write_pair(pair):
         writer.string(pair[0])
         writer.string(pair[1])
+
+    def write_place(place):
+        writer.pack("QQ", *place)
 
     def write_buffer(buffer):
         writer.pack("BB", DTYPE_NAMES.index(buffer.dtype), BUFFER_KINDS.index(buffer.kind))
@@ -167,7 +183,7 @@ def encode(plan):
 
     writer.list(list(plan.metadata.items()), write_pair)
     writer.list(plan.sizes, lambda s: writer.pack("Bqq", SIZE_KINDS.index(s[0]), s[1], s[2]))
-    writer.list(places, lambda place: writer.pack("QQ", *place))
+    writer.list(constants, write_place)
     writer.list(plan.buffers, write_buffer)
     writer.named(plan.inputs)
     writer.named(plan.shared)
@@ -175,19 +191,13 @@ def encode(plan):
     writer.list(plan.steps, writer.step)
     writer.list(plan.updates, lambda update: writer.pack("II", *update))
     writer.list(plan.checks, writer.check)
+    writer.list(plans, write_place)
     body = b"".join(writer.parts)
     body += bytes(-(len(body) + HEADER_BYTES) % ALIGNMENT)
-    body += struct.pack("<Q56x", blob_bytes) + _blob(plan.constants, places, blob_bytes)
+    body += struct.pack("<Q56x", len(blob)) + blob
     header = struct.pack("<8sIIQII", MAGIC, VERSION, 0, HEADER_BYTES + len(body),
                          zlib.crc32(body), 0)
     return header + body
-
-
-def _blob(constants, places, blob_bytes):
-    blob = bytearray(blob_bytes)
-    for array, (offset, count) in zip(constants, places):
-        blob[offset:offset + count] = np.ascontiguousarray(array).tobytes()
-    return bytes(blob)
 
 
 # --- from bytes ---
@@ -255,6 +265,7 @@ _ATTRIBUTES = (
     lambda reader: tuple(reader.list(reader.string)),
     lambda reader: SizeRef(reader.number("I")),
     lambda reader: tuple(map(SizeRef, reader.numbers("I"))),
+    lambda reader: PlanRef(reader.number("I")),
 )
 
 
@@ -267,7 +278,12 @@ def decode(data):
 
     Raises:   GraphError when they are cut off, changed, or of another version.
     """
-    data = memoryview(data)
+    return _decode(memoryview(data), depth=0)
+
+
+def _decode(data, depth):
+    if depth > MAX_DEPTH:
+        raise _damaged("Plans within Plans go deeper than %d" % MAX_DEPTH)
     if len(data) < HEADER_BYTES or bytes(data[:8]) != MAGIC:
         raise _damaged("%d bytes without the mark %s were given" % (len(data), MAGIC.decode()))
     _, version, _, count, checksum, _ = struct.unpack("<8sIIQII", data[:HEADER_BYTES])
@@ -278,10 +294,10 @@ def decode(data):
         raise _damaged("the header states %d bytes, %d were given" % (count, len(data)))
     if checksum != zlib.crc32(data[HEADER_BYTES:]):
         raise _damaged("the checksum differs: the content was changed")
-    return _decode_body(_Reader(data, HEADER_BYTES))
+    return _decode_body(_Reader(data, HEADER_BYTES), depth)
 
 
-def _decode_body(reader):
+def _decode_body(reader, depth):
     plan = Plan(metadata=dict(reader.list(lambda: (reader.string(), reader.string()))))
     plan.sizes = reader.list(lambda: (reader.choice(SIZE_KINDS, "the kind of a size"),)
                              + reader.unpack("qq"))
@@ -293,9 +309,11 @@ def _decode_body(reader):
     plan.steps = reader.list(reader.step)
     plan.updates = reader.list(lambda: reader.unpack("II"))
     plan.checks = reader.list(lambda: reader.unpack("II") + (reader.string(),))
+    parts = reader.list(lambda: reader.unpack("QQ"))
     reader.take(-reader.position % ALIGNMENT)
     blob = _Reader(reader.take(reader.unpack("Q56x")[0]), 0)
     plan.constants = _decode_constants(plan, places, blob)
+    plan.plans = _decode_plans(parts, blob, depth)
     return plan
 
 
@@ -314,6 +332,31 @@ def _decode_constants(plan, places, blob):
         array = np.frombuffer(blob.take(count), dtype=buffer.dtype).reshape(shape)
         arrays[buffer.reference] = array
     return arrays
+
+
+def _decode_plans(places, blob, depth):
+    """The sub-plans. Each has bytes of its own, so that a small file cannot hold many Plans."""
+    plans, end = [], 0
+    for blob.position, count in places:
+        if blob.position < end:
+            raise _damaged("two sub-plans overlap at byte %d of the blob" % blob.position)
+        end = blob.position + count
+        plans.append(_decode(blob.take(count), depth + 1))
+    return plans
+
+
+def evaluate_sizes(plan, shapes):
+    """The value of each size for inputs of these shapes, as the runtime finds them when it binds."""
+    rules = {"constant": lambda a, b: a, "input": lambda a, b: shapes[a][b],
+             "add": lambda a, b: values[a] + values[b],
+             "multiply": lambda a, b: values[a] * values[b],
+             "floor_divide": lambda a, b: values[a] // values[b],
+             "max": lambda a, b: max(values[a], values[b]),
+             "broadcast": lambda a, b: values[b] if values[a] == 1 else values[a]}
+    values = []
+    for kind, a, b in plan.sizes:
+        values.append(rules[kind](a, b))
+    return values
 
 
 # --- to text ---
@@ -340,6 +383,8 @@ def _attribute_text(value, sizes):
         return "[%s]" % ", ".join(_attribute_text(item, sizes) for item in value)
     if isinstance(value, SizeRef):
         return sizes[value]
+    if isinstance(value, PlanRef):
+        return "plan %d" % value
     return "%g" % value if isinstance(value, float) else str(value)
 
 
@@ -360,7 +405,10 @@ def _instructions(attributes, operands):
 
 
 def text(plan):
-    """A Plan as text for people: inputs, steps with the shapes they make, updates, outputs."""
+    """A Plan as text for people: inputs, steps with the shapes they make, updates, outputs.
+
+    The Plans of loops and branches follow, indented.
+    """
     sizes = _size_texts(plan)
 
     def buffer_text(number):
@@ -383,6 +431,8 @@ def text(plan):
               for shared, buffer in plan.updates]
     lines += ["output %s: %s" % (name, buffer_text(buffer)) for name, buffer in plan.outputs]
     lines += ["check %s == %s: %s" % (sizes[a], sizes[b], message) for a, b, message in plan.checks]
+    for number, part in enumerate(plan.plans):
+        lines += ["plan %d:" % number] + ["    " + line for line in text(part).splitlines()]
     return "\n".join(lines)
 
 

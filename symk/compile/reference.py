@@ -6,6 +6,7 @@ import numpy as np
 from ..graph.dtype import is_bool, is_float
 from ..graph.errors import DtypeError, GraphError
 from ..graph.reference import evaluate
+from .finite import need_finite
 
 __all__ = ["ReferenceProgram", "convert_input"]
 
@@ -13,8 +14,9 @@ __all__ = ["ReferenceProgram", "convert_input"]
 class ReferenceProgram:
     """The counterpart of the native program: `run` gives the outputs and does the updates."""
 
-    def __init__(self, request):
+    def __init__(self, request, check_nan=False):
         self._request = request
+        self._inspect = need_finite if check_nan else None
         self._lock = threading.Lock()
 
     def run(self, arrays):
@@ -27,7 +29,7 @@ class ReferenceProgram:
         feeds = {placeholder: convert_input(value, placeholder)
                  for placeholder, value in zip(request.inputs, arrays)}
         with self._lock:
-            values = evaluate(request.results, feeds)
+            values = evaluate(request.results, feeds, self._inspect)
             for (shared, _), value in zip(request.updates, values[len(request.outputs):]):
                 shared.set_value(value)
         return [np.array(value) for value in values[:len(request.outputs)]]

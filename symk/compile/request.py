@@ -3,13 +3,17 @@
 Here the mistakes of a caller are found: inputs that are no placeholders, updates that do not fit,
 placeholders that nobody feeds. After this a graph has no loose ends; nothing below checks again.
 """
+import warnings
+
 from ..graph import dims
 from ..graph.errors import DtypeError, GraphError, ShapeError
 from ..graph.node import Constant, Placeholder, Shared, Variable
-from ..graph.walk import nodes_of, rebuild, sources_of
+from ..graph.walk import nodes_of, rebuild, sizes_of, sources_of
 from ..optimize import decide
 
-__all__ = ["Request", "prepare"]
+__all__ = ["Request", "prepare", "checked_replacements"]
+
+_ON_UNUSED = ("raise", "warn", "ignore")
 
 
 class Request:
@@ -42,7 +46,7 @@ class Request:
                        self.name, self.output_names)
 
 
-def prepare(inputs, outputs, updates=(), givens=None, name=None):
+def prepare(inputs, outputs, updates=(), givens=None, name=None, on_unused_input="ignore"):
     """Checks and closes a request.
 
     Args:     as `symk.compile.function`; `outputs` is a list here.
@@ -54,6 +58,7 @@ def prepare(inputs, outputs, updates=(), givens=None, name=None):
     givens = _checked_givens(givens, inputs)
     request = Request(inputs, outputs, updates, name, _unique_names(outputs))
     request = request.with_results(rebuild(request.results, givens))
+    _check_unused(request, on_unused_input)
     request = _with_placeholder_defaults(request)
     request = request.with_results(decide(request.results))
     request = _with_default_updates(request, givens)
@@ -127,28 +132,59 @@ def _check_update(variable, value):
 
 
 def _checked_givens(givens, inputs):
-    pairs = givens.items() if isinstance(givens, dict) else (givens or ())
-    result = {}
-    for old, new in pairs:
-        if not isinstance(old, Variable):
-            raise GraphError("[function] givens replace symbolic tensors; %r was given." % (old,))
+    result = checked_replacements("function", givens)
+    for old in result:
         if old in inputs:
             raise GraphError("[function] %r is an input and replaced by givens as well; give it "
                              "one value." % (old,))
+    return result
+
+
+def checked_replacements(name, replacements):
+    """{variable: replacement} from a dict or pairs; values become constants.
+
+    Raises:   GraphError, DtypeError, ShapeError where a replacement does not fit.
+    """
+    pairs = replacements.items() if isinstance(replacements, dict) else (replacements or ())
+    result = {}
+    for old, new in pairs:
+        if not isinstance(old, Variable):
+            raise GraphError("[%s] symbolic tensors can be replaced; %r was given." % (name, old))
         if not isinstance(new, Variable):
             new = Constant(new, dtype=old.dtype)
-        _check_given(old, new)
+        _check_replacement(name, old, new)
         result[old] = new
     return result
 
 
-def _check_given(old, new):
+def _check_replacement(name, old, new):
     if new.dtype != old.dtype:
-        raise DtypeError("[function] a replacement must have the dtype of what it replaces; %r "
-                         "was given for %r." % (new, old))
+        raise DtypeError("[%s] a replacement must have the dtype of what it replaces; %r was "
+                         "given for %r." % (name, new, old))
     if new.ndim != old.ndim or any(map(dims.known_different, new.shape, old.shape)):
-        raise ShapeError("[function] a replacement must have the shape of what it replaces; %r "
-                         "was given for %r." % (new, old))
+        raise ShapeError("[%s] a replacement must have the shape of what it replaces; %r was "
+                         "given for %r." % (name, new, old))
+
+
+def _check_unused(request, on_unused_input):
+    """Reports inputs that no result uses, neither for their values nor for their sizes."""
+    if on_unused_input not in _ON_UNUSED:
+        raise GraphError("[function] on_unused_input must be one of %s; %r was given."
+                         % (", ".join(_ON_UNUSED), on_unused_input))
+    if on_unused_input == "ignore":
+        return
+    used = set(sources_of(request.results))
+    sizes = {atom for node in nodes_of(request.results) for size in sizes_of(node)
+             for atom in dims.sizes_in(size)}
+    unused = [variable for variable in request.inputs if variable not in used and not any(
+        atom in sizes for size in variable.shape for atom in dims.sizes_in(size))]
+    if not unused:
+        return
+    message = ("[%s] every input must be used by a result; %s is not. Leave it out, or say "
+               'on_unused_input="ignore".' % (request.label, ", ".join(map(repr, unused))))
+    if on_unused_input == "raise":
+        raise GraphError(message)
+    warnings.warn(message, UserWarning, stacklevel=5)
 
 
 def _with_default_updates(request, givens):
@@ -216,19 +252,10 @@ def _check_sizes(request):
             bound |= dims.sizes_in(size)
     for node in nodes_of(request.results):
         loose = set()
-        for size in _sizes_of(node):
+        for size in sizes_of(node):
             loose |= dims.sizes_in(size) - bound
         if loose:
             layer = " in layer %s" % node.origin.layer if node.origin.layer else ""
             raise GraphError("[%s] every unknown size must be a size of an input; %r of %r%s "
                              "belongs to no input."
                              % (request.label, min(loose, key=repr), node.outputs[0], layer))
-
-
-def _sizes_of(node):
-    """The unknown sizes in a node's types and attributes."""
-    attributes = [item for value in node.op.attributes().values()
-                  for item in (value if isinstance(value, tuple) else (value,))]
-    shapes = [size for variable in node.outputs for size in variable.shape]
-    return [size for size in attributes + shapes if isinstance(size, dims.Dim)]
-

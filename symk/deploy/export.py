@@ -7,6 +7,8 @@ import tempfile
 
 import numpy as np
 
+from ..compile import Function
+from ..compile.callback import called_ops
 from ..compile.plan import Plan, encode
 from ..graph.errors import GraphError
 
@@ -14,26 +16,36 @@ __all__ = ["export"]
 
 
 def export(function, path, metadata=None):
-    """Writes `function` to `path`, for `symk/deploy/load.py` or the C library.
+    """Writes a function, or the prediction of a model, for `symk/deploy/load.py` or the C library.
 
     The file is complete or not there: it is written under another name and then renamed.
 
     Args:
-        function: what `symk.compile.function` made, in mode "native" and without updates.
+        function: what `symk.compile.function` made, in mode "native" and without updates; or a
+            model, whose `predict_function` is meant.
         path: the file; one that exists is replaced.
         metadata: a dict of texts that the file carries along.
     Raises:   GraphError when the function is no such function; OSError.
     """
+    function = getattr(function, "predict_function", function)
     plan = _embedded(_exportable(function), metadata or {})
     _write_whole(os.fspath(path), encode(plan))
 
 
 def _exportable(function):
     """The native program of a function that computes the same at each call."""
+    if not isinstance(function, Function):
+        raise GraphError("[export] a compiled function or a model is required; %r was given. "
+                         "Give what K.function made." % type(function).__name__)
     if function.mode != "native":
         raise GraphError('[export] a function in mode "native" is required; its mode is %r. '
                          'Compile it with mode="native".' % function.mode)
     program = function.program
+    called = called_ops(program.plan)
+    if called:
+        raise GraphError("[export] every op must have a kernel; %s of this function run in Python. "
+                         "Load kernels of these names by symk.load_kernels, and compile it again."
+                         % ", ".join(called))
     written = {number for number, _ in program.plan.updates}
     buffers = {buffer: number for number, (_, buffer) in enumerate(program.plan.shared)}
     for step in program.plan.steps:
@@ -55,7 +67,7 @@ def _embedded(program, metadata):
     return Plan(metadata=dict(plan.metadata, **metadata), sizes=plan.sizes,
                 constants=list(plan.constants) + values, buffers=buffers, inputs=plan.inputs,
                 shared=[], outputs=plan.outputs, steps=plan.steps, updates=[],
-                checks=plan.checks)
+                checks=plan.checks, plans=plan.plans)
 
 
 def _write_whole(path, data):

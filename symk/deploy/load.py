@@ -24,6 +24,7 @@ typedef struct symk_program symk_program;
 int symk_abi_version(void);
 const char* symk_last_error(void);
 int symk_last_status(void);
+int symk_load_kernels(const char* path);
 symk_program* symk_load_file(const char* path);
 symk_program* symk_load_memory(const void* bytes, size_t count);
 void symk_free(symk_program* program);
@@ -43,23 +44,28 @@ int symk_threads(void);
 int symk_set_threads(int count);
 const char* symk_isa(void);
 """
-_ABI_VERSION = 1
+_ABI_VERSION = 2
 _DTYPES = tuple(map(np.dtype, ("float32", "float64", "float16", "int8", "int16", "int32", "int64",
                                "uint8", "bool")))
 # By status of the C library; the classes that symk's own errors derive from.
 _ERRORS = {1: RuntimeError, 2: ValueError, 3: TypeError, 4: IndexError, 5: ValueError,
-           6: MemoryError, 7: RuntimeError, 8: OSError, 9: ValueError}
+           6: MemoryError, 7: RuntimeError, 8: OSError, 9: ValueError, 10: FloatingPointError,
+           11: RuntimeError}
 _ffi = cffi.FFI()
 _ffi.cdef(_DECLARATIONS)
 
 
-def load(path, library=None):
+def load(path, library=None, kernels=()):
     """The model in an exported file.
 
     Args:     library: path of libsymk_runtime.so; by default the one installed with this file.
+              kernels: paths of shared objects with the kernels of custom ops that it uses.
     Raises:   OSError when a file cannot be read; ValueError when it is no Plan, or damaged.
     """
-    return Model(path, _open_library(library))
+    opened = _open_library(library)
+    for shared_object in kernels:
+        _check(opened, opened.symk_load_kernels(os.fsencode(os.path.abspath(shared_object))))
+    return Model(path, opened)
 
 
 def _open_library(path):
@@ -137,11 +143,13 @@ class Model:
         return signature
 
     def _check(self, status):
-        if status != 0:
-            raise _ERRORS[status](self._message())
+        _check(self._library, status)
 
-    def _message(self):
-        return _ffi.string(self._library.symk_last_error()).decode()
+
+def _check(library, status):
+    """Raises what a status of the library stands for."""
+    if status != 0:
+        raise _ERRORS[status](_ffi.string(library.symk_last_error()).decode())
 
 
 def _described(arrays):

@@ -7,9 +7,10 @@ import collections
 import numpy as np
 
 from ..graph import DtypeError, dims
+from .rows import Rows, is_read_by_rows
 
-__all__ = ["arrays_of", "check_cardinality", "check_labels", "class_weights", "fitted", "sliced",
-           "split_validation", "weights_of"]
+__all__ = ["arrays_of", "batches", "check_cardinality", "check_labels", "class_weights", "fitted",
+           "parts", "sliced", "split_validation", "weights_of"]
 
 
 def arrays_of(data, names, what):
@@ -46,12 +47,16 @@ def arrays_of(data, names, what):
 
 def _is_one_array(data):
     """Whether a list is itself the data of a single input, as numbers or rows of numbers."""
-    return not any(hasattr(one, "dtype") and one.ndim for one in data) and (
+    return not any(hasattr(one, "shape") and len(one.shape) for one in data) and (
         len(data) != 1 or np.ndim(data[0]) == 0)
 
 
 def _array(value, what, name):
-    array = np.asarray(value)
+    """An array of numbers, or the Rows of data that are read part by part."""
+    if is_read_by_rows(value):
+        array = Rows(value)
+    else:
+        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     if array.dtype.kind not in "biuf":
         raise DtypeError("[%s %s] an array of numbers is required; dtype %s was given."
                          % (what, name, array.dtype))
@@ -66,7 +71,7 @@ def fitted(arrays, placeholders, names, what):
     result = []
     for array, placeholder, name in zip(arrays, placeholders, names):
         if array.ndim == placeholder.ndim - 1 and _is_one(placeholder.shape[-1]):
-            array = array[..., np.newaxis]
+            array = with_last_axis(array)
         if array.ndim != placeholder.ndim or any(
                 not isinstance(size, dims.Dim) and size != given
                 for size, given in zip(placeholder.shape[1:], array.shape[1:])):
@@ -75,6 +80,11 @@ def fitted(arrays, placeholders, names, what):
                                      _missing_batch(array, placeholder)))
         result.append(array)
     return result
+
+
+def with_last_axis(array):
+    """The array with a new last axis of size 1."""
+    return array.with_last_axis() if isinstance(array, Rows) else array[..., np.newaxis]
 
 
 def _is_one(size):
@@ -160,6 +170,7 @@ def class_weights(targets, weights, name):
     if targets.ndim > 2:
         raise ValueError("[class_weight] targets with two axes are required; those of %r have the "
                          "shape %s. Use sample_weight." % (name, targets.shape))
+    targets = np.concatenate(list(parts(targets)))
     labels = targets.argmax(axis=1) if targets.shape[1] > 1 else targets.reshape(-1)
     present, places = np.unique(labels, return_inverse=True)
     missing = [int(label) for label in present if label not in weights]
@@ -173,7 +184,22 @@ def class_weights(targets, weights, name):
 
 def sliced(arrays, picked):
     """The picked samples of each array; `picked` is a slice or an array of indices."""
-    return [array[picked] for array in arrays]
+    if isinstance(picked, slice):
+        return [array[picked] for array in arrays]
+    return [array.take(picked, axis=0) for array in arrays]
+
+
+# Rows of data in files that are looked at together.
+_PART = 4096
+
+
+def parts(array):
+    """The array itself; the Rows of a file as arrays, one after the other."""
+    if not isinstance(array, Rows):
+        yield array
+        return
+    for start, stop in batches(len(array), _PART):
+        yield array[start:stop]
 
 
 def split_validation(arrays, fraction):
@@ -186,12 +212,18 @@ def split_validation(arrays, fraction):
     if not 0 < border < count:
         raise ValueError("[validation_split] both sides must have samples; %s of %d samples leaves "
                          "%d for training." % (fraction, count, border))
-    return sliced(arrays, slice(0, border)), sliced(arrays, slice(border, None))
+    return _ranges(arrays, 0, border), _ranges(arrays, border, count)
+
+
+def _ranges(arrays, start, stop):
+    """A range of samples of each array, of which nothing is read yet."""
+    return [array.range(start, stop) if isinstance(array, Rows) else array[start:stop]
+            for array in arrays]
 
 
 Batch = collections.namedtuple("Batch", "start stop")
 
 
 def batches(count, size):
-    """Borders of batches of at most `size` samples."""
-    return [Batch(start, min(start + size, count)) for start in range(0, count, size)]
+    """Borders of batches of at most `size` samples; no samples are one empty batch."""
+    return [Batch(start, min(start + size, count)) for start in range(0, max(count, 1), size)]

@@ -119,8 +119,8 @@ class InputSpec:
         return None
 
 
-def check_inputs(layer, inputs):
-    """Checks what a layer is called on: tensors, and as its `input_spec` says.
+def check_inputs(layer, inputs, specs=None):
+    """Checks what a layer is called on: tensors, and as its `input_spec` or `specs` say.
 
     Raises:   ValueError, naming the layer, for what is no tensor, or one of a wrong shape or dtype.
     """
@@ -131,9 +131,9 @@ def check_inputs(layer, inputs):
             raise ValueError("%s: [call] symbolic tensors are required; %s was given. Begin with "
                              "Input(shape=...), or use predict for arrays."
                              % (who, _describe(tensor)))
-    if not layer.input_spec:
+    specs = to_list(specs or layer.input_spec or [])
+    if not specs:
         return
-    specs = to_list(layer.input_spec)
     if len(specs) != len(inputs):
         raise ValueError("%s: [call] %d inputs are required; %d were given."
                          % (who, len(specs), len(inputs)))

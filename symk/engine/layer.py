@@ -10,10 +10,10 @@ import threading
 import numpy as np
 
 from .. import backend as K
-from .. import initializers, regularizers
+from .. import initializers, registry, regularizers
 from ..graph import Placeholder, Shared, SymkError, dims, layer_scope
-from ..registry import accepts
 from ..utils.generic_utils import to_list, unpack_singleton
+from . import legacy
 from .edges import History, Node, check_inputs, history_of, shapes_of
 
 __all__ = ["Layer", "Contribution", "placeholder_of"]
@@ -118,6 +118,12 @@ class Layer:
         elif kwargs.get("input_shape") is not None:
             self.batch_input_shape = (kwargs.get("batch_size"),) + tuple(kwargs["input_shape"])
 
+    def __init_subclass__(cls, **kwargs):
+        """Layers that had other arguments in Keras 1 take those too."""
+        super().__init_subclass__(**kwargs)
+        if legacy.has_old_names(cls.__name__):
+            legacy.accept_old_names(cls)
+
     def __setattr__(self, name, value):
         """Also notes weights, layers and metrics that become attributes."""
         if isinstance(value, Layer):
@@ -221,6 +227,7 @@ class Layer:
     @trainable_weights.setter
     def trainable_weights(self, weights):
         self._trainable_weights = list(weights)
+        self._non_trainable_weights = _without(self._non_trainable_weights, weights)
 
     @property
     def non_trainable_weights(self):
@@ -231,6 +238,7 @@ class Layer:
     @non_trainable_weights.setter
     def non_trainable_weights(self, weights):
         self._non_trainable_weights = list(weights)
+        self._trainable_weights = _without(self._trainable_weights, weights)
 
     def _all_trainable_weights(self):
         return self._trainable_weights + [
@@ -278,6 +286,35 @@ class Layer:
             updates = updates if isinstance(updates, list) else [updates]
             self._update_entries += [Contribution(update, inputs) for update in updates]
 
+    def add_metric(self, value, name=None):
+        """Reports a value of this layer in training and evaluation, in all models that use it.
+
+        # Arguments
+            value: a tensor, of which the mean over all batches is reported; or what a call of a
+                Metric gave.
+            name: under which it is reported; a Metric has one of its own.
+        """
+        if _in_shapes_only():
+            return
+        metric = getattr(value, "_metric_obj", None)
+        if metric is None:
+            metric = self._mean_named(name)
+            metric.update_state(value)
+        self._track_layer(metric)
+
+    def _mean_named(self, name):
+        """The mean that is reported under a name; a second call of the layer goes on with it."""
+        if not name:
+            raise ValueError('in layer "%s" (%s): [add_metric] a name is required for a tensor; '
+                             "none was given." % (self.name, type(self).__name__))
+        known = [metric for metric in self._metrics if metric.name == name]
+        return known[0] if known else registry.lookup("metric", "Mean")(name=name)
+
+    def metric_objects(self):
+        """The metrics that were added, those of sub-layers first."""
+        return [metric for layer in self._sublayers
+                for metric in layer.metric_objects()] + self._metrics
+
     def loss_entries(self):
         """The Contributions to the loss, of sub-layers too."""
         return self._loss_entries + [entry for layer in self._sublayers
@@ -300,7 +337,7 @@ class Layer:
 
     @property
     def metrics(self):
-        return self._metrics + [metric for layer in self._sublayers for metric in layer.metrics]
+        return self.metric_objects()
 
     def get_losses_for(self, inputs):
         """The losses made for these input tensors; None: those that depend on no input."""
@@ -327,13 +364,13 @@ class Layer:
         if isinstance(inputs, (list, tuple)):
             inputs = list(inputs)
         with self._scope():
-            check_inputs(self, inputs)
+            self.assert_input_compatibility(inputs)
             if not self.built:
                 self._build_for(inputs)
             arguments = dict(kwargs)
             masks = [mask_of(tensor) for tensor in to_list(inputs)]
             if any(mask is not None for mask in masks) and "mask" not in kwargs \
-                    and accepts(self.call, "mask"):
+                    and registry.accepts(self.call, "mask"):
                 kwargs["mask"] = unpack_singleton(masks)
             outputs = self.call(inputs, **kwargs)
             output_masks = self._output_masks(inputs, masks, outputs)
@@ -345,7 +382,7 @@ class Layer:
     def _build_for(self, inputs):
         self.build(shapes_of(inputs))
         self.built = True
-        check_inputs(self, inputs)
+        self.assert_input_compatibility(inputs)
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
             self._initial_weights = None
@@ -441,6 +478,11 @@ class Layer:
     @property
     def outbound_nodes(self):
         return self._outbound_nodes
+
+
+def _without(weights, removed):
+    """The weights that are not among others, by identity."""
+    return [weight for weight in weights if not any(weight is other for other in removed)]
 
 
 def _unique_name(class_name):

@@ -3,9 +3,10 @@ import copy
 
 from .. import backend as K
 from .. import registry
-from ..graph import Placeholder, nodes_of, sources_of
+from ..graph import Placeholder, layer_scope, nodes_of, sources_of
 from ..utils.generic_utils import to_list, unpack_singleton
 from ..utils.layer_utils import print_summary
+from . import legacy
 from .edges import Node, history_of, shapes_of
 from .inputs import InputLayer
 from .layer import Layer, _shapes_only, assign_weights, mask_of, placeholder_of
@@ -17,19 +18,71 @@ __all__ = ["Network", "layer_from_config"]
 class Network(Layer):
     """The layers between some input tensors and some output tensors.
 
+    A subclass with a `call` of its own is made without inputs and outputs: its layers are its
+    attributes, and the first data or tensors that it gets make its weights.
+
     # Arguments
         inputs: an `Input`, or a list of them.
         outputs: a tensor made by layers, or a list of them.
         name: name of the network.
     """
 
-    def __init__(self, inputs, outputs, name=None, trainable=True):
+    def __init__(self, inputs=None, outputs=None, name=None, trainable=True):
         super().__init__(name=name, trainable=trainable)
-        self._connect_graph(inputs, outputs)
+        if inputs is None and outputs is None:
+            self._begin_subclass()
+        else:
+            self._connect_graph(inputs, outputs)
 
     def __setattr__(self, name, value):
-        """The layers of a network are those of its graph, not its attributes."""
+        """The layers of a graph are those that it joins; those of a subclass its attributes."""
+        if "_sublayers" in self.__dict__:
+            if self._topology is None:
+                self._track_inside(value)
+        elif isinstance(value, Layer):
+            raise RuntimeError('[%s] super().__init__() must be called before layers become '
+                               "attributes of a model; %r was set before it."
+                               % (type(self).__name__, name))
         object.__setattr__(self, name, value)
+
+    def _track_inside(self, value):
+        """Notes layers and metrics, also those inside of lists and dicts."""
+        if isinstance(value, Layer):
+            self._track_layer(value)
+        elif isinstance(value, dict):
+            self._track_inside(list(value.values()))
+        elif isinstance(value, (list, tuple)):
+            for one in value:
+                self._track_inside(one)
+
+    def _begin_subclass(self):
+        """A model whose layers are its attributes; `_set_inputs` gives it inputs."""
+        if type(self).call is Network.call:
+            raise TypeError("[%s] inputs and outputs are required, or a subclass with a method "
+                            "`call`; neither was given." % type(self).__name__)
+        self.inputs = self.outputs = None
+        self._last_run = None
+        self._variables = None
+
+    def _set_inputs(self, shapes):
+        """Gives a subclass inputs of these shapes and calls it on them."""
+        for attribute in list(vars(self).values()):
+            if attribute is not self._inbound_nodes and attribute is not self._outbound_nodes:
+                self._track_inside(attribute)
+        layers = [InputLayer(batch_input_shape=shape, name="input_%d" % number, dtype=self.dtype)
+                  for number, shape in enumerate(shapes, 1)]
+        inputs = [layer.output for layer in layers]
+        with layer_scope(self.name, type(self).__name__):
+            outputs = to_list(self.call(unpack_singleton(list(inputs))), allow_tuple=True)
+        for output in outputs:
+            if not K.is_tensor(output):
+                raise TypeError("[%s] call must return a tensor or a list of tensors; %r was "
+                                "returned." % (type(self).__name__, output))
+        self.outputs = outputs
+        self.inputs = inputs
+        self.input_names = [layer.name for layer in layers]
+        self.output_names = ["output_%d" % number for number in range(1, len(outputs) + 1)]
+        self.built = True
 
     def _connect_graph(self, inputs, outputs):
         """Finds the layers of the graph; they replace those of an earlier graph."""
@@ -50,6 +103,8 @@ class Network(Layer):
              [mask_of(tensor) for tensor in self.outputs], source=True)
 
     # ---- layers
+
+    _topology = None    # of a graph; a subclass with a `call` of its own has none
 
     @property
     def layers(self):
@@ -113,7 +168,8 @@ class Network(Layer):
     def belongs(self, entry):
         """Whether a layer's loss or update was made inside of this graph."""
         if self._variables is None:
-            self._variables = _variables_of(self._topology.nodes, self.outputs)
+            nodes = self._topology.nodes if self._topology is not None else ()
+            self._variables = _variables_of(nodes, self.outputs)
         if entry.inputs is not None:
             return all(tensor in self._variables for tensor in entry.inputs)
         value = entry.value[1] if isinstance(entry.value, tuple) else entry.value
@@ -124,11 +180,20 @@ class Network(Layer):
     @property
     def losses(self):
         """The losses of the layers, made for the inputs of this model."""
+        if self.inputs is None:
+            return super().losses
         return _unique([entry.value for entry in self.loss_entries() if self.belongs(entry)])
 
     @property
     def updates(self):
+        if self.inputs is None:
+            return super().updates
         return [entry.value for entry in self.update_entries() if self.belongs(entry)]
+
+    @property
+    def state_updates(self):
+        """The updates of stateful layers, which happen in testing and prediction too."""
+        return [entry.value for entry in _state_entries(self.layers) if self.belongs(entry)]
 
     # ---- calling
 
@@ -137,9 +202,13 @@ class Network(Layer):
         return self._run(inputs, mask)[0]
 
     def compute_mask(self, inputs, mask=None):
+        if self._topology is None:
+            return None
         return self._run(inputs, mask)[1]
 
     def compute_output_shape(self, input_shape):
+        if self._topology is None:
+            return super().compute_output_shape(input_shape)
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         _check_count(self, shapes)
         with _shapes_only(), self._scope():
@@ -175,6 +244,11 @@ class Network(Layer):
 
     def get_config(self):
         """The layers, how they are joined, the inputs and the outputs."""
+        if self._topology is None:
+            raise NotImplementedError(
+                "[%s] a graph of layers is required for a config, a whole-model file or a copy; "
+                "this model is a subclass with a `call` of its own. Use save_weights, or define "
+                "get_config and from_config." % type(self).__name__)
         places = self._kept_node_indices()
         layers = [{"name": layer.name, "class_name": type(layer).__name__,
                    "config": layer.get_config(),
@@ -205,13 +279,25 @@ class Network(Layer):
         """
         return cls(**graph_from_config(config, custom_objects))
 
+    def _require_built(self, what):
+        """Raises ValueError for a model without weights, before `what` is done with it."""
+        if not self.built:
+            raise ValueError('[%s] a built model is required; "%s" does not know the shape of its '
+                             "input. Call fit, predict or build first." % (what, self.name))
+
     def summary(self, line_length=None, positions=None, print_fn=None):
         """Prints the layers, their output shapes and numbers of parameters."""
+        self._require_built("summary")
         print_summary(self, line_length=line_length, positions=positions, print_fn=print_fn)
 
 
 def layer_from_config(config, custom_objects=None):
-    """The layer of a dict with "class_name" and "config"."""
+    """The layer of a dict with "class_name" and "config", of Keras 1 or 2."""
+    if isinstance(config, dict) and {"class_name", "config"} <= set(config):
+        known = dict(registry.custom_objects(), **custom_objects or {})
+        if config["class_name"] not in known:
+            name, arguments = legacy.modern(config["class_name"], config["config"])
+            config = dict(config, class_name=name, config=arguments)
     return registry.deserialize(config, registry.table("layer"), custom_objects, "layer")
 
 
@@ -347,6 +433,17 @@ def _variables_of(nodes, outputs):
     for node in nodes_of(outputs):
         found.update(node.inputs)
         found.update(node.outputs)
+    return found
+
+
+def _state_entries(layers):
+    """The updates of the stateful layers among some layers and inside of networks."""
+    found = []
+    for layer in layers:
+        if isinstance(layer, Network):
+            found += _state_entries(layer.layers)
+        elif layer.stateful:
+            found += layer.update_entries()
     return found
 
 

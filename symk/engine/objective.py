@@ -2,8 +2,6 @@
 
 `compile` makes an `Objective`; it turns the model's graph into the functions that are run.
 """
-import warnings
-
 import numpy as np
 
 from .. import backend as K
@@ -12,11 +10,12 @@ from ..backend.session import LEARNING_PHASE
 from ..compile import function
 from ..graph import Constant, Placeholder, dims, rebuild
 from ..optimize import specialise
-from ..utils.generic_utils import to_list
 from . import data
+from .arguments import (loss_object, loss_weights_of, metric_lists, metric_object, per_output,
+                        targets_of)
 from .layer import mask_of
 
-__all__ = ["Endpoint", "Objective"]
+__all__ = ["Endpoint", "Objective", "fed", "predict_function"]
 
 # Losses that compare y_true and y_pred element by element, so that both have one shape.
 _ELEMENTWISE = {getattr(losses, name) for name in (
@@ -32,7 +31,7 @@ class Endpoint:
     `loss` is a `losses.Loss` or None; `metrics` and `weighted_metrics` are Metrics.
     """
 
-    def __init__(self, name, output, loss, loss_weight, weight_mode):
+    def __init__(self, name, output, loss, loss_weight, weight_mode, target=None):
         self.name = name
         self.loss = loss
         self.loss_weight = loss_weight
@@ -42,13 +41,18 @@ class Endpoint:
         if weight_mode not in (None, "temporal"):
             raise ValueError("[sample_weight_mode] None or 'temporal' is required; %r was given."
                              % (weight_mode,))
-        self.target = _target_for(loss, output, name)
+        self.target = _target_for(loss, output, name) if target is None else target
         self.weight = Placeholder(output.dtype, output.shape[:2 if weight_mode else 1],
                                   name="%s_sample_weights" % name)
 
     @property
     def is_trained(self):
         return self.loss is not None
+
+    @property
+    def is_fed(self):
+        """Whether the targets are data of the user; else a tensor that was given to compile."""
+        return self.is_trained and isinstance(self.target, Placeholder)
 
     @property
     def takes_labels(self):
@@ -94,58 +98,70 @@ def _target_for(loss, output, name):
 class Objective:
     """The losses and metrics of a model, and the functions made of them.
 
-    Args:     model: a network; optimizer: an Optimizer; the others are arguments of `compile`.
+    Args:     model: a network; optimizer: an Optimizer; the others are arguments of `compile`,
+              which are kept in `given` as they are, for saving.
     """
 
     def __init__(self, model, optimizer, loss=None, metrics=None, loss_weights=None,
-                 sample_weight_mode=None, weighted_metrics=None):
+                 sample_weight_mode=None, weighted_metrics=None, target_tensors=None):
         self.model = model
         self.optimizer = optimizer
+        self.given = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics,
+                      "loss_weights": loss_weights, "sample_weight_mode": sample_weight_mode}
         self._batch = _share_batch(model)
-        self.inputs = [self._batch.get(tensor, tensor) for tensor in model.inputs]
+        self.inputs = [self._batch.get(tensor, tensor) for tensor in fed(model.inputs)]
         self.outputs = self._rebuilt(model.outputs)
         self.masks = [None if mask is None else self._rebuilt([mask])[0]
                       for mask in map(mask_of, model.outputs)]
-        self.endpoints = _endpoints(model, self.outputs, loss, loss_weights, sample_weight_mode)
-        _add_metrics(self.endpoints, self.outputs, metrics, "metrics")
-        _add_metrics(self.endpoints, self.outputs, weighted_metrics, "weighted_metrics")
+        self.endpoints = _endpoints(model.output_names, self.outputs, loss, loss_weights,
+                                    sample_weight_mode, target_tensors)
         self.trained = [endpoint for endpoint in self.endpoints if endpoint.is_trained]
-        self._name_metrics()
+        self._add_metrics(metrics, "metrics")
+        self._add_metrics(weighted_metrics, "weighted_metrics")
+        self.added = _added_metrics(model)
         self.losses = self._rebuilt(model.losses)
         if not self.trained and not self.losses:
             raise ValueError("[compile] a loss is required; none was given, and no layer adds one.")
         self.parameters = list(model.trainable_weights)
+        self.names = self._metric_names()
+        self._stepped = None    # what the optimizer's first step updates, in order
 
     def _rebuilt(self, tensors):
         return rebuild(list(tensors), self._batch) if self._batch else list(tensors)
 
-    def _name_metrics(self):
-        """Names as Keras gives them: with the output's name in front if there are several."""
+    def _add_metrics(self, metrics, kind):
+        lists = metric_lists(metrics, self.model.output_names)
+        for endpoint, output, given in zip(self.endpoints, self.outputs, lists):
+            if given and endpoint.is_trained:
+                getattr(endpoint, kind).extend(metric_object(metric, output, endpoint.loss)
+                                               for metric in given)
+
+    def _metric_names(self):
+        """What training reports, the total loss first: as in Keras, with the output's name in
+        front if there are several."""
         several = len(self.endpoints) > 1
-        taken = [endpoint.name + "_loss" for endpoint in self.trained] if several else []
-        for endpoint in self.endpoints:
-            if several and endpoint.is_trained:
-                endpoint.mean = registry.lookup("metric", "Mean")(name=endpoint.name + "_loss")
+        names = ["loss"]
+        for endpoint in self.trained if several else ():
+            names.append(endpoint.name + "_loss")
+            endpoint.mean = registry.lookup("metric", "Mean")(name=names[-1])
+        for endpoint in self.trained:
             for metric in endpoint.metrics + endpoint.weighted_metrics:
-                base = "%s_%s" % (endpoint.name, metric.name) if several else metric.name
-                metric.name = _unused(base, taken)
-                taken.append(metric.name)
+                name = "%s_%s" % (endpoint.name, metric.name) if several else metric.name
+                names.append(_unused(name, names))
+        for metric in self.added:
+            names.append(_unused(metric.name, names))
+        return names
 
     @property
     def metrics(self):
-        """The metrics given to compile, in the order in which their values are reported."""
-        return [metric for endpoint in self.endpoints
-                for metric in endpoint.metrics + endpoint.weighted_metrics]
+        """The metrics given to compile and added by layers, in the order of their names."""
+        return [metric for endpoint in self.trained
+                for metric in endpoint.metrics + endpoint.weighted_metrics] + list(self.added)
 
     @property
     def means(self):
         """The means of the losses of the outputs, if there are several."""
         return [endpoint.mean for endpoint in self.trained if endpoint.mean is not None]
-
-    @property
-    def names(self):
-        """The names of what training reports, the total loss first."""
-        return ["loss"] + [metric.name for metric in self.means + self.metrics]
 
     # ---- expressions
 
@@ -160,31 +176,49 @@ class Objective:
         mask, _, weight = losses.squeeze_or_expand_dimensions(mask, None, weight)
         return mask * weight
 
-    def _expressions(self, weighted):
-        """(total loss, updates of the metrics) for outputs with or without sample weights."""
-        total, updates = None, []
-        for endpoint, output, mask, has_weight in zip(self.endpoints, self.outputs, self.masks,
-                                                      weighted):
-            if not endpoint.is_trained:
-                continue
-            weight = self._weight(endpoint, mask, has_weight)
-            value = endpoint.loss(endpoint.target, output, sample_weight=weight)
+    def _losses(self, weighted):
+        """[(endpoint, output, loss)] for outputs with or without sample weights."""
+        return [(endpoint, output, endpoint.loss(endpoint.target, output,
+                                                 sample_weight=self._weight(endpoint, mask, has)))
+                for endpoint, output, mask, has in zip(self.endpoints, self.outputs, self.masks,
+                                                       weighted) if endpoint.is_trained]
+
+    def _total(self, values):
+        """The sum of the losses of the outputs and of the layers, as a scalar."""
+        terms = [value if endpoint.loss_weight == 1 else endpoint.loss_weight * value
+                 for endpoint, _, value in values] + self.losses
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        return K.mean(total)
+
+    def _metric_updates(self, values, weighted):
+        updates = self._layer_updates([pair for pairs in self.added.values() for pair in pairs])
+        weights = {endpoint: (self._weight(endpoint, mask, False),
+                              self._weight(endpoint, mask, has))
+                   for endpoint, mask, has in zip(self.endpoints, self.masks, weighted)}
+        for endpoint, output, value in values:
             if endpoint.mean is not None:
                 updates += endpoint.mean.update_state(value)
-            unweighted = self._weight(endpoint, mask, False)
-            for metric in endpoint.metrics:
-                updates += metric.update_state(endpoint.target, output, sample_weight=unweighted)
-            for metric in endpoint.weighted_metrics:
-                updates += metric.update_state(endpoint.target, output, sample_weight=weight)
-            value = value if endpoint.loss_weight == 1 else endpoint.loss_weight * value
-            total = value if total is None else total + value
-        for value in self.losses:
-            total = value if total is None else total + value
-        return K.mean(total), updates
+            for metrics, weight in zip((endpoint.metrics, endpoint.weighted_metrics),
+                                       weights[endpoint]):
+                for metric in metrics:
+                    updates += metric.update_state(endpoint.target, output, sample_weight=weight)
+        return updates
+
+    def _expressions(self, weighted):
+        """(total loss, updates of the metrics) for outputs with or without sample weights."""
+        values = self._losses(weighted)
+        return self._total(values), self._metric_updates(values, weighted)
+
+    def total_loss(self):
+        """The loss as an expression of the model's inputs, the targets and the sample weights."""
+        total = self._total(self._losses([endpoint.is_trained for endpoint in self.endpoints]))
+        return rebuild([total], {new: old for old, new in self._batch.items()})[0]
 
     def feeds(self, weighted):
         """The placeholders of a training or test function, in their order."""
-        return (self.inputs + [endpoint.target for endpoint in self.trained]
+        return (self.inputs + [endpoint.target for endpoint in self.trained if endpoint.is_fed]
                 + [endpoint.weight for endpoint, has_weight in zip(self.endpoints, weighted)
                    if endpoint.is_trained and has_weight])
 
@@ -194,24 +228,24 @@ class Objective:
         # Before gradients are taken, so that branches of the test phase have none.
         total, = specialise([total], _phase(1))
         steps = self._optimizer_updates(total)
-        return self._function("train", weighted, total, self._layer_updates() + steps + updates,
-                              phase=1)
+        own = self._layer_updates(self.model.updates)
+        return self._function("train", weighted, total, own + steps + updates, phase=1)
 
-    def _layer_updates(self):
-        """What the layers update by themselves, such as moving means."""
-        given = self.model.updates
+    def _layer_updates(self, given):
+        """What the layers update by themselves, such as moving means and states."""
         values = self._rebuilt([value for _, value in given])
         return [(variable, value) for (variable, _), value in zip(given, values)]
 
     def test_function(self, weighted):
-        """Data -> loss and metrics; changes metrics."""
+        """Data -> loss and metrics; changes states and metrics."""
         total, updates = self._expressions(weighted)
-        return self._function("test", weighted, total, updates, phase=0)
+        own = self._layer_updates(self.model.state_updates)
+        return self._function("test", weighted, total, own + updates, phase=0)
 
     def _function(self, kind, weighted, total, updates, phase):
         updates = _in_sequence(updates)
         return function(self.feeds(weighted), [total] + self._results(updates),
-                        updates=updates, givens=_phase(phase),
+                        updates=updates, givens=_phase(phase), on_unused_input="ignore",
                         name="%s of %s" % (kind, self.model.name))
 
     def _results(self, updates):
@@ -225,21 +259,29 @@ class Objective:
         """The optimizer's step. A second function for other weights uses the same state."""
         state = list(self.optimizer.weights)
         updates = self.optimizer.get_updates(total, self.parameters)
-        if len(state) <= 1:
+        if self._stepped is None:
+            self._stepped = [variable for variable, _ in updates]
             return updates
-        again = dict(zip(self.optimizer.weights, state))
+        again = {new: old for (new, _), old in zip(updates, self._stepped) if new is not old}
         self.optimizer.weights = state
         values = rebuild([value for _, value in updates], again)
-        return [(again.get(variable, variable), value)
-                for (variable, _), value in zip(updates, values)]
+        return list(zip(self._stepped, values))
 
 
 def predict_function(model):
-    """Inputs -> outputs, in the test phase."""
+    """Inputs -> outputs, in the test phase; changes states."""
     batch = _share_batch(model)
-    return function([batch.get(tensor, tensor) for tensor in model.inputs],
-                    rebuild(list(model.outputs), batch), givens=_phase(0),
+    states = _in_sequence(model.state_updates)
+    values = rebuild(list(model.outputs) + list(states.values()), batch)
+    outputs, states = values[:len(model.outputs)], dict(zip(states, values[len(model.outputs):]))
+    return function([batch.get(tensor, tensor) for tensor in fed(model.inputs)], outputs,
+                    updates=states, givens=_phase(0), on_unused_input="ignore",
                     name="predict of %s" % model.name)
+
+
+def fed(inputs):
+    """The inputs of a model that are data of the user; others are tensors with a value."""
+    return [tensor for tensor in inputs if isinstance(tensor, Placeholder)]
 
 
 def _phase(value):
@@ -251,7 +293,7 @@ def _share_batch(model):
 
     Inputs of a model get equally many samples. Knowing so, the graph needs no broadcasting.
     """
-    free = [tensor for tensor in model.inputs
+    free = [tensor for tensor in fed(model.inputs)
             if tensor.ndim and isinstance(tensor.shape[0], dims.Dim)]
     if len(free) < 2:
         return {}
@@ -279,100 +321,19 @@ def _unused(name, taken):
     return result
 
 
-# ---- arguments of compile
-
-def _endpoints(model, outputs, loss, loss_weights, sample_weight_mode):
-    names = model.output_names
-    given = [_loss_object(one) for one in _per_output(loss, names, "loss", every=True)]
-    weights = _loss_weights(loss_weights, names)
-    modes = _per_output(sample_weight_mode, names, "sample_weight_mode", every=True)
-    return [Endpoint(*facts) for facts in zip(names, outputs, given, weights, modes)]
+def _endpoints(names, outputs, loss, loss_weights, sample_weight_mode, target_tensors):
+    given = [loss_object(one) for one in per_output(loss, names, "loss", every=True)]
+    weights = loss_weights_of(loss_weights, names)
+    modes = per_output(sample_weight_mode, names, "sample_weight_mode", every=True)
+    targets = targets_of(target_tensors, names)
+    return [Endpoint(*facts) for facts in zip(names, outputs, given, weights, modes, targets)]
 
 
-def _per_output(given, names, what, every=False):
-    """One entry per output from a list, a dict, or (for `every` output) a single value."""
-    if isinstance(given, dict) and not set(given) >= {"class_name", "config"}:
-        unknown = sorted(set(given) - set(names))
-        if unknown:
-            raise ValueError("[compile] the keys of %s must be names of outputs (%s); %s is none."
-                             % (what, ", ".join(names), ", ".join(map(repr, unknown))))
-        missing = [name for name in names if name not in given]
-        if missing and what == "loss":
-            warnings.warn("[compile] no loss was given for the output %s, so it is not trained."
-                          % ", ".join(missing), stacklevel=5)
-        return [given.get(name) for name in names]
-    if isinstance(given, (list, tuple)):
-        if len(given) != len(names):
-            raise ValueError("[compile] %s for %d outputs (%s) is required; a list of %d was given."
-                             % (what, len(names), ", ".join(names), len(given)))
-        return list(given)
-    return [given] * len(names) if every else [given]
-
-
-def _loss_weights(given, names):
-    weights = _per_output(given, names, "loss_weights", every=given is None)
-    if len(weights) != len(names):
-        raise ValueError("[compile] loss_weights must be a list or a dict, with a number for each "
-                         "output; %r was given." % (given,))
-    return [1.0 if weight is None else float(weight) for weight in weights]
-
-
-def _loss_object(loss):
-    """A losses.Loss from a name, a function, an object or a class; None stays None."""
-    if loss is None or isinstance(loss, losses.Loss):
-        return loss
-    found = losses.get(loss)
-    if isinstance(found, type):
-        found = found()
-    if isinstance(found, losses.Loss):
-        return found
-    return losses.LossFunctionWrapper(found, name=getattr(found, "__name__", None))
-
-
-def _add_metrics(endpoints, outputs, metrics, kind):
-    for endpoint, output, given in zip(endpoints, outputs, _metric_lists(metrics, endpoints)):
-        for metric in given:
-            getattr(endpoint, kind).append(_metric_object(metric, output, endpoint.loss))
-
-
-def _metric_lists(metrics, endpoints):
-    """The metrics of each output, from a list, a list of lists, or a dict."""
-    names = [endpoint.name for endpoint in endpoints]
-    if not metrics:
-        return [[] for _ in names]
-    if isinstance(metrics, dict):
-        return [to_list(one) if one is not None else []
-                for one in _per_output(metrics, names, "metrics")]
-    if not isinstance(metrics, (list, tuple)):
-        raise TypeError("[compile] metrics must be a list or a dict; %r was given." % (metrics,))
-    if any(isinstance(one, (list, tuple)) for one in metrics):
-        return [to_list(one) if one is not None else []
-                for one in _per_output(metrics, names, "metrics")]
-    return [list(metrics) for _ in names]
-
-
-def _metric_object(metric, output, loss):
-    """A Metric from a name, a function or an object."""
-    if hasattr(metric, "update_state"):
-        return metric
-    name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
-    if metric in ("accuracy", "acc", "crossentropy", "ce"):
-        metric = _metric_for(metric, output, loss)
-    if isinstance(metric, (str, dict)):
-        metric = registry.deserialize(metric, registry.table("metric"), None, "metric")
-    if hasattr(metric, "update_state"):
-        return metric
-    return registry.lookup("metric", "MeanMetricWrapper")(metric, name=name)
-
-
-def _metric_for(word, output, loss):
-    """The function that "accuracy" or "crossentropy" means for an output and its loss."""
-    what = "accuracy" if word in ("accuracy", "acc") else "crossentropy"
-    compared = getattr(loss, "fn", None)
-    if compared is losses.binary_crossentropy or output.shape[-1] == 1:
-        kind = "binary"
-    elif compared is losses.sparse_categorical_crossentropy:
-        kind = "sparse_categorical"
-    else:
-        kind = "categorical"
-    return "%s_%s" % (kind, what)
+def _added_metrics(model):
+    """{metric: its updates in this model} of the metrics that layers and the model added."""
+    added = {}
+    for metric in model.metric_objects():
+        pairs = [entry.value for entry in metric.update_entries() if model.belongs(entry)]
+        if pairs and metric not in added:
+            added[metric] = pairs
+    return added

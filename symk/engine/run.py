@@ -1,38 +1,46 @@
-"""One call of fit: its callbacks, what they are told, its epochs and steps."""
+"""The loops around the compiled functions: epochs of training, an evaluation, a prediction.
+
+A `Run` is one call of fit. What a loop needs of data is a source (`sources.py`); everything that
+callbacks are told is told here.
+"""
+import contextlib
+
 import numpy as np
 
 from .. import callbacks as callback_classes
-from . import data
 
-__all__ = ["Run", "fit_epoch", "is_due", "told"]
+__all__ = ["Run", "evaluate_source", "is_due", "predict_source", "told"]
 
 
 class Run:
     """One call of fit: its callbacks, what they are told, and the logs of the epoch."""
 
-    def __init__(self, model, callbacks, verbose, epochs, samples=None, steps=None,
-                 batch_size=None, validates=False):
+    def __init__(self, model, source, callbacks, verbose, epochs, batch_size=None,
+                 validates=False):
         self.model = model
+        self.source = source
         self.names = list(model.metrics_names)
         self.epochs = epochs
+        self.logs = {}
+        model.history = callback_classes.History()
         own = [callback_classes.BaseLogger(stateful_metrics=self.names[1:])]
         if verbose:
-            own.append(callback_classes.ProgbarLogger(
-                count_mode="samples" if steps is None else "steps",
-                stateful_metrics=self.names[1:]))
-        model.history = callback_classes.History()
+            own.append(callback_classes.ProgbarLogger(source.unit,
+                                                      stateful_metrics=self.names[1:]))
         self.callbacks = callback_classes.CallbackList(own + list(callbacks or [])
                                                        + [model.history])
         self.callbacks.set_model(model)
         names = self.names + (["val_" + name for name in self.names] if validates else [])
-        self.callbacks.set_params({"batch_size": batch_size, "epochs": epochs, "steps": steps,
-                                   "samples": samples, "verbose": verbose,
-                                   "do_validation": validates, "metrics": names})
-        self.logs = {}
+        self.callbacks.set_params({
+            "batch_size": batch_size, "epochs": epochs, "verbose": verbose,
+            "steps": source.total if source.unit == "steps" else None,
+            "samples": source.total if source.unit == "samples" else None,
+            "do_validation": validates, "metrics": names})
 
     def __enter__(self):
         self.model.stop_training = False
         self.callbacks.call("on_train_begin", {})
+        return self
 
     def __exit__(self, kind, error, trace):
         if kind is None:
@@ -49,7 +57,18 @@ class Run:
             if self.model.stop_training:
                 return
 
-    def step(self, number, size, function, arrays):
+    def train(self):
+        """The steps of one epoch; False if training was stopped among them."""
+        number = 0
+        with contextlib.closing(self.source.epoch()) as batches:
+            for function, arrays, size in batches:
+                self._step(number, size, function, arrays)
+                number += 1
+                if self.model.stop_training:
+                    return False
+        return True
+
+    def _step(self, number, size, function, arrays):
         """One training step and what callbacks are told about it."""
         logs = {"batch": number, "size": size}
         self.callbacks.call("on_train_batch_begin", number, logs)
@@ -61,21 +80,6 @@ class Run:
     def validated(self, values):
         for name, value in zip(self.names, values):
             self.logs["val_" + name] = value
-
-
-def fit_epoch(run, function, arrays, batches, shuffle):
-    """The steps of one epoch; shuffled, the samples of a batch are gathered by their numbers."""
-    order = None
-    if shuffle == "batch":
-        batches = [batches[place] for place in np.random.permutation(len(batches))]
-    elif shuffle:
-        order = np.arange(len(arrays[0]))
-        np.random.shuffle(order)
-    for number, batch in enumerate(batches):
-        picked = slice(*batch) if order is None else order[batch.start:batch.stop]
-        run.step(number, batch.stop - batch.start, function, data.sliced(arrays, picked))
-        if run.model.stop_training:
-            break
 
 
 def told(model, callbacks):
@@ -90,3 +94,39 @@ def is_due(frequency, epoch):
     if isinstance(frequency, (list, tuple, set)):
         return epoch + 1 in frequency
     return (epoch + 1) % frequency == 0
+
+
+def evaluate_source(model, source, listeners, progress):
+    """The mean loss, and the metrics' values, over the batches of a source."""
+    model.reset_metrics()
+    names = model.metrics_names
+    listeners.call("on_test_begin", {})
+    total, count, values = 0.0, 0, []
+    with contextlib.closing(source.epoch()) as batches:
+        for number, (function, arrays, size) in enumerate(batches):
+            logs = {"batch": number, "size": size}
+            listeners.call("on_test_batch_begin", number, logs)
+            values = [float(value) for value in function.run(arrays)]
+            logs.update(zip(names, values))
+            listeners.call("on_test_batch_end", number, logs)
+            total += values[0] * size
+            count += size
+            progress.update(count if source.unit == "samples" else number + 1)
+    listeners.call("on_test_end", {})
+    return [total / max(count, 1)] + values[1:]
+
+
+def predict_source(source, listeners, progress):
+    """The outputs for the batches of a source: one array per output."""
+    listeners.call("on_predict_begin", {})
+    parts, count = [], 0
+    with contextlib.closing(source.epoch()) as batches:
+        for number, (function, arrays, size) in enumerate(batches):
+            logs = {"batch": number, "size": size}
+            listeners.call("on_predict_batch_begin", number, logs)
+            parts.append(function.run(arrays))
+            listeners.call("on_predict_batch_end", number, logs)
+            count += size
+            progress.update(count if source.unit == "samples" else number + 1)
+    listeners.call("on_predict_end", {})
+    return [np.concatenate(output) if len(output) > 1 else output[0] for output in zip(*parts)]

@@ -1,7 +1,10 @@
 """Trainer: a network that can be compiled, fitted, evaluated and asked for predictions.
 
-Data are checked once, then a batch is a slice of arrays and one call of a compiled function.
+Here are the arguments and what they mean; `feeds.py` checks the data, `sources.py` cuts them into
+batches, `run.py` has the loops.
 """
+import contextlib
+import functools
 import warnings
 
 import numpy as np
@@ -10,10 +13,11 @@ from .. import optimizers
 from ..utils.generic_utils import unpack_singleton
 from ..utils.progress import Progbar
 from . import data
-from .generators import checked_steps, endless, is_generator, triple
+from .feeds import input_arrays, training_arrays
 from .network import Network
 from .objective import Objective, predict_function
-from .run import Run, fit_epoch, is_due, told
+from .run import Run, evaluate_source, is_due, predict_source, told
+from .sources import Arrays, Generated, Repeated, checked_steps, is_generator, triple
 
 __all__ = ["Trainer"]
 
@@ -21,8 +25,13 @@ __all__ = ["Trainer"]
 class Trainer(Network):
     """A network with `compile`, `fit`, `evaluate`, `predict` and their relatives."""
 
+    optimizer = None
+    history = None
+    stop_training = False
     _objective = None
     _predict = None
+    _functions = None
+    _compile_later = None       # a call of compile that waits for the shape of the input
 
     def _connect_graph(self, inputs, outputs):
         super()._connect_graph(inputs, outputs)
@@ -30,14 +39,13 @@ class Trainer(Network):
         self._functions = {}
         self._objective = None
         self.optimizer = None
-        self.stop_training = False
-        self.history = None
 
     # ---- compile
 
     def compile(self, optimizer, loss=None, metrics=None, loss_weights=None,
                 sample_weight_mode=None, weighted_metrics=None, target_tensors=None):
-        """Says what the model is trained for.
+        """Says what the model is trained for. A model without a shape is compiled when the first
+        data have given it one.
 
         # Arguments
             optimizer: an optimizer, or its name.
@@ -46,35 +54,77 @@ class Trainer(Network):
             loss_weights: list or dict of numbers: how much each output's loss counts.
             sample_weight_mode: "temporal" for weights of shape (samples, steps), else None.
             weighted_metrics: like `metrics`, weighted by the sample weights.
-            target_tensors: must be None; targets are fed.
+            target_tensors: tensors to use as targets, in place of data given to fit; a list or a
+                dict by output.
         """
-        if target_tensors is not None:
-            raise ValueError("[compile] target_tensors must be None; targets are given to fit, as "
-                             "arrays.")
         optimizer = optimizers.get(optimizer)
-        self._objective = Objective(self, optimizer, loss, metrics, loss_weights,
-                                    sample_weight_mode, weighted_metrics)
-        self._functions = {}
+        if self.inputs is None:
+            self._compile_later = functools.partial(
+                self.compile, optimizer, loss, metrics, loss_weights, sample_weight_mode,
+                weighted_metrics, target_tensors)
+        else:
+            self._objective = Objective(self, optimizer, loss, metrics, loss_weights,
+                                        sample_weight_mode, weighted_metrics, target_tensors)
+            self._functions = {}
         self.optimizer = optimizer
-        self.loss = loss
-        self.loss_weights = loss_weights
-        self.sample_weight_mode = sample_weight_mode
-        self._compile_metrics = metrics
-        self._compile_weighted_metrics = weighted_metrics
+
+    @property
+    def loss(self):
+        """The loss as it was given to compile."""
+        return self._objective.given["loss"] if self._objective else None
+
+    @property
+    def loss_weights(self):
+        return self._objective.given["loss_weights"] if self._objective else None
+
+    @property
+    def sample_weight_mode(self):
+        return self._objective.given["sample_weight_mode"] if self._objective else None
+
+    @property
+    def total_loss(self):
+        """The loss as an expression of `inputs`, `targets` and `sample_weights`."""
+        return self._compiled().total_loss()
+
+    @property
+    def targets(self):
+        """The tensors of the targets of the outputs that have a loss."""
+        return [endpoint.target for endpoint in self._compiled().trained]
+
+    @property
+    def sample_weights(self):
+        """The tensors of the sample weights of the outputs that have a loss."""
+        return [endpoint.weight for endpoint in self._compiled().trained]
 
     @property
     def metrics(self):
-        """The metrics given to compile."""
-        return self._objective.metrics if self._objective else []
+        """The metrics given to compile, and those that layers and the model have added."""
+        return self._objective.metrics if self._objective else self.metric_objects()
 
     @property
     def metrics_names(self):
         """What `train_on_batch` and `evaluate` return, in order: "loss" and the metrics."""
-        return self._objective.names if self._objective else ["loss"]
+        return list(self._objective.names) if self._objective else ["loss"]
+
+    def add_loss(self, losses, inputs=None):
+        """Adds losses to the model: tensors that are made of its inputs and layers."""
+        super().add_loss(losses, inputs)
+        self._refuse_if_compiled("add_loss")
+
+    def add_metric(self, value, name=None):
+        """Reports a value in training and evaluation; as `Layer.add_metric`."""
+        super().add_metric(value, name)
+        self._refuse_if_compiled("add_metric")
+
+    def _refuse_if_compiled(self, what):
+        """What is added takes effect at the next compile; saying so is better than silence."""
+        if self._objective is not None:
+            warnings.warn('[%s] "%s" has been compiled already; call compile again, so that what '
+                          "was added counts." % (what, self.name), stacklevel=3)
 
     def reset_metrics(self):
         """Sets the states of all metrics to zero."""
-        for metric in self._objective.means + self._objective.metrics:
+        for metric in self._compiled().means + self._compiled().metrics:
             metric.reset_states()
 
     def _compiled(self):
@@ -120,96 +170,58 @@ class Trainer(Network):
             warnings.warn('[fit] the trainable weights of "%s" have changed since compile; those '
                           "of then are trained. Call compile again." % self.name, stacklevel=4)
 
-    # ---- standardising
-
     def _ensure_built(self, x):
-        """Makes a model whose shapes the first data decide; others are built already."""
+        """Makes the weights of a model whose shapes the first data decide."""
+        if self.inputs is None:
+            self._build_from(x)
+            self._compile_waiting()
 
-    def _require_built(self, what):
-        """Raises ValueError for a model without weights, before `what` is done with it."""
+    def _build_from(self, x):
+        """Gives a subclass inputs of the shapes of some data."""
+        if isinstance(x, dict):
+            raise ValueError("[%s] an array or a list of arrays is required as the first data of a "
+                             "model with a `call` of its own; a dict was given."
+                             % type(self).__name__)
+        several = isinstance(x, (list, tuple)) and len(x) > 0 and np.ndim(x[0]) > 0
+        shapes = [np.shape(one) for one in (x if several else [x])]
+        self._set_inputs([(None,) + (shape[1:] or (1,)) for shape in shapes])
 
-    def _standard_inputs(self, x):
-        self._ensure_built(x)
-        arrays = data.arrays_of(x, self.input_names, "input")
-        return data.fitted(arrays, self.inputs, self.input_names, "input")
-
-    def _standard_data(self, x, y, sample_weight=None, class_weight=None):
-        """(arrays to feed, which outputs have weights); inputs, targets and weights are checked."""
-        inputs = self._standard_inputs(x)
-        objective = self._compiled()
-        targets = self._standard_targets(y)
-        weights = self._standard_weights(targets, sample_weight, class_weight)
-        given = [weight for weight in weights if weight is not None]
-        groups = {"inputs": inputs, "targets": targets, "sample weights": given}
-        if not data.check_cardinality(groups):
-            raise ValueError("[data] at least one sample is required; there is none.")
-        present = iter(weights)
-        weighted = tuple(endpoint.is_trained and next(present) is not None
-                         for endpoint in objective.endpoints)
-        return inputs + targets + given, weighted
-
-    def _standard_targets(self, y):
-        trained = self._objective.trained
-        names = [endpoint.name for endpoint in trained]
-        if not trained and y is None:
-            return []
-        arrays = data.arrays_of(y, names, "target")
-        outputs = {endpoint: output for endpoint, output in
-                   zip(self._objective.endpoints, self._objective.outputs)}
-        for number, (endpoint, array) in enumerate(zip(trained, arrays)):
-            if array.ndim == endpoint.target.ndim - 1:
-                arrays[number] = array = array[..., np.newaxis]
-            endpoint.check_target(array, outputs[endpoint])
-            endpoint.check_values(array)
-        return data.fitted(arrays, [endpoint.target for endpoint in trained], names, "target")
-
-    def _standard_weights(self, targets, sample_weight, class_weight):
-        """For each trained output its sample weights times those of its classes, or None."""
-        trained = self._objective.trained
-        names = [endpoint.name for endpoint in trained]
-        given = data.weights_of(sample_weight, names, "sample_weight")
-        by_class = class_weight is not None and _by_output(class_weight, names)
-        result = []
-        for endpoint, target, weight in zip(trained, targets, given):
-            of_class = by_class.get(endpoint.name) if by_class else None
-            if weight is not None:
-                weight, = data.fitted([np.asarray(weight)], [endpoint.weight], [endpoint.name],
-                                      "sample_weight")
-            if of_class:
-                factor = data.class_weights(target, of_class, endpoint.name)
-                weight = factor if weight is None else weight * factor
-            result.append(weight)
-        return result
+    def _compile_waiting(self):
+        """Does what a compile before the shapes were known has asked for."""
+        if self._compile_later is not None:
+            compile_now, self._compile_later = self._compile_later, None
+            compile_now()
 
     # ---- single batches
 
-    def train_on_batch(self, x, y, sample_weight=None, class_weight=None, reset_metrics=True):
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, reset_metrics=True):
         """One step on one batch; returns the loss, or the list of loss and metrics."""
-        arrays, weighted = self._standard_data(x, y, sample_weight, class_weight)
+        arrays, weighted = training_arrays(self, x, y, sample_weight, class_weight)
         return self._run_batch("train", arrays, weighted, reset_metrics)
 
-    def test_on_batch(self, x, y, sample_weight=None, reset_metrics=True):
+    def test_on_batch(self, x, y=None, sample_weight=None, reset_metrics=True):
         """The loss, or the list of loss and metrics, of one batch."""
-        arrays, weighted = self._standard_data(x, y, sample_weight)
+        arrays, weighted = training_arrays(self, x, y, sample_weight)
         return self._run_batch("test", arrays, weighted, reset_metrics)
 
     def _run_batch(self, kind, arrays, weighted, reset_metrics):
-        values = self._function(kind, weighted).run(arrays)
+        values = self._function(kind, weighted).run(data.sliced(arrays, slice(None)))
         if reset_metrics:
             self.reset_metrics()
         return unpack_singleton([value[()] for value in values])
 
     def predict_on_batch(self, x):
         """The output for one batch, an array; a list of arrays if there are several outputs."""
-        return unpack_singleton(self.predict_function.run(self._standard_inputs(x)))
+        arrays = data.sliced(input_arrays(self, x), slice(None))
+        return unpack_singleton(self.predict_function.run(arrays))
 
-    # ---- fit
+    # ---- arrays and generators
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbacks=None,
             validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
             sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
             validation_freq=1, max_queue_size=10, workers=1, use_multiprocessing=False):
-        """Trains the model on arrays; returns a History.
+        """Trains the model; returns a History.
 
         # Arguments
             x: array, list of arrays or dict by input; or a generator, as in `fit_generator`.
@@ -219,57 +231,92 @@ class Trainer(Network):
             verbose: 0 prints nothing, 1 a progress bar, 2 a line per epoch.
             callbacks: list of Callbacks.
             validation_split: the part of the samples, from the end, that is held out.
-            validation_data: (x, y) or (x, y, sample_weight), held out.
+            validation_data: (x, y) or (x, y, sample_weight), held out; or a generator of batches.
             shuffle: whether samples are put in a new order in each epoch; "batch" puts whole
                 batches in a new order.
             class_weight: dict from a class to its weight, or by output a dict of such.
             sample_weight: weights of the samples; by output if there are several.
             initial_epoch: number of the first epoch.
-            steps_per_epoch, validation_steps: for generators only.
+            steps_per_epoch: batches per epoch of a generator; for arrays: all samples are one
+                batch, and an epoch is so many steps with it.
+            validation_steps: the same for the validation.
             validation_freq: number of epochs from one validation to the next, or a list of epochs.
             max_queue_size, workers, use_multiprocessing: for generators only, as in
                 `fit_generator`.
         """
         if is_generator(x):
-            _refuse(y=y, batch_size=batch_size, sample_weight=sample_weight,
+            _refuse("a generator", y=y, batch_size=batch_size, sample_weight=sample_weight,
                     validation_split=validation_split or None)
             return self.fit_generator(x, steps_per_epoch, epochs, verbose, callbacks,
                                       validation_data, validation_steps, validation_freq,
-                                      class_weight, shuffle=shuffle, initial_epoch=initial_epoch)
-        _refuse(steps_per_epoch=steps_per_epoch, validation_steps=validation_steps)
-        arrays, weighted = self._standard_data(x, y, sample_weight, class_weight)
-        arrays, validation = self._validation(arrays, weighted, validation_split, validation_data)
-        function = self._function("train", weighted)
-        count = len(arrays[0])
-        size = _checked_batch_size(batch_size)
-        run = Run(self, callbacks, verbose, epochs, samples=count, batch_size=size,
-                   validates=validation is not None)
-        if verbose:
-            print("Train on %d samples%s" % (count, "" if validation is None else
-                                             ", validate on %d samples" % len(validation[0][0])))
-        with run:
-            for epoch in run.epochs_from(initial_epoch):
-                fit_epoch(run, function, arrays, data.batches(count, size), shuffle)
-                if validation is not None and is_due(validation_freq, epoch):
-                    run.validated(self._evaluate_arrays(*validation, size, run.callbacks))
+                                      class_weight, max_queue_size, workers, use_multiprocessing,
+                                      shuffle, initial_epoch)
+        if steps_per_epoch is not None:
+            _refuse("steps_per_epoch", batch_size=batch_size,
+                    validation_split=validation_split or None)
+        arrays, weighted = training_arrays(self, x, y, sample_weight, class_weight)
+        held_out = None
+        if validation_data is None and validation_split:
+            arrays, held_out = data.split_validation(arrays, _checked_fraction(validation_split))
+            held_out = held_out, weighted
+        source = self._source("train", arrays, weighted, batch_size, steps_per_epoch, shuffle)
+        readers = max_queue_size, workers, use_multiprocessing
+        validation = self._validation(validation_data, held_out, batch_size, validation_steps,
+                                      readers, epochs)
+        if verbose and source.unit == "samples":
+            print("Train on %d samples%s"
+                  % (source.total, ", validate on %d %s" % (validation.total, validation.unit)
+                     if validation is not None else ""))
+        size = source.batch_size if source.unit == "samples" else None
+        return self._fit(source, validation, callbacks, verbose, epochs, initial_epoch,
+                         validation_freq, size)
+
+    def fit_generator(self, generator, steps_per_epoch=None, epochs=1, verbose=1, callbacks=None,
+                      validation_data=None, validation_steps=None, validation_freq=1,
+                      class_weight=None, max_queue_size=10, workers=1, use_multiprocessing=False,
+                      shuffle=True, initial_epoch=0):
+        """Trains the model on batches from a generator; returns a History.
+
+        # Arguments
+            generator: gives (x, y) or (x, y, sample_weight) without end; or a `Sequence`.
+            steps_per_epoch: batches per epoch; the length of a sequence by default.
+            validation_data: arrays as in `fit`, or a generator of batches.
+            validation_steps: batches of a validation generator.
+            max_queue_size: how many batches may be ready before they are needed.
+            workers: threads or processes that read a Sequence; 0 reads between the steps, in the
+                calling thread.
+            use_multiprocessing: whether processes read, in place of threads.
+            shuffle: whether a Sequence is read in a new order in each epoch.
+            epochs, verbose, callbacks, validation_freq, class_weight, initial_epoch: as in `fit`.
+        """
+        readers = max_queue_size, workers, use_multiprocessing
+        source = self._generated("train", generator, steps_per_epoch, "steps_per_epoch", readers,
+                                 class_weight, epochs - initial_epoch, shuffle)
+        validation = self._validation(validation_data, None, None, validation_steps, readers,
+                                      epochs)
+        return self._fit(source, validation, callbacks, verbose, epochs, initial_epoch,
+                         validation_freq)
+
+    def _fit(self, source, validation, callbacks, verbose, epochs, first, frequency, size=None):
+        with source, validation or contextlib.nullcontext():
+            run = Run(self, source, callbacks, verbose, epochs, size, validation is not None)
+            if isinstance(validation, Arrays):
+                self._tell_validation_data(run.callbacks, validation.arrays)
+            with run:
+                for epoch in run.epochs_from(first):
+                    if run.train() and validation is not None and is_due(frequency, epoch):
+                        run.validated(evaluate_source(self, validation, run.callbacks,
+                                                      Progbar(None, verbose=0)))
         return self.history
 
-    def _validation(self, arrays, weighted, fraction, given):
-        """(arrays for training, None or (arrays, weighted) for validation)."""
-        if given is not None:
-            if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
-                raise ValueError("[fit] validation_data must be (x, y) or (x, y, sample_weight); "
-                                 "%s was given." % type(given).__name__)
-            return arrays, self._standard_data(*given)
-        if not fraction:
-            return arrays, None
-        if not 0.0 < fraction < 1.0:
-            raise ValueError("[fit] validation_split must be from 0 to below 1; %r was given."
-                             % (fraction,))
-        arrays, held_out = data.split_validation(arrays, fraction)
-        return arrays, (held_out, weighted)
-
-    # ---- evaluation
+    def _tell_validation_data(self, listeners, arrays):
+        """Gives callbacks what Keras gives them: inputs, targets, weights of the samples, and 0
+        for the learning phase if it counts."""
+        given = list(arrays)
+        missing = len(self.inputs) + 2 * len(self._compiled().trained) - len(given)
+        given += [np.ones(len(arrays[0]), dtype="float32")] * missing
+        for callback in listeners:
+            callback.validation_data = given + ([0.0] if self.uses_learning_phase else [])
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose=1, sample_weight=None, steps=None,
                  callbacks=None, max_queue_size=10, workers=1, use_multiprocessing=False):
@@ -278,40 +325,33 @@ class Trainer(Network):
         # Arguments
             x, y, batch_size, sample_weight: as in `fit`.
             verbose: 1 draws a progress bar.
-            steps: number of batches, for generators only.
+            steps: number of batches of a generator, or of steps with arrays as one batch.
             callbacks: list of Callbacks.
             max_queue_size, workers, use_multiprocessing: for generators only, as in
                 `fit_generator`.
         """
         if is_generator(x):
-            _refuse(y=y, batch_size=batch_size, sample_weight=sample_weight)
-            return self.evaluate_generator(x, steps, callbacks, verbose=verbose)
-        _refuse(steps=steps)
-        arrays, weighted = self._standard_data(x, y, sample_weight)
-        listeners = told(self, callbacks)
-        values = self._evaluate_arrays(arrays, weighted, _checked_batch_size(batch_size), listeners,
-                                       verbose)
-        return unpack_singleton(values)
+            _refuse("a generator", y=y, batch_size=batch_size, sample_weight=sample_weight)
+            return self.evaluate_generator(x, steps, callbacks, max_queue_size, workers,
+                                           use_multiprocessing, verbose)
+        arrays, weighted = training_arrays(self, x, y, sample_weight)
+        return self._evaluate(self._source("test", arrays, weighted, batch_size, steps),
+                              callbacks, verbose)
 
-    def _evaluate_arrays(self, arrays, weighted, size, callbacks, verbose=0):
-        """The mean loss, and the metrics' values, over batches."""
-        function = self._function("test", weighted)
-        self.reset_metrics()
-        count = len(arrays[0])
-        progress = Progbar(count, verbose=verbose)
-        callbacks.call("on_test_begin", {})
-        total, values = 0.0, []
-        for number, batch in enumerate(data.batches(count, size)):
-            length = batch.stop - batch.start
-            logs = {"batch": number, "size": length}
-            callbacks.call("on_test_batch_begin", number, logs)
-            values = function.run(data.sliced(arrays, slice(*batch)))
-            total += float(values[0]) * length
-            callbacks.call("on_test_batch_end", number,
-                           dict(logs, **dict(zip(self.metrics_names, _numbers(values)))))
-            progress.update(batch.stop)
-        callbacks.call("on_test_end", {})
-        return [total / max(count, 1)] + _numbers(values[1:])
+    def evaluate_generator(self, generator, steps=None, callbacks=None, max_queue_size=10,
+                           workers=1, use_multiprocessing=False, verbose=0):
+        """The loss, or the list of loss and metrics, over batches from a generator.
+
+        # Arguments: as `fit_generator` and `evaluate`.
+        """
+        readers = max_queue_size, workers, use_multiprocessing
+        return self._evaluate(self._generated("test", generator, steps, "steps", readers),
+                              callbacks, verbose)
+
+    def _evaluate(self, source, callbacks, verbose):
+        with source:
+            return unpack_singleton(evaluate_source(self, source, told(self, callbacks),
+                                                    Progbar(source.total, verbose=verbose)))
 
     def predict(self, x, batch_size=None, verbose=0, steps=None, callbacks=None,
                 max_queue_size=10, workers=1, use_multiprocessing=False):
@@ -321,146 +361,104 @@ class Trainer(Network):
             x: array, list of arrays or dict by input; or a generator, as in `predict_generator`.
             batch_size: samples per call, 32 by default.
             verbose: 1 draws a progress bar.
-            steps: number of batches, for generators only.
+            steps: number of batches of a generator, or of calls with arrays as one batch.
             callbacks: list of Callbacks.
             max_queue_size, workers, use_multiprocessing: for generators only, as in
                 `fit_generator`.
         """
         if is_generator(x):
-            _refuse(batch_size=batch_size)
-            return self.predict_generator(x, steps, callbacks, verbose=verbose)
-        _refuse(steps=steps)
-        inputs = self._standard_inputs(x)
-        count = data.check_cardinality({"inputs": inputs})
-        listeners = told(self, callbacks)
-        progress = Progbar(count, verbose=verbose)
-        listeners.call("on_predict_begin", {})
-        parts = []
-        for number, batch in enumerate(data.batches(count, _checked_batch_size(batch_size))):
-            logs = {"batch": number, "size": batch.stop - batch.start}
-            listeners.call("on_predict_batch_begin", number, logs)
-            parts.append(self.predict_function.run(data.sliced(inputs, slice(*batch))))
-            listeners.call("on_predict_batch_end", number, logs)
-            progress.update(batch.stop)
-        listeners.call("on_predict_end", {})
-        if not parts:
-            parts = [self.predict_function.run(inputs)]
-        return unpack_singleton([np.concatenate(output) if len(output) > 1 else output[0]
-                                 for output in zip(*parts)])
-
-    # ---- generators
-
-    def fit_generator(self, generator, steps_per_epoch=None, epochs=1, verbose=1, callbacks=None,
-                      validation_data=None, validation_steps=None, validation_freq=1,
-                      class_weight=None, max_queue_size=10, workers=1, use_multiprocessing=False,
-                      shuffle=True, initial_epoch=0):
-        """Trains the model on batches from a generator; returns a History.
-
-        # Arguments
-            generator: gives (x, y) or (x, y, sample_weight) without end; or a sequence with
-                `__len__` and `__getitem__`.
-            steps_per_epoch: batches per epoch; the length of a sequence by default.
-            validation_data: arrays as in `fit`, or a generator of batches.
-            validation_steps: batches of a validation generator.
-            shuffle: whether a sequence is read in a new order in each epoch.
-            max_queue_size, workers, use_multiprocessing: Keras's hints how to read ahead; symk
-                reads in the calling thread, in order.
-            epochs, verbose, callbacks, validation_freq, class_weight, initial_epoch: as in `fit`.
-        """
-        steps = checked_steps(generator, steps_per_epoch, "steps_per_epoch")
-        run = Run(self, callbacks, verbose, epochs, steps=steps,
-                   validates=validation_data is not None)
-        if validation_data is not None and not is_generator(validation_data):
-            _, validation_data = self._validation([], (), 0.0, validation_data)
-        with run:
-            stream = endless(generator, shuffle)
-            for epoch in run.epochs_from(initial_epoch):
-                for number in range(steps):
-                    if self.stop_training:
-                        break
-                    x, y, weight = triple(next(stream))
-                    arrays, weighted = self._standard_data(x, y, weight, class_weight)
-                    run.step(number, len(arrays[0]), self._function("train", weighted), arrays)
-                if validation_data is not None and is_due(validation_freq, epoch):
-                    run.validated(self._validate_generator(validation_data, validation_steps, run))
-        return self.history
-
-    def _validate_generator(self, given, steps, run):
-        if isinstance(given, tuple):
-            return self._evaluate_arrays(*given, 32, run.callbacks)
-        values = self.evaluate_generator(given, steps)
-        return values if isinstance(values, list) else [values]
-
-    def evaluate_generator(self, generator, steps=None, callbacks=None, max_queue_size=10,
-                           workers=1, use_multiprocessing=False, verbose=0):
-        """The loss, or the list of loss and metrics, over batches from a generator."""
-        self._compiled()
-        steps = checked_steps(generator, steps, "steps")
-        self.reset_metrics()
-        listeners, progress = told(self, callbacks), Progbar(steps, verbose=verbose)
-        listeners.call("on_test_begin", {})
-        total, count, values = 0.0, 0, []
-        stream = endless(generator, False)
-        for number in range(steps):
-            x, y, weight = triple(next(stream))
-            arrays, weighted = self._standard_data(x, y, weight)
-            logs = {"batch": number, "size": len(arrays[0])}
-            listeners.call("on_test_batch_begin", number, logs)
-            values = self._function("test", weighted).run(arrays)
-            total += float(values[0]) * len(arrays[0])
-            count += len(arrays[0])
-            listeners.call("on_test_batch_end", number, logs)
-            progress.update(number + 1)
-        listeners.call("on_test_end", {})
-        return unpack_singleton([total / max(count, 1)] + _numbers(values[1:]))
+            _refuse("a generator", batch_size=batch_size)
+            return self.predict_generator(x, steps, callbacks, max_queue_size, workers,
+                                          use_multiprocessing, verbose)
+        arrays = input_arrays(self, x)
+        data.check_cardinality({"inputs": arrays})
+        return self._predict_all(self._source("predict", arrays, (), batch_size, steps), callbacks,
+                                 verbose)
 
     def predict_generator(self, generator, steps=None, callbacks=None, max_queue_size=10,
                           workers=1, use_multiprocessing=False, verbose=0):
-        """The outputs for batches from a generator of x, (x, y) or (x, y, sample_weight)."""
-        steps = checked_steps(generator, steps, "steps")
-        listeners, progress = told(self, callbacks), Progbar(steps, verbose=verbose)
-        listeners.call("on_predict_begin", {})
-        stream, parts = endless(generator, False), []
-        for number in range(steps):
-            batch = next(stream)
-            x = batch[0] if isinstance(batch, tuple) else batch
-            listeners.call("on_predict_batch_begin", number, {"batch": number})
-            parts.append(self.predict_function.run(self._standard_inputs(x)))
-            listeners.call("on_predict_batch_end", number, {"batch": number})
-            progress.update(number + 1)
-        listeners.call("on_predict_end", {})
-        return unpack_singleton([np.concatenate(output) for output in zip(*parts)])
+        """The outputs for batches from a generator of x, (x, y) or (x, y, sample_weight).
+
+        # Arguments: as `fit_generator` and `predict`.
+        """
+        readers = max_queue_size, workers, use_multiprocessing
+        return self._predict_all(self._generated("predict", generator, steps, "steps", readers),
+                                 callbacks, verbose)
+
+    def _predict_all(self, source, callbacks, verbose):
+        with source:
+            return unpack_singleton(predict_source(source, told(self, callbacks),
+                                                   Progbar(source.total, verbose=verbose)))
+
+    # ---- sources
+
+    def _source(self, kind, arrays, weighted, batch_size, steps=None, shuffle=False):
+        """The batches of arrays that have been checked."""
+        function = self.predict_function if kind == "predict" else self._function(kind, weighted)
+        if steps is not None:
+            _refuse("a number of steps", batch_size=batch_size)
+            return Repeated(function, arrays, _checked_count("steps", steps))
+        if not arrays:
+            raise ValueError("[data] a number of steps is required for a model that is fed "
+                             "nothing; none was given.")
+        source = Arrays(function, arrays, _checked_count("batch_size", batch_size, 32), shuffle)
+        if self.stateful and source.total % source.batch_size:
+            raise ValueError("[data] the samples of a stateful model must fill its batches; there "
+                             "are %d samples in batches of %d."
+                             % (source.total, source.batch_size))
+        return source
+
+    def _generated(self, kind, generator, steps, steps_name, readers, class_weight=None, epochs=1,
+                   shuffle=False):
+        """The batches of a generator, checked one by one."""
+        def prepare(batch):
+            if kind == "predict":
+                x = batch[0] if isinstance(batch, tuple) else batch
+                arrays, weighted = input_arrays(self, x), ()
+            else:
+                x, y, weight = triple(batch)
+                arrays, weighted = training_arrays(self, x, y, weight, class_weight)
+            function = (self.predict_function if kind == "predict"
+                        else self._function(kind, weighted))
+            return function, data.sliced(arrays, slice(None)), len(arrays[0])
+
+        if kind != "predict" and self._compile_later is None:
+            self._compiled()
+        steps = _checked_count(steps_name, checked_steps(generator, steps, steps_name))
+        return Generated(generator, steps, prepare, epochs, shuffle, *readers)
+
+    def _validation(self, given, held_out, batch_size, steps, readers, epochs):
+        """The source of validation data, or None."""
+        if given is None:
+            return None if held_out is None else self._source("test", *held_out, batch_size)
+        if is_generator(given):
+            return self._generated("test", given, steps, "validation_steps", readers,
+                                   epochs=epochs)
+        if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
+            raise ValueError("[fit] validation_data must be (x, y) or (x, y, sample_weight); %s "
+                             "was given." % type(given).__name__)
+        arrays, weighted = training_arrays(self, *given)
+        return self._source("test", arrays, weighted, None if steps else batch_size, steps)
 
 
-def _numbers(values):
-    return [float(value) for value in values]
+def _checked_count(name, count, default=None):
+    count = default if count is None else count
+    if not hasattr(count, "__index__") or count < 1:
+        raise ValueError("[%s] a positive integer is required; %r was given." % (name, count))
+    return int(count)
 
 
-def _by_output(class_weight, names):
-    """{output: {class: weight}} from that, or from {class: weight} for a single output."""
-    if all(isinstance(value, dict) for value in class_weight.values()):
-        unknown = sorted(set(class_weight) - set(names), key=repr)
-        if unknown:
-            raise ValueError("[class_weight] the keys must be names of outputs (%s); %s is none."
-                             % (", ".join(names), ", ".join(map(repr, unknown))))
-        return class_weight
-    if len(names) != 1:
-        raise ValueError("[class_weight] a dict by output (%s) is required for several outputs."
-                         % ", ".join(names))
-    return {names[0]: class_weight}
+def _checked_fraction(fraction):
+    if not 0.0 < fraction < 1.0:
+        raise ValueError("[fit] validation_split must be from 0 to below 1; %r was given."
+                         % (fraction,))
+    return fraction
 
 
-def _checked_batch_size(size):
-    size = 32 if size is None else size
-    if not hasattr(size, "__index__") or size < 1:
-        raise ValueError("[batch_size] a positive integer is required; %r was given." % (size,))
-    return int(size)
-
-
-def _refuse(**given):
+def _refuse(kind, **given):
     """Arguments that mean nothing for the kind of data given."""
     for name, value in given.items():
         if value is not None:
-            raise ValueError("[data] %s must not be given for this kind of data: arrays have "
-                             "batch_size, targets and weights; generators give batches and need "
-                             "numbers of steps." % name)
+            raise ValueError("[data] %s must not be given with %s: arrays have batch_size, targets "
+                             "and weights; generators give batches and need numbers of steps."
+                             % (name, kind))

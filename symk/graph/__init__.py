@@ -4,7 +4,9 @@ The names below are what the other parts use. `check`, `show` and `reference` ar
 modules by those who need them.
 """
 from . import dims
-from .errors import (DeviceError, DtypeError, GraphError, OutOfRangeError, ShapeError, SymkError)
+from .errors import (CustomOpError, DeviceError, DtypeError, GraphError, NotFiniteError,
+                     OutOfRangeError, ShapeError, SymkError)
+from .inner import InnerGraph
 from .node import (Constant, Node, Op, Placeholder, Shared, Storage, Variable, apply, op,
                    registered_ops)
 from .origin import Origin, current_layer, layer_scope
@@ -12,6 +14,7 @@ from .type import TensorType
 from .walk import clients_of, depends_on, nodes_of, rebuild, sources_of
 
 __all__ = ["Variable", "Placeholder", "Constant", "Shared", "Storage", "Op", "Node", "apply", "op",
-           "registered_ops", "TensorType", "dims", "layer_scope", "current_layer", "Origin",
-           "clients_of", "depends_on", "nodes_of", "rebuild", "sources_of", "SymkError",
-           "ShapeError", "DtypeError", "GraphError", "DeviceError", "OutOfRangeError"]
+           "registered_ops", "InnerGraph", "TensorType", "dims", "layer_scope", "current_layer",
+           "Origin", "clients_of", "depends_on", "nodes_of", "rebuild", "sources_of", "SymkError",
+           "ShapeError", "DtypeError", "GraphError", "DeviceError", "OutOfRangeError",
+           "NotFiniteError", "CustomOpError"]

@@ -1,6 +1,7 @@
 """The exceptions of symk. Each is also the built-in exception that Keras users expect."""
 
-__all__ = ["SymkError", "ShapeError", "DtypeError", "GraphError", "DeviceError", "OutOfRangeError"]
+__all__ = ["SymkError", "ShapeError", "DtypeError", "GraphError", "DeviceError", "OutOfRangeError",
+           "NotFiniteError", "CustomOpError"]
 
 
 class SymkError(Exception):
@@ -25,3 +26,11 @@ class DeviceError(SymkError, RuntimeError):
 
 class OutOfRangeError(SymkError, IndexError, ValueError):
     """An index that a value of the run put outside of its array."""
+
+
+class NotFiniteError(SymkError, FloatingPointError):
+    """A NaN or an infinity, in a function that was asked to look for them."""
+
+
+class CustomOpError(SymkError, RuntimeError):
+    """A user's op or kernel that failed while it ran."""

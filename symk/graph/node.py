@@ -15,7 +15,7 @@ from .errors import GraphError, ShapeError, SymkError
 from .type import TensorType
 
 __all__ = ["Variable", "Placeholder", "Constant", "Shared", "Storage", "Op", "Node", "apply",
-           "op", "registered_ops"]
+           "mark", "op", "registered_ops"]
 
 _serial = itertools.count()
 _REGISTRY = {}
@@ -99,15 +99,25 @@ class Storage:
     """
 
     def __init__(self, value):
-        self._array = np.array(value, order="C")
+        # One number repeated stays one number until it is changed: an optimizer's zeros take no
+        # memory before they are used.
+        repeated = value.size > 1 and not any(value.strides)
+        self._array = (np.broadcast_to(value.flat[0], value.shape) if repeated
+                       else np.array(value, order="C"))
         self.version = 1
+
+    def peek(self):
+        """The value, to be read at once; it is no copy."""
+        return self._array
 
     def read(self):
         """A copy of the value."""
-        return self._array.copy()
+        return self._array.copy(order="C")
 
     def write(self, value):
         """Replaces the value; dtype and shape stay."""
+        if not self._array.flags.writeable:
+            self._array = np.empty(self._array.shape, self._array.dtype)
         self._array[...] = value
         self.version += 1
 
@@ -150,21 +160,34 @@ class Op:
     A definition states (see `symk/ops`):
         name: the word in plans, and the name of its kernel.
         kind: stages ask it: "elementwise", "reduce", "shape" (the same elements in the same order,
-            an alias), "index" (moves or chooses elements), "random", or the name of a family.
+            an alias), "index" (moves or chooses elements), "random", "composition" (has no kernel:
+            its expansion is what runs), or the name of a family.
         infer(*types): the TensorType of the result, or a tuple of them. The only shape rule.
         reference(*arrays): the meaning, in NumPy: an array, or a tuple of them.
         grad(*inputs, *outputs, *gradients): a gradient or None for each input; a gradient of an
             output may be None. The walk casts and sums each to its input's dtype and shape.
             NotImplemented: the gradient is that of the expansion.
+        jvp(*inputs, *outputs, *tangents): a tangent or None for each output; a tangent of an input
+            may be None. NotImplemented: it is derived from `grad`.
         expand(*inputs): the same result by smaller ops, or None where there is none.
+        bodies: the InnerGraphs among the attributes; with_bodies(graphs): the op with others.
+        pull_back(walk, node, gradients), push_forward(walk, node, tangents): `grad` and `jvp` of
+            an op with bodies, which take the walk itself: walk({variable: [gradients]}, variables,
+            stop) -> gradients, walk(outputs, {variable: tangent}) -> {variable: tangent}.
+        flops(inputs, outputs): the arithmetic operations for these types, for profiles.
         in_place: pairs (output, input): the kernel may write the output over the input.
+        effect: True for an op that does more than compute (it prints): it runs once in each call
+            that uses its result, also where that is known before.
         samples, bad: rows of the generated tests.
-    An attribute is an int, float, bool, str, None, a size (int or Dim), or a flat tuple of those.
+    An attribute is an int, float, bool, str, None, a size (int or Dim), a flat tuple of those, or
+    an InnerGraph.
     """
 
     name = None
     kind = "other"
+    effect = False
     in_place = ()
+    bodies = ()
     samples = ()
     bad = ()
 
@@ -177,8 +200,23 @@ class Op:
     def grad(self, *values):
         return NotImplemented
 
+    def pull_back(self, walk, node, gradients):
+        return self.grad(*node.inputs, *node.outputs, *gradients)
+
+    def jvp(self, *values):
+        return NotImplemented
+
+    def push_forward(self, walk, node, tangents):
+        return self.jvp(*node.inputs, *node.outputs, *tangents)
+
     def expand(self, *inputs):
         return None
+
+    @classmethod
+    def flops(cls, inputs, outputs):
+        if cls.kind in ("index", "shape", "size"):
+            return 0
+        return max(type.size for type in (*inputs, *outputs))
 
     def attributes(self):
         """The static attributes as a dict, in the order of their definition."""
@@ -193,12 +231,12 @@ class Op:
         return "%s(%s)" % (self.name, inner) if inner else self.name
 
 
-def op(name, kind="other"):
-    """Class decorator: registers an Op under its name and freezes it."""
+def op(name, kind="other", replace=False):
+    """Class decorator: registers an Op under its name and freezes it; only once, unless asked."""
     def decorate(cls):
         cls = dataclasses.dataclass(frozen=True, repr=False)(cls)
         cls.name, cls.kind = name, kind
-        if name in _REGISTRY:
+        if name in _REGISTRY and not replace:
             raise GraphError("[op] the name %r is taken." % name)
         _REGISTRY[name] = cls
         return cls
@@ -210,15 +248,24 @@ def registered_ops():
     return dict(_REGISTRY)
 
 
-class Node:
-    """One use of an op: its inputs, its outputs, and who made it."""
+def mark():
+    """A number between those of the nodes made until now and those of the nodes made later."""
+    return next(_serial)
 
-    __slots__ = ("op", "inputs", "outputs", "origin")
+
+class Node:
+    """One use of an op: its inputs, its outputs, and who made it.
+
+    Nodes are numbered in the order in which they are made.
+    """
+
+    __slots__ = ("op", "inputs", "outputs", "origin", "number")
 
     def __init__(self, op, inputs, types, origin):
         self.op = op
         self.inputs = tuple(inputs)
         self.origin = origin
+        self.number = next(_serial)
         self.outputs = tuple(Variable(type, self, index) for index, type in enumerate(types))
 
     def __repr__(self):

@@ -7,9 +7,9 @@ import numpy as np
 from . import dims
 from .errors import GraphError, ShapeError
 from .node import Constant, Shared
-from .walk import nodes_of, sources_of
+from .walk import nodes_of, sources_of, with_sizes
 
-__all__ = ["evaluate", "bind_sizes", "concrete"]
+__all__ = ["evaluate", "bind_sizes"]
 
 
 def bind_sizes(placeholders, arrays):
@@ -31,21 +31,11 @@ def bind_sizes(placeholders, arrays):
     return sizes
 
 
-def concrete(op, sizes):
-    """The op with every Dim among its attributes evaluated."""
-    def value(attribute):
-        if isinstance(attribute, tuple):
-            return tuple(map(value, attribute))
-        return dims.evaluate(attribute, sizes)
-    attributes = op.attributes()
-    evaluated = {name: value(attribute) for name, attribute in attributes.items()}
-    return op if evaluated == attributes else type(op)(**evaluated)
-
-
-def evaluate(outputs, feeds):
+def evaluate(outputs, feeds, inspect=None):
     """The values of `outputs`.
 
     Args:     feeds: {placeholder: array}. Placeholders with a default may be missing.
+              inspect: inspect(variable, array, arrays of its node's inputs) sees each result.
     Returns:  a list of arrays.
     """
     arrays = {}
@@ -65,9 +55,11 @@ def evaluate(outputs, feeds):
     sizes = bind_sizes(placeholders, [np.asarray(feeds[p]) for p in placeholders])
     with np.errstate(all="ignore"):
         for node in nodes_of(outputs):
-            values = concrete(node.op, sizes).reference(*(arrays[v] for v in node.inputs))
+            values = with_sizes(node.op, sizes).reference(*(arrays[v] for v in node.inputs))
             if not isinstance(values, tuple):
                 values = (values,)
             for variable, value in zip(node.outputs, values):
                 arrays[variable] = np.asarray(value, dtype=variable.dtype)
+                if inspect is not None:
+                    inspect(variable, arrays[variable], [arrays[v] for v in node.inputs])
     return [arrays[v] for v in outputs]

@@ -1,8 +1,8 @@
-"""Prints expressions: `show` as a numbered listing, `to_dot` as a drawing for Graphviz."""
+"""Prints expressions as a numbered listing. `draw.py` draws them."""
 from .node import Constant, Placeholder, Shared, Variable
 from .walk import nodes_of, sources_of
 
-__all__ = ["show", "to_dot"]
+__all__ = ["show", "unique_names", "kind_of", "attributes_text"]
 
 
 def show(expressions, origins=True):
@@ -11,8 +11,8 @@ def show(expressions, origins=True):
     Args:     expressions: a Variable or several. origins: whether to name layers at the nodes.
     """
     results = _as_list(expressions)
-    names = _names(results)
-    lines = ["%s: %s %r%s" % (names[source], _kind(source), source.type, _value(source))
+    names = unique_names(results)
+    lines = ["%s: %s %r%s" % (names[source], kind_of(source), source.type, _value(source))
              for source in sources_of(results)]
     for node in nodes_of(results):
         left = ", ".join(names[variable] for variable in node.outputs)
@@ -20,65 +20,16 @@ def show(expressions, origins=True):
         operands = ", ".join(names[variable] for variable in node.inputs)
         layer = "  # %s" % node.origin.layer if origins and node.origin.layer else ""
         lines.append("%s = %s(%s)%s -> %s%s" % (left, node.op.name, operands,
-                                                _attributes(node.op), types, layer))
+                                                attributes_text(node.op), types, layer))
     lines.append("results: " + ", ".join(names[variable] for variable in results))
     return "\n".join(lines)
-
-
-def to_dot(expressions, name="graph"):
-    """The expressions as Graphviz text; the nodes of a layer are drawn in one frame."""
-    results = _as_list(expressions)
-    names = _names(results)
-    lines = ["digraph %s {" % _quoted(name), "  node [shape=box, fontsize=10];"]
-    for source in sources_of(results):
-        label = "%s\n%s %r" % (names[source], _kind(source), source.type)
-        lines.append("  %s [label=%s, shape=ellipse];" % (_quoted(names[source]), _quoted(label)))
-    nodes = nodes_of(results)
-    lines += _dot_frames(nodes, names)
-    for node in nodes:
-        lines += ["  %s -> %s;" % (_quoted(_dot_id(variable, names)),
-                                   _quoted(names[node.outputs[0]])) for variable in node.inputs]
-    for position, variable in enumerate(results):
-        result = "result %d" % position
-        lines.append("  %s [shape=plaintext];" % _quoted(result))
-        lines.append("  %s -> %s;" % (_quoted(_dot_id(variable, names)), _quoted(result)))
-    return "\n".join(lines + ["}"])
-
-
-def _dot_frames(nodes, names):
-    """The nodes of each layer in a cluster, those of none outside."""
-    layers = {}
-    for node in nodes:
-        layers.setdefault(node.origin.layer, []).append(node)
-    lines = []
-    for number, (layer, inside) in enumerate(layers.items()):
-        indent = "  " if layer is None else "    "
-        if layer is not None:
-            lines += ["  subgraph cluster_%d {" % number, "    label=%s;" % _quoted(layer)]
-        for node in inside:
-            label = "%s%s\n%s" % (node.op.name, _attributes(node.op),
-                                  ", ".join(repr(variable.type) for variable in node.outputs))
-            lines.append("%s%s [label=%s];" % (indent, _quoted(names[node.outputs[0]]),
-                                               _quoted(label)))
-        if layer is not None:
-            lines.append("  }")
-    return lines
-
-
-def _dot_id(variable, names):
-    """A node is drawn once, under the name of its first output."""
-    return names[variable if variable.node is None else variable.node.outputs[0]]
-
-
-def _quoted(text):
-    return '"%s"' % text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _as_list(expressions):
     return [expressions] if isinstance(expressions, Variable) else list(expressions)
 
 
-def _names(results):
+def unique_names(results):
     """A unique name for every variable: its own for sources, numbers for results of nodes."""
     names, used = {}, set()
     for source in sources_of(results):
@@ -97,7 +48,8 @@ def _names(results):
     return names
 
 
-def _kind(source):
+def kind_of(source):
+    """The word for a variable without a node."""
     kinds = ((Placeholder, "placeholder"), (Constant, "constant"), (Shared, "shared"))
     return next((word for cls, word in kinds if isinstance(source, cls)), "variable")
 
@@ -109,6 +61,7 @@ def _value(source):
     return ""
 
 
-def _attributes(op):
+def attributes_text(op):
+    """The attributes of an op in brackets; nothing if it has none."""
     inner = op.describe()
     return "[%s]" % inner if inner else ""

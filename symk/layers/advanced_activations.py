@@ -1,8 +1,9 @@
 """Activations that are layers of their own, with arguments or weights."""
-from .. import activations, constraints, initializers, regularizers
+from .. import activations
 from .. import backend as K
 from ..engine import InputSpec, Layer
 from ..registry import register
+from .parametric import Parametric
 
 __all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax", "ThresholdedReLU"]
 
@@ -38,7 +39,7 @@ class LeakyReLU(_Elementwise):
 
 
 @register("layer")
-class PReLU(_Elementwise):
+class PReLU(Parametric):
     """x above 0, alpha * x below, with alpha a weight.
 
     # Arguments
@@ -52,18 +53,16 @@ class PReLU(_Elementwise):
     def __init__(self, alpha_initializer="zeros", alpha_regularizer=None, alpha_constraint=None,
                  shared_axes=None, **kwargs):
         super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
+        self.supports_masking = True
+        self._keep(alpha_initializer=alpha_initializer, alpha_regularizer=alpha_regularizer,
+                   alpha_constraint=alpha_constraint)
         self.shared_axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
 
     def build(self, input_shape):
         shared = self.shared_axes or ()
         shape = tuple(1 if axis in shared else size
                       for axis, size in enumerate(input_shape) if axis > 0)
-        self.alpha = self.add_weight("alpha", shape, initializer=self.alpha_initializer,
-                                     regularizer=self.alpha_regularizer,
-                                     constraint=self.alpha_constraint)
+        self.alpha = self._add("alpha", shape)
         self.input_spec = InputSpec(ndim=len(input_shape),
                                     axes={axis: size for axis, size in enumerate(input_shape)
                                           if axis > 0 and axis not in shared})
@@ -73,11 +72,7 @@ class PReLU(_Elementwise):
         return K.relu(inputs) - self.alpha * K.relu(-inputs)
 
     def get_config(self):
-        return dict(super().get_config(),
-                    alpha_initializer=initializers.serialize(self.alpha_initializer),
-                    alpha_regularizer=regularizers.serialize(self.alpha_regularizer),
-                    alpha_constraint=constraints.serialize(self.alpha_constraint),
-                    shared_axes=self.shared_axes)
+        return dict(super().get_config(), shared_axes=self.shared_axes)
 
 
 @register("layer")

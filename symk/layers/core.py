@@ -1,17 +1,20 @@
 """Layers of any network: Dense, Activation, Dropout, and layers that change the shape."""
-from .. import activations, constraints, initializers, regularizers
 from .. import backend as K
+from .. import regularizers
 from ..engine import InputSpec, Layer
 from ..graph import dims
 from ..registry import register
 from ..utils.conv_utils import normalize_tuple
+from .lambda_layer import Lambda
+from .parametric import Parametric
 
-__all__ = ["Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "Masking",
-           "Permute", "RepeatVector", "Reshape"]
+__all__ = ["Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "InputSpec",
+           "Lambda", "Layer", "Masking", "Permute", "RepeatVector", "Reshape",
+           "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"]
 
 
 @register("layer")
-class Dense(Layer):
+class Dense(Parametric):
     """activation(inputs . kernel + bias), on the last axis.
 
     # Arguments
@@ -37,29 +40,18 @@ class Dense(Layer):
             kwargs["input_shape"] = (kwargs.pop("input_dim"),)
         super().__init__(**kwargs)
         self.units = normalize_tuple(units, 1, "units")[0]
-        self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        self._keep(activation=activation, kernel_initializer=kernel_initializer,
+                   bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
+                   bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
+                   kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
 
     def build(self, input_shape):
         features = input_shape[-1]
-        self.kernel = self.add_weight("kernel", (features, self.units),
-                                      initializer=self.kernel_initializer,
-                                      regularizer=self.kernel_regularizer,
-                                      constraint=self.kernel_constraint)
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight("bias", (self.units,), initializer=self.bias_initializer,
-                                        regularizer=self.bias_regularizer,
-                                        constraint=self.bias_constraint)
+        self.kernel = self._add("kernel", (features, self.units))
+        self.bias = self._add("bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
         self.built = True
 
@@ -70,20 +62,11 @@ class Dense(Layer):
         return self.activation(output)
 
     def get_config(self):
-        return dict(
-            super().get_config(), units=self.units,
-            activation=activations.serialize(self.activation), use_bias=self.use_bias,
-            kernel_initializer=initializers.serialize(self.kernel_initializer),
-            bias_initializer=initializers.serialize(self.bias_initializer),
-            kernel_regularizer=regularizers.serialize(self.kernel_regularizer),
-            bias_regularizer=regularizers.serialize(self.bias_regularizer),
-            activity_regularizer=regularizers.serialize(self.activity_regularizer),
-            kernel_constraint=constraints.serialize(self.kernel_constraint),
-            bias_constraint=constraints.serialize(self.bias_constraint))
+        return dict(super().get_config(), units=self.units, use_bias=self.use_bias)
 
 
 @register("layer")
-class Activation(Layer):
+class Activation(Parametric):
     """An activation function as a layer.
 
     # Arguments
@@ -92,14 +75,11 @@ class Activation(Layer):
 
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+        self._keep(activation=activation)
         self.supports_masking = True
 
     def call(self, inputs):
         return self.activation(inputs)
-
-    def get_config(self):
-        return dict(super().get_config(), activation=activations.serialize(self.activation))
 
 
 @register("layer")
@@ -141,6 +121,62 @@ class Dropout(Layer):
     def get_config(self):
         return dict(super().get_config(), rate=self.rate, noise_shape=self.noise_shape,
                     seed=self.seed)
+
+
+class _SpatialDropout(Dropout):
+    """Drops whole channels."""
+
+    ndim = None
+
+    def __init__(self, rate, data_format=None, **kwargs):
+        kwargs.pop("noise_shape", None)      # Dropout's config has it; the class decides it
+        super().__init__(rate, **kwargs)
+        self.data_format = K.normalize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.ndim)
+
+    def _noise_shape(self, inputs):
+        if self.data_format == "channels_first":
+            return inputs.shape[:2] + (1,) * (self.ndim - 2)
+        return inputs.shape[:1] + (1,) * (self.ndim - 2) + inputs.shape[-1:]
+
+
+@register("layer")
+class SpatialDropout1D(_SpatialDropout):
+    """Drops whole features of sequences: `(batch, steps, features)`.
+
+    # Arguments
+        rate: the part that is dropped.
+
+    # References
+        Tompson et al. 2014, https://arxiv.org/abs/1411.4280
+    """
+
+    ndim = 3
+
+    def __init__(self, rate, **kwargs):
+        super().__init__(rate, "channels_last", **kwargs)
+
+
+@register("layer")
+class SpatialDropout2D(_SpatialDropout):
+    """Drops whole channels of images.
+
+    # Arguments
+        rate: the part that is dropped.
+        data_format: "channels_last", "channels_first" or None for the setting.
+
+    # References
+        Tompson et al. 2014, https://arxiv.org/abs/1411.4280
+    """
+
+    ndim = 4
+
+
+@register("layer")
+class SpatialDropout3D(_SpatialDropout):
+    """Drops whole channels of volumes. Arguments as in `SpatialDropout2D`."""
+
+    ndim = 5
 
 
 @register("layer")

@@ -2,12 +2,10 @@
 import math
 
 from .. import backend as K
-from ..engine import InputSpec, Layer
+from ..engine import Layer
 from ..registry import register
-from .core import Dropout
 
-__all__ = ["AlphaDropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D",
-           "SpatialDropout2D", "SpatialDropout3D"]
+__all__ = ["AlphaDropout", "GaussianDropout", "GaussianNoise", "Layer"]
 
 # Self-normalising networks keep their mean and variance if dropped units get this value.
 # Source: Klambauer et al. 2017, https://arxiv.org/abs/1706.02515: -scale * alpha of selu.
@@ -100,59 +98,3 @@ class AlphaDropout(_Rate):
         scale = ((1.0 - self.rate) * (1.0 + self.rate * _ALPHA_PRIME ** 2)) ** -0.5
         shift = -scale * _ALPHA_PRIME * self.rate
         return scale * (inputs * kept + _ALPHA_PRIME * (1.0 - kept)) + shift
-
-
-class _SpatialDropout(Dropout):
-    """Drops whole channels."""
-
-    ndim = None
-
-    def __init__(self, rate, data_format=None, **kwargs):
-        kwargs.pop("noise_shape", None)      # Dropout's config has it; the class decides it
-        super().__init__(rate, **kwargs)
-        self.data_format = K.normalize_data_format(data_format)
-        self.input_spec = InputSpec(ndim=self.ndim)
-
-    def _noise_shape(self, inputs):
-        if self.data_format == "channels_first":
-            return inputs.shape[:2] + (1,) * (self.ndim - 2)
-        return inputs.shape[:1] + (1,) * (self.ndim - 2) + inputs.shape[-1:]
-
-
-@register("layer")
-class SpatialDropout1D(_SpatialDropout):
-    """Drops whole features of sequences: `(batch, steps, features)`.
-
-    # Arguments
-        rate: the part that is dropped.
-
-    # References
-        Tompson et al. 2014, https://arxiv.org/abs/1411.4280
-    """
-
-    ndim = 3
-
-    def __init__(self, rate, **kwargs):
-        super().__init__(rate, "channels_last", **kwargs)
-
-
-@register("layer")
-class SpatialDropout2D(_SpatialDropout):
-    """Drops whole channels of images.
-
-    # Arguments
-        rate: the part that is dropped.
-        data_format: "channels_last", "channels_first" or None for the setting.
-
-    # References
-        Tompson et al. 2014, https://arxiv.org/abs/1411.4280
-    """
-
-    ndim = 4
-
-
-@register("layer")
-class SpatialDropout3D(_SpatialDropout):
-    """Drops whole channels of volumes. Arguments as in `SpatialDropout2D`."""
-
-    ndim = 5

@@ -1,14 +1,14 @@
 """BatchNormalization."""
 from .. import backend as K
-from .. import constraints, initializers, regularizers
-from ..engine import InputSpec, Layer
+from ..engine import InputSpec
 from ..registry import register
+from .parametric import Parametric
 
 __all__ = ["BatchNormalization"]
 
 
 @register("layer")
-class BatchNormalization(Layer):
+class BatchNormalization(Parametric):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta.
 
     In training, mean and variance are those of the batch and move the moving ones, which are used
@@ -39,14 +39,11 @@ class BatchNormalization(Layer):
         self.epsilon = epsilon
         self.center = center
         self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self._keep(beta_initializer=beta_initializer, gamma_initializer=gamma_initializer,
+                   moving_mean_initializer=moving_mean_initializer,
+                   moving_variance_initializer=moving_variance_initializer,
+                   beta_regularizer=beta_regularizer, gamma_regularizer=gamma_regularizer,
+                   beta_constraint=beta_constraint, gamma_constraint=gamma_constraint)
 
     def build(self, input_shape):
         if not -len(input_shape) <= self.axis < len(input_shape):
@@ -54,15 +51,8 @@ class BatchNormalization(Layer):
                              "required; axis=%d, the input has the shape %s."
                              % (self.name, self.axis, input_shape))
         size = input_shape[self.axis]
-        self.gamma = self.beta = None
-        if self.scale:
-            self.gamma = self.add_weight("gamma", (size,), initializer=self.gamma_initializer,
-                                         regularizer=self.gamma_regularizer,
-                                         constraint=self.gamma_constraint)
-        if self.center:
-            self.beta = self.add_weight("beta", (size,), initializer=self.beta_initializer,
-                                        regularizer=self.beta_regularizer,
-                                        constraint=self.beta_constraint)
+        self.gamma = self._add("gamma", (size,)) if self.scale else None
+        self.beta = self._add("beta", (size,)) if self.center else None
         self.moving_mean = self.add_weight("moving_mean", (size,), trainable=False,
                                            initializer=self.moving_mean_initializer)
         self.moving_variance = self.add_weight("moving_variance", (size,), trainable=False,
@@ -93,17 +83,8 @@ class BatchNormalization(Layer):
                         inputs)
 
     def get_config(self):
-        return dict(
-            super().get_config(), axis=self.axis, momentum=self.momentum, epsilon=self.epsilon,
-            center=self.center, scale=self.scale,
-            beta_initializer=initializers.serialize(self.beta_initializer),
-            gamma_initializer=initializers.serialize(self.gamma_initializer),
-            moving_mean_initializer=initializers.serialize(self.moving_mean_initializer),
-            moving_variance_initializer=initializers.serialize(self.moving_variance_initializer),
-            beta_regularizer=regularizers.serialize(self.beta_regularizer),
-            gamma_regularizer=regularizers.serialize(self.gamma_regularizer),
-            beta_constraint=constraints.serialize(self.beta_constraint),
-            gamma_constraint=constraints.serialize(self.gamma_constraint))
+        return dict(super().get_config(), axis=self.axis, momentum=self.momentum,
+                    epsilon=self.epsilon, center=self.center, scale=self.scale)
 
     @classmethod
     def from_config(cls, config):

@@ -31,10 +31,22 @@ class Metric(Layer):
         """The method, noting its updates as those of the layer."""
         def recording(*args, **kwargs):
             with K.name_scope(self.name):
-                updates = update_state(*args, **kwargs)
-            self.add_update(list(updates))
+                updates = self._checked_updates(update_state(*args, **kwargs))
+            self.add_update(updates)
             return updates
         return recording
+
+    def _checked_updates(self, updates):
+        """A list of pairs from what an `update_state` returned: a pair, or several."""
+        if isinstance(updates, tuple) and len(updates) == 2 and K.is_variable(updates[0]):
+            updates = [updates]
+        if not isinstance(updates, (list, tuple)) or not all(
+                isinstance(pair, tuple) and len(pair) == 2 and K.is_variable(pair[0])
+                for pair in updates):
+            raise TypeError("[%s] update_state must return its updates, as K.update and "
+                            "K.update_add give them; it returned %r."
+                            % (type(self).__name__, updates))
+        return list(updates)
 
     def add_weight(self, name, shape=(), initializer="zeros", dtype=None):
         """A variable of the state, which is not trained."""
@@ -55,7 +67,9 @@ class Metric(Layer):
         return rebuild([self.result()], dict(updates))[0]
 
     def __call__(self, *args, **kwargs):
-        return self.result_after(self.update_state(*args, **kwargs))
+        result = self.result_after(self.update_state(*args, **kwargs))
+        result._metric_obj = self   # what `add_metric` needs to report it
+        return result
 
     def reset_states(self):
         """Sets the state to zero."""

@@ -1,13 +1,15 @@
 """Whole models as HDF5 files, in the layout of Keras 2.3.1."""
+import io
 import json
 import warnings
 
 from .. import losses, metrics, optimizers, registry
 from . import hdf5
+from .legacy import modern_state
 from .text import KERAS_VERSION, description, jsonable, model_from_config
-from .weights import read_weights, write_weights
+from .weights import read_weights, saved_names, write_weights, writer_of
 
-__all__ = ["load_model", "save_model"]
+__all__ = ["load_model", "reduced", "save_model"]
 
 
 def save_model(model, filepath, overwrite=True, include_optimizer=True):
@@ -17,7 +19,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
 
     # Arguments
         model: the model.
-        filepath: path of the file.
+        filepath: path of the file; or a binary file object, an h5py.Group or a dict.
         overwrite: whether an existing file may be replaced.
         include_optimizer: whether to save the state of training.
     """
@@ -29,7 +31,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
         hdf5.write_text(file, "model_config", json.dumps(
             {key: about[key] for key in ("class_name", "config")}, default=jsonable))
         write_weights(file.create_group("model_weights"), model.layers)
-        if include_optimizer and model.optimizer is not None:
+        if include_optimizer and model._objective is not None:
             _write_training(file, model)
 
 
@@ -38,10 +40,7 @@ def _write_training(file, model):
     hdf5.write_text(file, "training_config", json.dumps({
         "optimizer_config": {"class_name": type(optimizer).__name__,
                              "config": optimizer.get_config()},
-        "loss": model.loss, "metrics": model._compile_metrics,
-        "weighted_metrics": model._compile_weighted_metrics,
-        "sample_weight_mode": model.sample_weight_mode,
-        "loss_weights": model.loss_weights}, default=jsonable))
+        **model._objective.given}, default=jsonable))
     if optimizer.weights:
         hdf5.write_arrays(file.create_group("optimizer_weights"),
                           zip([weight.name for weight in optimizer.weights],
@@ -52,7 +51,8 @@ def load_model(filepath, custom_objects=None, compile=True):
     """The model that a file holds, compiled as it was if that was saved.
 
     # Arguments
-        filepath: path of the file.
+        filepath: path of the file; or a binary file object, an h5py.Group or a dict that was saved
+            into.
         custom_objects: dict from names in the file to classes or functions of your own.
         compile: whether to compile the model.
 
@@ -63,8 +63,8 @@ def load_model(filepath, custom_objects=None, compile=True):
     with hdf5.open_to_read(filepath) as file, registry.CustomObjectScope(custom_objects or {}):
         model = model_from_config(_json(file, "model_config", filepath), custom_objects)
         if "model_weights" not in file:
-            raise ValueError("[load_model] the file must have the group model_weights; %r has none."
-                             % str(filepath))
+            raise ValueError("[load_model] the file must have the group model_weights; %s has none."
+                             % hdf5.name_of(filepath))
         read_weights(file["model_weights"], model.layers)
         if compile:
             _restore_training(file, model, filepath)
@@ -75,21 +75,21 @@ def _json(file, name, filepath):
     """A JSON attribute as a dict."""
     text = hdf5.read_text(file, name)
     if text is None:
-        raise ValueError("[load_model] a file of a whole model is required; %r has no %s. If it "
+        raise ValueError("[load_model] a file of a whole model is required; %s has no %s. If it "
                          "holds weights alone, build the model and call load_weights."
-                         % (str(filepath), name))
+                         % (hdf5.name_of(filepath), name))
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ValueError("[load_model] %s of %r must be JSON; it is not: %s"
-                         % (name, str(filepath), error)) from None
+        raise ValueError("[load_model] %s of %s must be JSON; it is not: %s"
+                         % (name, hdf5.name_of(filepath), error)) from None
 
 
 def _restore_training(file, model, filepath):
     """Compiles a model as it was saved, and gives the optimizer its state back."""
     if hdf5.read_text(file, "training_config") is None:
-        warnings.warn("[load_model] %r has no training_config, so the model is not compiled; call "
-                      "compile to train it." % str(filepath), stacklevel=3)
+        warnings.warn("[load_model] %s has no training_config, so the model is not compiled; call "
+                      "compile to train it." % hdf5.name_of(filepath), stacklevel=3)
         return
     config = _json(file, "training_config", filepath)
     model.compile(optimizer=optimizers.deserialize(config["optimizer_config"]),
@@ -100,13 +100,16 @@ def _restore_training(file, model, filepath):
                   loss_weights=config.get("loss_weights"),
                   sample_weight_mode=config.get("sample_weight_mode"))
     if "optimizer_weights" in file:
-        _restore_optimizer(file["optimizer_weights"], model)
+        _restore_optimizer(file, model)
 
 
-def _restore_optimizer(group, model):
+def _restore_optimizer(file, model):
     model._make_train_function()
+    group, weights = file["optimizer_weights"], file["model_weights"]
     names = hdf5.names(group, "weight_names") or []
     values = [hdf5.dataset(group, name)[()] for name in names]
+    if writer_of(weights).is_keras_1:
+        values = modern_state(saved_names(weights, model.layers), values) or values
     try:
         model.optimizer.set_weights(values)
     except ValueError as error:
@@ -123,3 +126,30 @@ def _objects(value, deserialize, output_names):
     if isinstance(value, list):
         return [_objects(one, deserialize, output_names) for one in value]
     return value
+
+
+# ---- pickles
+
+def reduced(model):
+    """What `pickle` and `copy` keep of a model: a file in memory, and the classes of its layers
+    that are not symk's own."""
+    content = io.BytesIO()
+    save_model(model, content)
+    return _unpickled, (content.getvalue(), _custom_classes(model))
+
+
+def _unpickled(content, custom_objects):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*has no training_config")
+        return load_model(io.BytesIO(content), dict(registry.custom_objects(), **custom_objects))
+
+
+def _custom_classes(layer):
+    """{name: class} of the layers inside of a model that loading could not find by their names."""
+    found = {}
+    for part in layer._sublayers:
+        name = type(part).__name__
+        if registry.lookup("layer", name) is not type(part):
+            found[name] = type(part)
+        found.update(_custom_classes(part))
+    return found

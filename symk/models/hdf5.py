@@ -4,13 +4,14 @@ Texts are attributes, lists of names are attributes cut into pieces below HDF5's
 datasets. Files are replaced in one step; links, virtual and external datasets are refused.
 """
 import contextlib
+import io
 import os
 
 import numpy as np
 
 from ..utils.files import replacing
 
-__all__ = ["HEADER_LIMIT", "dataset", "names", "open_to_read", "open_to_write", "read_text",
+__all__ = ["HEADER_LIMIT", "dataset", "name_of", "names", "open_to_read", "open_to_write", "read_text",
            "write_arrays", "write_names", "write_text"]
 
 # An HDF5 object header holds at most 64 KiB; Keras leaves some of it for other entries.
@@ -18,10 +19,33 @@ HEADER_LIMIT = 64512
 
 
 @contextlib.contextmanager
-def open_to_write(path, overwrite):
-    """An HDF5 file that takes the place of `path` when the block ends without an error."""
+def open_to_write(target, overwrite):
+    """The HDF5 group to write into.
+
+    Args:     target: a path, whose file is replaced when the block ends without an error; a binary
+              file object; an h5py.Group, which is written into; or a dict, which is filled.
+    """
     import h5py  # only those who use files wait for it
-    path = os.fspath(path)
+    if isinstance(target, h5py.Group):
+        yield target
+    elif isinstance(target, dict):
+        with _in_memory() as file:
+            yield file
+            target.clear()
+            target.update(_as_dict(file))
+    elif hasattr(target, "write"):
+        content = io.BytesIO()
+        with h5py.File(content, "w") as file:
+            yield file
+        target.write(content.getvalue())
+    else:
+        with _replaced(_path(target, "save"), overwrite) as file:
+            yield file
+
+
+@contextlib.contextmanager
+def _replaced(path, overwrite):
+    import h5py
     if not overwrite and os.path.exists(path):
         raise FileExistsError("[save] a new file is required with overwrite=False; %r exists."
                               % path)
@@ -31,18 +55,91 @@ def open_to_write(path, overwrite):
 
 
 @contextlib.contextmanager
-def open_to_read(path):
-    """An HDF5 file; what HDF5 itself finds wrong becomes an OSError that names the file."""
+def open_to_read(source):
+    """The HDF5 group to read from; what HDF5 itself finds wrong becomes an OSError.
+
+    Args:     source: a path, a binary file object, an h5py.Group, or a dict of `open_to_write`.
+    """
     import h5py  # only those who use files wait for it
-    path = os.fspath(path)
+    try:
+        if isinstance(source, h5py.Group):
+            yield source
+        elif isinstance(source, dict):
+            with _in_memory() as file:
+                _from_dict(file, source)
+                yield file
+        else:
+            with h5py.File(_readable(source), "r") as file:
+                yield file
+    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise OSError("[load] a whole HDF5 file is required; %s cannot be read: %s"
+                      % (_described(source), str(error).strip("'\""))) from error
+
+
+def _readable(source):
+    """What h5py can open: a path that exists, or a file object."""
+    if hasattr(source, "read"):
+        return source if hasattr(source, "seek") else io.BytesIO(source.read())
+    path = _path(source, "load")
     if not os.path.exists(path):
         raise FileNotFoundError("[load] an existing file is required; there is no %r." % path)
+    return path
+
+
+def _path(target, what):
     try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
-        raise OSError("[load] a whole HDF5 file is required; %r (%d bytes) cannot be read: %s"
-                      % (path, os.path.getsize(path), str(error).strip("'\""))) from error
+        return os.fspath(target)
+    except TypeError:
+        raise TypeError("[%s] a path, a binary file object, an h5py.Group or a dict is required; "
+                        "%r was given." % (what, target)) from None
+
+
+def name_of(source):
+    """A source, for messages."""
+    if isinstance(source, (str, bytes, os.PathLike)):
+        return repr(os.fspath(source))
+    return "the given %s" % type(source).__name__
+
+
+def _described(source):
+    """A source and its size, if it has a path."""
+    name = name_of(source)
+    if isinstance(source, (str, bytes, os.PathLike)):
+        name += " (%d bytes)" % os.path.getsize(source)
+    return name
+
+
+def _in_memory():
+    """An HDF5 file that is never on the disk."""
+    import h5py
+    return h5py.File("in memory", "w", driver="core", backing_store=False)
+
+
+_ATTRIBUTES = "attributes"      # where a dict keeps those of a group
+
+
+def _as_dict(group):
+    """A group as a dict: groups are dicts, datasets arrays."""
+    import h5py
+    content = {name: _as_dict(item) if isinstance(item, h5py.Group) else item[()]
+               for name, item in group.items()}
+    content[_ATTRIBUTES] = dict(group.attrs)
+    return content
+
+
+def _from_dict(group, content):
+    """Writes what `_as_dict` gave."""
+    for name, value in content.get(_ATTRIBUTES, {}).items():
+        group.attrs[name] = value
+    for name, value in content.items():
+        if name == _ATTRIBUTES:
+            continue
+        if isinstance(value, dict):
+            _from_dict(group.create_group(name), value)
+        else:
+            group.create_dataset(name, data=value)
 
 
 def write_text(group, name, text):

@@ -16,11 +16,15 @@ class Model(Trainer):
         name: name of the model.
     """
 
+    def __reduce_ex__(self, protocol):
+        """Pickles and copies have the architecture, the weights and the state of training."""
+        return files.reduced(self)
+
     def save(self, filepath, overwrite=True, include_optimizer=True):
         """Saves architecture, weights and the state of training as one HDF5 file.
 
         # Arguments
-            filepath: path of the file.
+            filepath: path of the file; or a binary file object, an h5py.Group or a dict.
             overwrite: whether an existing file may be replaced.
             include_optimizer: whether to save the state of training.
         """

@@ -28,8 +28,6 @@ class Sequential(Model):
         self._chain = []
         self._ends = None             # (input tensor, output tensor) once the shape is known
         self._build_input_shape = None
-        self._compile_arguments = None
-        self.optimizer = None
         self.inputs = self.outputs = None
         for layer in layers or []:
             self._append(layer)
@@ -83,9 +81,7 @@ class Sequential(Model):
             self._sublayers = list(self._chain)
             return
         self._connect_graph(*self._ends)
-        if self._compile_arguments is not None:
-            arguments, self._compile_arguments = self._compile_arguments, None
-            self.compile(**arguments)
+        self._compile_waiting()
 
     def build(self, input_shape=None):
         """Makes the weights for a shape of the input, with the batch axis.
@@ -107,10 +103,9 @@ class Sequential(Model):
         self._ends = start, tensor
         self._join()
 
-    def _ensure_built(self, x):
-        if self._ends is None:
-            first = x[0] if isinstance(x, (list, tuple)) and np.ndim(x[0]) > 0 else x
-            self.build((None,) + np.shape(first)[1:])
+    def _build_from(self, x):
+        first = x[0] if isinstance(x, (list, tuple)) and np.ndim(x[0]) > 0 else x
+        self.build((None,) + (np.shape(first)[1:] or (1,)))
 
     def _require_built(self, what):
         if self._ends is None:
@@ -119,21 +114,6 @@ class Sequential(Model):
                              % (what, self.name))
 
     # ---- as of a Model
-
-    def compile(self, optimizer, loss=None, metrics=None, loss_weights=None,
-                sample_weight_mode=None, weighted_metrics=None, target_tensors=None):
-        """As `Model.compile`; for a model without a shape it takes effect when that is known."""
-        arguments = dict(optimizer=optimizer, loss=loss, metrics=metrics,
-                         loss_weights=loss_weights, sample_weight_mode=sample_weight_mode,
-                         weighted_metrics=weighted_metrics, target_tensors=target_tensors)
-        if self._ends is None:
-            self._compile_arguments = arguments
-        else:
-            super().compile(**arguments)
-
-    def summary(self, line_length=None, positions=None, print_fn=None):
-        self._require_built("summary")
-        super().summary(line_length, positions, print_fn)
 
     def set_weights(self, weights):
         self._require_built("set_weights")

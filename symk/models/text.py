@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import backend as K
 from .. import layers, registry
+from ..engine import legacy
 
 __all__ = ["KERAS_VERSION", "check_classes", "jsonable", "model_from_config", "model_from_json",
            "model_from_yaml", "to_json", "to_yaml"]
@@ -133,6 +134,14 @@ def _with_close_names(name, known):
     return "%r (close to it: %s)" % (name, ", ".join(close)) if close else repr(name)
 
 
+def _modern_name(entry):
+    """The class of a layer, under the name of Keras 2; its own name if nothing is known of it."""
+    try:
+        return legacy.modern(entry["class_name"], entry.get("config"))[0]
+    except _BROKEN:
+        return entry["class_name"]
+
+
 def _class_names(entry):
     """The class names of a layer and of the layers inside of it."""
     waiting, names = [entry], []
@@ -140,7 +149,7 @@ def _class_names(entry):
         entry = waiting.pop()
         if not isinstance(entry, dict) or "class_name" not in entry:
             continue
-        names.append(entry["class_name"])
+        names.append(_modern_name(entry))
         inner = entry.get("config")
         if isinstance(inner, dict):
             chain = inner.get("layers")

@@ -1,4 +1,5 @@
 """Weights to and from HDF5 groups: by order or by name, checked before anything is set."""
+import collections
 import warnings
 
 import numpy as np
@@ -6,9 +7,11 @@ import numpy as np
 from .. import backend as K
 from ..engine.network import Network
 from . import hdf5
+from .legacy import modern_arrays, old_count
 from .text import KERAS_VERSION
 
-__all__ = ["load_weights", "read_weights", "save_weights", "write_weights"]
+__all__ = ["load_weights", "read_weights", "save_weights", "saved_names", "write_weights",
+           "writer_of"]
 
 # Layers whose kernels Keras on Theano keeps for true convolution: flipped on both axes.
 _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
@@ -48,19 +51,40 @@ def read_weights(group, layers, by_name=False, skip_mismatch=False, reshape=Fals
 
     Raises:   ValueError, naming the layer, if what is in the file does not fit.
     """
+    writer = writer_of(group)
+    flips = _flipped(layers) if writer.flips_kernels else set()
     saved = _saved_layers(group)
-    flips = _flipped(layers) if hdf5.read_text(group, "backend") == "theano" else set()
     assignments = []
     pairs = _pairs_by_name(saved, layers) if by_name else _pairs_by_order(saved, layers)
     for name, layer in pairs:
         try:
-            assignments += _layer_values(group[name], saved[name], layer, flips, reshape)
+            assignments += _layer_values(group[name], saved[name], layer, writer, flips, reshape)
         except ValueError as error:
             if not skip_mismatch:
                 raise
             warnings.warn("[load_weights] layer %r is left as it is: %s" % (name, error),
                           stacklevel=4)
     K.batch_set_value(assignments)
+
+
+Writer = collections.namedtuple("Writer", "is_keras_1 flips_kernels")
+
+
+def writer_of(group):
+    """What wrote a group of weights: Keras 1 has left no version, and Theano's names no ":0"."""
+    version = hdf5.read_text(group, "keras_version") or "1"
+    is_keras_1 = version.startswith("1")
+    backend = hdf5.read_text(group, "backend")
+    if backend is None and is_keras_1:
+        names = [name for names in _saved_layers(group).values() for name in names]
+        backend = "tensorflow" if any(name.endswith(":0") for name in names) else "theano"
+    return Writer(is_keras_1, backend == "theano")
+
+
+def saved_names(group, layers):
+    """[(layer, names of its arrays)] of the layers with weights, in their order."""
+    saved = _saved_layers(group)
+    return [(layer, saved[name]) for name, layer in _pairs_by_order(saved, layers)]
 
 
 def _saved_layers(group):
@@ -95,24 +119,60 @@ def _pairs_by_name(saved, layers):
             if layer.name == name and (weights or layer.weights)]
 
 
-def _layer_values(group, names, layer, flips, reshape):
+def _layer_values(group, names, layer, writer, flips, reshape):
     """[(variable, array)] of one layer."""
-    if len(names) != len(layer.weights):
+    count = old_count(layer) if writer.is_keras_1 else len(layer.weights)
+    if len(names) != count:
         raise ValueError('[load_weights] layer "%s" (%s) has %d weights; the file has %d for it '
-                         "(%s)." % (layer.name, type(layer).__name__, len(layer.weights),
-                                    len(names), ", ".join(names)))
+                         "(%s)." % (layer.name, type(layer).__name__, count, len(names),
+                                    ", ".join(names)))
+    datasets = [hdf5.dataset(group, name) for name in names]
+    _check_sizes(datasets, layer)
+    arrays = [np.asarray(data) for data in datasets]
+    try:
+        arrays = modern_arrays(layer, arrays) if writer.is_keras_1 else _adapted(layer, arrays)
+    except (ValueError, IndexError) as error:
+        raise ValueError('[load_weights] layer "%s" (%s): the arrays in the file must have the '
+                         "layout of this class; they have the shapes %s (%s)."
+                         % (layer.name, type(layer).__name__,
+                            ", ".join(str(data.shape) for data in datasets), error)) from None
     pairs = []
-    for name, weight in zip(names, layer.weights):
-        data = hdf5.dataset(group, name)
-        fits = data.shape == weight.shape or (
-            reshape and data.size == np.prod(weight.shape, dtype=np.int64))
+    for place, (weight, array) in enumerate(zip(layer.weights, arrays)):
+        fits = array.shape == weight.shape or (
+            reshape and array.size == np.prod(weight.shape, dtype=np.int64))
         if not fits:
             raise ValueError('[load_weights] layer "%s": weight %s has the shape %s; that in the '
-                             "file, %s, has %s." % (layer.name, weight.name, weight.shape, name,
-                                                    data.shape))
-        array = np.asarray(data).reshape(weight.shape)
+                             "file, %s, has %s." % (layer.name, weight.name, weight.shape,
+                                                    names[min(place, len(names) - 1)],
+                                                    array.shape))
+        array = array.reshape(weight.shape)
         pairs.append((weight, _flip(array) if weight in flips else array))
     return pairs
+
+
+def _check_sizes(datasets, layer):
+    """Data that cannot be a layer's are not read: a file may declare any size. The layout of cuDNN
+    has at most twice as many numbers."""
+    declared = sum(int(np.prod(data.shape, dtype=np.float64)) for data in datasets)
+    needed = sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in layer.weights)
+    if declared > 2 * needed:
+        raise ValueError('[load_weights] layer "%s" (%s): the weights have the shapes %s; those in '
+                         "the file have %s." % (
+                             layer.name, type(layer).__name__,
+                             ", ".join(str(weight.shape) for weight in layer.weights),
+                             ", ".join(str(data.shape) for data in datasets)))
+
+
+def _adapted(layer, arrays):
+    """Arrays of a file in the layouts that a layer and those inside of it have."""
+    values = dict(zip(layer.weights, arrays))
+    waiting = [layer]
+    for part in waiting:
+        waiting += part._sublayers
+        if hasattr(part, "adapt_weights"):
+            values.update(zip(part.weights,
+                              part.adapt_weights([values[weight] for weight in part.weights])))
+    return [values[weight] for weight in layer.weights]
 
 
 def _flipped(layers):

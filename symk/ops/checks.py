@@ -127,6 +127,17 @@ def need_equal_dtypes(name, *types):
                          % (name, " and ".join(map(repr, types))))
 
 
+def need_type(name, what, given, needed):
+    """Requires one type to be another, `what`; sizes that only a call knows become a check."""
+    message = "%s; it is %r, not %r" % (what, given, needed)
+    if given.dtype != needed.dtype:
+        raise DtypeError("[%s] %s." % (name, message))
+    if given.ndim != needed.ndim:
+        raise ShapeError("[%s] %s." % (name, message))
+    for a, b in zip(given.shape, needed.shape):
+        same_size(name, a, b, message)
+
+
 def need_rank(name, operand, type, rank, axes):
     """Raises ShapeError unless the operand has this rank; `axes` names them for the message."""
     if type.ndim != rank:

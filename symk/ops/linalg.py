@@ -61,6 +61,12 @@ class Matmul(Op):
             db = matmul(a, g, transpose_a=not self.transpose_a)
         return (da, db) + (g,) * len(bias)
 
+    @classmethod
+    def flops(cls, inputs, outputs):
+        a, rows = inputs[0], outputs[0].shape[-2]
+        inner = a.shape[-1] * a.shape[-2] // rows if rows else 0
+        return 2 * outputs[0].size * inner
+
     def expand(self, a, b, *bias):
         """The product and its epilogue as ops of their own; None if it has none."""
         if not bias and not self.activation:

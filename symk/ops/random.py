@@ -10,13 +10,16 @@ from ..graph import Op, ShapeError, TensorType, apply, op
 from ..graph.dtype import canonical
 from ..graph.node import Shared
 from .checks import ANY, FLOATS, INTEGERS, need_dtype
-from .elementwise import add
+from .elementwise import add, mul
 from .philox import normal, truncated_normal, uniform
 from .samples import sample, values
 from .sizes import as_sizes
 
-__all__ = ["random_key", "random_uniform", "random_normal", "random_truncated_normal",
-           "random_bernoulli", "random_integers"]
+__all__ = ["RandomKey", "random_key", "fold_in", "random_uniform", "random_normal",
+           "random_truncated_normal", "random_bernoulli", "random_integers"]
+
+# Knuth 1997, The art of computer programming, volume 2, 3.3.4: the generator MMIX.
+_MULTIPLIER, _INCREMENT = 6364136223846793005, 1442695040888963407
 
 _KEY = values((2,), "int64", exact=(1234567890123, 7))
 
@@ -133,14 +136,27 @@ class RandomIntegers(_Random):
     bad = [sample(_KEY, shape=(2,), low=3, high=3, error="high must be above low")]
 
 
-def random_key(seed):
-    """The state of a random stream: a Shared that every function which uses it moves on by one.
+class RandomKey(Shared):
+    """The state of a random stream: every function that uses it moves its offset on by one."""
 
-    Args:     seed: an integer of 64 bits.
+    def __init__(self, seed):
+        super().__init__(np.array([seed, 0], dtype="int64"), name="random_key",
+                         default_update=lambda key: add(key, np.array([0, 1], dtype="int64")))
+
+
+def random_key(seed):
+    """A RandomKey.  Args:  seed: an integer of 64 bits."""
+    return RandomKey(int(seed))
+
+
+def fold_in(key, number):
+    """The key of another stream for each number, an int64 scalar: that of one step of a loop.
+
+    The new seed is a * seed + c * (number + 1) in 64 bits, with odd a and c, so that neighbours in
+    seed or number, and numbers folded in one after the other, get seeds far apart.
     """
-    state = np.array([int(seed), 0], dtype="int64")
-    return Shared(state, name="random_key",
-                  default_update=lambda key: add(key, np.array([0, 1], dtype="int64")))
+    step = mul(np.array([_INCREMENT, 0], dtype="int64"), add(number, 1))
+    return add(mul(key, np.array([_MULTIPLIER, 1], dtype="int64")), step)
 
 
 def random_uniform(key, shape, low=0.0, high=1.0, dtype=None):

@@ -3,16 +3,17 @@ import numpy as np
 
 from ..graph import Op, TensorType, apply, dims, op
 from ..graph.dtype import floating
-from .checks import BOOL, NUMBERS, at_least, axis_in, need_axes, need_broadcast, need_dtype
-from .convert import as_variable, cast
-from .elementwise import equal, exp, where
-from .kinds import reduction
+from .checks import (BOOL, FLOATS, NUMBERS, at_least, axes_in, axis_in, need_axes, need_broadcast,
+                     need_dtype)
+from .convert import as_variable, cast, fit
+from .elementwise import equal, exp, greater, sqrt, square, where
+from .kinds import Reduction, reduction
 from .samples import sample, values
-from .shape import broadcast_to
+from .shape import broadcast_to, reshape
 from .sizes import as_sizes, size_of
 
-__all__ = ["sum", "mean", "prod", "max", "min", "any", "all", "logsumexp", "argmax", "argmin",
-           "sum_to"]
+__all__ = ["sum", "mean", "prod", "max", "min", "any", "all", "logsumexp", "l2_norm", "argmax",
+           "argmin", "sum_to"]
 
 
 def _to_number(x):
@@ -87,6 +88,34 @@ all = reduction("all", "Whether all elements are true; of nothing: True.",
                 accepts=BOOL, result="bool")
 logsumexp = reduction("logsumexp", "log(sum(exp(x))), without overflow; of nothing: -inf.",
                       _logsumexp, lambda x, y, g, axes: g * exp(x - y), convert=_to_float)
+
+
+@op("l2_norm", kind="composition")
+class L2Norm(Reduction):
+    """sqrt(sum(square(x))), with the gradient 0 where it is 0: the derivative of the root has none.
+
+    The optimiser differentiates such roots in this form, and runs them as roots of sums.
+    """
+
+    def reference(self, x):
+        return np.sqrt(np.sum(np.square(x), self.axes, keepdims=self.keepdims)).astype(x.dtype)
+
+    def grad(self, x, y, g):
+        y, g = (broadcast_to(reshape(v, _kept_shape(x, self.axes)), x.shape) for v in (y, g))
+        positive = greater(y, 0)
+        return where(positive, g * x / where(positive, y, 1), 0)
+
+    def expand(self, x):
+        return sqrt(sum(square(x), self.axes, self.keepdims))
+
+    samples = [sample((3, 4), axes=(1,)), sample((2, 3, 5), axes=(0, 2), keepdims=True),
+               sample((4,), axes=(0,)), sample((3, 0), axes=(1,))]
+    bad = [sample((3,), axes=(2,), error="axis 2 is outside rank 1")]
+
+
+def _kept_shape(x, axes):
+    """The shape of x with the reduced axes of size 1."""
+    return tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
 
 
 class _Position(Op):
@@ -170,6 +199,13 @@ class SumTo(Op):
                sample((0, 3), shape=(1, 3)), sample((33, 17), shape=(17,))]
     bad = [sample((3, 4), shape=(3,), error="the shape must broadcast to x"),
            sample((3,), shape=(2, 3), error="the shape must broadcast to x")]
+
+
+def l2_norm(x, axes=None, keepdims=False):
+    """sqrt(sum(square(x))) over axes; its gradient is 0 where it is 0."""
+    x = fit(as_variable(x), FLOATS)
+    axes = axes_in("l2_norm", axes, x.ndim)
+    return apply(L2Norm(axes, bool(keepdims)), x)
 
 
 def argmax(x, axis=-1):

@@ -167,6 +167,12 @@ class Concat(_Move):
             start = start + x.shape[self.axis]
         return tuple(grads)
 
+    def jvp(self, *values):
+        count = (len(values) - 1) // 2
+        moved = [full(x.shape, 0, x.dtype) if tangent is None else tangent
+                 for x, tangent in zip(values[:count], values[count + 1:])]
+        return apply(self, *moved)
+
     samples = [sample((2, 3), (4, 3), axis=0), sample((2, 3), (2, 1), (2, 5), axis=1),
                sample((2, 0), (2, 3), axis=1), sample((3,), axis=0),
                sample((2, 3, 4), (2, 2, 4), axis=1)]

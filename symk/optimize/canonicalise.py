@@ -46,6 +46,20 @@ def _adds_only_ones(m):
     return shape[lead:] == m.x.shape and all(dims.known_equal(size, 1) for size in shape[:lead])
 
 
+def _sum_over_repeated(m):
+    """The sum over the axes that the shape of the result repeats, if it is certain which."""
+    shape = m.root.shape
+    lead = m.x.ndim - len(shape)
+    axes = list(range(lead))
+    for axis, (size, have) in enumerate(zip(shape, m.x.shape[lead:]), lead):
+        if size == have:
+            continue
+        if not dims.known_equal(size, 1):
+            return None
+        axes.append(axis)
+    return ops.reshape(ops.sum(m.x, axes) if axes else m.x, shape)
+
+
 CANONICALISE = [
     # --- what only steered the building ---
     rule("identity(x) -> x", ("identity", "x"), "x", example=lambda x: ops.identity(x) + 1),
@@ -77,6 +91,10 @@ CANONICALISE = [
          example=lambda c: ops.reshape(ops.broadcast_to(c, (3, 4)), (12,))),
     rule("sum_to(x), same shape -> x", ("sum_to", "x"), "x",
          example=lambda x: use("sum_to", x, shape=(3, 4)) + 1),
+    rule("sum_to(x) -> sum(x), its axes known", ("sum_to", "x"), _sum_over_repeated,
+         example=lambda x: ops.sum_to(x, (4,))),
+    rule("l2_norm(x) -> sqrt(sum(square(x)))", ("l2_norm:n", "x"), lambda m: m.op("n").expand(m.x),
+         example=lambda x: ops.l2_norm(x, 1)),
     # --- arithmetic ---
     rule("sum(-x) -> -sum(x)", ("sum:s", ("neg", "x")), _negated_sum,
          example=lambda x: ops.sum(-x, 1)),

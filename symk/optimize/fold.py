@@ -37,6 +37,8 @@ def fold(results):
 
 def _folded(node, inputs):
     """The outputs as constants, or None."""
+    if node.op.effect:
+        return None
     if all(isinstance(variable, Constant) for variable in inputs):
         return _computed(node, [variable.value for variable in inputs])
     if node.op.kind == "elementwise":

@@ -13,11 +13,11 @@ from ..graph.walk import clients_of, nodes_of
 from .fused import Fused
 from .rewrite import remake
 
-__all__ = ["fuse"]
+__all__ = ["fuse", "keep", "needed_outside", "unit_order", "MOST_INSTRUCTIONS", "MOST_OPERANDS"]
 
 # A program's values live in cache-sized blocks, one each: more would not stay in the first cache.
-_MOST_INSTRUCTIONS = 48
-_MOST_OPERANDS = 24
+MOST_INSTRUCTIONS = 48
+MOST_OPERANDS = 24
 _NAME = "elementwise nodes -> fused"
 
 
@@ -34,7 +34,7 @@ def fuse(results):
     return _contract(results, nodes, group_of, members), +counts
 
 
-def _is_fusible(node):
+def _is_elementwise(node):
     return node.op.kind == "elementwise"
 
 
@@ -53,14 +53,14 @@ def _levels(nodes):
 
 
 def _joins(producer, consumer):
-    return (_is_fusible(producer) and _is_fusible(consumer)
+    return (_is_elementwise(producer) and _is_elementwise(consumer)
             and producer.outputs[0].shape == consumer.outputs[0].shape)
 
 
 def _groups(nodes):
     """{elementwise node: number of its connected set}."""
     levels = _levels(nodes)
-    parent = {node: node for node in nodes if _is_fusible(node)}
+    parent = {node: node for node in nodes if _is_elementwise(node)}
 
     def find(node):
         while parent[node] is not node:
@@ -86,7 +86,7 @@ def _limit(nodes, group_of):
         group = group_of[node]
         count, operands, piece = state.get(group, (0, frozenset(), 0))
         outside = operands.union(v for v in node.inputs if result.get(v.node) != (group, piece))
-        if count == _MOST_INSTRUCTIONS or len(outside) > _MOST_OPERANDS:
+        if count == MOST_INSTRUCTIONS or len(outside) > MOST_OPERANDS:
             count, outside, piece = 0, frozenset(node.inputs), piece + 1
         state[group] = (count + 1, outside, piece)
         result[node] = (group, piece)
@@ -104,10 +104,10 @@ def _sink(nodes, group_of, results):
         readers = {group_of.get(reader) for reader, _ in clients[node.outputs[0]]}
         target = readers.pop() if len(readers) == 1 else None
         # Pieces of one group were cut on purpose.
-        if target is None or target[0] == group_of[node][0] or sizes[target] == _MOST_INSTRUCTIONS:
+        if target is None or target[0] == group_of[node][0] or sizes[target] == MOST_INSTRUCTIONS:
             continue
         outside = operands[target].union(node.inputs) - {node.outputs[0]}
-        if shapes[target] == node.outputs[0].shape and len(outside) <= _MOST_OPERANDS:
+        if shapes[target] == node.outputs[0].shape and len(outside) <= MOST_OPERANDS:
             sizes[group_of[node]] -= 1
             sizes[target] += 1
             operands[target] = outside
@@ -127,23 +127,24 @@ def _operands(group_of):
 
 def _contract(results, nodes, group_of, members):
     """The results, with one node in place of each group of several."""
-    outside = _needed_outside(results, nodes, group_of)
+    outside = needed_outside(results, nodes, group_of)
     new = {}
-    for unit in _unit_order(nodes, group_of, members):
+    for unit in unit_order(nodes, group_of, members):
         if len(unit) > 1:
             _make_program(unit, outside, new)
         else:
-            _keep(unit[0], new)
+            keep(unit[0], new)
     return [new.get(variable, variable) for variable in results]
 
 
-def _keep(node, new):
+def keep(node, new):
+    """A node that is in no group: as it is, or over its new inputs."""
     inputs = [new.get(variable, variable) for variable in node.inputs]
     if any(a is not b for a, b in zip(inputs, node.inputs)):
         new.update(zip(node.outputs, remake(node, inputs)))
 
 
-def _needed_outside(results, nodes, group_of):
+def needed_outside(results, nodes, group_of):
     """The variables that are read outside of the group that makes them."""
     needed = set(results)
     for node in nodes:
@@ -154,7 +155,7 @@ def _needed_outside(results, nodes, group_of):
     return needed
 
 
-def _unit_order(nodes, group_of, members):
+def unit_order(nodes, group_of, members):
     """Groups and single nodes, each after what it reads."""
     unit_of = {}
     for node in nodes:
@@ -192,7 +193,7 @@ def _make_program(unit, outside, new):
     if any(old.type != fresh.type for old, fresh in zip(kept, made)):
         # Sizes that meet in another order are another expression: the nodes stay single.
         for node in unit:
-            _keep(node, new)
+            keep(node, new)
         return
     for old, fresh in zip(kept, made):
         fresh.name = old.name

@@ -1,11 +1,18 @@
-"""The op that fusion makes: a program of elementwise ops, run in one pass over memory."""
+"""The ops that fusion makes: a program of elementwise ops, run in one pass over memory, and the
+same with results that are reduced on the way.
+"""
+import dataclasses
+
 import numpy as np
 
-from ..graph import Op, TensorType, op, registered_ops
-from ..ops.checks import broadcast_shapes
+from ..graph import GraphError, Op, TensorType, op, registered_ops
+from ..ops.checks import broadcast_shapes, need_axes
 from ..ops.samples import sample
 
-__all__ = ["Fused", "program_op"]
+__all__ = ["REDUCTIONS", "Fused", "FusedReduce", "program_op"]
+
+# The reductions that a program can do with its values.
+REDUCTIONS = ("sum", "mean", "prod", "max", "min", "any", "all")
 
 
 def program_op(name, dtype):
@@ -14,14 +21,14 @@ def program_op(name, dtype):
     return cls(dtype) if name == "cast" else cls()
 
 
-@op("fused", kind="fused")
-class Fused(Op):
+@dataclasses.dataclass(frozen=True, repr=False)
+class Program(Op):
     """Instruction k applies `ops[k]` to `arity[k]` values named in `args`, and makes value n + k.
 
     The n operands are the values 0 .. n-1; `dtypes` are those of the instructions' results, `outs`
     the values that are results of the node.
 
-    Shapes: the operands broadcast to one shape, which all results have.
+    Shapes: the operands broadcast to one shape, over which the program runs.
     """
 
     ops: tuple = ()
@@ -30,9 +37,9 @@ class Fused(Op):
     args: tuple = ()
     outs: tuple = ()
 
-    def infer(self, *types):
-        shape = broadcast_shapes(self.name, *types)
-        return tuple(TensorType(self.dtypes[value - len(types)], shape) for value in self.outs)
+    def dtype_of(self, value, types):
+        """The dtype of a value, given the types of the operands."""
+        return self.dtypes[value - len(types)] if value >= len(types) else types[value].dtype
 
     def instructions(self):
         """(op name, dtype of the result, values) of each instruction."""
@@ -51,13 +58,26 @@ class Fused(Op):
                  for number, (name, _, places) in enumerate(self.instructions())]
         return "; ".join(lines + ["-> " + ", ".join(names[out] for out in self.outs)])
 
-    def reference(self, *arrays):
+    def results_of(self, arrays):
+        """The values that `outs` names, as arrays of the one shape."""
         values = list(arrays)
         for name, dtype, places in self.instructions():
             value = program_op(name, dtype).reference(*(values[place] for place in places))
             values.append(np.asarray(value, dtype=dtype))
         shape = np.broadcast_shapes(*(array.shape for array in arrays))
-        return tuple(np.broadcast_to(values[out], shape) for out in self.outs)
+        return [np.broadcast_to(values[out], shape) for out in self.outs]
+
+
+@op("fused", kind="fused")
+class Fused(Program):
+    """A program all of whose results are written. Shapes: operands -> the shape they broadcast to."""
+
+    def infer(self, *types):
+        shape = broadcast_shapes(self.name, *types)
+        return tuple(TensorType(self.dtype_of(value, types), shape) for value in self.outs)
+
+    def reference(self, *arrays):
+        return tuple(self.results_of(arrays))
 
     samples = [
         sample((3, 4), (4,), ops=("mul", "exp"), dtypes=("float32", "float32"), arity=(2, 1),
@@ -65,3 +85,54 @@ class Fused(Op):
         sample((3, 4), (3, 4), ops=("add", "neg"), dtypes=("float32", "float32"), arity=(2, 1),
                args=(0, 1, 2), outs=(2, 3)),
     ]
+
+
+@op("fused_reduce", kind="fused_reduce")
+class FusedReduce(Program):
+    """A program whose result k goes through `reductions[k]`, over `axes`, unless that is "".
+
+    Shapes: operands -> the shape they broadcast to, without the axes where a result is reduced.
+    """
+
+    reductions: tuple = ()
+    axes: tuple = ()
+
+    def infer(self, *types):
+        shape = broadcast_shapes(self.name, *types)
+        if len(self.reductions) != len(self.outs) or not set(self.reductions) <= {"", *REDUCTIONS}:
+            raise GraphError("[fused_reduce] there must be one reduction per result, of %s; given "
+                             "are %s." % (", ".join(REDUCTIONS), self.reductions))
+        need_axes(self.name, self.axes, len(shape))
+        rest = tuple(size for axis, size in enumerate(shape) if axis not in self.axes)
+        return tuple(TensorType(self.dtype_of(value, types), rest if reduction else shape)
+                     for value, reduction in zip(self.outs, self.reductions))
+
+    def describe(self):
+        text, _, results = Program.describe(self).rpartition("-> ")
+        named = ["%s(%s, axes=%s)" % (reduction, result, self.axes) if reduction else result
+                 for result, reduction in zip(results.split(", "), self.reductions)]
+        return text + "-> " + ", ".join(named)
+
+    def reference(self, *arrays):
+        return tuple(
+            registered_ops()[reduction](self.axes).reference(value) if reduction else value
+            for value, reduction in zip(self.results_of(arrays), self.reductions))
+
+    samples = [
+        sample((5, 4), (4,), ops=("mul",), dtypes=("float32",), arity=(2,), args=(0, 1),
+               outs=(2, 2, 0), reductions=("sum", "", "max"), axes=axes)
+        for axes in ((0,), (1,), (0, 1))
+    ] + [
+        sample((2, 3, 4), ops=("square", "neg"), dtypes=("float32", "float32"), arity=(1, 1),
+               args=(0, 1), outs=(2, 0), reductions=("mean", "min"), axes=axes)
+        for axes in ((1,), (0, 2), (0,), (2,))
+    ] + [
+        sample((0, 3), ops=("exp",), dtypes=("float32",), arity=(1,), args=(0,), outs=(1,),
+               reductions=("sum",), axes=(0,)),
+        sample((3, 1500), ops=("tanh",), dtypes=("float32",), arity=(1,), args=(0,), outs=(1,),
+               reductions=("sum",), axes=(0,)),
+        sample((3, 5000), ops=("tanh",), dtypes=("float32",), arity=(1,), args=(0,), outs=(1, 1),
+               reductions=("sum", ""), axes=(1,)),
+    ]
+    bad = [sample((3, 4), ops=("neg",), dtypes=("float32",), arity=(1,), args=(0,), outs=(1,),
+                  reductions=("median",), axes=(1,), error="one reduction per result")]

@@ -14,6 +14,7 @@ from .canonicalise import CANONICALISE
 from .epilogue import read_from_result, take_in_epilogues, take_in_transposes
 from .fold import fold
 from .fuse import fuse
+from .fuse_reduce import fuse_reductions
 from .merge import merge
 from .rewrite import rewrite
 from .simplify import SIMPLIFY
@@ -55,7 +56,8 @@ STAGES = (
     Stage("clean up", _in_turn(_SIMPLIFY, merge), "what stabilise left, and what became equal"),
     Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues),
           "before fusion, which would take bias and activation"),
-    Stage("fuse", fuse, "last: a program hides its instructions from rules"),
+    Stage("fuse", _in_turn(fuse, fuse_reductions),
+          "last: a program hides its instructions from rules"),
 )
 
 

@@ -1,4 +1,8 @@
 """Keras's small tools: objects by name, lists and single things, slices of arrays."""
+import base64
+import marshal
+import types
+
 import numpy as np
 
 from .. import registry
@@ -7,7 +11,7 @@ from .progress import Progbar
 __all__ = ["Progbar", "get_custom_objects", "CustomObjectScope", "custom_object_scope",
            "serialize_keras_object", "deserialize_keras_object", "has_arg", "to_list",
            "unpack_singleton", "is_all_none", "object_list_uid", "slice_arrays",
-           "transpose_shape", "check_for_unexpected_keys"]
+           "transpose_shape", "check_for_unexpected_keys", "func_dump", "func_load"]
 
 get_custom_objects = registry.custom_objects
 CustomObjectScope = registry.CustomObjectScope
@@ -104,3 +108,36 @@ def check_for_unexpected_keys(name, input_dict, expected_values):
     if unknown:
         raise ValueError("[%s] the keys must be among %s; %s were given."
                          % (name, sorted(expected_values), unknown))
+
+
+# ---- functions as bytecode, which is no exchange format: only the version of Python that wrote it
+# can read it
+
+def func_dump(func):
+    """(bytecode as text, default arguments, values of the closure) of a Python function."""
+    code = base64.b64encode(marshal.dumps(func.__code__)).decode("ascii")
+    closure = tuple(cell.cell_contents for cell in func.__closure__ or ()) or None
+    return code, func.__defaults__, closure
+
+
+def func_load(code, defaults=None, closure=None, globs=None):
+    """The function that `func_dump` wrote. It runs whatever was written: only for trusted text.
+
+    Args:     code: the bytecode as text, or all that `func_dump` gave.
+              globs: the names that the function sees, none by default.
+    Raises:   ValueError for text that is no bytecode of this version of Python.
+    """
+    if isinstance(code, (tuple, list)):
+        code, defaults, closure = code
+        defaults = tuple(defaults) if isinstance(defaults, list) else defaults
+    try:
+        code = marshal.loads(base64.b64decode(code.encode("ascii")))
+    except (ValueError, EOFError, TypeError) as error:
+        raise ValueError("[func_load] bytecode of this version of Python is required; the text is "
+                         "none: %s" % error) from None
+    if not isinstance(code, types.CodeType):
+        raise ValueError("[func_load] the bytecode of a function is required; that of %r was given."
+                         % type(code).__name__)
+    cells = tuple(map(types.CellType, closure)) if closure else None
+    return types.FunctionType(code, {} if globs is None else globs, name=code.co_name,
+                              argdefs=defaults, closure=cells)

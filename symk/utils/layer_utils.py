@@ -46,7 +46,7 @@ def print_summary(model, line_length=None, positions=None, print_fn=None):
 
 def _is_chain(model):
     """Whether every layer is called once, on the output of the one before."""
-    if type(model).__name__ == "Sequential":
+    if type(model).__name__ == "Sequential" or model._topology is None:
         return True
     levels = list(model.nodes_by_depth.values())
     if any(len(nodes) > 1 or len(nodes[0].inbound_layers) > 1 for nodes in levels):

@@ -69,14 +69,17 @@ class Progbar:
         total[1] += steps
 
     def _draw(self, current, now, done, live):
-        bar = self._bar(current) if self.verbose == 1 else ""
-        text = bar + self._times(current, now - self._start, done) + self._values()
+        if self.verbose == 2:
+            text = " - %.0fs" % (now - self._start) + self._values()
+        else:
+            text = (self._bar(current) + self._times(current, now - self._start, done)
+                    + self._values())
         if live:
             padding = " " * max(0, self._last_length - len(text))
             sys.stdout.write("\r" + text + padding)
             self._last_length = len(text)
         else:
-            sys.stdout.write(text.lstrip(" -") if not bar else text)
+            sys.stdout.write(text)
         if done:
             sys.stdout.write("\n")
         sys.stdout.flush()

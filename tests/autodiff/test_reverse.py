@@ -6,7 +6,7 @@ import pytest
 
 from symk import ops
 from symk.autodiff import grad, verify
-from symk.graph import GraphError, Placeholder, layer_scope
+from symk.graph import GraphError, Placeholder, ShapeError, layer_scope
 from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
 
@@ -96,6 +96,50 @@ def test_known_gradients_add_to_the_loss():
     y = ops.square(x)
     gradient, = grad(y, [x], known={y: ops.constant(np.ones(3))})
     assert evaluate([gradient], {x: np.arange(3.0)})[0].tolist() == [0, 4, 8]
+
+
+def test_known_gradients_may_be_arrays_and_must_fit():
+    x = placeholder(3)
+    y = ops.square(x)
+    gradient = grad(None, x, known={y: np.array([1.0, 0.0, 2.0])})
+    assert evaluate([gradient], {x: np.arange(3.0)})[0].tolist() == [0, 0, 8]
+    with pytest.raises(ShapeError, match="must have the shape of its variable"):
+        grad(None, x, known={y: np.ones(2)})
+    with pytest.raises(GraphError, match="a loss or known gradients are required"):
+        grad(None, x)
+
+
+def test_a_single_variable_gives_a_single_gradient():
+    x = placeholder(3)
+    assert grad(ops.exp(x), x).shape == (3,)
+    assert isinstance(grad(ops.exp(x), [x]), list)
+
+
+def test_what_is_disconnected_is_the_callers_choice():
+    x, y = placeholder(3), placeholder(2, 2)
+    assert grad(ops.exp(x), y) is None
+    assert evaluate([grad(ops.exp(x), y, disconnected="zero")], {})[0].tolist() == [[0, 0], [0, 0]]
+    with pytest.raises(GraphError, match="does not depend on"):
+        grad(ops.exp(x), y, disconnected="raise")
+    with pytest.raises(GraphError, match="disconnected must be one of none, zero, raise"):
+        grad(ops.exp(x), y, disconnected="warn")
+
+
+def test_where_a_derivative_stops_is_named_on_request():
+    x = Placeholder("float64", (3,), name="x")
+    with layer_scope("rounding_1", "Rounding"):
+        y = ops.floor(ops.exp(x))
+    loss = ops.sum(y * 2.0) + ops.sum(ops.stop_gradient(x))
+    with pytest.raises(GraphError, match=r'x -> exp -> floor stops at floor \("rounding_1" '
+                                         r'\(Rounding\), .*test_reverse.py:\d+\)'):
+        grad(loss, x, disconnected="raise")
+    with pytest.raises(GraphError, match="int32> is not floating"):
+        grad(ops.sum(x), Placeholder("int32", (3,)), disconnected="raise")
+
+
+def test_variables_must_be_symbolic():
+    with pytest.raises(GraphError, match="derivatives are taken in symbolic tensors; 3 was given"):
+        grad(placeholder(3), [3])
 
 
 def test_the_loss_must_be_floating():

@@ -41,3 +41,11 @@ def test_inputs_may_be_left_alone():
     x, y = Placeholder("float64", ()), Placeholder("float64", ())
     wrong_in_y = x * ops.stop_gradient(y)
     verify.check(wrong_in_y, {x: np.array(2.0), y: np.array(3.0)}, wrt=[x])
+
+
+def test_a_wrong_forward_derivative_is_found():
+    x = Placeholder("float64", (3,))
+    value = {x: np.array([0.5, 1.0, 2.0])}
+    assert verify.check_forward(ops.exp(x) * x, value) < 1e-8
+    with pytest.raises(GraphError, match="the jvp of .* must be its slope"):
+        verify.check_forward(x * ops.stop_gradient(x), value)

@@ -130,3 +130,14 @@ def test_batch_dot_refuses_the_batch_and_other_sizes():
         K.batch_dot(a, b, axes=(1, 1))
     with pytest.raises(ValueError, match="one integer or two"):
         K.batch_dot(a, b, axes=(1, 1, 1))
+
+
+def test_running_sums_and_products():
+    x = np.random.RandomState(1).uniform(0.5, 1.5, (3, 4)).astype("float32")
+    for axis in (0, 1, -1):
+        np.testing.assert_allclose(K.eval(K.cumsum(K.constant(x), axis)), np.cumsum(x, axis),
+                                   rtol=1e-6)
+        np.testing.assert_allclose(K.eval(K.cumprod(K.constant(x), axis)), np.cumprod(x, axis),
+                                   rtol=1e-6)
+    with pytest.raises(ShapeError, match="axis 2 is outside rank 2"):
+        K.cumsum(K.constant(x), 2)

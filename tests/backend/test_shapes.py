@@ -78,3 +78,12 @@ def test_slice_refuses_what_is_outside():
             K.slice(K.constant(X), start, size)
     with pytest.raises(ShapeError, match="for each axis"):
         K.slice(K.constant(X), (0,), (1,))
+
+
+def test_pattern_broadcast_requires_size_one():
+    x = K.placeholder((3, None))
+    assert K.int_shape(K.pattern_broadcast(x, (False, True))) == (3, 1)
+    with pytest.raises(ShapeError, match="a marked axis must have size 1"):
+        K.pattern_broadcast(x, (True, False))
+    with pytest.raises(ShapeError, match="a mark is required for each axis"):
+        K.pattern_broadcast(x, (True,))

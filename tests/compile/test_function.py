@@ -189,8 +189,8 @@ def test_a_function_explains_itself():
     assert f.show("memory").startswith("arena")
     assert "results:" in f.show()
     assert plans.text(plans.decode(f.program.bytes)) == f.show("plan")
-    with pytest.raises(GraphError, match="is required; 'dot' was given"):
-        f.show("dot")
+    with pytest.raises(GraphError, match="is required; 'picture' was given"):
+        f.show("picture")
     with pytest.raises(GraphError, match="only a function of mode"):
         function([network.x], network.output, mode="reference").show("plan")
 

@@ -1,4 +1,5 @@
 """Plans as bytes and as text: nothing is lost on the way, and no damage goes unnoticed."""
+import struct
 import zlib
 
 import numpy as np
@@ -77,8 +78,8 @@ def test_damage_behind_a_right_checksum_is_an_error_or_a_plan(plan):
 
 def test_another_version_is_refused(plan):
     data = bytearray(plans.encode(plan))
-    data[8] = 2
-    with pytest.raises(GraphError, match="the version must be 1; it is 2"):
+    data[8] = 3
+    with pytest.raises(GraphError, match="the version must be 2; it is 3"):
         plans.decode(data)
 
 
@@ -96,3 +97,42 @@ def test_plans_are_compared_by_their_text(plan):
     other.outputs[0] = ("renamed", other.outputs[0][1])
     changed = [line for line in plans.diff(plan, other).splitlines() if line[0] in "+-"][2:]
     assert len(changed) == 2 and changed[1].startswith("+output renamed:")
+
+
+def nested(depth):
+    """A Plan with a chain of sub-plans below it."""
+    plan = plans.Plan(constants=[np.arange(depth + 1.0)], sizes=[("constant", depth + 1, 0)],
+                      buffers=[plans.Buffer("float64", "constant", (0,))], outputs=[("y", 0)])
+    if depth > 0:
+        plan.plans = [nested(depth - 1)]
+        plan.steps = [plans.Step("cond", "", {"then": plans.PlanRef(0)}, (), ())]
+    return plan
+
+
+def test_plans_within_plans_are_kept():
+    data = plans.encode(nested(3))
+    again = plans.decode(data)
+    assert plans.encode(again) == data
+    assert again.steps[0].attributes == {"then": 0}
+    assert isinstance(again.steps[0].attributes["then"], plans.PlanRef)
+    inner = again.plans[0].plans[0].plans[0]
+    np.testing.assert_array_equal(inner.constants[0], [0.0])
+    assert "then=plan 0" in plans.text(again) and " " * 12 + "output y" in plans.text(again)
+
+
+def test_plans_go_no_deeper_than_the_format_says():
+    plans.decode(plans.encode(nested(16)))
+    with pytest.raises(GraphError, match="deeper than 16"):
+        plans.decode(plans.encode(nested(17)))
+
+
+def test_sub_plans_that_share_bytes_are_refused():
+    plan = nested(1)
+    plan.plans *= 2
+    data = bytearray(plans.encode(plan))
+    count = len(plans.encode(plan.plans[0]))
+    table = data.index(struct.pack("<IQQQQ", 2, 64, count, 64 + count, count))
+    data[table + 20:table + 28] = struct.pack("<Q", 64)
+    data[24:28] = zlib.crc32(data[32:]).to_bytes(4, "little")
+    with pytest.raises(GraphError, match="two sub-plans overlap at byte 64"):
+        plans.decode(data)

@@ -1,11 +1,9 @@
 """Listings and drawings name what is there: types, attributes, layers."""
-import re
-
 import numpy as np
 
 from symk import ops
 from symk.graph import Placeholder, Shared, layer_scope
-from symk.graph.show import show, to_dot
+from symk.graph.show import show
 from symk.optimize.fuse import fuse
 
 
@@ -52,18 +50,3 @@ def test_a_program_is_listed_by_its_formulas():
     (fused,), _ = fuse([ops.exp(x) * x + 1.0])
     assert ("fused(x, constant)[t0 = exp(x0); t1 = mul(t0, x0); t2 = add(t1, x1); -> t2]"
             in show(fused))
-
-
-def test_dot_frames_the_nodes_of_a_layer():
-    text = to_dot(expression(), name='a "model"')
-    assert text.startswith('digraph "a \\"model\\"" {') and text.endswith("}")
-    frame = re.search(r"subgraph cluster_\d+ \{(.*?)\n  \}", text, re.S).group(1)
-    assert 'label="\\"dense_1\\" (Dense)"' in frame
-    assert "matmul" in frame and "softmax" not in frame
-
-
-def test_every_edge_of_a_drawing_joins_what_is_drawn():
-    text = to_dot(expression())
-    drawn = set(re.findall(r'^ +("[^"]+") \[', text, re.M))
-    edges = re.findall(r'("[^"]+") -> ("[^"]+");', text)
-    assert len(edges) == 6 and {end for edge in edges for end in edge} <= drawn

@@ -51,6 +51,7 @@ class GivenBinding : public Binding {
   }
   std::vector<int64_t> integers(const char* key) const override { return get(list_values, key); }
   std::vector<std::string> texts(const char* key) const override { return get(text_lists, key); }
+  const Plan& plan(const char*) const override { throw Error(ErrorCode::kFormat, "no Plan"); }
   bool lasting(int) const override { return keeps; }
   void need_scratch(int64_t bytes) override { scratch_bytes = std::max(scratch_bytes, bytes); }
 

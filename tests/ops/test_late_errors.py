@@ -70,6 +70,25 @@ def test_an_index_outside_is_refused_in_the_call(index, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("shape, axis", [((5, 0), 0), ((0, 5), 1), ((0,), 0)])
+def test_an_index_outside_is_refused_where_there_is_no_result(shape, axis, mode):
+    x, indices = unknown(len(shape)), unknown(1, "int64")
+    run = function([x, indices], ops.gather(x, indices, axis), mode=mode)
+    with pytest.raises(OutOfRangeError, match="7"):
+        run(zeros(*shape), np.array([7]))
+    size = shape[:axis] + (0,) + shape[axis + 1:]
+    assert run(zeros(*shape), np.zeros(0, "int64")).shape == size
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_gradient_with_an_index_outside_is_refused_where_there_is_no_result(mode):
+    g, indices = unknown(2), unknown(1, "int64")
+    run = function([g, indices], ops.scatter_add(g, indices, 0, 5), mode=mode)
+    with pytest.raises(OutOfRangeError, match="7"):
+        run(zeros(1, 0), np.array([7]))
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("label", [4, -1, 2 ** 40])
 def test_a_label_outside_is_refused_in_the_call(label, mode):
     logits, labels = unknown(2), unknown(1, "int64")

@@ -7,13 +7,18 @@ import numpy as np
 
 from symk import ops
 from symk.autodiff import grad
+from symk.compile import function
 from symk.graph import Placeholder, Shared
+from symk.graph.walk import nodes_of
 
 UNARY = ("neg", "abs", "square", "relu", "exp", "log", "sqrt", "tanh", "sigmoid", "softplus",
          "sign", "reciprocal", "identity", "stop_gradient", "sin", "expm1", "log1p")
 BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
 REDUCE = ("sum", "mean", "max", "logsumexp")
 ROWS, COLUMNS = 3, 4
+# A finite value beyond this is something moderate divided by a rounding error (a sum that should be
+# 0): another order of operations may well make it infinite.
+LARGEST = 1e12
 
 
 class Drawing:
@@ -95,6 +100,23 @@ class Drawing:
     def _add_gradients(self):
         loss = sum(ops.sum(ops.tanh(result)) for result in self.results)
         self.results += [g for g in grad(loss, [self.weight, self.bias]) if g is not None]
+
+
+def drawings(seeds, **options):
+    """Pairs (seed, Drawing) of the seeds whose values do not hang on a rounding error."""
+    for seed in seeds:
+        drawing = Drawing(seed, **options)
+        if is_conditioned(drawing):
+            yield seed, drawing
+
+
+def is_conditioned(drawing):
+    """Whether all finite values of a drawing, also those along the way, are moderate."""
+    made = [variable for node in nodes_of(drawing.results) for variable in node.outputs]
+    whole = function(drawing.inputs, made, on_unused_input="ignore", mode="reference")
+    values = whole.run(drawing.arrays)
+    return all(np.max(np.abs(value[np.isfinite(value)]), initial=0) < LARGEST
+               for value in values if value.dtype.kind == "f")
 
 
 def _fit(a, b):

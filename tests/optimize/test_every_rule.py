@@ -8,9 +8,9 @@ from symk.graph.reference import evaluate
 from symk.optimize.canonicalise import CANONICALISE
 from symk.optimize.rewrite import rewrite
 from symk.optimize.simplify import SIMPLIFY
-from symk.optimize.stabilise import STABILISE
+from symk.optimize.stabilise import BEFORE_GRADIENTS
 
-RULES = CANONICALISE + SIMPLIFY + STABILISE
+RULES = CANONICALISE + SIMPLIFY + BEFORE_GRADIENTS
 
 
 def draw(sample, dtype, shape):

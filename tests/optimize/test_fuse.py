@@ -83,7 +83,7 @@ def test_a_node_moves_to_the_one_program_that_reads_it():
 
 
 def test_long_chains_are_cut(monkeypatch):
-    monkeypatch.setattr(fusion, "_MOST_INSTRUCTIONS", 5)
+    monkeypatch.setattr(fusion, "MOST_INSTRUCTIONS", 5)
     x = matrix()
     y = x
     for _ in range(12):
@@ -92,7 +92,7 @@ def test_long_chains_are_cut(monkeypatch):
 
 
 def test_programs_have_few_operands(monkeypatch):
-    monkeypatch.setattr(fusion, "_MOST_OPERANDS", 3)
+    monkeypatch.setattr(fusion, "MOST_OPERANDS", 3)
     inputs = [matrix("x%d" % k, (3, 4)) for k in range(8)]
     y = inputs[0]
     for x in inputs[1:]:

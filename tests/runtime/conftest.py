@@ -4,7 +4,7 @@ import types
 import numpy as np
 import pytest
 
-from symk.compile.plan import Buffer, Plan, SizeRef, Step, encode
+from symk.compile.plan import Buffer, Plan, PlanRef, SizeRef, Step, encode
 
 core = pytest.importorskip("symk._core", reason="the native runtime is not built")
 
@@ -52,8 +52,8 @@ class Builder:
     def alias(self, of, shape):
         return self.buffer(self.plan.buffers[of].dtype, "alias", shape, of)
 
-    def step(self, kernel, inputs, outputs, in_place=(), origin="", **attributes):
-        self.plan.steps.append(Step(kernel, origin, attributes, tuple(inputs), tuple(outputs),
+    def step(self, kernel, operands, results, in_place=(), origin="", **attributes):
+        self.plan.steps.append(Step(kernel, origin, attributes, tuple(operands), tuple(results),
                                     tuple(in_place)))
 
     def apply(self, operation, *inputs, out=None, in_place=()):
@@ -63,6 +63,31 @@ class Builder:
                   dtypes=(self.plan.buffers[out].dtype,), arity=(len(inputs),),
                   args=tuple(range(len(inputs))), outs=(len(inputs),))
         return out
+
+    def shape(self, buffer):
+        """The sizes of a buffer, to make others of them."""
+        return tuple(map(SizeRef, self.plan.buffers[buffer].shape))
+
+    def sub_plan(self, builder):
+        self.plan.plans.append(builder.plan)
+        return PlanRef(len(self.plan.plans) - 1)
+
+    def scan(self, body, sequences=(), states=(), invariants=(), rows=(), reverse=0, length=None,
+             origin=""):
+        """A loop. `rows` are the shapes of the outputs of all steps; returns all results."""
+        results = [self.temporary(state) for state in states]
+        results += [self.buffer("float32", "temporary", shape) for shape in rows]
+        length = {} if length is None else {"length": length}
+        self.step("scan", (*sequences, *states, *invariants), results, origin=origin,
+                  body=self.sub_plan(body), sequences=len(sequences), states=len(states),
+                  outputs=len(rows), reverse=reverse, **length)
+        return results
+
+    def cond(self, predicate, then, otherwise, inputs, results):
+        """A branch; `results` are buffers."""
+        sides = {"then": self.sub_plan(then), "else": self.sub_plan(otherwise)}
+        self.step("cond", (predicate, *inputs), results, **sides)
+        return results
 
     def output(self, buffer, name="y"):
         self.plan.outputs.append((name, buffer))

@@ -1,7 +1,8 @@
 """Feeds damaged Plans to both doors: python hostile_plans.py SEED COUNT.
 
-A program of its own, since what it looks for is a crash of the process. Half of the Plans have
-their checksum put right again, so that the damage reaches the reader, the binding and the kernels.
+A program of its own, since what it looks for is a crash of the process. Most of the Plans have
+their checksums put right again, those of the Plans within them too, so that the damage reaches the
+reader, the binding and the kernels.
 Prints how many Plans were refused and how many ran; anything else is a failure.
 """
 import os
@@ -14,11 +15,13 @@ import zlib
 
 import numpy as np
 
+from conftest import Builder
+
 from symk import _core as core
 from symk import ops
 from symk.autodiff import grad
 from symk.compile import function
-from symk.compile.plan import encode
+from symk.compile.plan import VERSION, encode
 from symk.deploy import export
 from symk.deploy.load import load
 from symk.graph import Placeholder, Shared
@@ -26,6 +29,7 @@ from symk.graph import Placeholder, Shared
 # What a refusal may be: the errors of a Plan, and those of a Plan that is sound but asks too much.
 REFUSALS = (ValueError, TypeError, IndexError, MemoryError, RuntimeError)
 HEADER_BYTES = 32
+MARK = b"SYMKPLAN"
 MEMORY_LIMIT = 3 << 30  # bytes; a damaged size may ask for any amount
 
 
@@ -52,7 +56,6 @@ def networks():
                               ops.cast(parts, "int32")[1:, ::2]], mode="native"),
            [np.array([0, 5, 2, 2])])
 
-
     logits = ops.matmul(flat, weights(64, 5))
     labels = Placeholder("int64", (image.shape[0],), name="labels")
     normal, mean, variance = ops.batch_norm(logits, weights(5), weights(5), 1e-3)
@@ -65,6 +68,38 @@ def networks():
     gradient, = grad(loss, [filters])
     yield (function([image, labels], [loss, gradient], updates=[(filters, filters - gradient)],
                     mode="native"), [images, np.array([0, 4, 2])])
+
+
+def loop():
+    """(bytes, arrays) of a loop with a product, a loop and a branch in its body."""
+    side, other = Builder(), Builder()
+    value = side.input("h", (None, 6))
+    side.output(side.apply("tanh", value))
+    other.output(other.input("h", (None, 6)))
+    inner = Builder()
+    x, state = inner.input("x", (6,)), inner.input("s", (6,))
+    total = inner.apply("add", x, state)
+    inner.output(total)
+    inner.output(total)
+    body = Builder()
+    x, h, w = body.input("x", (None, 6)), body.input("h", (None, 6)), body.input("w", (6, 6))
+    product = body.temporary(h)
+    body.step("matmul", (h, w), (product,))
+    start = body.constant(np.zeros(6))
+    _, rows = body.scan(inner, [body.apply("add", x, product)], [start], rows=[body.shape(x)])
+    answer = body.buffer("bool", "temporary", ())
+    body.step("any", (x,), (answer,), axes=(0, 1), keepdims=0)
+    new, = body.cond(answer, side, other, [rows], [body.temporary(h)])
+    body.output(new)
+    body.output(new)
+    b = Builder()
+    xs, h, w = b.input("x", (None, None, 6)), b.input("h", (None, 6)), b.input("w", (6, 6))
+    for result in b.scan(body, [xs], [h], [w], rows=[b.shape(xs)], reverse=1):
+        b.output(result)
+    arrays = [np.linspace(-1, 1, size, dtype="float32").reshape(shape)
+              for size, shape in ((72, (4, 3, 6)), (18, (3, 6)), (36, (6, 6)))]
+    core.Program(b.encode(), []).run(arrays)
+    return b.encode(), arrays
 
 
 def damaged(data, generator):
@@ -91,13 +126,23 @@ def damaged(data, generator):
     return data
 
 
-def with_header(data):
-    """The bytes with length and checksum put right."""
+def with_headers(data):
+    """The bytes with length and checksum put right, those of inner Plans first."""
     data = bytearray(data)
+    place = data.rfind(MARK)
+    while place > 0:
+        count, = struct.unpack_from("<Q", data, place + 16) if place + 24 <= len(data) else (0,)
+        if HEADER_BYTES < count <= len(data) - place:
+            write_header(data, place, count)
+        place = data.rfind(MARK, 0, place)
     if len(data) > HEADER_BYTES:
-        data[:8] = b"SYMKPLAN"
-        struct.pack_into("<IIQII", data, 8, 1, 0, len(data), zlib.crc32(data[HEADER_BYTES:]), 0)
+        write_header(data, 0, len(data))
     return bytes(data)
+
+
+def write_header(data, place, count):
+    checksum = zlib.crc32(data[place + HEADER_BYTES:place + count])
+    struct.pack_into("<8sIIQII", data, place, MARK, VERSION, 0, count, checksum, 0)
 
 
 def survives(attempt):
@@ -134,10 +179,12 @@ def main(seed, count):
                 exported = file.read()
         tensors = [core.Tensor(shared.get_value()) for shared in f.program.shared]
         cases.append((encode(f.program.plan), exported, tensors, arrays))
+    plan, arrays = loop()
+    cases += 2 * [(plan, plan, [], arrays)]
     ran = 0
     for _ in range(count):
         plan, exported, tensors, arrays = generator.choice(cases)
-        repair = with_header if generator.random() < 0.9 else bytes
+        repair = with_headers if generator.random() < 0.9 else bytes
         if exported is None or generator.random() < 0.7:
             data = repair(damaged(plan, generator))
             ran += survives(lambda: through_python(data, tensors, arrays))  # noqa: B023

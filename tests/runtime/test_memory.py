@@ -170,12 +170,30 @@ def network():
     return function([x], ops.softmax(ops.matmul(flat, weights(128, 10))), mode="native")
 
 
+def loop(plans):
+    """The bytes of a loop over the rows of (n, 40, 32): h <- tanh(x + h w)."""
+    body = plans.Builder()
+    x, h, w = body.input("x", (40, 32)), body.input("h", (40, 32)), body.input("w", (32, 32))
+    product = body.temporary(h)
+    body.step("matmul", (h, w), (product,))
+    body.output(body.apply("tanh", body.apply("add", x, product)))
+    b = plans.Builder()
+    x, h, w = b.input("x", (None, 40, 32)), b.constant(np.zeros((40, 32))), b.constant(np.eye(32))
+    final, = b.scan(body, [x], [h], [w])
+    b.output(final)
+    return b.encode()
+
+
 @exact
-def test_a_call_in_the_steady_state_allocates_nothing(plans, tmp_path):
+@pytest.mark.parametrize("what", ["network", "loop"])
+def test_a_call_in_the_steady_state_allocates_nothing(plans, what, tmp_path):
     compiler = os.environ.get("CXX") or shutil.which("c++")
     if compiler is None:
         pytest.skip("needs a C++ compiler")
-    export(network(), tmp_path / "model.plan")
+    if what == "network":
+        export(network(), tmp_path / "model.plan")
+    else:
+        (tmp_path / "model.plan").write_bytes(loop(plans))
     program = tmp_path / "allocations"
     source = os.path.join(os.path.dirname(__file__), "allocations.cpp")
     subprocess.run([compiler, "-std=c++17", "-O1", "-I", SOURCES, source, "-o", program,

@@ -52,8 +52,8 @@ def test_every_changed_byte_is_refused(plans):
 
 def test_a_later_version_is_named(plans):
     data = bytearray(plans.plus_one().encode())
-    data[8] = 2
-    with pytest.raises(GraphError, match="must be 1; this Plan has version 2. Export it again"):
+    data[8] = 3
+    with pytest.raises(GraphError, match="must be 2; this Plan has version 3. Export it again"):
         plans.core.Program(bytes(data), [])
 
 

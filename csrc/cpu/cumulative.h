@@ -1,0 +1,31 @@
+// Running sums and products along an axis, and the linear recurrence y[i] = a[i] y[i-1] + b[i].
+#pragma once
+
+#include "cpu/isa.h"
+#include "runtime/view.h"
+
+namespace symk::cpu {
+
+/// How many lines beside each other one call takes at most.
+constexpr int64_t kCumulativeWidth = 128;
+
+struct CumulativeKernels {
+  /// `width` lines beside each other, each of n elements that are `stride` elements apart; a
+  /// negative stride comes from the end. Addresses are those of the first elements taken.
+  using Lines = void (*)(const void* a, const void* b, void* y, int64_t n, int64_t stride,
+                         int64_t width);
+
+  Lines sum[kDTypeCount], product[kDTypeCount];  // of a; null for float16 and bool
+  Lines recurrence[kDTypeCount];                 // null unless float32 or float64
+
+  template <Isa isa>
+  static const CumulativeKernels& of();
+};
+template <>
+const CumulativeKernels& CumulativeKernels::of<Isa::portable>();
+template <>
+const CumulativeKernels& CumulativeKernels::of<Isa::avx2>();
+template <>
+const CumulativeKernels& CumulativeKernels::of<Isa::avx512>();
+
+}  // namespace symk::cpu

@@ -1,0 +1,497 @@
+// Binds elementwise programs and runs their tiles; what they are is said in program.h.
+#include "cpu/program.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "cpu/dispatch.h"
+#include "runtime/error.h"
+#include "runtime/memory.h"
+
+namespace symk::cpu {
+namespace {
+
+// A register is short, so that loads from memory and arithmetic alternate often enough to overlap,
+// and all of them together take a third of a first-level cache: the rest is for what is fetched
+// ahead.
+constexpr int64_t kRegisterBytes = 1536, kAllRegistersBytes = 16 * 1024;
+constexpr int64_t kSmallestTile = 64;
+constexpr int64_t kFetchedBytes =
+    1024 * 1024;  // from here on memory is fetched ahead: no longer in a second-level cache
+constexpr int64_t kCacheLine = 64;
+
+int64_t round_up(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
+
+[[noreturn]] void refuse(const std::string& text) {
+  throw Error(ErrorCode::kFormat, "[elementwise] " + text);
+}
+
+const char* const kDTypeNames[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
+                                              "int32",   "int64",   "uint8",   "bool"};
+
+DType dtype_named(const std::string& name) {
+  for (int i = 0; i < kDTypeCount; ++i) {
+    if (name == kDTypeNames[i]) return static_cast<DType>(i);
+  }
+  refuse("a dtype must be one of float32, ..., bool; the program says \"" + name + "\".");
+}
+std::string name_of(DType dtype) { return kDTypeNames[static_cast<int>(dtype)]; }
+
+OperandLayout layout_of(const Type& operand, const Type& result) {
+  if (operand.rank > result.rank) refuse("inputs must broadcast to the shape of the outputs.");
+  int64_t stride[kMaxRank], step = 1;
+  for (int i = result.rank - 1; i >= 0; --i) {
+    const int axis = i - (result.rank - operand.rank);
+    const int64_t size = axis < 0 ? 1 : operand.shape[axis];
+    if (size != 1 && size != result.shape[i])
+      refuse("inputs must broadcast to the shape of the outputs.");
+    stride[i] = size == 1 ? 0 : step;
+    step *= size;
+  }
+  OperandLayout layout;
+  for (int i = 0; i < result.rank; ++i) {
+    if (result.shape[i] == 1) continue;
+    const int last = layout.rank - 1;
+    if (last >= 0 && layout.stride[last] == stride[i] * result.shape[i]) {
+      layout.size[last] *= result.shape[i];
+      layout.stride[last] = stride[i];
+    } else {
+      layout.size[layout.rank] = result.shape[i];
+      layout.stride[layout.rank++] = stride[i];
+    }
+  }
+  return layout;
+}
+
+}  // namespace
+
+void TileProgram::begin(const Operands& operands, char* region) const {
+  const void** at = reinterpret_cast<const void**>(region);  // where each value stands
+  for (size_t v = 0; v < values_.size(); ++v) {
+    const ProgramValue& value = values_[v];
+    char* const own = value.slot < 0 ? nullptr : registers(region) + value.slot * slot_bytes_;
+    at[v] = own;
+    if (value.place != ProgramValue::kRepeated) continue;
+    const int64_t filled = std::min(tile_, count_);
+    if (value.layout.period() == 1) {
+      kernels_->fill(own, operands.in[value.operand], value.item, filled);
+    } else {
+      gather(value, operands.in[value.operand], own, 0, filled);
+    }
+  }
+}
+
+void TileProgram::run(const Operands& operands, char* region, void* const* staged, int64_t start,
+                      int64_t n) const {
+  place_tile(operands, region, staged, start, n);
+  const void** at = reinterpret_cast<const void**>(region);
+  const bool fetches = fetches_ && start + 2 * n <= count_;
+  const int64_t steps = static_cast<int64_t>(instructions_.size());
+  const int64_t share = steps > 0 ? (n + steps - 1) / steps : 0;
+  int64_t fetched = 0;
+  for (const Instruction& i : instructions_) {
+    if (fetches) fetch(at, n + fetched, share);
+    fetched += share;
+    const void* in[3] = {at[i.in[0]], at[i.in[1]], at[i.in[2]]};
+    i.loop(in, const_cast<void*>(at[i.out]), n);
+  }
+  for (int v : outputs_) {
+    const ProgramValue& value = values_[v];
+    if (value.place != ProgramValue::kOutput || !overlaps_input(operands, value)) continue;
+    std::memcpy(static_cast<char*>(operands.out[value.operand]) + start * value.item, at[v],
+                n * value.item);
+  }
+}
+
+void TileProgram::place_tile(const Operands& operands, char* region, void* const* staged,
+                             int64_t start, int64_t n) const {
+  const void** at = reinterpret_cast<const void**>(region);
+  for (int v : moving_) {
+    const ProgramValue& value = values_[v];
+    switch (value.place) {
+      case ProgramValue::kStaged: at[v] = staged[value.operand]; break;
+      case ProgramValue::kOutput:
+        if (!overlaps_input(operands, value))
+          at[v] = static_cast<char*>(operands.out[value.operand]) + start * value.item;
+        break;
+      case ProgramValue::kInput:
+        at[v] = static_cast<const char*>(operands.in[value.operand]) + start * value.item;
+        break;
+      default:
+        at[v] = gathered(value, operands.in[value.operand],
+                         registers(region) + value.slot * slot_bytes_, start, n);
+    }
+  }
+}
+
+/// Asks for the memory of n elements, `ahead` of the present tile. Each instruction does so for
+/// its share of the next tile.
+void TileProgram::fetch(const void* const* at, int64_t ahead, int64_t n) const {
+  for (int v : moving_) {
+    const ProgramValue& value = values_[v];
+    if (value.place != ProgramValue::kInput && value.place != ProgramValue::kOutput) continue;
+    const char* from = static_cast<const char*>(at[v]) + ahead * value.item;
+    for (int64_t k = 0; k < n * value.item; k += kCacheLine) __builtin_prefetch(from + k);
+  }
+}
+
+/// True if an output lies over an input that a later instruction still reads.
+bool TileProgram::overlaps_input(const Operands& operands, const ProgramValue& output) const {
+  for (const ProgramValue& value : values_) {
+    if (value.place == ProgramValue::kInput && value.last_use > output.made &&
+        operands.in[value.operand] == operands.out[output.operand]) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The operand's elements for [start, start + n) of the result, in memory if they lie there in
+/// one run.
+const void* TileProgram::gathered(const ProgramValue& value, const void* memory, char* to,
+                                  int64_t start, int64_t n) const {
+  const OperandLayout& layout = value.layout;
+  const int inner = layout.rank - 1;
+  const int64_t column = start % layout.size[inner];
+  if (layout.stride[inner] == 1 && column + n <= layout.size[inner]) {
+    int64_t offset = column, rest = start / layout.size[inner];
+    for (int i = inner - 1; i >= 0; --i) {
+      offset += rest % layout.size[i] * layout.stride[i];
+      rest /= layout.size[i];
+    }
+    return static_cast<const char*>(memory) + offset * value.item;
+  }
+  gather(value, memory, to, start, n);
+  return to;
+}
+
+void TileProgram::gather(const ProgramValue& value, const void* memory, char* to, int64_t start,
+                         int64_t n) const {
+  const OperandLayout& layout = value.layout;
+  const int inner = layout.rank - 1;
+  int64_t index[kMaxRank], offset = 0, rest = start;
+  for (int i = inner; i >= 0; --i) {
+    index[i] = rest % layout.size[i];
+    rest /= layout.size[i];
+    offset += index[i] * layout.stride[i];
+  }
+  while (n > 0) {
+    const int64_t run = std::min(n, layout.size[inner] - index[inner]);
+    const char* from = static_cast<const char*>(memory) + offset * value.item;
+    if (layout.stride[inner] == 1) {
+      std::memcpy(to, from, run * value.item);
+    } else {
+      kernels_->fill(to, from, value.item, run);
+    }
+    to += run * value.item;
+    n -= run;
+    offset -= index[inner] * layout.stride[inner];
+    index[inner] = 0;
+    for (int i = inner - 1; i >= 0; --i) {
+      offset += layout.stride[i];
+      if (++index[i] < layout.size[i]) break;
+      offset -= layout.size[i] * layout.stride[i];
+      index[i] = 0;
+    }
+  }
+}
+
+/// Turns the attributes into a program.
+class TileProgramBuilder {
+ public:
+  TileProgramBuilder(const Binding& binding, const TileProgramForm& form)
+      : binding_(binding), form_(form) {
+    program_.kernels_ = &kernels<ElementwiseKernels>();
+    program_.count_ = form.result.count();
+  }
+
+  TileProgram build() {
+    add_inputs();
+    add_instructions();
+    add_outputs();
+    find_last_uses();
+    choose_tile();
+    lay_out();
+    return std::move(program_);
+  }
+
+ private:
+  const ProgramValue& value(int v) const { return program_.values_[v]; }
+
+  int add_value(DType dtype, ProgramValue::Place place, int item) {
+    ProgramValue value;
+    value.place = place;
+    value.dtype = dtype;
+    value.item = item;
+    program_.values_.push_back(value);
+    return static_cast<int>(program_.values_.size()) - 1;
+  }
+  /// The item of a dtype as instructions see it.
+  static int item_inside(DType dtype) {
+    return static_cast<int>(item_bytes(dtype == DType::kFloat16 ? DType::kFloat32 : dtype));
+  }
+
+  /// An instruction that makes a new value.
+  int emit(Loop loop, const std::vector<int>& operands, DType dtype) {
+    TileProgram::Instruction instruction{loop, static_cast<int>(operands.size()), {}, 0};
+    // Operands that an op does not have repeat the first, so that a tile need not ask.
+    for (size_t i = 0; i < 3; ++i) instruction.in[i] = operands[i < operands.size() ? i : 0];
+    instruction.out = add_value(dtype, ProgramValue::kRegister, item_inside(dtype));
+    program_.values_[instruction.out].made = static_cast<int>(program_.instructions_.size());
+    program_.instructions_.push_back(instruction);
+    return instruction.out;
+  }
+
+  void add_inputs() {
+    for (size_t i = 0; i < binding_.inputs().size(); ++i) {
+      const Type& type = binding_.inputs()[i];
+      const int v =
+          add_value(type.dtype, ProgramValue::kInput, static_cast<int>(item_bytes(type.dtype)));
+      ProgramValue& added = program_.values_[v];
+      added.operand = static_cast<int>(i);
+      added.layout = layout_of(type, form_.result);
+      if (!added.layout.dense()) added.place = ProgramValue::kGathered;
+      numbers_.push_back(v);
+    }
+    // Values of the program are numbered from the inputs on; what stands for a float16 input is its
+    // widened form.
+    for (int& v : numbers_) {
+      if (value(v).dtype == DType::kFloat16)
+        v = emit(program_.kernels_->widen_half, {v}, DType::kFloat16);
+    }
+  }
+
+  void add_instructions() {
+    const std::vector<std::string> ops = binding_.texts("ops"), dtypes = binding_.texts("dtypes");
+    const std::vector<int64_t> arity = binding_.integers("arity"), args = binding_.integers("args");
+    if (dtypes.size() != ops.size() || arity.size() != ops.size())
+      refuse("`ops`, `dtypes` and `arity` must be equally long.");
+    size_t next = 0;
+    for (size_t i = 0; i < ops.size(); ++i) {
+      if (arity[i] < 1 || arity[i] > 3)
+        refuse("an op must have 1 to 3 operands; \"" + ops[i] + "\" has others.");
+      std::vector<int> operands;
+      for (int64_t k = 0; k < arity[i]; ++k, ++next) operands.push_back(number(args, next));
+      numbers_.push_back(add_instruction(ops[i], operands, dtype_named(dtypes[i])));
+    }
+    if (next != args.size()) refuse("`args` must hold as many numbers as `arity` says.");
+  }
+
+  /// The value that a number of the program stands for.
+  int number(const std::vector<int64_t>& list, size_t position) const {
+    if (position >= list.size()) refuse("`args` must hold as many numbers as `arity` says.");
+    const int64_t number = list[position];
+    if (number < 0 || number >= static_cast<int64_t>(numbers_.size())) {
+      refuse("a value must be made before it is used; there is none of number " +
+             std::to_string(number) + " yet.");
+    }
+    return numbers_[number];
+  }
+
+  int add_instruction(const std::string& op, const std::vector<int>& operands, DType dtype) {
+    const ElementwiseKernels& table = *program_.kernels_;
+    if (op == "cast") {
+      if (operands.size() != 1) refuse("cast must have one operand.");
+      return emit(table.casts[static_cast<int>(value(operands[0]).dtype)][static_cast<int>(dtype)],
+                  operands, dtype);
+    }
+    const int made = emit(find_loop(op, operands, dtype), operands, dtype);
+    // What copies numbers that float16 has needs no rounding.
+    const bool exact = op == "where" || op == "neg" || op == "abs" || op == "maximum" ||
+                       op == "minimum" || op == "relu";
+    if (dtype != DType::kFloat16 || exact) return made;
+    return emit(table.round_half, {made}, dtype);
+  }
+
+  Loop find_loop(const std::string& op, const std::vector<int>& operands, DType dtype) const {
+    const ElementwiseKernels& table = *program_.kernels_;
+    const DType operand = value(operands.back()).dtype;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const DType wanted = op == "where" && i == 0 ? DType::kBool : operand;
+      if (value(operands[i]).dtype != wanted) {
+        refuse("operands of " + op + " must have one dtype; got " +
+               name_of(value(operands[i]).dtype) + " and " + name_of(wanted) + ".");
+      }
+    }
+    const DType inside = operand == DType::kFloat16 ? DType::kFloat32 : operand;
+    const DType result = dtype == DType::kFloat16 ? DType::kFloat32 : dtype;
+    for (int i = 0; i < table.loop_count; ++i) {
+      const LoopEntry& entry = table.loops[i];
+      if (entry.operand == inside && entry.result == result &&
+          entry.arity == static_cast<int>(operands.size()) && op == entry.name &&
+          (operand == dtype || dtype == DType::kBool)) {
+        return entry.loop;
+      }
+    }
+    throw Error(ErrorCode::kDevice, "[elementwise] the CPU has no loop for " + op + " of " +
+                                        std::to_string(operands.size()) + " operands from " +
+                                        name_of(operand) + " to " + name_of(dtype) + ".");
+  }
+
+  void add_outputs() {
+    const std::vector<int64_t> outs = binding_.integers("outs");
+    if (outs.size() != binding_.outputs().size()) refuse("`outs` must name one value per output.");
+    for (size_t i = 0; i < outs.size(); ++i) {
+      const Type& type = binding_.outputs()[i];
+      int v = number(outs, i);
+      const bool staged = i < form_.staged.size() && form_.staged[i];
+      if (!staged) check_output(type, value(v));
+      if (value(v).dtype == DType::kFloat16) {
+        v = emit(program_.kernels_->narrow_half, {v}, DType::kFloat16);
+        program_.values_[v].item = 2;
+      } else if (value(v).place != ProgramValue::kRegister) {
+        const DType dtype = value(v).dtype;
+        v = emit(copy_loop(dtype), {v}, dtype);  // an input, or what is an output already
+      }
+      program_.values_[v].place = staged ? ProgramValue::kStaged : ProgramValue::kOutput;
+      program_.values_[v].operand = static_cast<int>(i);
+      program_.outputs_.push_back(v);
+    }
+  }
+
+  void check_output(const Type& type, const ProgramValue& value) const {
+    if (type.dtype != value.dtype) {
+      refuse("an output must have the dtype of its value; got " + name_of(type.dtype) + " for " +
+             name_of(value.dtype) + ".");
+    }
+    const Type& result = form_.result;
+    if (type.rank != result.rank || !std::equal(type.shape, type.shape + type.rank, result.shape)) {
+      refuse("the outputs must have one shape.");
+    }
+  }
+
+  Loop copy_loop(DType dtype) const {
+    return program_.kernels_->casts[static_cast<int>(dtype)][static_cast<int>(dtype)];
+  }
+
+  void find_last_uses() {
+    for (size_t i = 0; i < program_.instructions_.size(); ++i) {
+      for (int v : program_.instructions_[i].in) program_.values_[v].last_use = static_cast<int>(i);
+    }
+  }
+
+  /// As long as the registers stay in the cache, and a multiple of the periods of repeated inputs,
+  /// so that such an input stands in its register once for all tiles.
+  void choose_tile() {
+    int64_t item = 1;
+    for (const ProgramValue& v : program_.values_) item = std::max<int64_t>(item, v.item);
+    const int64_t slots = std::max<int64_t>(1, assign_registers());
+    int64_t tile = std::min(kRegisterBytes, kAllRegistersBytes / slots) / item;
+    tile = std::max(tile / kSmallestTile * kSmallestTile, kSmallestTile);
+    if (is_straight()) tile = kSmallestPart;
+    if (tile >= program_.count_) {
+      program_.tile_ = std::max<int64_t>(1, program_.count_);
+    } else {
+      const int64_t common = common_period(tile);
+      program_.tile_ = tile / common * common;
+    }
+    for (ProgramValue& v : program_.values_) {
+      if (v.place == ProgramValue::kGathered && stays(v.layout.period())) {
+        v.place = ProgramValue::kRepeated;
+      }
+    }
+    program_.slot_bytes_ = is_straight() ? 0 : round_up(program_.tile_ * item, kAlignment);
+  }
+
+  /// Whether what repeats after `period` elements is the same in every tile.
+  bool stays(int64_t period) const {
+    const int64_t tile = program_.tile_, unit = form_.unit > 0 ? form_.unit : tile;
+    if (tile >= program_.count_ && form_.unit == 0) return true;
+    return tile % period == 0 && unit % period == 0;
+  }
+
+  /// One instruction from memory to memory: it needs neither registers nor tiles.
+  bool is_straight() const {
+    auto in_memory = [](const ProgramValue& v) {
+      return v.place == ProgramValue::kInput || v.place == ProgramValue::kOutput;
+    };
+    return program_.instructions_.size() == 1 &&
+           std::all_of(program_.values_.begin(), program_.values_.end(), in_memory);
+  }
+
+  /// The least common multiple of the periods that a tile can hold.
+  int64_t common_period(int64_t tile) const {
+    int64_t common = form_.unit > 0 && form_.unit <= tile ? form_.unit : 1;
+    for (const ProgramValue& v : program_.values_) {
+      if (v.place != ProgramValue::kGathered) continue;
+      const int64_t period = v.layout.period(),
+                    joined = period > tile ? 0 : std::lcm(common, period);
+      if (joined > 0 && joined <= tile) common = joined;
+    }
+    return common;
+  }
+
+  /// Gives each value that needs a register a free one, in program order; returns how many there
+  /// are.
+  int64_t assign_registers() {
+    std::vector<int> free;
+    int64_t used = 0;
+    auto take = [&] {
+      if (free.empty()) return static_cast<int>(used++);
+      const int slot = free.back();
+      free.pop_back();
+      return slot;
+    };
+    for (ProgramValue& v : program_.values_) {
+      if (v.made < 0 && v.place != ProgramValue::kInput) v.slot = take();
+    }
+    for (size_t i = 0; i < program_.instructions_.size(); ++i) {
+      ProgramValue& made = program_.values_[program_.instructions_[i].out];
+      // Before its operands' registers are free again: loops over items of different sizes may not
+      // overlap.
+      if (made.place != ProgramValue::kStaged) made.slot = take();
+      for (int v : program_.instructions_[i].in) {
+        ProgramValue& read = program_.values_[v];
+        if (read.place == ProgramValue::kRegister && read.last_use == static_cast<int>(i) &&
+            read.made >= 0) {
+          if (std::find(free.begin(), free.end(), read.slot) == free.end())
+            free.push_back(read.slot);
+        }
+      }
+    }
+    return used;
+  }
+
+  /// What lies where in the region of a part, and what moves from tile to tile.
+  void lay_out() {
+    int64_t item_total = 0;
+    for (size_t v = 0; v < program_.values_.size(); ++v) {
+      const ProgramValue& value = program_.values_[v];
+      if (value.place == ProgramValue::kRepeated || value.place == ProgramValue::kRegister)
+        continue;
+      program_.moving_.push_back(static_cast<int>(v));
+      if (value.place != ProgramValue::kStaged) item_total += value.item;
+    }
+    program_.fetches_ = form_.in_order && program_.instructions_.size() > 1 &&
+                        item_total * program_.count_ > kFetchedBytes;
+    program_.registers_offset_ =
+        round_up(static_cast<int64_t>(program_.values_.size() * sizeof(void*)), kAlignment);
+    program_.region_bytes_ = program_.registers_offset_ + assign_registers() * program_.slot_bytes_;
+  }
+
+  const Binding& binding_;
+  const TileProgramForm& form_;
+  TileProgram program_;
+  std::vector<int> numbers_;  // of the program's values: inputs, then one per instruction
+};
+
+TileProgram TileProgram::bind(const Binding& binding, const TileProgramForm& form) {
+  if (binding.outputs().empty()) refuse("a program must have an output.");
+  return TileProgramBuilder(binding, form).build();
+}
+
+Type broadcast_inputs(const Binding& binding) {
+  Type result;
+  for (const Type& type : binding.inputs()) result.rank = std::max(result.rank, type.rank);
+  for (int i = 0; i < result.rank; ++i) {
+    result.shape[i] = 1;
+    for (const Type& type : binding.inputs()) {
+      const int axis = i - (result.rank - type.rank);
+      if (axis >= 0 && type.shape[axis] != 1) result.shape[i] = type.shape[axis];
+    }
+  }
+  return result;  // layout_of refuses inputs that do not broadcast to it
+}
+
+}  // namespace symk::cpu

@@ -1,0 +1,142 @@
+// top_k and in_top_k: comparisons along rows of the last axis. They compute nothing, so they are
+// compiled once for all instruction sets.
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+
+#include "cpu/lambda_step.h"
+#include "cpu/require.h"
+
+namespace symk::cpu {
+namespace {
+
+/// Whether element a of a row comes before element b: it is larger, or equal and earlier. NaN is
+/// larger than all numbers.
+template <class T>
+struct ComesBefore {
+  const T* row;
+
+  bool operator()(int64_t a, int64_t b) const {
+    const T x = row[a], y = row[b];
+    if constexpr (std::is_floating_point_v<T>) {
+      const bool x_is_number = x == x, y_is_number = y == y;
+      if (x_is_number != y_is_number) return y_is_number;
+      if (!x_is_number) return a < b;
+    }
+    return x != y ? x > y : a < b;
+  }
+};
+
+/// The k first of n elements in order. `positions` is a heap with the last of them on top while
+/// the row is read.
+template <class T>
+void top_of_row(const T* row, int64_t n, int64_t k, T* largest, int64_t* positions) {
+  const ComesBefore<T> comes_before{row};
+  for (int64_t i = 0; i < k; ++i) positions[i] = i;
+  std::make_heap(positions, positions + k, comes_before);
+  for (int64_t i = k; i < n; ++i) {
+    if (!comes_before(i, positions[0])) continue;
+    std::pop_heap(positions, positions + k, comes_before);
+    positions[k - 1] = i;
+    std::push_heap(positions, positions + k, comes_before);
+  }
+  std::sort_heap(positions, positions + k, comes_before);
+  for (int64_t i = 0; i < k; ++i) largest[i] = row[positions[i]];
+}
+
+template <class T>
+std::unique_ptr<Step> make_top_k(int64_t rows, int64_t n, int64_t k) {
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
+    const T* x = static_cast<const T*>(operands.in[0]);
+    T* largest = static_cast<T*>(operands.out[0]);
+    int64_t* positions = static_cast<int64_t*>(operands.out[1]);
+    run_parts(pool, rows, units_per_part(n * 8), [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i)
+        top_of_row(x + i * n, n, k, largest + i * k, positions + i * k);
+    });
+  });
+}
+
+std::unique_ptr<Step> bind_top_k(Binding& binding) {
+  require_operands(binding, "top_k", 1, 2);
+  const Type& x = binding.inputs()[0];
+  const Type& largest = binding.outputs()[0];
+  const Type& positions = binding.outputs()[1];
+  require(x.rank >= 1 && same_but_axis(x, largest, x.rank - 1) && same_shape(largest, positions),
+          "top_k", "the results must have the shape of x but for the last axis");
+  require_dtype(largest, x.dtype, "top_k");
+  require_dtype(positions, DType::kInt64, "top_k");
+  const int64_t n = x.shape[x.rank - 1], k = largest.shape[x.rank - 1];
+  require(k <= n, "top_k", "k must not be larger than the last axis");
+  const int64_t rows = k == 0 ? 0 : largest.count() / k;
+  switch (x.dtype) {
+    case DType::kFloat32: return make_top_k<float>(rows, n, k);
+    case DType::kFloat64: return make_top_k<double>(rows, n, k);
+    case DType::kInt8: return make_top_k<int8_t>(rows, n, k);
+    case DType::kInt16: return make_top_k<int16_t>(rows, n, k);
+    case DType::kInt32: return make_top_k<int32_t>(rows, n, k);
+    case DType::kInt64: return make_top_k<int64_t>(rows, n, k);
+    case DType::kUInt8: return make_top_k<uint8_t>(rows, n, k);
+    default: throw no_dtype("top_k", x.dtype);
+  }
+}
+
+/// Whether fewer than k of the n predictions are greater than that of the target, all finite.
+template <class T>
+bool is_in_top(const T* predictions, int64_t n, int64_t target, int64_t k) {
+  if (target < 0 || target >= n) return false;
+  const T of_target = predictions[target];
+  int64_t greater = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (!std::isfinite(predictions[i])) return false;
+    greater += predictions[i] > of_target;
+  }
+  return greater < k;
+}
+
+template <class T, class Index>
+std::unique_ptr<Step> make_in_top_k(int64_t rows, int64_t n, int64_t k) {
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
+    const T* predictions = static_cast<const T*>(operands.in[0]);
+    const Index* targets = static_cast<const Index*>(operands.in[1]);
+    uint8_t* y = static_cast<uint8_t*>(operands.out[0]);
+    run_parts(pool, rows, units_per_part(n * sizeof(T)), [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i)
+        y[i] = is_in_top(predictions + i * n, n, static_cast<int64_t>(targets[i]), k);
+    });
+  });
+}
+
+template <class T>
+std::unique_ptr<Step> make_in_top_k(DType targets, int64_t rows, int64_t n, int64_t k) {
+  switch (targets) {
+    case DType::kInt8: return make_in_top_k<T, int8_t>(rows, n, k);
+    case DType::kInt16: return make_in_top_k<T, int16_t>(rows, n, k);
+    case DType::kInt32: return make_in_top_k<T, int32_t>(rows, n, k);
+    case DType::kInt64: return make_in_top_k<T, int64_t>(rows, n, k);
+    case DType::kUInt8: return make_in_top_k<T, uint8_t>(rows, n, k);
+    default: throw no_dtype("in_top_k", targets);
+  }
+}
+
+std::unique_ptr<Step> bind_in_top_k(Binding& binding) {
+  require_operands(binding, "in_top_k", 2, 1);
+  const Type& predictions = binding.inputs()[0];
+  const Type& targets = binding.inputs()[1];
+  require(predictions.rank == 2 && targets.rank == 1 && predictions.shape[0] == targets.shape[0] &&
+              same_shape(targets, binding.outputs()[0]),
+          "in_top_k", "predictions must be (rows, classes), targets and results (rows)");
+  require_dtype(binding.outputs()[0], DType::kBool, "in_top_k");
+  const int64_t rows = predictions.shape[0], n = predictions.shape[1], k = binding.integer("k");
+  return float_place("in_top_k", predictions.dtype) == 0
+             ? make_in_top_k<float>(targets.dtype, rows, n, k)
+             : make_in_top_k<double>(targets.dtype, rows, n, k);
+}
+
+const KernelEntry entries[] = {
+    {"top_k", bind_top_k},
+    {"in_top_k", bind_in_top_k},
+};
+
+}  // namespace
+}  // namespace symk::cpu

@@ -1,0 +1,112 @@
+"""The profile: each step's time, bytes and operations, beside what the machine can do at best.
+
+A step cannot be faster than moving its bytes from memory, nor than its multiply-adds from registers
+(the roofline model; Williams, Waterman & Patterson 2009). The share of that limit that it reaches
+is printed beside it; what works in the caches may reach more than 100 %.
+"""
+import collections
+import typing
+
+from ..graph.dtype import size_bytes
+from ..graph.node import registered_ops
+from ..graph.type import TensorType
+from .plan import evaluate_sizes
+
+__all__ = ["Row", "rows", "text"]
+
+
+class Row(typing.NamedTuple):
+    """One step in one call, on average: time in nanoseconds, bytes and operations."""
+
+    number: int
+    kernel: str
+    origin: str
+    time_ns: float
+    size_bytes: int
+    flops: int
+
+    def limit_ns(self, limits):
+        """The least time that the machine needs."""
+        return 1e9 * max(self.size_bytes / limits["bytes_per_s"], self.flops / limits["flops_per_s"])
+
+
+def rows(program):
+    """The rows of a native program's steps. Sizes are those of the call made last."""
+    plan, calls = program.plan, max(program.timed_calls(), 1)
+    shapes = program.last_shapes()
+    sizes = evaluate_sizes(plan, shapes) if shapes is not None else None
+    result = []
+    for number, (step, (_, _, time_ns)) in enumerate(zip(plan.steps, program.times())):
+        inputs, outputs = (_types(plan, buffers, sizes) for buffers in (step.inputs, step.outputs))
+        result.append(Row(number, _name(step), step.origin, time_ns / calls,
+                          _bytes(inputs) + _bytes(outputs), _flops(step, inputs, outputs)))
+    return result
+
+
+def text(program):
+    """The profile as a table, grouped by layer, the slowest layer first."""
+    calls = program.timed_calls()
+    if not calls:
+        return ("no call has been timed: compile with profile=True, or turn it on by "
+                "f.profile(), and call the function")
+    limits = program.limits()
+    steps = rows(program)
+    total = sum(row.time_ns for row in steps)
+    lines = ["%d calls, %.1f us in steps per call; this machine: %.1f Gflop/s, %.1f GB/s, "
+             "%d threads" % (calls, total / 1e3, limits["flops_per_s"] / 1e9,
+                             limits["bytes_per_s"] / 1e9, limits["threads"]),
+             "sizes are those of the last call",
+             "%5s  %-34s %10s %6s %9s %9s %8s" % ("step", "kernel", "us", "share", "KB", "Kflop",
+                                                  "of limit")]
+    for layer, inside in _by_layer(steps):
+        lines.append("%-41s %10.1f %5.1f%%" % (layer, sum(row.time_ns for row in inside) / 1e3,
+                                               _percent(sum(r.time_ns for r in inside), total)))
+        lines += [_line(row, total, limits) for row in inside]
+    return "\n".join(lines)
+
+
+def _line(row, total, limits):
+    name = row.kernel if len(row.kernel) <= 34 else row.kernel[:31] + "..."
+    return "%5d  %-34s %10.1f %5.1f%% %9.1f %9.1f %7.0f%%" % (
+        row.number, name, row.time_ns / 1e3, _percent(row.time_ns, total), row.size_bytes / 1e3,
+        row.flops / 1e3, _percent(row.limit_ns(limits), row.time_ns))
+
+
+def _percent(part, whole):
+    return 100 * part / whole if whole else 0.0
+
+
+def _by_layer(steps):
+    """[(layer, its rows)], the layer with most time first."""
+    layers = collections.defaultdict(list)
+    for row in steps:
+        name = row.origin.rpartition(", ")[0] if row.origin.startswith("layer ") else ""
+        layers[name or "no layer"].append(row)
+    return sorted(layers.items(), key=lambda item: -sum(row.time_ns for row in item[1]))
+
+
+def _name(step):
+    """The kernel; of an elementwise program its ops."""
+    return " ".join(step.attributes["ops"]) if step.kernel == "elementwise" else step.kernel
+
+
+def _types(plan, buffers, sizes):
+    """The types of operands; none if no call has told the sizes."""
+    if sizes is None:
+        return []
+    return [TensorType(plan.buffers[number].dtype,
+                       [sizes[size] for size in plan.buffers[number].shape]) for number in buffers]
+
+
+def _bytes(types):
+    return sum(type.size * size_bytes(type.dtype) for type in types)
+
+
+def _flops(step, inputs, outputs):
+    """The operations of a step; 0 for what only moves elements."""
+    if not outputs:
+        return 0
+    if step.kernel == "elementwise":
+        return len(step.attributes["ops"]) * outputs[0].size
+    op = registered_ops().get(step.kernel)
+    return op.flops(inputs, outputs) if op is not None else 0

@@ -1,0 +1,112 @@
+"""The graph as a tool of its own, for those who build expressions and no models.
+
+What `symk.placeholder`, `symk.shared`, `symk.function`, `symk.clone`, `symk.draw` and
+`symk.load_kernels` are; derivatives are in `autodiff`, ops in `ops`. K does the same in Keras's words.
+"""
+import os
+
+from . import compile as compiler
+from . import ops
+from .compile.native import load_kernels
+from .compile.request import checked_replacements
+from .config import settings
+from .graph import GraphError, Placeholder, ShapeError, Shared, Variable, dims, rebuild
+from .graph.draw import to_dot, to_svg
+
+__all__ = ["placeholder", "shared", "function", "clone", "draw", "load_kernels", "get_include"]
+
+
+def placeholder(shape=(), dtype=None, name=None):
+    """A tensor that is fed at each call.
+
+    Args:     shape: None is a size that is known only at a call; a size of another tensor,
+              x.shape[0], is the same unknown size. dtype: floatx by default.
+    """
+    shape = tuple(shape)
+    for size in shape:
+        if size is not None and not isinstance(size, dims.Dim) and not hasattr(size, "__index__"):
+            raise ShapeError("[placeholder] a size must be an integer, or None if it is known only "
+                             "at a call; the shape %r was given." % (shape,))
+    return Placeholder(dtype or settings.floatx, shape, name=name)
+
+
+def shared(value, name=None, dtype=None):
+    """A tensor that lives between calls, and that functions may update.
+
+    `get_value()` and `set_value(value)` copy: nobody else's array is ever part of it.
+
+    Args:     value: the initial array. dtype: an array keeps its own by default; Python floats
+              take floatx, integers int32.
+    """
+    constant = ops.constant(value, dtype)
+    return Shared(constant.value, constant.dtype, name)
+
+
+def function(inputs, outputs, updates=(), givens=None, on_unused_input="raise", name=None,
+             mode=None, check_nan=None, profile=False):
+    """A callable: `f(*arrays)` gives an array, or a list of them if `outputs` is a list.
+
+    Args:
+        inputs: placeholders, in the order in which arrays are given.
+        outputs: an expression, or a list of them; values are constants.
+        updates: pairs (shared, new value) or a dict. New values are computed from the old ones,
+            and assigned when everything has been computed.
+        givens: {variable: replacement}, done first: any tensor of the graph may be replaced.
+        on_unused_input: "raise", "warn" or "ignore", for an input that no result needs.
+        name: used in messages.
+        mode: "native", or "reference" for the NumPy meaning of each op, without any rewrite.
+        check_nan: stop at the first NaN or infinity, naming op, layer and line; by default what
+            SYMK_CHECK_NAN says.
+        profile: time every step of every call, for `f.show("profile")`.
+    Returns:  a symk.compile.Function; `f.show(...)` tells what became of the expressions.
+    Raises:   GraphError, ShapeError, DtypeError for a request that does not fit together.
+    """
+    several = isinstance(outputs, (list, tuple))
+    outputs = [ops.as_variable(v) for v in outputs] if several else ops.as_variable(outputs)
+    return compiler.function(inputs, outputs, updates, givens, on_unused_input, name, mode,
+                             check_nan=check_nan, profile=profile)
+
+
+def clone(outputs, replace=None):
+    """The same expressions with some tensors replaced.
+
+    What does not depend on a replaced tensor is shared with the original, since expressions never
+    change. Unknown sizes follow the replacement of a placeholder.
+
+    Args:     outputs: an expression, or a list of them.
+              replace: {tensor: replacement}, or pairs; a value is a constant.
+    Raises:   GraphError, ShapeError, DtypeError where a replacement does not fit.
+    """
+    single = isinstance(outputs, Variable)
+    made = rebuild([outputs] if single else list(outputs), checked_replacements("clone", replace))
+    return made[0] if single else made
+
+
+def draw(what, path, view="graph"):
+    """Writes a drawing of an expression, or of what a function has become.
+
+    Args:     what: an expression, a list of them, or a function.
+              path: the file; its name ends in .svg (drawn here), or in .dot or .gv (for Graphviz).
+              view: "graph"; of a function also "memory", its map of memory after a call, as .svg.
+    """
+    path = os.fspath(path)
+    kind = os.path.splitext(path)[1].lower()
+    drawings = {(".svg", "graph"): "svg", (".dot", "graph"): "dot", (".gv", "graph"): "dot",
+                (".svg", "memory"): "memory svg"}
+    if (kind, view) not in drawings:
+        raise GraphError('[draw] a .svg, or .dot or .gv for the view "graph", is required; the '
+                         "view %r of %r was asked for." % (view, path))
+    name = drawings[kind, view]
+    if hasattr(what, "show"):
+        text = what.show(name)
+    elif view == "graph":
+        text = to_svg(what) if name == "svg" else to_dot(what)
+    else:
+        raise GraphError("[draw] only a function has a map of memory; %r was given." % (what,))
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def get_include():
+    """The folder of the C headers `symk_kernel.h` and `symk_runtime.h`, for compilers."""
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")

@@ -1,0 +1,388 @@
+"""Loops: `scan` runs an inner graph once for each row of its sequences, handing states on.
+
+The function that builds a step is called once. What does not change from step to step is found and
+computed before the loop. The gradient is a scan in the other direction: it computes the body again
+from the states, which every scan gives out row by row for that; `symk/optimize` drops what nobody
+reads, and replaces what need not be computed twice.
+"""
+import numpy as np
+
+from ..graph import (GraphError, InnerGraph, Op, Placeholder, ShapeError, apply, dims,
+                     nodes_of, op, rebuild)
+from ..graph.node import mark
+from ..graph.reference import evaluate
+from .checks import FLOATS, need_type, same_size
+from .convert import as_variable
+from .elementwise import add, mul, tanh
+from .index import arange, getitem
+from .linalg import matmul
+from .random import RandomKey, fold_in
+from .samples import sample, values
+from .shape import broadcast_to, full, stack
+from .sizes import as_sizes
+from .trace import captured
+
+__all__ = ["Scan", "scan"]
+
+
+def _example(dtype):
+    """A body: h' = tanh(x @ w + h) with the outputs h' * x and h; x and h (2, 3), w (3, 3)."""
+    x, h, w = (Placeholder(dtype, shape) for shape in ((2, 3), (2, 3), (3, 3)))
+    after = tanh(add(matmul(x, w), h))
+    return InnerGraph([x, h, w], [after, mul(after, x), h])
+
+
+def _sample(dtype, rows=(4, 2, 3), length=4, reverse=False, error=None):
+    inputs = [values(shape, dtype, -1, 1) for shape in (rows, (2, 3), (3, 3))]
+    return sample(*inputs, body=_example("float64"), sequences=1, states=1, outputs=2,
+                  length=length, reverse=reverse, error=error)
+
+
+@op("scan", kind="loop")
+class Scan(Op):
+    """`body` for each row: from slices, states and invariants to new states and output rows.
+
+    The operands are `sequences` tensors of `length` rows, the initial values of `states`, and
+    invariants; the body has a row of each sequence, the states and the invariants as its inputs,
+    the new states and a row of each of `outputs` as its outputs. With `reverse` the last row comes
+    first; rows keep their places.
+
+    Shapes: sequences (length, ...), states, invariants -> states, outputs (length, ...).
+    Dtypes: any; those of the body.
+    """
+
+    body: object = None
+    sequences: int = 0
+    states: int = 0
+    outputs: int = 0
+    reverse: bool = False
+    length: object = 0
+
+    accepts = FLOATS
+    smooth = True
+
+    @property
+    def bodies(self):
+        return (self.body,)
+
+    def with_bodies(self, bodies):
+        """The same loop over another body of the same inputs and outputs."""
+        return Scan(bodies[0], self.sequences, self.states, self.outputs, self.reverse,
+                    self.length)
+
+    def describe(self):
+        """The attributes but for the body, which listings show by itself."""
+        return ", ".join("%s=%s" % item for item in self.attributes().items()
+                         if item[0] != "body")
+
+    def split(self, values):
+        """Operands or inputs of the body as (sequences, states, invariants)."""
+        states = self.sequences + self.states
+        return values[:self.sequences], values[self.sequences:states], values[states:]
+
+    def infer(self, *types):
+        wanted = [variable.type for variable in self.body.inputs]
+        wanted[:self.sequences] = [row.with_shape((self.length,) + row.shape)
+                                   for row in wanted[:self.sequences]]
+        if len(types) != len(wanted):
+            raise GraphError("[scan] the body needs %d operands; %d were given."
+                             % (len(wanted), len(types)))
+        for number, (given, needed) in enumerate(zip(types, wanted)):
+            need_type(self.name, "operand %d must be as the body needs it" % number, given, needed)
+        results = [variable.type for variable in self.body.outputs]
+        states = self.split(wanted)[1]
+        for number, (before, after) in enumerate(zip(states, results)):
+            need_type(self.name, "state %d must keep its type" % number, after, before)
+        rows = [row.with_shape((self.length,) + row.shape) for row in results[self.states:]]
+        return (*states, *rows)
+
+    def reference(self, *arrays):
+        sequences, states, invariants = self.split(arrays)
+        rows = [np.zeros((self.length,) + row.shape, row.dtype)
+                for row in self.body.outputs[self.states:]]
+        steps = range(self.length)
+        for step in reversed(steps) if self.reverse else steps:
+            operands = [x[step] for x in sequences] + list(states) + list(invariants)
+            results = evaluate(self.body.outputs, dict(zip(self.body.inputs, operands)))
+            states = results[:self.states]
+            for row, value in zip(rows, results[self.states:]):
+                row[step] = value
+        return tuple(states) + tuple(rows)
+
+    def expand(self, *inputs):
+        """The steps one after the other; None if their number is not known."""
+        if isinstance(self.length, dims.Dim):
+            return None
+        sequences, states, invariants = self.split(inputs)
+        rows = [[None] * self.length for _ in range(self.outputs)]
+        steps = range(self.length)
+        for step in reversed(steps) if self.reverse else steps:
+            results = self.body.at([getitem(x, step) for x in sequences] + list(states)
+                                   + list(invariants))
+            states = results[:self.states]
+            for row, value in zip(rows, results[self.states:]):
+                row[step] = value
+        types = [row.type for row in self.body.outputs[self.states:]]
+        return tuple(states) + tuple(map(_stacked, rows, types))
+
+    def pull_back(self, walk, node, gradients):
+        return _pull_back(walk, node, gradients)
+
+    def push_forward(self, walk, node, tangents):
+        return _push_forward(walk, node, tangents)
+
+    samples = [_sample("float64"), _sample("float64", reverse=True),
+               _sample("float64", (1, 2, 3), 1), _sample("float64", (0, 2, 3), 0)]
+    bad = [_sample("float64", (5, 2, 3), error="operand 0 must be as the body needs it"),
+           _sample("float64", (4, 2), error="operand 0 must be as the body needs it"),
+           _sample("float32", error="operand 0 must be as the body needs it")]
+
+
+def _stacked(rows, type):
+    return stack(rows) if rows else full((0,) + type.shape, 0, type.dtype)
+
+
+# --- building ---
+
+def scan(function, sequences=(), initial=(), length=None, reverse=False, unroll=False):
+    """Runs a step for each row of sequences.
+
+    Args:
+        function: function(rows, states) -> (new states, outputs), all lists; called once. `rows`
+            has a slice of each sequence, without its first axis. It may use any other tensor.
+        sequences: tensors with the same size of axis 0, which may be 0.
+        initial: the states before the first step; each keeps its dtype and shape.
+        length: the number of steps; needed where there are no sequences.
+        reverse: from the last row to the first. Rows of outputs belong to rows of sequences.
+        unroll: write the steps out one after the other; the length must be known.
+    Returns:  (states, outputs): the states after the last step, and the outputs of all steps
+              along a new axis 0; two lists.
+    Raises:   ShapeError, DtypeError when lengths differ or a state changes its type; GraphError
+              when the length is unknown and needed.
+    """
+    sequences, initial = _operands(sequences), _operands(initial)
+    length = _length(sequences, length)
+    loop = _traced_loop(function, sequences, initial, length)
+    made = loop.apply(length, bool(reverse))
+    if unroll:
+        if isinstance(length, dims.Dim):
+            raise GraphError("[scan] unroll needs a number of steps that is known while the graph "
+                             "is built; it is %r." % (length,))
+        made = made[0].node.op.expand(*made[0].node.inputs) if made else made
+    states, outputs = len(initial), len(made) - len(loop.stored)
+    return list(made[:states]), list(made[states:outputs])
+
+
+def _operands(given):
+    return [as_variable(x) for x in given]
+
+
+def _length(sequences, length):
+    """The number of steps, of which all sequences must have a row."""
+    if length is not None:
+        length, = as_sizes(length)
+    for number, x in enumerate(sequences):
+        if not x.ndim:
+            raise ShapeError("[scan] a sequence needs an axis 0; sequence %d is a scalar, %r."
+                             % (number, x.type))
+        rows = x.shape[0]
+        length = rows if length is None else same_size(
+            "scan", length, rows, "sequences must have one length; sequence %d is %r"
+            % (number, x.type))
+    if length is None:
+        raise GraphError("[scan] a length is required where there are no sequences; None was "
+                         "given.")
+    return length
+
+
+class _Loop:
+    """A loop that is being built: what stands inside for what outside.
+
+    rows: {placeholder: sequence}; states: {placeholder: initial value}; results: the new states,
+    in the order of the states; outputs: what each step gives; invariants: {placeholder: value};
+    stored: the states whose values before each step are given out as well.
+    """
+
+    def __init__(self, rows, states, results, outputs, invariants, stored):
+        self.rows, self.states, self.results = rows, states, results
+        self.outputs, self.invariants, self.stored = outputs, invariants, stored
+
+    def apply(self, length, reverse):
+        """Makes the node: its outputs are the states, the outputs, and what is stored."""
+        outputs = list(self.outputs) + list(self.stored)
+        results = list(self.results) + outputs
+        body = InnerGraph([*self.rows, *self.states, *self.invariants], results)
+        used = body.used
+        rows = {inside: x for inside, x in self.rows.items() if inside in used}
+        invariants = {inside: x for inside, x in self.invariants.items() if inside in used}
+        body = InnerGraph([*rows, *self.states, *invariants], results)
+        loop = Scan(body, len(rows), len(self.states), len(outputs), reverse, length)
+        return apply(loop, *rows.values(), *self.states.values(), *invariants.values())
+
+
+def _traced_loop(function, sequences, initial, length):
+    """A function of rows and states as a _Loop."""
+    step = Placeholder("int64", (), "step")
+    rows = {Placeholder(x.dtype, x.shape[1:], "row"): x for x in sequences}
+    states = {Placeholder(x.dtype, x.shape, "state"): x for x in initial}
+
+    def call():
+        results, outputs = function(list(rows), list(states))
+        if len(results) != len(states):
+            raise GraphError("[scan] a step must give one new value for each of the %d states; it "
+                             "gave %d." % (len(states), len(results)))
+        return [*map(_as_state, results, states, range(len(states))), *_operands(outputs)]
+
+    since = mark()
+    results, arguments = call(), [*rows, *states]
+    nodes = _changing(nodes_of(results, since=since), arguments)
+    outside = captured(nodes, results, arguments)
+    results = rebuild(results, {
+        variable: fold_in(inside, step) if isinstance(variable, RandomKey) else inside
+        for variable, inside in outside.items()})
+    rows[step] = arange(length, dtype="int64")
+    invariants = {inside: variable for variable, inside in outside.items()}
+    return _Loop(rows, states, results[:len(states)], results[len(states):], invariants,
+                 list(states))
+
+
+def _changing(nodes, arguments):
+    """The nodes that have to run in each step: the others are computed before the loop."""
+    changing, found = [], set(arguments)
+    for node in nodes:
+        if node.op.effect or any(v in found or isinstance(v, RandomKey) for v in node.inputs):
+            changing.append(node)
+            found.update(node.outputs)
+    return changing
+
+
+def _as_state(value, state, number):
+    """The new value of a state, in the state's type."""
+    value = as_variable(value, like=state)
+    if value.type == state.type:
+        return value
+    what = "state %d must keep its type" % number
+    if value.ndim <= state.ndim:
+        widened = (1,) * (state.ndim - value.ndim) + value.shape
+        need_type("scan", what, value.type.with_shape(widened), state.type)
+    need_type("scan", what, value.type, state.type)
+    return broadcast_to(value, state.shape)
+
+
+# --- derivatives ---
+
+def _pull_back(walk, node, gradients):
+    """The gradients of a loop's operands, by a loop from the last step that ran to the first.
+
+    Its states are the gradients of the states and the sums of the gradients of the invariants. Its
+    rows are those of the loop, the states before each step, and the gradients of the outputs.
+    """
+    loop, body = node.op, node.op.body
+    rows, states, invariants = loop.split(body.inputs)
+    sequences, _, values = loop.split(node.inputs)
+    final = dict(zip(states, gradients))
+    arriving = {_like(output): (output, gradient) for output, gradient
+                in zip(body.outputs[loop.states:], gradients[loop.states:])
+                if gradient is not None}
+    moving, pulled = _through_body(walk, loop, final, arriving)
+    sums = {inside: _like(inside) for inside in invariants if pulled[inside] is not None}
+    backward = _Loop(
+        rows={**dict(zip(rows, sequences)), **_stored(node),
+              **{inside: gradient for inside, (_, gradient) in arriving.items()}},
+        states={**{inside: _or_zeros(final[state], state) for state, inside in moving.items()},
+                **{total: _zeros(total) for total in sums.values()}},
+        results=[_or_zeros(pulled[state], state) for state in moving]
+        + [add(total, pulled[inside]) for inside, total in sums.items()],
+        outputs=[pulled[row] for row in rows if pulled[row] is not None],
+        invariants=dict(zip(invariants, values)), stored=list(moving.values()))
+    of = [*moving, *sums, *(row for row in rows if pulled[row] is not None)]
+    found = dict(zip(of, backward.apply(loop.length, not loop.reverse)))
+    return [found.get(inside) for inside in body.inputs]
+
+
+def _through_body(walk, loop, final, arriving):
+    """One step backwards: a gradient moves back through a state if it comes from the end, from an
+    output, or through another state.
+
+    Returns:  (moving, pulled): {state: placeholder of its gradient}, {input: gradient or None}.
+    """
+    inputs, results = loop.body.inputs, loop.body.outputs
+    states = loop.split(inputs)[1]
+    reached = [state for state in states if final[state] is not None]
+    moving = {}
+    while True:
+        moving.update((state, _like(state)) for state in reached)
+        starts = {}
+        for state, result in zip(states, results):
+            if state in moving:
+                starts.setdefault(result, []).append(moving[state])
+        for inside, (output, _) in arriving.items():
+            starts.setdefault(output, []).append(inside)
+        pulled = dict(zip(inputs, walk(starts, inputs, inputs)))
+        reached = [state for state in states
+                   if pulled[state] is not None and state not in moving]
+        if not reached:
+            return moving, pulled
+
+
+def _push_forward(walk, node, tangents):
+    """The tangents of a loop's results, by a loop in its own direction.
+
+    Its states are the tangents of the states; the states themselves are rows, as in `_pull_back`.
+    """
+    loop, body = node.op, node.op.body
+    rows, states, invariants = loop.split(body.inputs)
+    sequences, _, values = loop.split(node.inputs)
+    given = dict(zip(body.inputs, tangents))
+    moving, pushed = _along_body(walk, loop, given)
+    rows_out = body.outputs[loop.states:]
+    outputs = [output for output in dict.fromkeys(rows_out) if output in pushed]
+    kept = [state for state in states if state in moving]
+    forward = _Loop(
+        rows={**dict(zip(rows, sequences)), **_stored(node),
+              **{moving[row]: given[row] for row in rows if row in moving}},
+        states={moving[state]: _or_zeros(given[state], state) for state in kept},
+        results=[_or_zeros(pushed.get(result), result)
+                 for state, result in zip(states, body.outputs) if state in moving],
+        outputs=[pushed[output] for output in outputs],
+        invariants={**dict(zip(invariants, values)),
+                    **{moving[inside]: given[inside] for inside in invariants if inside in moving}},
+        stored=[moving[state] for state in kept])
+    made = forward.apply(loop.length, loop.reverse)
+    after, along = dict(zip(kept, made)), dict(zip(outputs, made[len(kept):]))
+    return [after.get(state) for state in states] + [along.get(output) for output in rows_out]
+
+
+def _along_body(walk, loop, given):
+    """One step of the tangents: a state moves if its initial value or its new value does.
+
+    Returns:  (moving, pushed): {input: placeholder of its tangent}, {variable: tangent}.
+    """
+    states, results = loop.split(loop.body.inputs)[1], loop.body.outputs
+    moving = {}
+    reached = [inside for inside, tangent in given.items() if tangent is not None]
+    while reached:
+        moving.update((inside, _like(inside)) for inside in reached)
+        pushed = walk(results, dict(moving))
+        reached = [state for state, result in zip(states, results)
+                   if result in pushed and state not in moving]
+    return moving, pushed
+
+
+def _stored(node):
+    """{state: its values before each step} of the states that a loop gives out."""
+    states = node.op.split(node.op.body.inputs)[1]
+    return {inside: rows for inside, rows in zip(node.op.body.outputs, node.outputs)
+            if inside in states}
+
+
+def _like(variable):
+    return Placeholder(variable.dtype, variable.shape, "gradient")
+
+
+def _zeros(variable):
+    return full(variable.shape, 0, variable.dtype)
+
+
+def _or_zeros(gradient, variable):
+    return _zeros(variable) if gradient is None else gradient
