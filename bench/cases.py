@@ -97,10 +97,10 @@ class Convolution(Case):
         strides = (self.stride, self.stride)
         arrays = [normal(*self.x), normal(*self.w), normal(*self.y)]
         if self.part == "forward":
-            return symk_step(lambda x, w: ops.conv2d(x, w, strides=strides, padding="same"), arrays[:2])
+            return symk_step(lambda x, w: ops.conv(x, w, strides=strides, padding="same"), arrays[:2])
 
         def gradient(x, w, g):
-            y = ops.conv2d(x, w, strides=strides, padding="same")
+            y = ops.conv(x, w, strides=strides, padding="same")
             return autodiff.grad(ops.sum(y * g), [x if self.part == "grad_input" else w])
         return symk_step(gradient, arrays)
 
@@ -134,7 +134,7 @@ class Pool(Case):
 
     def symk(self):
         from symk import autodiff, ops
-        pool = getattr(ops, self.mode + "_pool2d")
+        pool = getattr(ops, self.mode + "_pool")
 
         def build(x, g=None):
             y = pool(x, (2, 2), (2, 2), "valid")

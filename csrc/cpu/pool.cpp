@@ -4,257 +4,228 @@
 
 #include <cstring>
 
-#include "cpu/vec/vec.h"
+#include "cpu/channels.h"
 
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
+constexpr int kVectors = 4;  // one walk over the window for all of them
+
 struct Range {
   int64_t first, last;
+
+  int64_t count() const { return last - first; }
+  bool holds(int64_t i) const { return first <= i && i < last; }
 };
 
-/// The part of a window inside the image.
+/// Positions inside of the volume along each axis.
+struct Window {
+  Range planes, rows, columns;
+};
+
+/// The part of start .. start + length - 1 below `limit`.
 [[gnu::always_inline]] inline Range clip(int64_t start, int64_t length, int64_t limit) {
   const int64_t end = start + length;
   return {start < 0 ? 0 : start, end < limit ? end : limit};
 }
 
-[[gnu::always_inline]] inline Range window_rows(const PoolPlan& plan, int64_t row) {
-  return clip(row * plan.stride_height - plan.pad_top, plan.window_height, plan.height);
-}
-[[gnu::always_inline]] inline Range window_columns(const PoolPlan& plan, int64_t column) {
-  return clip(column * plan.stride_width - plan.pad_left, plan.window_width, plan.width);
+[[gnu::always_inline]] inline Range positions(const PoolAxis& axis, int64_t result) {
+  return clip(result * axis.stride - axis.before, axis.window, axis.size);
 }
 
-/// Rows of dx that belong to results first..last-1.
-Range owned_rows(const PoolPlan& plan, int64_t first, int64_t last) {
-  const int64_t start = first * plan.stride_height - plan.pad_top;
-  const int64_t end = last * plan.stride_height - plan.pad_top;
-  const bool whole = last == plan.out_height;
-  return {first == 0 || start < 0 ? 0 : (start < plan.height ? start : plan.height),
-          whole || end > plan.height ? plan.height : (end < 0 ? 0 : end)};
+/// Planes of dx that belong to planes first..last-1 of the result.
+Range owned_planes(const PoolAxis& axis, int64_t first, int64_t last) {
+  const int64_t start = first * axis.stride - axis.before;
+  const int64_t end = last * axis.stride - axis.before;
+  const bool whole = last == axis.results;
+  return {first == 0 || start < 0 ? 0 : (start < axis.size ? start : axis.size),
+          whole || end > axis.size ? axis.size : (end < 0 ? 0 : end)};
 }
 
-/// The rows of the result whose windows reach into the rows `owned`, of whichever part.
-Range results_reaching(const PoolPlan& plan, Range owned) {
+/// The planes of the result whose windows reach into the planes `owned`, of whichever part.
+Range results_reaching(const PoolAxis& axis, Range owned) {
   if (owned.last <= owned.first) return {0, 0};
-  const int64_t beyond = owned.first + plan.pad_top - plan.window_height + 1;
-  const int64_t first = beyond <= 0 ? 0 : (beyond + plan.stride_height - 1) / plan.stride_height;
-  const int64_t end = (owned.last - 1 + plan.pad_top) / plan.stride_height + 1;
-  return {first, end < plan.out_height ? end : plan.out_height};
+  const int64_t beyond = owned.first + axis.before - axis.window + 1;
+  const int64_t first = beyond <= 0 ? 0 : (beyond + axis.stride - 1) / axis.stride;
+  const int64_t end = (owned.last - 1 + axis.before) / axis.stride + 1;
+  return {first, end < axis.results ? end : axis.results};
 }
 
-/// Some vectors of channels that are walked together; `lanes` of each are in use.
-template <class T, int vectors>
-struct Block {
-  static constexpr int count = vectors;
-  int lanes;
-
-  [[gnu::always_inline]] Vec<T> load(const T* p, int k) const {
-    p += k * Vec<T>::width;
-    return lanes == Vec<T>::width ? Vec<T>::load(p) : Vec<T>::load_partial(p, lanes);
-  }
-  [[gnu::always_inline]] void store(Vec<T> v, T* p, int k) const {
-    p += k * Vec<T>::width;
-    if (lanes == Vec<T>::width)
-      v.store(p);
-    else
-      v.store_partial(p, lanes);
-  }
-};
-
-/// Calls f(channel, block) for blocks of channels; only the last vector may be in part.
-template <class T, class F>
-[[gnu::always_inline]] inline void for_channels(int64_t channels, F&& f) {
-  constexpr int width = Vec<T>::width;
-  constexpr int several = 4;  // one walk over the window for all of them
-  int64_t c = 0;
-  for (; c + several * width <= channels; c += several * width) f(c, Block<T, several>{width});
-  for (; c + width <= channels; c += width) f(c, Block<T, 1>{width});
-  if (c < channels) f(c, Block<T, 1>{static_cast<int>(channels - c)});
-}
-
-/// Folds the window into `totals`, one vector for each of the block, by `combine`.
-template <class T, class B, class Combine>
-[[gnu::always_inline]] inline void fold_window(const PoolPlan& plan, const T* x, Range rows,
-                                               Range columns, B block, Vec<T>* totals,
-                                               Combine&& combine) {
-  const int64_t pixel = plan.channels, line = plan.width * pixel;
-  for (int64_t i = rows.first; i < rows.last; ++i) {
-    for (int64_t j = columns.first; j < columns.last; ++j) {
-      const T* p = x + i * line + j * pixel;
-      for (int k = 0; k < B::count; ++k) totals[k] = combine(totals[k], block.load(p, k));
-    }
-  }
-}
-
-/// Calls f(row, column, rows, columns) for results of rows first..last-1 and the windows that make
-/// them.
+/// Calls f(offset in y, window) for the results of some planes of a volume.
 template <class F>
-[[gnu::always_inline]] inline void for_results(const PoolPlan& plan, int64_t first, int64_t last,
-                                               F&& f) {
-  for (int64_t row = first; row < last; ++row) {
-    const Range rows = window_rows(plan, row);
-    for (int64_t column = 0; column < plan.out_width; ++column) {
-      f(row, column, rows, window_columns(plan, column));
+[[gnu::always_inline]] inline void for_results(const PoolPlan& plan, Range planes, F&& f) {
+  int64_t place = planes.first * plan.rows.results * plan.columns.results * plan.channels;
+  Window window;
+  for (int64_t plane = planes.first; plane < planes.last; ++plane) {
+    window.planes = positions(plan.planes, plane);
+    for (int64_t row = 0; row < plan.rows.results; ++row) {
+      window.rows = positions(plan.rows, row);
+      for (int64_t column = 0; column < plan.columns.results; ++column) {
+        window.columns = positions(plan.columns, column);
+        f(place, window);
+        place += plan.channels;
+      }
     }
   }
+}
+
+/// Calls f(plane, offset in x) for the pixels of a window in row-major order.
+template <class F>
+[[gnu::always_inline]] inline void for_pixels(const PoolPlan& plan, const Window& window, F&& f) {
+  const int64_t pixel = plan.channels, line = plan.line(), plane = plan.plane();
+  for (int64_t i = window.planes.first; i < window.planes.last; ++i) {
+    for (int64_t j = window.rows.first; j < window.rows.last; ++j) {
+      int64_t offset = i * plane + j * line + window.columns.first * pixel;
+      for (int64_t k = window.columns.first; k < window.columns.last; ++k, offset += pixel)
+        f(i, offset);
+    }
+  }
+}
+
+/// Folds windows by `combine`, from `start` on; `finish` makes a result of a total.
+template <class T, class Combine, class Finish>
+[[gnu::always_inline]] inline void fold_windows(const PoolPlan& plan, const T* x, Range planes,
+                                                Vec<T> start, Combine&& combine, Finish&& finish,
+                                                T* y) {
+  for_results(plan, planes, [&](int64_t place, const Window& window) {
+    for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
+      Vec<T> totals[block.count];
+      for (Vec<T>& total : totals) total = start;
+      for_pixels(plan, window, [&](int64_t, int64_t offset) {
+        for (int k = 0; k < block.count; ++k)
+          totals[k] = combine(totals[k], block.load(x + offset + c, k));
+      });
+      for (int k = 0; k < block.count; ++k)
+        block.store(finish(totals[k], window), y + place + c, k);
+    });
+  });
 }
 
 template <class T>
-void max_pool(const PoolPlan& plan, const void* data, int64_t image, int64_t first, int64_t last,
+void max_pool(const PoolPlan& plan, const void* data, int64_t volume, int64_t first, int64_t last,
               void* result) {
-  const T* x = static_cast<const T*>(data) + image * plan.height * plan.width * plan.channels;
-  T* y = static_cast<T*>(result) + image * plan.out_height * plan.out_width * plan.channels;
-  const Vec<T> start(-static_cast<T>(__builtin_inf()));
-  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
-    T* out = y + (row * plan.out_width + column) * plan.channels;
-    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
-      Vec<T> tops[block.count];
-      for (Vec<T>& top : tops) top = start;
-      fold_window(plan, x + c, rows, columns, block, tops,
-                  [](Vec<T> a, Vec<T> b) { return max_nan(a, b); });
-      for (int k = 0; k < block.count; ++k) block.store(tops[k], out + c, k);
-    });
-  });
+  fold_windows(
+      plan, static_cast<const T*>(data) + volume * plan.x_count(), {first, last},
+      Vec<T>(-static_cast<T>(__builtin_inf())), [](Vec<T> a, Vec<T> b) { return max_nan(a, b); },
+      [](Vec<T> total, const Window&) { return total; },
+      static_cast<T*>(result) + volume * plan.y_count());
 }
 
 /// The number of elements in a window, at least 1.
 template <class T>
-T size_of_window(Range rows, Range columns) {
-  const int64_t count = (rows.last - rows.first) * (columns.last - columns.first);
+T size_of_window(const Window& window) {
+  const int64_t count = window.planes.count() * window.rows.count() * window.columns.count();
   return static_cast<T>(count > 0 ? count : 1);
 }
 
 template <class T>
-void average_pool(const PoolPlan& plan, const void* data, int64_t image, int64_t first,
+void average_pool(const PoolPlan& plan, const void* data, int64_t volume, int64_t first,
                   int64_t last, void* result) {
-  const T* x = static_cast<const T*>(data) + image * plan.height * plan.width * plan.channels;
-  T* y = static_cast<T*>(result) + image * plan.out_height * plan.out_width * plan.channels;
-  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
-    T* out = y + (row * plan.out_width + column) * plan.channels;
-    const Vec<T> count(size_of_window<T>(rows, columns));
-    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
-      Vec<T> sums[block.count];
-      for (Vec<T>& sum : sums) sum = Vec<T>::zero();
-      fold_window(plan, x + c, rows, columns, block, sums,
-                  [](Vec<T> a, Vec<T> b) { return a + b; });
-      for (int k = 0; k < block.count; ++k) block.store(sums[k] / count, out + c, k);
-    });
-  });
+  fold_windows(
+      plan, static_cast<const T*>(data) + volume * plan.x_count(), {first, last}, Vec<T>::zero(),
+      [](Vec<T> a, Vec<T> b) { return a + b; },
+      [](Vec<T> total, const Window& window) { return total / Vec<T>(size_of_window<T>(window)); },
+      static_cast<T*>(result) + volume * plan.y_count());
 }
 
-/// Walks the window of one result in row-major order; f(row, offset, k, mask) gets the lanes of
-/// vector k of the block whose maximum is at `offset`. `y` points to the maxima.
+/// Walks a window; f(plane, offset, k, mask) gets the lanes of vector k of the block whose maximum
+/// is at `offset`. `y` points to the maxima.
 template <class T, class B, class F>
 [[gnu::always_inline]] inline void find_maximum(const PoolPlan& plan, const T* x, const T* y,
-                                                Range rows, Range columns, B block, F&& f) {
-  const int64_t pixel = plan.channels, line = plan.width * pixel;
+                                                const Window& window, B block, F&& f) {
   Vec<T> tops[B::count];
   Mask<T> open[B::count];
   for (int k = 0; k < B::count; ++k) {
     tops[k] = block.load(y, k);
     open[k] = first_lanes<T>(block.lanes);
   }
-  for (int64_t i = rows.first; i < rows.last; ++i) {
-    for (int64_t j = columns.first; j < columns.last; ++j) {
-      const int64_t offset = i * line + j * pixel;
-      for (int k = 0; k < B::count; ++k) {
-        const Vec<T> value = block.load(x + offset, k);
-        const Mask<T> here = ((value == tops[k]) | is_nan(value)) & open[k];
-        open[k] = open[k] & ~here;
-        f(i, offset, k, here);
-      }
+  for_pixels(plan, window, [&](int64_t plane, int64_t offset) {
+    for (int k = 0; k < B::count; ++k) {
+      const Vec<T> value = block.load(x + offset, k);
+      const Mask<T> here = ((value == tops[k]) | is_nan(value)) & open[k];
+      open[k] = open[k] & ~here;
+      f(plane, offset, k, here);
     }
-  }
+  });
 }
 
 /// Every element is in one window at most, and in exactly one but for a rest at the far borders.
 bool windows_tile(const PoolPlan& plan) {
-  return plan.stride_height == plan.window_height && plan.stride_width == plan.window_width;
+  return plan.planes.stride == plan.planes.window && plan.rows.stride == plan.rows.window &&
+         plan.columns.stride == plan.columns.window;
 }
 
-/// Zeros in what tiles leave out of the rows `owned` of dx.
+/// The end of what tiles cover along an axis.
+int64_t covered(const PoolAxis& axis) {
+  const int64_t end = axis.results * axis.stride - axis.before;
+  return end < 0 ? 0 : (end < axis.size ? end : axis.size);
+}
+
+template <class T>
+void clear(T* from, int64_t count) {
+  if (count > 0) std::memset(from, 0, static_cast<size_t>(count) * sizeof(T));
+}
+
+/// Zeros in what tiles leave out of the planes `owned` of dx.
 template <class T>
 void clear_rest(const PoolPlan& plan, Range owned, T* dx) {
-  const int64_t line = plan.width * plan.channels;
-  const int64_t covered_rows = plan.out_height * plan.stride_height - plan.pad_top;
-  const Range covered = clip(0, plan.out_width * plan.stride_width - plan.pad_left, plan.width);
-  const int64_t from = (covered.last > 0 ? covered.last : 0) * plan.channels;
+  const int64_t planes = covered(plan.planes), rows = covered(plan.rows),
+                start = covered(plan.columns) * plan.channels;
   for (int64_t i = owned.first; i < owned.last; ++i) {
-    const int64_t start = i < covered_rows ? from : 0;
-    std::memset(dx + i * line + start, 0, static_cast<size_t>(line - start) * sizeof(T));
+    for (int64_t j = 0; j < plan.rows.size; ++j) {
+      const int64_t from = i < planes && j < rows ? start : 0;
+      clear(dx + i * plan.plane() + j * plan.line() + from, plan.line() - from);
+    }
   }
-}
-
-template <class T>
-void clear(const PoolPlan& plan, Range owned, T* dx) {
-  if (owned.last <= owned.first) return;
-  const int64_t line = plan.width * plan.channels;
-  std::memset(dx + owned.first * line, 0,
-              static_cast<size_t>((owned.last - owned.first) * line) * sizeof(T));
 }
 
 template <class T>
 void max_pool_grad(const PoolPlan& plan, const void* x_data, const void* y_data, const void* g_data,
-                   int64_t image, int64_t first, int64_t last, void* result) {
-  const int64_t in = image * plan.height * plan.width * plan.channels;
-  const int64_t out = image * plan.out_height * plan.out_width * plan.channels;
-  const T* x = static_cast<const T*>(x_data) + in;
-  const T* y = static_cast<const T*>(y_data) + out;
-  const T* g = static_cast<const T*>(g_data) + out;
-  T* dx = static_cast<T*>(result) + in;
-  const Range owned = owned_rows(plan, first, last);
-  if (windows_tile(plan)) {
-    clear_rest(plan, owned, dx);
-    for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
-      const int64_t place = (row * plan.out_width + column) * plan.channels;
-      for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+                   int64_t volume, int64_t first, int64_t last, void* result) {
+  const T* x = static_cast<const T*>(x_data) + volume * plan.x_count();
+  const T* y = static_cast<const T*>(y_data) + volume * plan.y_count();
+  const T* g = static_cast<const T*>(g_data) + volume * plan.y_count();
+  T* dx = static_cast<T*>(result) + volume * plan.x_count();
+  const Range owned = owned_planes(plan.planes, first, last);
+  const auto spread = [&](Range results, auto&& add) {
+    for_results(plan, results, [&](int64_t place, const Window& window) {
+      for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
         Vec<T> slopes[block.count];
         for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
-        find_maximum(plan, x + c, y + place + c, rows, columns, block,
-                     [&](int64_t, int64_t offset, int k, Mask<T> here) {
-                       const Vec<T> slope = select(here, slopes[k], Vec<T>::zero());
-                       block.store(slope, dx + c + offset, k);
+        find_maximum(plan, x + c, y + place + c, window, block,
+                     [&](int64_t plane, int64_t offset, int k, Mask<T> here) {
+                       add(block, plane, dx + c + offset, k,
+                           select(here, slopes[k], Vec<T>::zero()));
                      });
       });
     });
-    return;
+  };
+  if (windows_tile(plan)) {
+    clear_rest(plan, owned, dx);
+    spread({first, last}, [](auto block, int64_t, T* to, int k, Vec<T> slope) {
+      block.store(slope, to, k);
+    });
+  } else {
+    clear(dx + owned.first * plan.plane(), owned.count() * plan.plane());
+    spread(results_reaching(plan.planes, owned),
+           [owned](auto block, int64_t plane, T* to, int k, Vec<T> slope) {
+             if (owned.holds(plane)) block.store(block.load(to, k) + slope, to, k);
+           });
   }
-  clear(plan, owned, dx);
-  const Range reach = results_reaching(plan, owned);
-  for_results(plan, reach.first, reach.last,
-              [&](int64_t row, int64_t column, Range rows, Range columns) {
-                const int64_t place = (row * plan.out_width + column) * plan.channels;
-                for_channels<T>(plan.channels, [&](int64_t c, auto block) {
-                  Vec<T> slopes[block.count];
-                  for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
-                  find_maximum(plan, x + c, y + place + c, rows, columns, block,
-                               [&](int64_t i, int64_t offset, int k, Mask<T> here) {
-                                 if (i < owned.first || i >= owned.last) return;
-                                 T* to = dx + c + offset;
-                                 const Vec<T> slope = select(here, slopes[k], Vec<T>::zero());
-                                 block.store(block.load(to, k) + slope, to, k);
-                               });
-                });
-              });
 }
 
 template <class T>
 void max_pool_pick(const PoolPlan& plan, const void* x_data, const void* y_data, const void* v_data,
-                   int64_t image, int64_t first, int64_t last, void* result) {
-  const int64_t in = image * plan.height * plan.width * plan.channels;
-  const int64_t out = image * plan.out_height * plan.out_width * plan.channels;
-  const T* x = static_cast<const T*>(x_data) + in;
-  const T* v = static_cast<const T*>(v_data) + in;
-  const T* y = static_cast<const T*>(y_data) + out;
-  T* picked = static_cast<T*>(result) + out;
-  for_results(plan, first, last, [&](int64_t row, int64_t column, Range rows, Range columns) {
-    const int64_t place = (row * plan.out_width + column) * plan.channels;
-    for_channels<T>(plan.channels, [&](int64_t c, auto block) {
+                   int64_t volume, int64_t first, int64_t last, void* result) {
+  const T* x = static_cast<const T*>(x_data) + volume * plan.x_count();
+  const T* v = static_cast<const T*>(v_data) + volume * plan.x_count();
+  const T* y = static_cast<const T*>(y_data) + volume * plan.y_count();
+  T* picked = static_cast<T*>(result) + volume * plan.y_count();
+  for_results(plan, {first, last}, [&](int64_t place, const Window& window) {
+    for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> taken[block.count];
       for (Vec<T>& some : taken) some = Vec<T>::zero();
-      find_maximum(plan, x + c, y + place + c, rows, columns, block,
+      find_maximum(plan, x + c, y + place + c, window, block,
                    [&](int64_t, int64_t offset, int k, Mask<T> here) {
                      taken[k] = select(here, block.load(v + c + offset, k), taken[k]);
                    });
@@ -264,37 +235,31 @@ void max_pool_pick(const PoolPlan& plan, const void* x_data, const void* y_data,
 }
 
 template <class T>
-void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t image, int64_t first,
+void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t volume, int64_t first,
                        int64_t last, void* result) {
-  const int64_t pixel = plan.channels, line = plan.width * pixel;
-  const T* g = static_cast<const T*>(g_data) + image * plan.out_height * plan.out_width * pixel;
-  T* dx = static_cast<T*>(result) + image * plan.height * line;
-  const Range owned = owned_rows(plan, first, last);
+  const T* g = static_cast<const T*>(g_data) + volume * plan.y_count();
+  T* dx = static_cast<T*>(result) + volume * plan.x_count();
+  const Range owned = owned_planes(plan.planes, first, last);
   const bool tiles = windows_tile(plan);
   if (tiles)
     clear_rest(plan, owned, dx);
   else
-    clear(plan, owned, dx);
-  const Range reach = tiles ? Range{first, last} : results_reaching(plan, owned);
-  for_results(plan, reach.first, reach.last,
-              [&](int64_t row, int64_t column, Range rows, Range columns) {
-                const T* from = g + (row * plan.out_width + column) * pixel;
-                const Vec<T> count(size_of_window<T>(rows, columns));
-                const Range own = {rows.first > owned.first ? rows.first : owned.first,
-                                   rows.last < owned.last ? rows.last : owned.last};
-                for_channels<T>(pixel, [&](int64_t c, auto block) {
-                  Vec<T> shares[block.count];
-                  for (int k = 0; k < block.count; ++k) shares[k] = block.load(from + c, k) / count;
-                  for (int64_t i = own.first; i < own.last; ++i) {
-                    for (int64_t j = columns.first; j < columns.last; ++j) {
-                      T* to = dx + i * line + j * pixel + c;
-                      for (int k = 0; k < block.count; ++k) {
-                        block.store(tiles ? shares[k] : block.load(to, k) + shares[k], to, k);
-                      }
-                    }
-                  }
-                });
-              });
+    clear(dx + owned.first * plan.plane(), owned.count() * plan.plane());
+  const Range reach = tiles ? Range{first, last} : results_reaching(plan.planes, owned);
+  for_results(plan, reach, [&](int64_t place, Window window) {
+    const Vec<T> count(size_of_window<T>(window));
+    if (window.planes.first < owned.first) window.planes.first = owned.first;
+    if (window.planes.last > owned.last) window.planes.last = owned.last;
+    for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
+      Vec<T> shares[block.count];
+      for (int k = 0; k < block.count; ++k) shares[k] = block.load(g + place + c, k) / count;
+      for_pixels(plan, window, [&](int64_t, int64_t offset) {
+        T* to = dx + offset + c;
+        for (int k = 0; k < block.count; ++k)
+          block.store(tiles ? shares[k] : block.load(to, k) + shares[k], to, k);
+      });
+    });
+  });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Binds max_pool2d, average_pool2d, their gradients and max_pool2d_pick. Work is split by image and
-// by rows of the result.
+// Binds max_pool, average_pool, their gradients and max_pool_pick. Work is split by volume
+// and by planes of the result.
 #include "cpu/pool.h"
 
 #include "cpu/dispatch.h"
@@ -9,15 +9,18 @@
 namespace symk::cpu {
 namespace {
 
-/// What hangs over the near border by TensorFlow's rule for "same".
-int64_t leading_pad(int64_t size, int64_t results, int64_t window, int64_t stride) {
-  return std::max<int64_t>(0, (results - 1) * stride + window - size) / 2;
-}
-
-/// The number of windows along one axis by TensorFlow's rules.
-int64_t window_count(int64_t size, int64_t window, int64_t stride, bool same) {
-  if (same) return ceil_div(size, stride);
-  return size < window ? 0 : (size - window) / stride + 1;
+/// Completes an axis by TensorFlow's rules. Throws Error when it has another number of windows.
+void finish_axis(PoolAxis& axis, bool same, const char* kernel) {
+  // So large a window has no use, and sums of sizes cannot overflow below it.
+  constexpr int64_t limit = int64_t{1} << 31;
+  require(axis.window > 0 && axis.window < limit && axis.stride > 0 && axis.stride < limit, kernel,
+          "window and strides must be between 1 and 2^31");
+  int64_t wanted = axis.size < axis.window ? 0 : (axis.size - axis.window) / axis.stride + 1;
+  if (same) {
+    wanted = ceil_div(axis.size, axis.stride);
+    axis.before = std::max<int64_t>(0, (wanted - 1) * axis.stride + axis.window - axis.size) / 2;
+  }
+  require(axis.results == wanted, kernel, "the result must have one element per window");
 }
 
 PoolPlan plan_pool(const Binding& binding, const char* kernel, const Type& x, const Type& y) {
@@ -25,59 +28,50 @@ PoolPlan plan_pool(const Binding& binding, const char* kernel, const Type& x, co
   const std::vector<int64_t> strides = binding.integers("strides");
   const std::string padding = binding.text("padding");
   const bool same = padding == "same";
+  const int rank = x.rank - 2;
   require(same || padding == "valid", kernel, "padding must be \"same\" or \"valid\"");
-  require(x.rank == 4 && y.rank == 4 && window.size() == 2 && strides.size() == 2, kernel,
-          "images must have 4 axes, window and strides 2");
+  require(rank >= 1 && rank <= 3 && y.rank == x.rank &&
+              window.size() == static_cast<size_t>(rank) && strides.size() == window.size(),
+          kernel, "there must be one to three axes, and a window and a stride for each");
   require_dtype(y, x.dtype, kernel);
-  require(x.shape[0] == y.shape[0] && x.shape[3] == y.shape[3], kernel,
-          "images and channels must be as many in the result");
-  for (int i = 0; i < 2; ++i) {
-    // So large a window has no use, and sums of sizes cannot overflow below it.
-    constexpr int64_t limit = int64_t{1} << 31;
-    require(window[i] > 0 && window[i] < limit && strides[i] > 0 && strides[i] < limit, kernel,
-            "window and strides must be between 1 and 2^31");
-    require(y.shape[i + 1] == window_count(x.shape[i + 1], window[i], strides[i], same), kernel,
-            "the result must have one element per window");
-  }
+  require(x.shape[0] == y.shape[0] && x.shape[rank + 1] == y.shape[rank + 1], kernel,
+          "volumes and channels must be as many in the result");
   PoolPlan plan;
   plan.batch = x.shape[0];
-  plan.height = x.shape[1];
-  plan.width = x.shape[2];
-  plan.channels = x.shape[3];
-  plan.out_height = y.shape[1];
-  plan.out_width = y.shape[2];
-  plan.window_height = window[0];
-  plan.window_width = window[1];
-  plan.stride_height = strides[0];
-  plan.stride_width = strides[1];
-  if (same) {
-    plan.pad_top = leading_pad(plan.height, plan.out_height, window[0], strides[0]);
-    plan.pad_left = leading_pad(plan.width, plan.out_width, window[1], strides[1]);
+  plan.channels = x.shape[rank + 1];
+  // Work is split by planes, so the first axis of any rank is that of planes.
+  PoolAxis* axes[3] = {&plan.planes, rank == 2 ? &plan.columns : &plan.rows, &plan.columns};
+  for (int i = 0; i < rank; ++i) {
+    *axes[i] = {x.shape[i + 1], y.shape[i + 1], window[i], strides[i], 0};
+    finish_axis(*axes[i], same, kernel);
   }
   return plan;
 }
 
-/// A pool's rows in parts: each part is some rows of the result of one image.
+/// A pool's planes in parts: each part is some planes of the result of one volume.
 struct Parts {
-  int64_t rows_per_part = 1, parts_per_image = 1, parts = 0;
+  int64_t planes_per_part = 1, parts_per_volume = 1, parts = 0;
 
   Parts(const PoolPlan& plan, int64_t item) {
-    const int64_t row_bytes = plan.stride_height * plan.width * plan.channels * item;
-    // An image without results still has a gradient, which is zero: one part.
-    rows_per_part = std::min(units_per_part(row_bytes), std::max<int64_t>(1, plan.out_height));
-    parts_per_image = std::max<int64_t>(1, ceil_div(plan.out_height, rows_per_part));
-    parts = plan.batch * parts_per_image;
+    // A volume without results still has a gradient, which is zero: one part.
+    planes_per_part =
+        std::min(units_per_part(plane_bytes(plan, item)), std::max<int64_t>(1, plan.planes.results));
+    parts_per_volume = std::max<int64_t>(1, ceil_div(plan.planes.results, planes_per_part));
+    parts = plan.batch * parts_per_volume;
   }
 
-  /// Calls f(image, first_row, last_row) for all parts.
+  static int64_t plane_bytes(const PoolPlan& plan, int64_t item) {
+    return std::min(plan.planes.stride, plan.planes.size) * plan.plane() * item;
+  }
+
+  /// Calls f(volume, first plane, last plane) for all parts.
   template <class F>
   void run(const PoolPlan& plan, int64_t item, ThreadPool& pool, F&& f) const {
-    const int64_t part_bytes =
-        rows_per_part * plan.stride_height * plan.width * plan.channels * item;
+    const int64_t part_bytes = planes_per_part * plane_bytes(plan, item);
     run_parts(pool, parts, units_per_part(part_bytes), [&](int64_t part, int64_t end) {
       for (; part < end; ++part) {
-        const int64_t first = part % parts_per_image * rows_per_part;
-        f(part / parts_per_image, first, std::min(plan.out_height, first + rows_per_part));
+        const int64_t first = part % parts_per_volume * planes_per_part;
+        f(part / parts_per_volume, first, std::min(plan.planes.results, first + planes_per_part));
       }
     });
   }
@@ -87,8 +81,8 @@ template <class Kernel, class Call>
 std::unique_ptr<Step> pool_step(const PoolPlan& plan, int64_t item, Kernel kernel, Call call) {
   const Parts parts(plan, item);
   return make_step([=](const Operands& operands, ThreadPool& pool) {
-    parts.run(plan, item, pool, [&](int64_t image, int64_t first, int64_t last) {
-      call(kernel, plan, operands, image, first, last);
+    parts.run(plan, item, pool, [&](int64_t volume, int64_t first, int64_t last) {
+      call(kernel, plan, operands, volume, first, last);
     });
   });
 }
@@ -100,19 +94,19 @@ std::unique_ptr<Step> bind_forward(Binding& binding, const char* name,
   return pool_step(
       plan_pool(binding, name, x, binding.outputs()[0]), item_bytes(x.dtype),
       kernel[float_place(name, x.dtype)],
-      [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image, int64_t first,
-         int64_t last) { run(plan, operands.in[0], image, first, last, operands.out[0]); });
+      [](auto run, const PoolPlan& plan, const Operands& operands, int64_t volume, int64_t first,
+         int64_t last) { run(plan, operands.in[0], volume, first, last, operands.out[0]); });
 }
 
 std::unique_ptr<Step> bind_max(Binding& binding) {
-  return bind_forward(binding, "max_pool2d", kernels<PoolKernels>().max);
+  return bind_forward(binding, "max_pool", kernels<PoolKernels>().max);
 }
 
 std::unique_ptr<Step> bind_average(Binding& binding) {
-  return bind_forward(binding, "average_pool2d", kernels<PoolKernels>().average);
+  return bind_forward(binding, "average_pool", kernels<PoolKernels>().average);
 }
 
-/// max_pool2d_grad and max_pool2d_pick take x, y and a third; of the third and the result, one is
+/// max_pool_grad and max_pool_pick take x, y and a third; of the third and the result, one is
 /// like x and one like y.
 std::unique_ptr<Step> bind_at_maximum(Binding& binding, const char* name, const Type& like_x,
                                       const Type& like_y, const PoolKernels::MaxGrad (&kernel)[2]) {
@@ -124,42 +118,42 @@ std::unique_ptr<Step> bind_at_maximum(Binding& binding, const char* name, const 
           "gradients must have the shapes of what they belong to");
   return pool_step(plan_pool(binding, name, x, y), item_bytes(x.dtype),
                    kernel[float_place(name, x.dtype)],
-                   [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image,
+                   [](auto run, const PoolPlan& plan, const Operands& operands, int64_t volume,
                       int64_t first, int64_t last) {
-                     run(plan, operands.in[0], operands.in[1], operands.in[2], image, first, last,
+                     run(plan, operands.in[0], operands.in[1], operands.in[2], volume, first, last,
                          operands.out[0]);
                    });
 }
 
 std::unique_ptr<Step> bind_max_grad(Binding& binding) {
-  require_operands(binding, "max_pool2d_grad", 3, 1);
-  return bind_at_maximum(binding, "max_pool2d_grad", binding.outputs()[0], binding.inputs()[2],
+  require_operands(binding, "max_pool_grad", 3, 1);
+  return bind_at_maximum(binding, "max_pool_grad", binding.outputs()[0], binding.inputs()[2],
                          kernels<PoolKernels>().max_grad);
 }
 
 std::unique_ptr<Step> bind_max_pick(Binding& binding) {
-  require_operands(binding, "max_pool2d_pick", 3, 1);
-  return bind_at_maximum(binding, "max_pool2d_pick", binding.inputs()[2], binding.outputs()[0],
+  require_operands(binding, "max_pool_pick", 3, 1);
+  return bind_at_maximum(binding, "max_pool_pick", binding.inputs()[2], binding.outputs()[0],
                          kernels<PoolKernels>().max_pick);
 }
 
 std::unique_ptr<Step> bind_average_grad(Binding& binding) {
-  require_operands(binding, "average_pool2d_grad", 1, 1);
+  require_operands(binding, "average_pool_grad", 1, 1);
   const Type& g = binding.inputs()[0];
   const auto& kernel = kernels<PoolKernels>().average_grad;
   return pool_step(
-      plan_pool(binding, "average_pool2d_grad", binding.outputs()[0], g), item_bytes(g.dtype),
-      kernel[float_place("average_pool2d_grad", g.dtype)],
-      [](auto run, const PoolPlan& plan, const Operands& operands, int64_t image, int64_t first,
-         int64_t last) { run(plan, operands.in[0], image, first, last, operands.out[0]); });
+      plan_pool(binding, "average_pool_grad", binding.outputs()[0], g), item_bytes(g.dtype),
+      kernel[float_place("average_pool_grad", g.dtype)],
+      [](auto run, const PoolPlan& plan, const Operands& operands, int64_t volume, int64_t first,
+         int64_t last) { run(plan, operands.in[0], volume, first, last, operands.out[0]); });
 }
 
 const KernelEntry entries[] = {
-    {"max_pool2d", bind_max},
-    {"max_pool2d_grad", bind_max_grad},
-    {"max_pool2d_pick", bind_max_pick},
-    {"average_pool2d", bind_average},
-    {"average_pool2d_grad", bind_average_grad},
+    {"max_pool", bind_max},
+    {"max_pool_grad", bind_max_grad},
+    {"max_pool_pick", bind_max_pick},
+    {"average_pool", bind_average},
+    {"average_pool_grad", bind_average_grad},
 };
 
 }  // namespace

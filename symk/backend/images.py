@@ -17,35 +17,27 @@ def pool2d(x, pool_size, strides=(1, 1), padding="valid", data_format=None, pool
 
     Shapes:   x (batch, height, width, channels) -> (batch, height', width', channels).
     """
-    pool = _pooling(pool_mode)
-    padding = normalize_padding(padding)
-    x, data_format = channels_last(x, data_format)
-    return restored(pool(x, tuple(pool_size), tuple(strides), padding), data_format)
+    return _pooled("pool2d", x, 4, pool_size, strides, padding, data_format, pool_mode)
 
 
 def pool3d(x, pool_size, strides=(1, 1, 1), padding="valid", data_format=None, pool_mode="max"):
     """The maximum or the mean ("avg") over windows of volumes; means leave padding out.
 
-    A window is a box, so pooling planes and then depth gives the same.
     Shapes:   x (batch, depth, height, width, channels) -> (batch, depth', ..., channels).
     """
-    pool = _pooling(pool_mode)
-    padding = normalize_padding(padding)
-    x, data_format = channels_last(x, data_format)
-    batch, depth, height, width, channels = x.shape
-    planes = ops.reshape(x, (batch * depth, height, width, channels))
-    planes = pool(planes, tuple(pool_size[1:]), tuple(strides[1:]), padding)
-    height, width = planes.shape[1:3]
-    lines = ops.reshape(planes, (batch, depth, height * width, channels))
-    lines = pool(lines, (pool_size[0], 1), (strides[0], 1), padding)
-    y = ops.reshape(lines, (batch, lines.shape[1], height, width, channels))
-    return restored(y, data_format)
+    return _pooled("pool3d", x, 5, pool_size, strides, padding, data_format, pool_mode)
 
 
-def _pooling(mode):
+def _pooled(who, x, rank, pool_size, strides, padding, data_format, mode):
     if mode not in ("max", "avg"):
-        raise ValueError("[pool] pool_mode must be 'max' or 'avg'; %r was given." % (mode,))
-    return ops.max_pool2d if mode == "max" else ops.average_pool2d
+        raise ValueError("[%s] pool_mode must be 'max' or 'avg'; %r was given." % (who, mode))
+    padding = normalize_padding(padding)
+    x = ops.as_variable(x)
+    if x.ndim != rank:
+        raise ShapeError("[%s] a tensor of %d axes is required; it is %r." % (who, rank, x.type))
+    pool = ops.max_pool if mode == "max" else ops.average_pool
+    x, data_format = channels_last(x, data_format)
+    return restored(pool(x, pool_size, strides, padding), data_format)
 
 
 # ---- padding and resizing

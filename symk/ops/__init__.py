@@ -3,7 +3,7 @@
 A family is a file; a row or class of it states type rule, gradient, NumPy meaning and tests.
 """
 from .branch import cond
-from .conv import conv2d
+from .conv import conv, conv_transpose
 from .convert import as_variable, cast, constant
 from .cumulative import cumprod, cumsum, linear_recurrence
 from .elementwise import (
@@ -18,7 +18,7 @@ from .loop import scan
 from .nn import log_softmax, softmax, softmax_cross_entropy, sparse_softmax_cross_entropy
 from .norm import batch_norm
 from .operators import *  # noqa: F403 (nothing is exported; Variable gets its operators)
-from .pool import average_pool2d, max_pool2d
+from .pool import average_pool, max_pool
 from .printing import print_value
 from .random import (random_bernoulli, random_integers, random_key, random_normal,
                      random_truncated_normal, random_uniform)
@@ -33,7 +33,7 @@ from .slice import flip, split, strided_slice
 slice = strided_slice
 
 __all__ = [
-    "conv2d", "as_variable", "cast", "constant", "abs", "acos", "acosh", "add", "asin", "asinh",
+    "conv", "conv_transpose", "as_variable", "cast", "constant", "abs", "acos", "acosh", "add", "asin", "asinh",
     "atan", "atan2", "atanh", "ceil", "clip", "cos", "cosh", "div", "elu", "equal", "erf", "erfinv",
     "exp", "expm1", "floor", "floor_div", "greater", "greater_equal", "isinf", "isnan", "less",
     "less_equal", "log", "log1p", "logical_and", "logical_not", "logical_or", "logical_xor",
@@ -41,7 +41,7 @@ __all__ = [
     "rsqrt", "sigmoid", "sigmoid_cross_entropy", "sign", "sin", "sinh", "softplus", "softsign",
     "sqrt", "square", "sub", "tan", "tanh", "where", "arange", "eye", "gather", "getitem",
     "one_hot", "scatter_add", "matmul", "scan", "cond", "log_softmax", "softmax", "softmax_cross_entropy",
-    "sparse_softmax_cross_entropy", "batch_norm", "average_pool2d", "max_pool2d",
+    "sparse_softmax_cross_entropy", "batch_norm", "average_pool", "max_pool",
     "random_bernoulli", "random_integers", "random_key", "random_normal",
     "random_truncated_normal", "random_uniform", "all", "any", "argmax", "argmin", "logsumexp",
     "max", "mean", "min", "prod", "sum", "sum_to", "broadcast_to", "concat", "expand_dims", "full",

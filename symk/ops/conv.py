@@ -1,66 +1,95 @@
-"""Convolution over two axes, channels last, and its two transposes, which are each other's
-gradients. The NumPy meaning adds one matrix product per position of the window.
+"""Convolution over one, two or three axes, channels last, and its two transposes, which are each
+other's gradients. The NumPy meaning adds one matrix product per position of the window.
 """
+import dataclasses
+
 import numpy as np
 
-from ..graph import Op, TensorType, apply, op
+from ..graph import Op, ShapeError, TensorType, apply, dims, op
 from .checks import FLOATS, at_least, need_dtype, need_equal_dtypes, need_rank, same_size
-from .convert import fit, meet
+from .convert import as_variable, fit, meet
 from .epilogue import apply_epilogue, check_epilogue, reference_epilogue
 from .samples import sample
-from .window import check_geometry, output_size, pad_widths, pair, tap
+from .sizes import as_sizes
+from .window import AXES, check_geometry, inside, output_size, pad_widths, per_axis, tap
 
-__all__ = ["conv2d"]
+__all__ = ["conv", "conv_transpose"]
+
+PADDINGS = ("same", "valid", "causal")
 
 
+@dataclasses.dataclass(frozen=True, repr=False)
 class _Convolution(Op):
-    """What the three ops share."""
+    """What the three ops share. Group i of the results sees group i of the channels of x."""
+
+    strides: tuple = (1, 1)
+    dilation: tuple = (1, 1)
+    padding: str = "valid"
+    groups: int = 1
 
     accepts = FLOATS
     domain = (-1.0, 1.0)
     smooth = True
 
+    def _geometry(self):
+        """The attributes that the three ops share."""
+        return dict(strides=self.strides, dilation=self.dilation, padding=self.padding,
+                    groups=self.groups)
+
     def _result_shape(self, x, w):
-        """The shape of conv2d(x, w)."""
-        check_geometry(self.name, x, self.padding, strides=self.strides, dilation=self.dilation)
+        """The shape of the convolution of x with w."""
         need_dtype(self.name, "x", x, self.accepts)
-        need_rank(self.name, "w", w, 4, "(rows, columns, channels in, channels out)")
+        rank = check_geometry(self.name, x, self.padding, PADDINGS, strides=self.strides,
+                              dilation=self.dilation)
+        need_rank(self.name, "w", w, rank + 2, "(window, channels in, channels out)")
         need_equal_dtypes(self.name, x, w)
-        for size in w.shape[:2]:
+        for size in w.shape[:rank]:
             at_least(self.name, size, 1, "a window must have a size; w is %r" % (w,))
-        same_size(self.name, x.shape[3], w.shape[2],
-                  "the channels must agree; x is %r, w is %r" % (x, w))
-        rows, columns = (
-            output_size(self.name, x.shape[k + 1], w.shape[k], self.strides[k], self.dilation[k],
-                        self.padding) for k in (0, 1))
-        return (x.shape[0], rows, columns, w.shape[3])
+        self._check_channels(x, w)
+        sizes = tuple(output_size(self.name, *along, self.padding) for along in zip(
+            x.shape[1:], w.shape[:rank], self.strides, self.dilation))
+        return (x.shape[0],) + sizes + (w.shape[-1],)
+
+    def _check_channels(self, x, w):
+        """Raises ShapeError unless the channels fit each other and the groups."""
+        at_least(self.name, self.groups, 1, "there must be a group")
+        what = ("the channels must agree; x is %r, w is %r, in %s groups" % (x, w, self.groups)
+                if self.groups != 1 else "the channels must agree; x is %r, w is %r" % (x, w))
+        same_size(self.name, x.shape[-1], w.shape[-2] * self.groups, what)
+        whole = dims.floor_div(w.shape[-1], self.groups) * self.groups
+        same_size(self.name, whole, w.shape[-1],
+                  "groups must divide the channels out; w is %r, in %s groups" % (w, self.groups))
 
     def _check_result(self, x, w, g):
-        """Checks that g can be the gradient of conv2d(x, w)."""
+        """Checks that g can be the gradient of the convolution of x with w."""
         wanted = self._result_shape(x, w)
-        need_rank(self.name, "g", g, 4, "(batch, rows, columns, channels)")
+        need_rank(self.name, "g", g, len(wanted), AXES[len(wanted) - 2])
         need_equal_dtypes(self.name, g, w)
         for size, given in zip(wanted, g.shape):
             same_size(self.name, size, given, "g must have the shape %s of the convolution; it is "
                       "%r" % (wanted, g))
 
     def _padded(self, x, window):
-        """x with its padding, its region inside, and the number of windows along both axes."""
-        (rows, top, bottom), (columns, left, right) = (
-            pad_widths(x.shape[k + 1], window[k], self.strides[k], self.dilation[k], self.padding)
-            for k in (0, 1))
-        inside = (slice(None), slice(top, top + x.shape[1]), slice(left, left + x.shape[2]))
-        return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0))), inside, (rows, columns)
+        """x with its padding, its region inside, and the number of windows along each axis."""
+        counts, before, after = zip(*(
+            pad_widths(*along, self.padding)
+            for along in zip(x.shape[1:], window, self.strides, self.dilation)))
+        widths = ((0, 0),) + tuple(zip(before, after)) + ((0, 0),)
+        return np.pad(x, widths), inside(widths, x.shape), counts
 
-    def _tap(self, array, i, j, counts):
-        return tap(array, i * self.dilation[0], j * self.dilation[1], counts, self.strides)
+    def _tap(self, array, position, counts):
+        """What one position of the window sees of a padded array."""
+        return tap(array, np.multiply(position, self.dilation), counts, self.strides)
 
-
-_DEFAULTS = dict(strides=(1, 1), dilation=(1, 1), padding="valid")
+    def _by_group(self, product, *arrays):
+        """product(...) of the channels of each group, joined."""
+        groups = zip(*(np.split(array, self.groups, axis=-1) for array in arrays))
+        return np.concatenate([product(*group) for group in groups], axis=-1)
 
 
 def _rows(first, second, **attribute):
     """Samples of one op; each argument chooses an operand (or attribute) from (x, w, y)."""
+    two = dict(strides=(1, 1), dilation=(1, 1))
     shapes = [  # x, w, y, attributes
         ((2, 5, 6, 3), (3, 2, 3, 4), (2, 3, 5, 4), {}),
         ((1, 5, 5, 2), (3, 3, 2, 3), (1, 5, 5, 3), dict(padding="same")),
@@ -71,80 +100,98 @@ def _rows(first, second, **attribute):
         ((2, 3, 3, 4), (1, 1, 4, 5), (2, 3, 3, 5), {}),
         ((1, 4, 4, 1), (2, 2, 1, 1), (1, 1, 1, 1), dict(strides=(3, 3))),
         ((0, 5, 5, 2), (3, 3, 2, 3), (0, 3, 3, 3), {}),
+        # groups, and one channel in each
+        ((2, 4, 5, 6), (3, 3, 2, 9), (2, 2, 3, 9), dict(groups=3)),
+        ((1, 5, 5, 4), (3, 3, 2, 2), (1, 3, 3, 2),
+         dict(groups=2, strides=(2, 2), padding="same")),
+        ((2, 5, 6, 5), (3, 2, 1, 5), (2, 5, 6, 5), dict(groups=5, padding="same")),
+        ((1, 6, 5, 3), (3, 3, 1, 6), (1, 3, 3, 6),
+         dict(groups=3, strides=(2, 2), padding="same")),
+        ((1, 7, 6, 20), (2, 2, 1, 20), (1, 5, 4, 20), dict(groups=20, dilation=(2, 2))),
+        # one axis and three
+        ((2, 7, 3), (3, 3, 4), (2, 5, 4), dict(strides=(1,), dilation=(1,))),
+        ((2, 8, 3), (3, 3, 2), (2, 4, 2), dict(strides=(2,), dilation=(2,), padding="causal")),
+        ((2, 8, 3), (3, 1, 3), (2, 8, 3),
+         dict(strides=(1,), dilation=(1,), padding="causal", groups=3)),
+        ((1, 3, 4, 5, 2), (2, 3, 2, 2, 3), (1, 2, 2, 4, 3),
+         dict(strides=(1, 1, 1), dilation=(1, 1, 1))),
+        ((1, 4, 3, 4, 2), (3, 2, 3, 2, 3), (1, 2, 3, 2, 3),
+         dict(strides=(2, 1, 2), dilation=(1, 2, 1), padding="same")),
+        ((1, 3, 3, 4, 2), (2, 2, 2, 1, 4), (1, 3, 3, 4, 4),
+         dict(strides=(1, 1, 1), dilation=(1, 1, 1), padding="same", groups=2)),
     ]
     rows = []
     for x, w, y, attributes in shapes:
         named = dict(x=x, w=w, y=y)
         extra = {key: named[value] for key, value in attribute.items()}
-        rows.append(sample(named[first], named[second], **dict(_DEFAULTS, **attributes), **extra))
+        rows.append(sample(named[first], named[second], **dict(two, **attributes), **extra))
     return rows
 
 
-@op("conv2d", kind="conv")
-class Conv2d(_Convolution):
+@op("conv", kind="conv")
+class Conv(_Convolution):
     """The sum over window and input channels of x and w, at each position of the window.
 
     As for matmul, a third operand `bias` and an `activation` are an epilogue.
 
-    Shapes: x (b, h, w, ci), w (kh, kw, ci, co) [, bias (co)] -> (b, oh, ow, co).
+    Shapes: x (b, ..., groups * ci), w (window ..., ci, co) [, bias (co)] -> (b, ..., co), with as
+            many axes between as `strides` has numbers: one to three.
     Dtypes: floats -> same.  Raises: ShapeError when the channels differ or the window is too large.
     """
 
-    strides: tuple = (1, 1)
-    dilation: tuple = (1, 1)
-    padding: str = "valid"
     activation: str = ""
 
     def infer(self, x, w, *bias):
         shape = self._result_shape(x, w)
         need_equal_dtypes(self.name, x, *bias)
-        check_epilogue(self.name, w.shape[3], bias, self.activation)
+        check_epilogue(self.name, w.shape[-1], bias, self.activation)
         return x.with_shape(shape)
 
     def reference(self, x, w, *bias):
         self.infer(*(TensorType(v.dtype, v.shape) for v in (x, w) + bias))
-        padded, _, counts = self._padded(x, w.shape[:2])
-        y = np.zeros((x.shape[0],) + counts + (w.shape[3],), x.dtype)
-        for i, j in np.ndindex(*w.shape[:2]):
-            y += self._tap(padded, i, j, counts) @ w[i, j]
+        window = w.shape[:-2]
+        padded, _, counts = self._padded(x, window)
+        y = np.zeros((x.shape[0],) + counts + (w.shape[-1],), x.dtype)
+        for position in np.ndindex(*window):
+            y += self._by_group(np.matmul, self._tap(padded, position, counts), w[position])
         return reference_epilogue(y, bias, self.activation)
 
     def grad(self, x, w, *rest):
         g, bias = rest[-1], rest[:-2]
         if self.activation:
             return NotImplemented
-        geometry = (self.strides, self.dilation, self.padding)
-        return (apply(Conv2dGradInput(*geometry, x.shape), g, w),
-                apply(Conv2dGradKernel(*geometry, w.shape), x, g)) + (g,) * len(bias)
+        return (apply(ConvGradInput(shape=x.shape, **self._geometry()), g, w),
+                apply(ConvGradKernel(shape=w.shape, **self._geometry()), x, g)) + (g,) * len(bias)
 
     def expand(self, x, w, *bias):
         """The convolution and its epilogue as ops of their own; None if it has none."""
         if not bias and not self.activation:
             return None
-        plain = Conv2d(self.strides, self.dilation, self.padding)
-        return apply_epilogue(apply(plain, x, w), bias, self.activation)
+        return apply_epilogue(apply(Conv(**self._geometry()), x, w), bias, self.activation)
 
     samples = _rows("x", "w") + [
         sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same"),
-        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", activation="tanh")]
+        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", activation="tanh"),
+        sample((2, 4, 4, 3), (3, 3, 1, 3), (3,), padding="same", groups=3, activation="tanh")]
     bad = [sample((1, 5, 5, 3), (3, 3, 2, 4), error="the channels must agree"),
+           sample((1, 5, 5, 4), (3, 3, 2, 3), groups=2, error="groups must divide the channels"),
+           sample((1, 5, 5, 4), (3, 3, 2, 4), groups=4, error="the channels must agree"),
            sample((5, 5, 3), (3, 3, 3, 4), error="x must have 4 axes"),
+           sample((1, 5, 5, 3), (3, 3, 4), error="w must have 4 axes"),
+           sample((5, 3), (3, 3, 4), error="x must have 3 to 5 axes"),
            sample((1, 2, 5, 3), (3, 3, 3, 4), error="at least as large as a window"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), padding="full", error="padding must be"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), activation="add", error="name of a unary op"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), strides=(0, 1), error="strides must be")]
 
 
-@op("conv2d_grad_input", kind="conv")
-class Conv2dGradInput(_Convolution):
-    """The gradient of conv2d with respect to x, which has `shape`; its transpose in x.
+@op("conv_grad_input", kind="conv")
+class ConvGradInput(_Convolution):
+    """The gradient of conv with respect to x, which has `shape`; its transpose in x.
 
-    Shapes: g (b, oh, ow, co), w (kh, kw, ci, co) -> shape.  Dtypes: floats -> same.
+    Shapes: g (b, ..., co), w (window ..., ci, co) -> shape.  Dtypes: floats -> same.
     """
 
-    strides: tuple = (1, 1)
-    dilation: tuple = (1, 1)
-    padding: str = "valid"
     shape: tuple = ()
 
     def infer(self, g, w):
@@ -153,29 +200,27 @@ class Conv2dGradInput(_Convolution):
         return x
 
     def reference(self, g, w):
-        padded, inside, counts = self._padded(np.zeros(self.shape, g.dtype), w.shape[:2])
-        for i, j in np.ndindex(*w.shape[:2]):
-            self._tap(padded, i, j, counts)[...] += g @ w[i, j].T
-        return padded[inside]
+        padded, region, counts = self._padded(np.zeros(self.shape, g.dtype), w.shape[:-2])
+        for position in np.ndindex(*w.shape[:-2]):
+            self._tap(padded, position, counts)[...] += self._by_group(
+                lambda g, w: g @ w.T, g, w[position])
+        return padded[region]
 
     def grad(self, g, w, x, v):
-        geometry = (self.strides, self.dilation, self.padding)
-        return apply(Conv2d(*geometry), v, w), apply(Conv2dGradKernel(*geometry, w.shape), v, g)
+        return (apply(Conv(**self._geometry()), v, w),
+                apply(ConvGradKernel(shape=w.shape, **self._geometry()), v, g))
 
     samples = _rows("y", "w", shape="x")
     bad = [sample((1, 4, 4, 2), (3, 3, 2, 2), shape=(1, 5, 5, 2), error="g must have the shape")]
 
 
-@op("conv2d_grad_kernel", kind="conv")
-class Conv2dGradKernel(_Convolution):
-    """The gradient of conv2d with respect to w, which has `shape`; its transpose in w.
+@op("conv_grad_kernel", kind="conv")
+class ConvGradKernel(_Convolution):
+    """The gradient of conv with respect to w, which has `shape`; its transpose in w.
 
-    Shapes: x (b, h, w, ci), g (b, oh, ow, co) -> shape.  Dtypes: floats -> same.
+    Shapes: x (b, ..., groups * ci), g (b, ..., co) -> shape.  Dtypes: floats -> same.
     """
 
-    strides: tuple = (1, 1)
-    dilation: tuple = (1, 1)
-    padding: str = "valid"
     shape: tuple = ()
 
     def infer(self, x, g):
@@ -184,27 +229,58 @@ class Conv2dGradKernel(_Convolution):
         return w
 
     def reference(self, x, g):
-        padded, _, counts = self._padded(x, self.shape[:2])
+        window = self.shape[:-2]
+        padded, _, counts = self._padded(x, window)
+        pixels = tuple(range(x.ndim - 1))
         w = np.zeros(self.shape, x.dtype)
-        for i, j in np.ndindex(*self.shape[:2]):
-            w[i, j] = np.tensordot(self._tap(padded, i, j, counts), g, ((0, 1, 2), (0, 1, 2)))
+        for position in np.ndindex(*window):
+            w[position] = self._by_group(lambda x, g: np.tensordot(x, g, (pixels, pixels)),
+                                         self._tap(padded, position, counts), g)
         return w
 
     def grad(self, x, g, w, v):
-        geometry = (self.strides, self.dilation, self.padding)
-        return apply(Conv2dGradInput(*geometry, x.shape), g, v), apply(Conv2d(*geometry), x, v)
+        return (apply(ConvGradInput(shape=x.shape, **self._geometry()), g, v),
+                apply(Conv(**self._geometry()), x, v))
 
     samples = _rows("x", "y", shape="w")
     bad = [sample((1, 5, 5, 2), (1, 4, 4, 2), shape=(3, 3, 2, 2), error="g must have the shape")]
 
 
-def conv2d(x, w, strides=(1, 1), padding="valid", dilation=(1, 1)):
-    """The convolution (cross-correlation) of images and kernels, channels last.
+def conv(x, w, strides=1, padding="valid", dilation=1, groups=1):
+    """The convolution (cross-correlation) of lines, images or volumes, channels last.
 
-    Args:     strides, dilation: one or two positive integers. padding: "valid", or "same" by
-              TensorFlow's rule: ceil(size / stride) windows, the odd element of padding at the end.
-    Shapes:   x (b, h, w, ci), w (kh, kw, ci, co) -> (b, oh, ow, co).
+    Args:     strides, dilation: a positive integer, or one for each axis. padding: "valid", or
+              "same" by TensorFlow's rule: ceil(size / stride) windows, the odd element of padding
+              at the end, or "causal": as many windows, none of which sees what comes after it.
+              groups: the channels in and out are cut into as many groups, each of which sees its
+              own; with one channel in each it is a depthwise convolution.
+    Shapes:   x (b, ..., groups * ci), w (window ..., ci, co) -> (b, ..., co).
     """
     x, w = (fit(v, FLOATS) for v in meet(x, w))
-    strides, dilation = pair("conv2d", "strides", strides), pair("conv2d", "dilation", dilation)
-    return apply(Conv2d(strides, dilation, padding), x, w)
+    return apply(Conv(*_attributes("conv", x, strides, padding, dilation, groups)), x, w)
+
+
+def conv_transpose(x, w, shape, strides=1, padding="valid", dilation=1, groups=1):
+    """The transpose of a convolution: from its results to what they came from.
+
+    Args:     shape: of the result; the convolution of that shape must have the shape of x.
+    Shapes:   x (b, ..., co), w (window ..., ci, co) -> shape (b, ..., groups * ci).
+    """
+    x, w = (fit(v, FLOATS) for v in meet(x, w))
+    shape = as_sizes(shape)
+    attributes = _attributes("conv_transpose", x, strides, padding, dilation, groups)
+    given = Conv(*attributes).infer(x.type.with_shape(shape), w.type)
+    if any(map(dims.known_different, given.shape, x.shape)):
+        raise ShapeError("[conv_transpose] shape must be one whose convolution has the shape of x; "
+                         "with %s it has %s, x is %r." % (shape, given.shape, x.type))
+    return apply(ConvGradInput(*attributes, shape), x, w)
+
+
+def _attributes(name, x, strides, padding, dilation, groups):
+    """(strides, dilation, padding, groups) for an op over the axes of x."""
+    rank = as_variable(x).ndim - 2
+    if rank not in AXES:
+        raise ShapeError("[%s] x must have 3 to 5 axes, batch first and channels last; it is %r."
+                         % (name, x.type))
+    return (per_axis(name, "strides", strides, rank), per_axis(name, "dilation", dilation, rank),
+            padding, groups)

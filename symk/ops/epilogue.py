@@ -1,4 +1,4 @@
-"""The epilogue of matmul and conv2d: a bias for the last axis, then a unary elementwise op.
+"""The epilogue of matmul and conv: a bias for the last axis, then a unary elementwise op.
 
 Ops that users call have none; the optimiser's fusion puts it there, so that the kernel does it
 while the result is in registers.

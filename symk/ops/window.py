@@ -1,22 +1,33 @@
-"""The geometry that conv2d and the pools share: TensorFlow's rule for windows over two axes."""
+"""The geometry that convolutions and pools share: windows over one to three axes, channels last.
+
+`padding` is "valid" for none, or TensorFlow's "same": ceil(size / stride) windows, the odd element
+of padding at the end. "causal" puts as many windows, and all the padding before the axis, so that
+a result sees nothing that comes after it.
+"""
+import numpy as np
+
 from ..graph import ShapeError, dims
 from .checks import at_least
 
-__all__ = ["output_size", "check_geometry", "pad_widths", "tap", "pair"]
+__all__ = ["AXES", "output_size", "check_geometry", "pad_widths", "inside", "tap", "per_axis"]
 
 LARGEST = 2 ** 31 - 1  # of a window, stride or dilation: their products stay within 64 bits
 
+AXES = {1: "(batch, steps, channels)", 2: "(batch, rows, columns, channels)",
+        3: "(batch, planes, rows, columns, channels)"}
 
-def pair(name, what, value):
-    """Two positive integers, from one or two of them.
+
+def per_axis(name, what, value, rank):
+    """`rank` positive integers, from one or as many.
 
     Raises:   ShapeError for anything else.
     """
-    two = (value, value) if hasattr(value, "__index__") else tuple(value)
-    if len(two) != 2 or any(not hasattr(v, "__index__") or not 0 < v <= LARGEST for v in two):
-        raise ShapeError("[%s] %s must be one or two integers from 1 to %d; %r was given."
-                         % (name, what, LARGEST, value))
-    return tuple(int(v) for v in two)
+    values = (value,) * rank if hasattr(value, "__index__") else tuple(value)
+    if len(values) != rank or any(not hasattr(v, "__index__") or not 0 < v <= LARGEST
+                                  for v in values):
+        raise ShapeError("[%s] %s must be one integer or %d of them, from 1 to %d; %r was given."
+                         % (name, what, rank, LARGEST, value))
+    return tuple(int(v) for v in values)
 
 
 def output_size(name, size, window, stride, dilation, padding):
@@ -24,7 +35,7 @@ def output_size(name, size, window, stride, dilation, padding):
 
     Raises:   ShapeError when the axis is smaller than one window without padding.
     """
-    if padding == "same":
+    if padding != "valid":
         return dims.ceil_div(size, stride)
     reach = (window - 1) * dilation + 1
     at_least(name, size, reach, "without padding the input must be at least as large as a window; "
@@ -32,15 +43,25 @@ def output_size(name, size, window, stride, dilation, padding):
     return dims.floor_div(size - reach, stride) + 1
 
 
-def check_geometry(name, x, padding, **sizes):
-    """Raises ShapeError unless x has four axes, the padding is known, and the sizes are pairs."""
-    for what, two in sizes.items():
-        pair(name, what, two)
-    if x.ndim != 4:
-        raise ShapeError("[%s] x must have 4 axes (batch, rows, columns, channels); it is %r."
+def check_geometry(name, x, padding, known, **sizes):
+    """The number of axes that windows move over.
+
+    Args:     known: the words that `padding` may be. sizes: what must have one integer per axis.
+    Raises:   ShapeError when one of these or the rank of x does not fit.
+    """
+    rank = x.ndim - 2
+    if rank not in AXES:
+        raise ShapeError("[%s] x must have 3 to 5 axes, batch first and channels last; it is %r."
                          % (name, x))
-    if padding not in ("same", "valid"):
-        raise ShapeError('[%s] padding must be "same" or "valid"; %r was given.' % (name, padding))
+    for what, values in sizes.items():
+        if len(values) != rank:
+            raise ShapeError("[%s] x must have %d axes, two more than %s %s; it is %r."
+                             % (name, len(values) + 2, what, values, x))
+        per_axis(name, what, values, rank)
+    if padding not in known:
+        raise ShapeError("[%s] padding must be %s; %r was given."
+                         % (name, " or ".join('"%s"' % word for word in known), padding))
+    return rank
 
 
 def pad_widths(size, window, stride, dilation, padding):
@@ -49,12 +70,19 @@ def pad_widths(size, window, stride, dilation, padding):
     if padding == "valid":
         return (size - reach) // stride + 1, 0, 0
     count = -(-size // stride)
+    if padding == "causal":
+        return count, reach - 1, 0
     total = max(0, (count - 1) * stride + reach - size)
     return count, total // 2, total - total // 2
 
 
-def tap(array, row, column, counts, strides):
-    """The view of a padded (b, h, w, c) array that one position of the window sees."""
-    rows, columns = counts
-    return array[:, row:row + strides[0] * (rows - 1) + 1:strides[0],
-                 column:column + strides[1] * (columns - 1) + 1:strides[1], :]
+def inside(widths, shape):
+    """The region that np.pad(x, widths) holds x of `shape` in."""
+    return tuple(slice(before, before + size) for (before, _), size in zip(widths, shape))
+
+
+def tap(array, offsets, counts, strides):
+    """The view of a padded (batch, ..., channels) array that one position of the window sees."""
+    steps = (slice(offset, offset + stride * (count - 1) + 1, stride) if count else slice(0)
+             for offset, count, stride in zip(offsets, counts, strides))
+    return array[(np.s_[:],) + tuple(steps)]

@@ -1,4 +1,4 @@
-"""Bias, activation and transposes into matmul and conv2d, whose kernels do them on the way.
+"""Bias, activation and transposes into matmul and conv, whose kernels do them on the way.
 
 What only the result's reader can tell stands here as a walk: a product may take in what reads it
 only if nothing else does.
@@ -13,7 +13,7 @@ from .rewrite import remake
 
 __all__ = ["read_from_result", "take_in_epilogues", "take_in_transposes"]
 
-_PRODUCTS = ("matmul", "conv2d")
+_PRODUCTS = ("matmul", "conv")
 # Gradient tests on the operand of relu that hold for its result as well: relu(x) > 0 iff x > 0.
 _SAME_FOR_RESULT = ("greater",)
 

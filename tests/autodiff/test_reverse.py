@@ -196,9 +196,9 @@ def test_gradients_arrive_at_every_output_of_batch_norm(used):
 
 def small_network(x, w, v):
     """Convolution, normalisation, pooling, a product and a loss."""
-    h = ops.conv2d(x, w, padding="same")
+    h = ops.conv(x, w, padding="same")
     h, _, _ = ops.batch_norm(h, np.ones(2), np.zeros(2), epsilon=1e-2)
-    h = ops.average_pool2d(ops.tanh(h)) + ops.max_pool2d(ops.sigmoid(h))
+    h = ops.average_pool(ops.tanh(h)) + ops.max_pool(ops.sigmoid(h))
     logits = ops.matmul(ops.reshape(h, (-1, 2 * 2 * 2)), v)
     return ops.sparse_softmax_cross_entropy(logits, np.array([1, 0, 2]))
 

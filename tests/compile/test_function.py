@@ -25,8 +25,8 @@ class Network:
                         for k, shape in enumerate(shapes)]
         w, b, v, c = self.weights
         with layer_scope("conv_1", "Conv2D"):
-            h = ops.relu(ops.conv2d(self.x, w, padding="same") + b)
-        h = ops.reshape(ops.max_pool2d(h, (2, 2)), (-1, 64))
+            h = ops.relu(ops.conv(self.x, w, padding="same") + b)
+        h = ops.reshape(ops.max_pool(h, (2, 2)), (-1, 64))
         self.output = ops.softmax(ops.matmul(h, v) + c)
         self.loss = ops.mean(-ops.sum(self.target * ops.log(self.output), 1))
         self.updates = [(weight, weight - 0.5 * g)
@@ -185,7 +185,7 @@ def test_a_function_explains_itself():
     f.run(network.batch(4, 0))
     stages = f.show("stages")
     assert "fuse" in stages and "log(softmax(x)) -> log_softmax(x)" in stages
-    assert "conv2d(" in f.show("plan") and "activation=relu" in f.show("plan")
+    assert "conv(" in f.show("plan") and "activation=relu" in f.show("plan")
     assert f.show("memory").startswith("arena")
     assert "results:" in f.show()
     assert plans.text(plans.decode(f.program.bytes)) == f.show("plan")

@@ -51,6 +51,6 @@ def test_a_missing_kernel_is_expanded():
 def test_a_kernel_that_cannot_be_had_names_op_and_layer():
     x = Placeholder("float32", (3, 4), name="x")
     with layer_scope("conv_1", "Conv2D"):
-        y = ops.conv2d(ops.reshape(x, (1, 3, 4, 1)), ops.full((1, 1, 1, 1), 1, "float32"))
-    with pytest.raises(DeviceError, match=r'in layer "conv_1" \(Conv2D\): \[conv2d\] this build'):
+        y = ops.conv(ops.reshape(x, (1, 3, 4, 1)), ops.full((1, 1, 1, 1), 1, "float32"))
+    with pytest.raises(DeviceError, match=r'in layer "conv_1" \(Conv2D\): \[conv\] this build'):
         legalise([y], KERNELS)

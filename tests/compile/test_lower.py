@@ -131,7 +131,7 @@ def test_the_order_bounds_the_memory_of_a_training_step():
     weights = [state(3, 3, 16, 16, name="w%d" % k) for k in range(12)]
     y = x
     for w in weights:
-        y = ops.tanh(ops.conv2d(y, w, padding="same"))
+        y = ops.tanh(ops.conv(y, w, padding="same"))
     results = [ops.sum(y)] + grad(ops.sum(y), weights)
     order = order_nodes(results)
     assert {node: None for node in order}.keys() == set(order)

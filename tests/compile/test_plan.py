@@ -20,7 +20,7 @@ def plan():
     x = Placeholder("float32", (None, 6, 6, 2), name="x")
     n = Placeholder("float32", (None,), name="n")
     w = Shared(random.randn(3, 3, 2, 4).astype("float32"), name="w")
-    y = ops.relu(ops.conv2d(ops.pad(x, (0, 1, 1, 0), (0, 0, 0, 0), 1.5), w, padding="same"))
+    y = ops.relu(ops.conv(ops.pad(x, (0, 1, 1, 0), (0, 0, 0, 0), 1.5), w, padding="same"))
     flat = ops.reshape(y, (y.shape[0], -1))
     mean = ops.mean(flat * ops.size_of(n.shape[0]))
     results = [mean + ops.sum(ops.flip(n, 0)), flat[::2]]
@@ -86,7 +86,7 @@ def test_another_version_is_refused(plan):
 def test_text_names_what_is_there(plan):
     text = plans.text(plan)
     for part in ("plan everything", "input x: b0 float32(x.0, 6, 6, 2)", "shared w:", "alias:",
-                 "conv2d(", "padding=same", "= relu(", "update before =", "output output_0:",
+                 "conv(", "padding=same", "= relu(", "update before =", "output output_0:",
                  "check x.1 == 6: [input x] axis 1 must fit the shape"):
         assert part in text, part
 

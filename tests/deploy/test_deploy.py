@@ -31,7 +31,7 @@ def network():
 
     x = Placeholder("float32", (None, 6, 6, 2), name="x")
     index = Placeholder("int64", (None,), name="index")
-    hidden = ops.tanh(ops.conv2d(x, weights("filters", 3, 3, 2, 4), padding="same"))
+    hidden = ops.tanh(ops.conv(x, weights("filters", 3, 3, 2, 4), padding="same"))
     flat = ops.reshape(hidden, (-1, 144))
     probabilities = ops.softmax(ops.matmul(flat, weights("units", 144, 5)))
     rows = ops.gather(weights("table", 7, 3), index)

@@ -1,4 +1,4 @@
-// conv2d and its two gradients against plain loops in double: strides, dilation, padding, sizes
+// conv and its two gradients against plain loops in double: strides, dilation, padding, sizes
 // around every tile, empty sizes, bias and activation.
 #include <cmath>
 #include <cstdio>
@@ -124,30 +124,30 @@ void check(const Case& c) {
   binding.out = {y_type};
   binding.keeps = true;
   const uint64_t versions[] = {0, 3};
-  BoundKernel kept("conv2d", binding);
+  BoundKernel kept("conv", binding);
   for (int call = 0; call < 2; ++call) {
     std::fill(y.begin(), y.end(), T(1e30));
     kept.run({x.data(), w.data()}, {y.data()}, versions);
   }
   binding.keeps = false;
-  compare(c, "conv2d", y, y_wanted, window * static_cast<double>(c.in));
+  compare(c, "conv", y, y_wanted, window * static_cast<double>(c.in));
   binding.in.push_back(type_of(dtype, {c.out}));
   binding.text_values["activation"] = "relu";
-  BoundKernel("conv2d", binding).run({x.data(), w.data(), bias.data()}, {y.data()});
+  BoundKernel("conv", binding).run({x.data(), w.data(), bias.data()}, {y.data()});
   for (size_t i = 0; i < y_wanted.size(); ++i) {
     y_wanted[i] = std::max(0.0, y_wanted[i] + static_cast<double>(bias[i % bias.size()]));
   }
-  compare(c, "conv2d bias relu", y, y_wanted, window * static_cast<double>(c.in));
+  compare(c, "conv bias relu", y, y_wanted, window * static_cast<double>(c.in));
 
   binding.text_values.erase("activation");
   binding.in = {y_type, w_type};
   binding.out = {x_type};
-  BoundKernel("conv2d_grad_input", binding).run({g.data(), w.data()}, {dx.data()});
-  compare(c, "conv2d_grad_input", dx, dx_wanted, window * static_cast<double>(c.out));
+  BoundKernel("conv_grad_input", binding).run({g.data(), w.data()}, {dx.data()});
+  compare(c, "conv_grad_input", dx, dx_wanted, window * static_cast<double>(c.out));
   binding.in = {x_type, y_type};
   binding.out = {w_type};
-  BoundKernel("conv2d_grad_kernel", binding).run({x.data(), g.data()}, {dw.data()});
-  compare(c, "conv2d_grad_kernel", dw, dw_wanted, static_cast<double>(c.batch * oh * ow));
+  BoundKernel("conv_grad_kernel", binding).run({x.data(), g.data()}, {dw.data()});
+  compare(c, "conv_grad_kernel", dw, dw_wanted, static_cast<double>(c.batch * oh * ow));
 }
 
 void check_both(const Case& c) {
@@ -195,6 +195,6 @@ int main() {
   check_both({0, 3, 4, {5, 3, 1, 1}, {5, 3, 1, 1}, true});
   check_both({2, 3, 4, {9, 3, 1, 4}, {9, 2, 7, 3}, true});
   check_both({2, 3, 4, {3, 0, 1, 1}, {3, 2, 1, 1}, true});
-  std::printf("conv2d: %d cases, %d failures\n", cases, failures);
+  std::printf("conv: %d cases, %d failures\n", cases, failures);
   return failures != 0;
 }

@@ -49,11 +49,11 @@ std::vector<Row> all_rows() {
   rows.push_back({"one_hot", {{{4}, index}}, {{{4, 3}}}, {}});
   const std::map<std::string, std::vector<int64_t>> windows = {{"window", {2, 2}},
                                                                {"strides", {2, 2}}};
-  for (const char* name : {"max_pool2d", "average_pool2d"})
+  for (const char* name : {"max_pool", "average_pool"})
     rows.push_back({name, {image}, {pooled}, windows});
-  rows.push_back({"max_pool2d_grad", {image, pooled, pooled}, {image}, windows});
-  rows.push_back({"max_pool2d_pick", {image, pooled, image}, {pooled}, windows});
-  rows.push_back({"average_pool2d_grad", {pooled}, {image}, windows});
+  rows.push_back({"max_pool_grad", {image, pooled, pooled}, {image}, windows});
+  rows.push_back({"max_pool_pick", {image, pooled, image}, {pooled}, windows});
+  rows.push_back({"average_pool_grad", {pooled}, {image}, windows});
   rows.push_back({"batch_norm", {image, channels, channels}, {image, channels, channels}, {}});
   rows.push_back({"batch_norm_grad",
                   {image, channels, channels, channels, image},

@@ -79,11 +79,11 @@ void check_geometry(Geometry c, DType dtype, bool whole, bool with_nan, std::mt1
     for (int64_t element : elements) mean_grad.set(element, mean_grad[element] + g[i] / count);
   });
   const double tolerance = dtype == DType::kFloat32 ? 1e-5 : 1e-13;
-  check_kernel("max_pool2d", c.binding(), {&x}, {&top}, 0);
-  check_kernel("average_pool2d", c.binding(), {&x}, {&mean}, tolerance);
-  check_kernel("max_pool2d_grad", c.binding(), {&x, &top, &g}, {&top_grad}, tolerance);
-  check_kernel("max_pool2d_pick", c.binding(), {&x, &top, &v}, {&picked}, 0);
-  check_kernel("average_pool2d_grad", c.binding(), {&g}, {&mean_grad}, tolerance);
+  check_kernel("max_pool", c.binding(), {&x}, {&top}, 0);
+  check_kernel("average_pool", c.binding(), {&x}, {&mean}, tolerance);
+  check_kernel("max_pool_grad", c.binding(), {&x, &top, &g}, {&top_grad}, tolerance);
+  check_kernel("max_pool_pick", c.binding(), {&x, &top, &v}, {&picked}, 0);
+  check_kernel("average_pool_grad", c.binding(), {&g}, {&mean_grad}, tolerance);
 }
 
 void check_random_geometries(std::mt19937& generator) {
@@ -125,15 +125,15 @@ void check_threads(std::mt19937& generator) {
     set_thread_count(k == 0 ? 1 : 3);
     std::vector<Array> y;
     y.emplace_back(DType::kFloat32, c.y_shape());
-    run_kernel("max_pool2d", c.binding(), {&x}, y);
+    run_kernel("max_pool", c.binding(), {&x}, y);
     results[k].emplace_back(DType::kFloat32, c.x_shape());
-    run_kernel("max_pool2d_grad", c.binding(), {&x, &y[0], &g}, results[k]);
+    run_kernel("max_pool_grad", c.binding(), {&x, &y[0], &g}, results[k]);
   }
   ++cases;
   if (std::memcmp(results[0][0].data(), results[1][0].data(),
                   static_cast<size_t>(x.type.bytes())) != 0) {
     ++failures;
-    std::printf("max_pool2d_grad: the bits depend on the number of threads\n");
+    std::printf("max_pool_grad: the bits depend on the number of threads\n");
   }
 }
 

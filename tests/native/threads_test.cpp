@@ -54,13 +54,13 @@ void check_conv(int64_t batch, int64_t size, int64_t in, int64_t out) {
   binding.text_values = {{"padding", "same"}};
   binding.in = {x, w};
   binding.out = {y};
-  check("conv2d", binding);
+  check("conv", binding);
   binding.in = {y, w};
   binding.out = {x};
-  check("conv2d_grad_input", binding);
+  check("conv_grad_input", binding);
   binding.in = {x, y};
   binding.out = {w};
-  check("conv2d_grad_kernel", binding);
+  check("conv_grad_kernel", binding);
 }
 
 }  // namespace

@@ -36,10 +36,10 @@ ROWS = {
     "index from the end": (lambda x, y: x[-5], zeros(3, 4), zeros(1)),
     "broadcast_to": (lambda x, y: ops.broadcast_to(x, (5, 4)), zeros(3, 4), zeros(1)),
     "sum_to": (lambda x, y: ops.sum_to(x, y.shape), zeros(3, 4), zeros(2, 4)),
-    "convolution channels": (ops.conv2d, zeros(1, 5, 5, 2), zeros(3, 3, 3, 4)),
-    "convolution of a small image": (lambda x, y: ops.conv2d(x, np.zeros((3, 3, 2, 4))),
+    "convolution channels": (ops.conv, zeros(1, 5, 5, 2), zeros(3, 3, 3, 4)),
+    "convolution of a small image": (lambda x, y: ops.conv(x, np.zeros((3, 3, 2, 4))),
                                      zeros(1, 2, 2, 2), zeros(1)),
-    "pool of a small image": (lambda x, y: ops.max_pool2d(x, 3), zeros(1, 2, 2, 2), zeros(1)),
+    "pool of a small image": (lambda x, y: ops.max_pool(x, 3), zeros(1, 2, 2, 2), zeros(1)),
     "cross-entropy": (ops.softmax_cross_entropy, zeros(3, 4), zeros(3, 5)),
     "batch_norm": (lambda x, y: ops.batch_norm(x, y, y)[0], zeros(3, 4), zeros(5)),
 }

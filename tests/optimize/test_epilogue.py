@@ -39,8 +39,8 @@ def test_an_activation_without_bias_goes_in():
 def test_a_convolution_takes_both():
     image = ops.reshape(X, (-1, 1, 3, 1))
     kernel = ops.constant(np.ones((1, 2, 1, 4)))
-    ops_after = done(take_in_epilogues, [ops.sigmoid(ops.conv2d(image, kernel) + B)])
-    assert [op.name for op in ops_after] == ["reshape", "conv2d"]
+    ops_after = done(take_in_epilogues, [ops.sigmoid(ops.conv(image, kernel) + B)])
+    assert [op.name for op in ops_after] == ["reshape", "conv"]
     assert ops_after[1].activation == "sigmoid"
 
 

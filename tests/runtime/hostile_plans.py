@@ -41,8 +41,8 @@ def networks():
         return Shared(generator.standard_normal(shape).astype("float32"))
 
     image = Placeholder("float32", (None, 8, 8, 3), name="image")
-    hidden = ops.exp(ops.conv2d(image, weights(3, 3, 3, 4), padding="same") * 0.1)
-    hidden = ops.max_pool2d(hidden, (2, 2), (2, 2), "valid")
+    hidden = ops.exp(ops.conv(image, weights(3, 3, 3, 4), padding="same") * 0.1)
+    hidden = ops.max_pool(hidden, (2, 2), (2, 2), "valid")
     flat = ops.reshape(hidden, (ops.size_of(hidden.shape[0]), 64))
     probabilities = ops.softmax(ops.matmul(flat, weights(64, 5)))
     images = generator.standard_normal((3, 8, 8, 3)).astype("float32")
@@ -63,7 +63,7 @@ def networks():
     kept = ops.where(ops.random_uniform(key, logits.shape) < 0.5, normal, logits)
     loss = ops.mean(ops.sparse_softmax_cross_entropy(kept, labels)) + ops.sum(mean * variance)
     filters = weights(3, 3, 3, 4)
-    pooled = ops.average_pool2d(ops.conv2d(image, filters, strides=(2, 2)), (2, 2), (1, 1), "same")
+    pooled = ops.average_pool(ops.conv(image, filters, strides=(2, 2)), (2, 2), (1, 1), "same")
     loss = loss + ops.logsumexp(ops.reshape(pooled, (-1,)))
     gradient, = grad(loss, [filters])
     yield (function([image, labels], [loss, gradient], updates=[(filters, filters - gradient)],

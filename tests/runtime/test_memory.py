@@ -164,8 +164,8 @@ def network():
         return Shared(generator.standard_normal(shape).astype("float32") * 0.1)
 
     x = Placeholder("float32", (None, 8, 8, 1), name="x")
-    hidden = ops.tanh(ops.conv2d(x, weights(3, 3, 1, 8), padding="same"))
-    hidden = ops.max_pool2d(hidden, (2, 2), (2, 2), "valid")
+    hidden = ops.tanh(ops.conv(x, weights(3, 3, 1, 8), padding="same"))
+    hidden = ops.max_pool(hidden, (2, 2), (2, 2), "valid")
     flat = ops.reshape(hidden, (ops.size_of(hidden.shape[0]), 128))
     return function([x], ops.softmax(ops.matmul(flat, weights(128, 10))), mode="native")
 
