@@ -56,6 +56,11 @@ class _Convolution(Op):
         return tap(array, i * self.dilation[0], j * self.dilation[1], counts, self.strides)
 
 
+def _products(y, w):
+    """Multiplications and additions of a convolution with result y and kernel w."""
+    return 2 * y.size * w.size // w.shape[-1] if w.shape[-1] else 0
+
+
 _DEFAULTS = dict(strides=(1, 1), dilation=(1, 1), padding="valid")
 
 
@@ -117,6 +122,10 @@ class Conv2d(_Convolution):
         return (apply(Conv2dGradInput(*geometry, x.shape), g, w),
                 apply(Conv2dGradKernel(*geometry, w.shape), x, g)) + (g,) * len(bias)
 
+    @classmethod
+    def flops(cls, inputs, outputs):
+        return _products(outputs[0], inputs[1])
+
     def expand(self, x, w, *bias):
         """The convolution and its epilogue as ops of their own; None if it has none."""
         if not bias and not self.activation:
@@ -162,6 +171,10 @@ class Conv2dGradInput(_Convolution):
         geometry = (self.strides, self.dilation, self.padding)
         return apply(Conv2d(*geometry), v, w), apply(Conv2dGradKernel(*geometry, w.shape), v, g)
 
+    @classmethod
+    def flops(cls, inputs, outputs):
+        return _products(*inputs)
+
     samples = _rows("y", "w", shape="x")
     bad = [sample((1, 4, 4, 2), (3, 3, 2, 2), shape=(1, 5, 5, 2), error="g must have the shape")]
 
@@ -193,6 +206,10 @@ class Conv2dGradKernel(_Convolution):
     def grad(self, x, g, w, v):
         geometry = (self.strides, self.dilation, self.padding)
         return apply(Conv2dGradInput(*geometry, x.shape), g, v), apply(Conv2d(*geometry), x, v)
+
+    @classmethod
+    def flops(cls, inputs, outputs):
+        return _products(inputs[1], outputs[0])
 
     samples = _rows("x", "y", shape="w")
     bad = [sample((1, 5, 5, 2), (1, 4, 4, 2), shape=(3, 3, 2, 2), error="g must have the shape")]
