@@ -223,7 +223,7 @@ class Objective:
                 + [endpoint.weight for endpoint, has_weight in zip(self.endpoints, weighted)
                    if endpoint.is_trained and has_weight])
 
-    @without_collection()
+    @without_collection
     def train_function(self, weighted):
         """One step: data -> loss and metrics; changes weights, states and metrics."""
         total, updates = self._expressions(weighted)
