@@ -1,7 +1,7 @@
 """What a model looks like as a table, and how many parameters it has."""
 import numpy as np
 
-__all__ = ["count_params", "print_summary"]
+__all__ = ["count_params", "get_source_inputs", "print_summary"]
 
 # Ends of the columns as fractions of the line, as in Keras: with and without "Connected to".
 _CHAIN_COLUMNS = (65, (0.45, 0.85, 1.0), ["Layer (type)", "Output Shape", "Param #"])
@@ -12,6 +12,33 @@ _GRAPH_COLUMNS = (98, (0.33, 0.55, 0.67, 1.0),
 def count_params(weights):
     """The number of scalars in a collection of weights, each weight counted once."""
     return sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in set(weights))
+
+
+def get_source_inputs(tensor, layer=None, node_index=None):
+    """The inputs that a tensor is computed from.
+
+    Args:     layer, node_index: the layer and the number of its call that made the tensor; None
+                  asks the tensor.
+    Returns:  a list of tensors, each once, in the order in which they are found.
+    """
+    history = getattr(tensor, "_keras_history", None)
+    if layer is None or node_index:
+        if history is None:
+            return [tensor]
+        layer, node_index = history[:2]
+    sources, seen, waiting = [], set(), [layer._inbound_nodes[node_index or 0]]
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        before = node.inbound_nodes()
+        if before:
+            waiting += reversed(before)
+        else:
+            sources += [found for found in node.input_tensors
+                        if not any(found is known for known in sources)]
+    return sources
 
 
 def print_summary(model, line_length=None, positions=None, print_fn=None):
