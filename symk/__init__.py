@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 _PARTS = ("activations", "autodiff", "backend", "callbacks", "compile", "config", "constraints",
           "datasets", "deploy", "engine", "expressions", "graph", "initializers", "layers",
-          "losses", "metrics", "models", "ops", "optimize", "optimizers", "registry",
+          "legacy", "losses", "metrics", "models", "ops", "optimize", "optimizers", "registry",
           "regularizers", "utils")
 _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
          "placeholder": "expressions", "shared": "expressions", "function": "expressions",

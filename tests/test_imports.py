@@ -11,7 +11,8 @@ ORDER = (
     "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
     "deploy", "backend", "activations", "initializers", "regularizers", "constraints", "losses",
     "optimizers", "utils",
-    "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "models",
+    "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
+    "models",
     "applications", "compat", "demo", "", "__main__")
 # Files at Keras's paths that belong further down than their folder.
 BELONGS = {"utils/test_utils.py": "applications"}
