@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from ..utils.extras import extra
 from .base import Callback
 
 __all__ = ["RemoteMonitor"]
@@ -30,7 +31,7 @@ class RemoteMonitor(Callback):
         self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch, logs=None):
-        requests = _requests()
+        requests = extra("requests", "RemoteMonitor")
         values = {name: _plain(value) for name, value in (logs or {}).items()}
         values["epoch"] = epoch
         content = {"json": values} if self.send_as_json \
@@ -40,15 +41,6 @@ class RemoteMonitor(Callback):
         except requests.exceptions.RequestException as error:
             warnings.warn("[RemoteMonitor] the server must answer; %s did not: %s"
                           % (self.root, error), stacklevel=2)
-
-
-def _requests():
-    try:
-        import requests  # only those who use a server need it
-    except ImportError:
-        raise ImportError("[RemoteMonitor] the package requests is required; it is not installed. "
-                          "Run `pip install requests`.") from None
-    return requests
 
 
 def _plain(value):
