@@ -14,8 +14,8 @@ _PARTS = ("activations", "autodiff", "backend", "callbacks", "compile", "config"
 _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
          "placeholder": "expressions", "shared": "expressions", "function": "expressions",
          "clone": "expressions", "draw": "expressions", "load_kernels": "expressions",
-         "get_include": "expressions", "grad": "autodiff", "jvp": "autodiff",
-         "hessian_vector": "autodiff", "jacobian": "autodiff", "CustomOp": "ops.custom",
+         "get_include": "expressions", "grad": "expressions", "jvp": "expressions",
+         "hessian_vector": "expressions", "jacobian": "expressions", "CustomOp": "ops.custom",
          "custom_op": "ops.custom"}
 
 __all__ = ["__version__"] + list(_PARTS) + list(_FROM)

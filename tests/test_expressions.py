@@ -129,6 +129,39 @@ def test_a_replacement_must_fit(replace, error, message):
         symk.clone(ops.exp(x), replace(x))
 
 
+def test_derivatives_are_those_of_stable_forms():
+    x = symk.placeholder((3,), "float64", name="x")
+    loss = ops.sum(ops.log(1 + ops.exp(x)))
+    value = np.array([-1e4, 0.0, 1e4])
+    slope, bent, moved, jacobian = symk.function([x], [
+        symk.grad(loss, x), symk.hessian_vector(loss, x, np.ones(3)),
+        symk.jvp(loss, x, np.ones(3)), symk.jacobian(ops.log(1 + ops.exp(x)), x)])(value)
+    assert slope.tolist() == [0, 0.5, 1] and bent.tolist() == [0, 0.25, 0] and moved == 1.5
+    assert jacobian.tolist() == np.diag([0, 0.5, 1]).tolist()
+
+
+def test_known_gradients_and_the_loss_add_up():
+    x = symk.placeholder((3,), "float64", name="x")
+    y = ops.log(1 + ops.exp(x))
+    value = np.array([-1.0, 0.0, 2.0])
+    known = np.array([1.0, 2.0, 3.0])
+    both, alone = symk.function([x], [symk.grad(ops.sum(y), x, known={y: known}),
+                                      symk.grad(None, x, known={y: known})])(value)
+    sigmoid = 1 / (1 + np.exp(-value))
+    np.testing.assert_allclose(both, sigmoid * (1 + known))
+    np.testing.assert_allclose(alone, sigmoid * known)
+
+
+def test_derivatives_in_a_tensor_inside_of_the_graph():
+    x = symk.placeholder((3,), "float64", name="x")
+    inner = ops.exp(x)
+    loss = ops.sum(ops.log(1 + inner))
+    slope, missing = symk.grad(loss, [inner, symk.shared(1.0)])
+    assert missing is None
+    np.testing.assert_allclose(symk.function([x], slope)(np.zeros(3)), [0.5, 0.5, 0.5])
+    assert symk.jvp([loss], [inner], [np.ones(3)])[0].shape == ()
+
+
 def test_drawings_are_written(tmp_path):
     x = symk.placeholder((2,), name="x")
     y = ops.exp(x) * 2.0
