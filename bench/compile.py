@@ -47,12 +47,62 @@ def deep_cnn(depth=50):
     return model
 
 
-def compile_training_function():
+def resnet50(size=224, classes=1000):
+    """ResNet-50: 53 convolutions with batch normalisation. Source: He et al. 2015, table 1."""
+    from symk import layers, models
+
+    def normalised(x, filters, kernel, stride=1, activate=True):
+        x = layers.Conv2D(filters, kernel, strides=stride, padding="same")(x)
+        x = layers.BatchNormalization()(x)
+        return layers.Activation("relu")(x) if activate else x
+
+    def block(x, filters, stride, project):
+        shortcut = normalised(x, 4 * filters, 1, stride, False) if project else x
+        y = normalised(normalised(x, filters, 1, stride), filters, 3)
+        y = normalised(y, 4 * filters, 1, activate=False)
+        return layers.Activation("relu")(layers.add([y, shortcut]))
+
+    image = layers.Input((size, size, 3))
+    x = normalised(image, 64, 7, 2)
+    x = layers.MaxPooling2D(3, 2, padding="same")(x)
+    for stage, count in enumerate((3, 4, 6, 3)):
+        for number in range(count):
+            x = block(x, 64 << stage, 2 if stage and not number else 1, not number)
+    x = layers.GlobalAveragePooling2D()(x)
+    return models.Model(image, layers.Dense(classes, activation="softmax")(x))
+
+
+def training_function_time(model, optimizer="adam"):
     """Seconds from a built model to a training function that can be called."""
-    model = deep_cnn()
-    model.compile("adam", loss="categorical_crossentropy")
+    model.compile(optimizer, loss="categorical_crossentropy")
     start = time.perf_counter()
     model._make_train_function()
+    return time.perf_counter() - start
+
+
+def unrolled_lstm(steps=128, units=64, features=32):
+    """An LSTM written by hand with K: the loss and the weights."""
+    from symk import backend as K
+    draw = np.random.RandomState(1).standard_normal
+    w, u, b = (K.variable(0.1 * draw(shape)) for shape in (
+        (features, 4 * units), (units, 4 * units), (4 * units,)))
+    x = K.placeholder((None, steps, features))
+    h = c = K.zeros_like(K.dot(x[:, 0], w)[:, :units])
+    for step in range(steps):
+        z = K.dot(x[:, step], w) + K.dot(h, u) + b
+        i, f, g, o = (z[:, k * units:(k + 1) * units] for k in range(4))
+        c = K.sigmoid(f) * c + K.sigmoid(i) * K.tanh(g)
+        h = K.sigmoid(o) * K.tanh(c)
+    return x, K.mean(K.square(h)), [w, u, b]
+
+
+def lstm_time():
+    """Seconds from an unrolled LSTM's loss to its training function."""
+    from symk import backend as K
+    x, loss, weights = unrolled_lstm()
+    start = time.perf_counter()
+    gradients = K.gradients(loss, weights)
+    K.function([x], [loss], updates=[(w, w - 0.1 * g) for w, g in zip(weights, gradients)])
     return time.perf_counter() - start
 
 
@@ -88,7 +138,11 @@ def main():
             ("import symk and layers, models, backend",
              import_time("import symk; from symk import layers, models, backend")),
             ("training function of a 50-layer CNN, gradient to Plan",
-             statistics.median(compile_training_function() for _ in range(3))),
+             statistics.median(training_function_time(deep_cnn()) for _ in range(3))),
+            ("training function of ResNet-50, gradient to Plan",
+             statistics.median(training_function_time(resnet50()) for _ in range(3))),
+            ("training function of a 128-step unrolled LSTM, gradient to Plan",
+             statistics.median(lstm_time() for _ in range(3))),
             ("call of a compiled x + 1, from Python", call_time())]
     rows += [("compile a chain of %d elementwise nodes" % n, chain_time(n)) for n in (10, 100, 1000, 10000)]
     print("| what | time |\n|---|---|")

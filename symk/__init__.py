@@ -9,13 +9,13 @@ __version__ = "0.1.0"
 
 _PARTS = ("activations", "autodiff", "backend", "callbacks", "compile", "config", "constraints",
           "datasets", "deploy", "engine", "expressions", "graph", "initializers", "layers",
-          "losses", "metrics", "models", "ops", "optimize", "optimizers", "registry",
+          "legacy", "losses", "metrics", "models", "ops", "optimize", "optimizers", "registry",
           "regularizers", "utils")
 _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
          "placeholder": "expressions", "shared": "expressions", "function": "expressions",
          "clone": "expressions", "draw": "expressions", "load_kernels": "expressions",
-         "get_include": "expressions", "grad": "autodiff", "jvp": "autodiff",
-         "hessian_vector": "autodiff", "jacobian": "autodiff", "CustomOp": "ops.custom",
+         "get_include": "expressions", "grad": "expressions", "jvp": "expressions",
+         "hessian_vector": "expressions", "jacobian": "expressions", "CustomOp": "ops.custom",
          "custom_op": "ops.custom"}
 
 __all__ = ["__version__"] + list(_PARTS) + list(_FROM)

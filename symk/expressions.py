@@ -1,19 +1,22 @@
 """The graph as a tool of its own, for those who build expressions and no models.
 
-What `symk.placeholder`, `symk.shared`, `symk.function`, `symk.clone`, `symk.draw` and
-`symk.load_kernels` are; derivatives are in `autodiff`, ops in `ops`. K does the same in Keras's words.
+What `symk.placeholder`, `symk.function`, `symk.grad` and the like are; the ops are in `ops`. K does
+the same in Keras's words. Derivatives are taken of stable forms: of softplus(x) where log(1 +
+exp(x)) is written, since the derivative of that is inf / inf for large x.
 """
 import os
 
+from . import autodiff, ops
 from . import compile as compiler
-from . import ops
 from .compile.native import load_kernels
 from .compile.request import checked_replacements
 from .config import settings
 from .graph import GraphError, Placeholder, ShapeError, Shared, Variable, dims, rebuild
 from .graph.draw import to_dot, to_svg
+from .optimize import stable
 
-__all__ = ["placeholder", "shared", "function", "clone", "draw", "load_kernels", "get_include"]
+__all__ = ["placeholder", "shared", "function", "clone", "grad", "jvp", "hessian_vector",
+           "jacobian", "draw", "load_kernels", "get_include"]
 
 
 def placeholder(shape=(), dtype=None, name=None):
@@ -67,6 +70,60 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="raise", 
                              check_nan=check_nan, profile=profile)
 
 
+def grad(loss, wrt, known=None, disconnected="none"):
+    """The derivatives of a loss in `wrt`: one for a tensor, a list for several.
+
+    Args:
+        loss: a float tensor; of one that is no scalar, the sum is meant. None: `known` only.
+        known: {tensor: gradient}: where a gradient is known already, besides the loss.
+        disconnected: for a tensor that the loss does not depend on, or only through what has no
+            derivative: "none" (None), "zero" (zeros), or "raise": GraphError with op and path.
+    """
+    known = dict(known or {})
+    starts = ([] if loss is None else [loss]) + list(known)
+    forms = stable(starts, _listed(wrt))
+    loss = None if loss is None else forms[0]
+    known = dict(zip(forms[len(forms) - len(known):], known.values()))
+    return autodiff.grad(loss, wrt, known, disconnected)
+
+
+def jvp(outputs, wrt, tangents, disconnected="zero"):
+    """How outputs move when the tensors `wrt` move along `tangents`: the Jacobian times them.
+
+    Args:     each argument is one tensor, or a list; tangents may be arrays.
+              disconnected: for an output that does not move: "zero", "none" or "raise".
+    """
+    forms = stable(_listed(outputs), _listed(wrt))
+    return autodiff.jvp(_as_given(outputs, forms), wrt, tangents, disconnected)
+
+
+def hessian_vector(loss, wrt, vectors, disconnected="zero"):
+    """The second derivatives of a loss times vectors, for about two gradients' work.
+
+    Args:     vectors: of the shape of each in `wrt`; tensors or arrays. disconnected: as `jvp`.
+    """
+    form, = stable([loss], _listed(wrt))
+    return autodiff.hessian_vector(form, wrt, vectors, disconnected)
+
+
+def jacobian(expression, wrt, disconnected="zero"):
+    """All derivatives of the elements of an expression.
+
+    Shapes:   expression (a, b), wrt (m, n) -> (a, b, m, n).
+    """
+    form, = stable([expression], _listed(wrt))
+    return autodiff.jacobian(form, wrt, disconnected)
+
+
+def _listed(tensors):
+    return [tensors] if isinstance(tensors, Variable) else list(tensors)
+
+
+def _as_given(tensors, changed):
+    """What was changed, single where a single one was given."""
+    return changed[0] if isinstance(tensors, Variable) else changed
+
+
 def clone(outputs, replace=None):
     """The same expressions with some tensors replaced.
 
@@ -77,9 +134,8 @@ def clone(outputs, replace=None):
               replace: {tensor: replacement}, or pairs; a value is a constant.
     Raises:   GraphError, ShapeError, DtypeError where a replacement does not fit.
     """
-    single = isinstance(outputs, Variable)
-    made = rebuild([outputs] if single else list(outputs), checked_replacements("clone", replace))
-    return made[0] if single else made
+    made = rebuild(_listed(outputs), checked_replacements("clone", replace))
+    return _as_given(outputs, made)
 
 
 def draw(what, path, view="graph"):

@@ -8,16 +8,19 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
-    "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions", "deploy", "backend",
-    "activations", "initializers", "regularizers", "constraints", "losses", "optimizers", "utils",
-    "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "models",
+    "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
+    "deploy", "backend", "activations", "initializers", "regularizers", "constraints", "losses",
+    "optimizers", "utils",
+    "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
+    "models",
     "applications", "compat", "demo", "", "__main__")
 # Files at Keras's paths that belong further down than their folder.
 BELONGS = {"utils/test_utils.py": "applications"}
 RANK = {part: rank for rank, part in enumerate(ORDER)}
 
 # Packages of others that only their users wait for: importing symk stays fast without them.
-LAZY = {"h5py", "yaml", "cffi", "matplotlib", "subprocess", "multiprocessing", "urllib"}
+LAZY = {"h5py", "yaml", "cffi", "matplotlib", "subprocess", "multiprocessing", "urllib",
+        "tarfile", "zipfile", "requests", "pydot"}
 
 # Own imports inside of functions, each with its reason.
 INSIDE_FUNCTIONS = {

@@ -76,7 +76,7 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   tile.a_row = job.packed_a ? 1 : job.a_row;
   tile.a_depth = job.packed_a ? kTileRows : job.a_column;
   tile.c_row = job.c_row;
-  tile.accumulate = block.d > 0;
+  tile.accumulate = block.d > 0 || job.accumulate;
   tile.activation = last ? job.activation : nullptr;
   for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
     const int64_t valid = smaller(columns, job.n - j);

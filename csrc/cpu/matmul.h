@@ -27,6 +27,7 @@ struct MatmulJob {
   int64_t m, n, k;
   const T* bias;             // null or n values
   Activation<T> activation;  // null or applied to finished values
+  bool accumulate;           // add to what is in C
 };
 
 template <class T>

@@ -1,7 +1,7 @@
 """The whole Jacobian: one row per element of the result, or one column per element of the variable.
 
-A row is a reverse walk, a column a forward walk; the way with fewer of them is taken. Each walk is
-written out, so one of the two must have a known number of elements.
+A row is a reverse walk, a column a forward walk; the way with fewer of them is taken. A few are
+written out, more are the steps of a loop, which may have as many as only a call tells.
 """
 import numpy as np
 
@@ -13,6 +13,9 @@ from .reverse import grad, need_choice
 
 __all__ = ["jacobian"]
 
+# More walks than this are a loop: the graph stays small, and is compiled once for all of them.
+_MOST_WRITTEN_OUT = 8
+
 
 def jacobian(expression, wrt, disconnected="zero"):
     """All derivatives of the elements of an expression.
@@ -23,7 +26,7 @@ def jacobian(expression, wrt, disconnected="zero"):
         disconnected: as for `grad`.
     Shapes:   expression (a, b), wrt (m, n) -> (a, b, m, n); for any number of axes.
     Returns:  one Variable, or a list for several.
-    Raises:   GraphError when neither shape is known; what `grad` raises.
+    Raises:   what `grad` raises.
     """
     single = isinstance(wrt, Variable)
     wrt = [wrt] if single else list(wrt)
@@ -37,52 +40,39 @@ def _jacobian(expression, variable, disconnected):
     if not is_float(expression.dtype):
         raise GraphError("[jacobian] the expression must be floating; it is %r. Cast it."
                          % (expression,))
+    shape = expression.shape + variable.shape
     connected = grad(expression, variable, disconnected=_strictest(disconnected))
     if connected is None:
-        shape = expression.shape + variable.shape
         return None if disconnected == "none" else ops.full(shape, 0, expression.dtype)
-    rows, columns = _count(expression), _count(variable)
-    if rows is None and columns is None:
-        raise GraphError("[jacobian] the shape of the expression or of the variable must be known; "
-                         "they are %r and %r." % (expression, variable))
-    if columns is None or rows is not None and rows <= columns:
-        return _by_rows(expression, variable)
-    return _by_columns(expression, variable)
+    if _fewer(expression, variable):
+        rows = _for_each_unit(expression, lambda unit: grad(
+            None, variable, known={expression: unit}, disconnected="zero"))
+        return ops.reshape(rows, shape)
+    columns = _for_each_unit(variable, lambda unit: jvp(expression, variable, unit))
+    axes = tuple(range(1, expression.ndim + 1)) + (0,)
+    return ops.reshape(ops.transpose(columns, axes), shape)
 
 
 def _strictest(disconnected):
     return "raise" if disconnected == "raise" else "none"
 
 
-def _count(variable):
-    """The number of elements, or None if that is known only at a call."""
-    count = dims.product(variable.shape)
-    return None if isinstance(count, dims.Dim) else int(count)
+def _fewer(a, b):
+    """Whether a has no more elements than b; a known number counts as less than an unknown one."""
+    count, other = a.type.size, b.type.size
+    if isinstance(count, dims.Dim) or isinstance(other, dims.Dim):
+        return not isinstance(count, dims.Dim) or isinstance(other, dims.Dim)
+    return count <= other
 
 
-def _by_rows(expression, variable):
-    """One reverse walk for each element of the expression."""
-    rows = [grad(None, variable, known={expression: unit}, disconnected="zero")
-            for unit in _units(expression)]
-    return _joined(rows, variable, 0, expression.shape + variable.shape)
-
-
-def _by_columns(expression, variable):
-    """One forward walk for each element of the variable."""
-    columns = [jvp(expression, variable, unit) for unit in _units(variable)]
-    return _joined(columns, expression, -1, expression.shape + variable.shape)
-
-
-def _units(variable):
-    """For each element the array that is 1 there and 0 elsewhere."""
-    for number in range(_count(variable)):
-        unit = np.zeros(variable.shape, variable.dtype)
-        unit.flat[number] = 1
-        yield unit
-
-
-def _joined(parts, like, axis, shape):
-    """The walks' results along a new axis, in the Jacobian's shape."""
-    if not parts:
-        return ops.full(shape, 0, like.dtype)
-    return ops.reshape(ops.stack(parts, axis), shape)
+def _for_each_unit(variable, derive):
+    """derive(unit) for each array of this type that is 1 in one place and 0 elsewhere, stacked."""
+    count = variable.type.size
+    if isinstance(count, dims.Dim) or count > _MOST_WRITTEN_OUT or count == 0:
+        def step(rows, states):
+            unit = ops.one_hot(rows[0], count, variable.dtype)
+            return [], [derive(ops.reshape(unit, variable.shape))]
+        _, (stacked,) = ops.scan(step, [ops.arange(count, dtype="int64")])
+        return stacked
+    units = np.eye(count, dtype=variable.dtype).reshape((count,) + variable.shape)
+    return ops.stack([derive(unit) for unit in units])

@@ -325,7 +325,7 @@ def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=F
     return Function(inputs, outputs, updates, name, check_nan, profile)
 
 
-@without_collection()
+@without_collection
 def gradients(loss, variables):
     """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
     variables = [variables] if isinstance(variables, Variable) else list(variables)

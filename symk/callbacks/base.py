@@ -130,12 +130,15 @@ class CallbackList:
 
 def _passing(hook):
     """The method of CallbackList for a hook of Callback: (number, logs) or (logs) alone."""
-    has_number = "epoch" in hook or "batch" in hook
-
-    def pass_on(self, *arguments, logs=None):
-        if len(arguments) == has_number:
-            arguments += (logs if logs is not None else {},)
-        self.call(hook, *arguments)
+    if "batch" in hook:
+        def pass_on(self, batch, logs=None):
+            self.call(hook, batch, {} if logs is None else logs)
+    elif "epoch" in hook:
+        def pass_on(self, epoch, logs=None):
+            self.call(hook, epoch, {} if logs is None else logs)
+    else:
+        def pass_on(self, logs=None):
+            self.call(hook, {} if logs is None else logs)
     pass_on.__name__ = hook
     pass_on.__doc__ = "Calls `%s` of the callbacks." % hook
     return pass_on

@@ -32,7 +32,7 @@ class _Monitor(Callback):
         """Whether a value is better than the best by more than `min_delta`."""
         return bool(self.monitor_op(value - self.min_delta, best))
 
-    def value(self, logs):
+    def get_monitor_value(self, logs):
         """The value of an epoch; None, with a warning, if the logs lack it."""
         value = (logs or {}).get(self.monitor)
         if value is None:
@@ -75,7 +75,7 @@ class ModelCheckpoint(_Monitor):
         if not self.save_best_only:
             self._save(epoch, logs, "")
             return
-        value = self.value(logs)
+        value = self.get_monitor_value(logs)
         if value is None:
             return
         if self.better(value, self.best):
@@ -128,7 +128,7 @@ class EarlyStopping(_Monitor):
         self.best_weights = None
 
     def on_epoch_end(self, epoch, logs=None):
-        value = self.value(logs)
+        value = self.get_monitor_value(logs)
         if value is None:
             return
         if self.better(value, self.best):
@@ -214,6 +214,10 @@ class ReduceLROnPlateau(_Monitor):
         self.min_lr = min_lr
         self._reset()
 
+    def in_cooldown(self):
+        """Whether the rate has been changed so lately that nothing is counted."""
+        return self.cooldown_counter > 0
+
     def _reset(self):
         self.cooldown_counter = 0
         self.wait = 0
@@ -225,16 +229,16 @@ class ReduceLROnPlateau(_Monitor):
     def on_epoch_end(self, epoch, logs=None):
         logs = logs if logs is not None else {}
         logs["lr"] = K.get_value(self.model.optimizer.lr)
-        value = self.value(logs)
+        value = self.get_monitor_value(logs)
         if value is None:
             return
-        if self.cooldown_counter > 0:
+        if self.in_cooldown():
             self.cooldown_counter -= 1
             self.wait = 0
         if self.better(value, self.best):
             self.best = value
             self.wait = 0
-        elif self.cooldown_counter <= 0:
+        elif not self.in_cooldown():
             self.wait += 1
             if self.wait >= self.patience:
                 self._reduce(epoch)

@@ -48,7 +48,7 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
 class Function:
     """A compiled expression. `f(*arrays)` runs it: one array for a single output, else a list."""
 
-    @without_collection()
+    @without_collection
     def __init__(self, inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
                  name=None, mode=None, stages=None, check_nan=None, profile=False):
         mode = settings.mode if mode is None else mode

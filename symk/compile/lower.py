@@ -17,8 +17,8 @@ from .request import Request
 
 __all__ = ["lower", "describe_origin"]
 
-# Attributes that the type of the result tells already.
-_IN_THE_RESULT = ("shape", "dtype", "depth")
+# Attributes that the type of the result tells already, or that only the optimiser asks.
+_NOT_IN_PLANS = ("shape", "dtype", "depth", "recompute")
 # Words of the format that are no names in Python.
 _WORDS = {"otherwise": "else"}
 
@@ -119,7 +119,7 @@ class _Lowering:
     def _attributes(self, op):
         return {_WORDS.get(key, key): self._attribute(value)
                 for key, value in op.attributes().items()
-                if value is not None and key not in _IN_THE_RESULT}
+                if value is not None and key not in _NOT_IN_PLANS}
 
     def _attribute(self, value):
         if isinstance(value, InnerGraph):

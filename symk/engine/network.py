@@ -217,6 +217,13 @@ class Network(Layer):
             outputs, _ = self._run_layers(inputs, [None] * len(inputs))
             return shapes_of(outputs)
 
+    def run_internal_graph(self, inputs, masks=None):
+        """(outputs, their masks, their shapes) for input tensors."""
+        inputs = to_list(inputs)
+        outputs, output_masks = self._run_layers(
+            inputs, [None] * len(inputs) if masks is None else to_list(masks))
+        return outputs, output_masks, [K.int_shape(output) for output in outputs]
+
     def _run(self, inputs, mask):
         """Outputs and masks for inputs; `call` and `compute_mask` ask for the same run."""
         inputs = to_list(inputs)

@@ -9,6 +9,7 @@ from .. import losses, registry
 from ..backend.session import LEARNING_PHASE
 from ..compile import function
 from ..graph import Constant, Placeholder, dims, rebuild
+from ..graph.collection import without_collection
 from ..optimize import specialise
 from . import data
 from .arguments import (loss_object, loss_weights_of, metric_lists, metric_object, per_output,
@@ -222,6 +223,7 @@ class Objective:
                 + [endpoint.weight for endpoint, has_weight in zip(self.endpoints, weighted)
                    if endpoint.is_trained and has_weight])
 
+    @without_collection
     def train_function(self, weighted):
         """One step: data -> loss and metrics; changes weights, states and metrics."""
         total, updates = self._expressions(weighted)

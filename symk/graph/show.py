@@ -2,7 +2,7 @@
 from .node import Constant, Placeholder, Shared, Variable
 from .walk import nodes_of, sources_of
 
-__all__ = ["show", "unique_names", "kind_of", "attributes_text"]
+__all__ = ["show", "unique_names", "kind_of"]
 
 
 def show(expressions, origins=True):
@@ -20,7 +20,7 @@ def show(expressions, origins=True):
         operands = ", ".join(names[variable] for variable in node.inputs)
         layer = "  # %s" % node.origin.layer if origins and node.origin.layer else ""
         lines.append("%s = %s(%s)%s -> %s%s" % (left, node.op.name, operands,
-                                                attributes_text(node.op), types, layer))
+                                                _attributes(node.op), types, layer))
     lines.append("results: " + ", ".join(names[variable] for variable in results))
     return "\n".join(lines)
 
@@ -61,7 +61,6 @@ def _value(source):
     return ""
 
 
-def attributes_text(op):
-    """The attributes of an op in brackets; nothing if it has none."""
+def _attributes(op):
     inner = op.describe()
     return "[%s]" % inner if inner else ""

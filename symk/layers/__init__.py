@@ -3,13 +3,15 @@ from .. import registry
 from ..engine import Input, InputLayer, InputSpec, Layer
 from ..engine.network import layer_from_config
 from . import (advanced_activations, convolutional, convolutional_recurrent, core, cudnn_recurrent,
-               embeddings, local, merge, noise, normalization, pooling, recurrent, wrappers)
+               embeddings, legacy, local, merge, noise, normalization, pooling, recurrent,
+               wrappers)
 from .advanced_activations import *
 from .convolutional import *
 from .convolutional_recurrent import *
 from .core import *
 from .cudnn_recurrent import *
 from .embeddings import *
+from .legacy import *
 from .local import *
 from .merge import *
 from .noise import *
@@ -21,7 +23,7 @@ from .wrappers import *
 __all__ = sorted({"Input", "InputLayer", "InputSpec", "Layer", "deserialize", "serialize"}.union(
     *(module.__all__ for module in (
         advanced_activations, convolutional, convolutional_recurrent, core, cudnn_recurrent,
-        embeddings, local, merge, noise, normalization, pooling, recurrent, wrappers))))
+        embeddings, legacy, local, merge, noise, normalization, pooling, recurrent, wrappers))))
 
 
 def serialize(layer):

@@ -9,7 +9,8 @@ from .pooling import (AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxP
 from .resizing import (Cropping1D, Cropping2D, Cropping3D, UpSampling1D, UpSampling2D,
                        UpSampling3D, ZeroPadding1D, ZeroPadding2D, ZeroPadding3D)
 
-__all__ = ["AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "Conv1D", "Conv2D",
+__all__ = ["AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D",
+           "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "Conv1D", "Conv2D",
            "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "Convolution1D", "Convolution2D",
            "Convolution2DTranspose", "Convolution3D", "Cropping1D", "Cropping2D", "Cropping3D",
            "Deconv2D", "Deconv3D", "Deconvolution2D", "Deconvolution3D", "DepthwiseConv2D",
@@ -424,3 +425,26 @@ SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D
 Convolution2DTranspose = Deconvolution2D = Deconv2D = Conv2DTranspose
 Deconvolution3D = Deconv3D = Conv3DTranspose
+
+
+# ---- as Keras 1 called dilated convolutions
+
+def AtrousConvolution1D(*args, **kwargs):
+    """`Conv1D` with `dilation_rate=atrous_rate`."""
+    return Conv1D(*args, **_with_dilation(kwargs))
+
+
+def AtrousConvolution2D(*args, **kwargs):
+    """`Conv2D` with `dilation_rate=atrous_rate`."""
+    return Conv2D(*args, **_with_dilation(kwargs))
+
+
+def _with_dilation(arguments):
+    if "atrous_rate" not in arguments:
+        return arguments
+    rest = dict(arguments)
+    return dict(rest, dilation_rate=rest.pop("atrous_rate"))
+
+
+AtrousConv1D = AtrousConvolution1D
+AtrousConv2D = AtrousConvolution2D

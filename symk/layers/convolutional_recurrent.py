@@ -3,11 +3,24 @@ from .. import backend as K
 from ..engine import InputSpec, Layer
 from ..registry import register
 from ..utils.conv_utils import conv_output_length, normalize_tuple
+from .legacy import Recurrent
 from .recurrent import CellLayer
 from .recurrent_cells import DroppingCell, begin_with_open_gates, output_size_of, sizes_of
 from .rnn import RNN
 
-__all__ = ["ConvLSTM2D", "ConvLSTM2DCell", "ConvRNN2D", "InputSpec", "Layer", "RNN"]
+__all__ = ["ConvLSTM2D", "ConvLSTM2DCell", "ConvRNN2D", "ConvRecurrent2D", "InputSpec", "Layer",
+           "RNN", "Recurrent"]
+
+
+def image_shape(convolution, input_shape, channels):
+    """The shape of an image that a convolution makes of a step of sequences of this shape."""
+    first = convolution.data_format == "channels_first"
+    sizes = input_shape[3:5] if first else input_shape[2:4]
+    sizes = tuple(conv_output_length(size, window, convolution.padding, stride, rate)
+                  for size, window, stride, rate in zip(
+                      sizes, convolution.kernel_size, convolution.strides,
+                      convolution.dilation_rate))
+    return input_shape[:1] + ((channels,) + sizes if first else sizes + (channels,))
 
 
 class ConvRNN2D(RNN):
@@ -35,25 +48,15 @@ class ConvRNN2D(RNN):
         super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll,
                          **kwargs)
 
-    def _image_shape(self, input_shape, channels):
-        """The shape of an output or a state with a number of channels."""
-        cell = self.cell
-        first = cell.data_format == "channels_first"
-        sizes = input_shape[3:5] if first else input_shape[2:4]
-        sizes = tuple(conv_output_length(size, window, cell.padding, stride, rate)
-                      for size, window, stride, rate in zip(
-                          sizes, cell.kernel_size, cell.strides, cell.dilation_rate))
-        return input_shape[:1] + ((channels,) + sizes if first else sizes + (channels,))
-
     def state_shapes(self, input_shape):
-        return [self._image_shape(input_shape, size) for size in sizes_of(self.cell)]
+        return [image_shape(self.cell, input_shape, size) for size in sizes_of(self.cell)]
 
     def state_spec(self, size):
         axis = 1 if self.cell.data_format == "channels_first" else 3
         return InputSpec(ndim=4, axes={axis: size})
 
     def output_shape_of(self, input_shape):
-        return self._image_shape(input_shape, output_size_of(self.cell))
+        return image_shape(self.cell, input_shape, output_size_of(self.cell))
 
 
 @register("layer")
@@ -211,3 +214,40 @@ class ConvLSTM2D(CellLayer, ConvRNN2D):
                 bias_constraint=bias_constraint, dropout=dropout,
                 recurrent_dropout=recurrent_dropout),
             **kwargs)
+
+
+class ConvRecurrent2D(Recurrent):
+    """The base of recurrent layers of images. A subclass defines `step`, as in `Recurrent`.
+
+    # Arguments
+        filters, kernel_size, strides, padding, data_format, dilation_rate: as in `Conv2D`.
+        return_sequences, go_backwards, stateful: as in `RNN`.
+    """
+
+    input_ndim = 5
+
+    def __init__(self, filters, kernel_size, strides=(1, 1), padding="valid", data_format=None,
+                 dilation_rate=(1, 1), return_sequences=False, go_backwards=False, stateful=False,
+                 **kwargs):
+        super().__init__(return_sequences, go_backwards=go_backwards, stateful=stateful, **kwargs)
+        self.filters = normalize_tuple(filters, 1, "filters")[0]
+        self.units = self.filters
+        self.kernel_size = normalize_tuple(kernel_size, 2, "kernel_size")
+        self.strides = normalize_tuple(strides, 2, "strides")
+        self.padding = K.normalize_padding(padding)
+        self.data_format = K.normalize_data_format(data_format)
+        self.dilation_rate = normalize_tuple(dilation_rate, 2, "dilation_rate")
+
+    def state_shapes(self, input_shape):
+        return [image_shape(self, input_shape, self.filters) for _ in self.cell.state_size]
+
+    def output_shape_of(self, input_shape):
+        return image_shape(self, input_shape, self.filters)
+
+    def state_spec(self, size):
+        return InputSpec(ndim=4)
+
+    def get_config(self):
+        return dict(super().get_config(), filters=self.filters, kernel_size=self.kernel_size,
+                    strides=self.strides, padding=self.padding, data_format=self.data_format,
+                    dilation_rate=self.dilation_rate)

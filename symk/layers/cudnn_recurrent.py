@@ -35,6 +35,15 @@ class _CuDNN(RNN, Parametric):
         self.units = cell.units
         self._keep(**options)
 
+    @property
+    def cell(self):
+        """The cell that runs with the layer's weights."""
+        return self._cell
+
+    @cell.setter
+    def cell(self, cell):
+        self._cell = cell
+
     def build(self, input_shape):
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape
         columns = self.units * self.cell.gates

@@ -36,7 +36,6 @@ class Embedding(Parametric):
         if "input_shape" not in kwargs:
             lengths = input_length if isinstance(input_length, (list, tuple)) else (input_length,)
             kwargs["input_shape"] = tuple(lengths)
-        kwargs.pop("input_dtype", None)     # Keras 1 writes that of the integers, not of vectors
         super().__init__(**kwargs)
         self.input_dim = input_dim
         self.output_dim = output_dim

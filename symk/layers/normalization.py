@@ -1,10 +1,10 @@
 """BatchNormalization."""
 from .. import backend as K
-from ..engine import InputSpec
+from ..engine import InputSpec, Layer
 from ..registry import register
 from .parametric import Parametric
 
-__all__ = ["BatchNormalization"]
+__all__ = ["BatchNormalization", "InputSpec", "Layer"]
 
 
 @register("layer")

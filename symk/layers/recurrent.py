@@ -5,11 +5,12 @@ from .. import regularizers
 from ..engine import InputSpec, Layer
 from ..registry import register
 from .cudnn_layout import from_cudnn, is_cudnn
+from .legacy import Recurrent
 from .recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from .rnn import RNN
 
-__all__ = ["GRU", "GRUCell", "InputSpec", "LSTM", "LSTMCell", "Layer", "RNN", "SimpleRNN",
-           "SimpleRNNCell", "StackedRNNCells"]
+__all__ = ["GRU", "GRUCell", "InputSpec", "LSTM", "LSTMCell", "Layer", "RNN", "Recurrent",
+           "SimpleRNN", "SimpleRNNCell", "StackedRNNCells"]
 
 
 class CellLayer(RNN):

@@ -79,7 +79,8 @@ class RNN(Layer):
         gives tensors to each step, as the argument `constants` of the cell's call.
     """
 
-    input_ndim = 3      # None: any
+    input_ndim = 3
+    _states = None
 
     def __init__(self, cell, return_sequences=False, return_state=False, go_backwards=False,
                  stateful=False, unroll=False, **kwargs):
@@ -95,7 +96,6 @@ class RNN(Layer):
         self.unroll = unroll
         self.supports_masking = True
         self.input_spec = [InputSpec(ndim=self.input_ndim)]
-        self._states = None
         self._num_constants = None
 
     # ---- states
@@ -133,7 +133,7 @@ class RNN(Layer):
             raise AttributeError('in layer "%s" (%s): [reset_states] a stateful layer is required.'
                                  % (self.name, type(self).__name__))
         shapes = self._known_state_shapes()
-        if self._states is None:
+        if any(state is None for state in self.states):
             self._states = [K.variable(np.zeros(shape), self.dtype) for shape in shapes]
         arrays = [np.zeros(shape) for shape in shapes] if states is None else \
             [np.asarray(state) for state in to_list(states, allow_tuple=True)]

@@ -4,7 +4,7 @@ import json
 import warnings
 
 from .. import losses, metrics, optimizers, registry
-from . import hdf5
+from ..utils import hdf5
 from .legacy import modern_state
 from .text import KERAS_VERSION, description, jsonable, model_from_config
 from .weights import read_weights, saved_names, write_weights, writer_of

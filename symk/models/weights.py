@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import backend as K
 from ..engine.network import Network
-from . import hdf5
+from ..utils import hdf5
 from .legacy import modern_arrays, old_count
 from .text import KERAS_VERSION
 

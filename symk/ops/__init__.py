@@ -23,6 +23,7 @@ from .printing import print_value
 from .random import (random_bernoulli, random_integers, random_key, random_normal,
                      random_truncated_normal, random_uniform)
 from .ranking import in_top_k, top_k
+from .recurrent import gru_sequence, lstm_sequence, rnn_sequence
 from .reduce import (all, any, argmax, argmin, l2_norm, logsumexp, max, mean, min, prod, sum,
                      sum_to)
 from .shape import (broadcast_to, concat, expand_dims, full, identity, pad, repeat, reshape,
@@ -47,4 +48,5 @@ __all__ = [
     "max", "mean", "min", "prod", "sum", "sum_to", "broadcast_to", "concat", "expand_dims", "full",
     "identity", "pad", "repeat", "reshape", "shape_of", "squeeze", "stack", "stop_gradient",
     "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
-    "cumprod", "cumsum", "linear_recurrence", "print_value", "in_top_k", "top_k"]
+    "cumprod", "cumsum", "linear_recurrence", "print_value", "in_top_k", "top_k",
+    "gru_sequence", "lstm_sequence", "rnn_sequence"]

@@ -87,6 +87,11 @@ class _Convolution(Op):
         return np.concatenate([product(*group) for group in groups], axis=-1)
 
 
+def _products(y, w):
+    """Multiplications and additions of a convolution with result y and kernel w."""
+    return 2 * y.size * w.size // w.shape[-1] if w.shape[-1] else 0
+
+
 def _rows(first, second, **attribute):
     """Samples of one op; each argument chooses an operand (or attribute) from (x, w, y)."""
     two = dict(strides=(1, 1), dilation=(1, 1))
@@ -163,6 +168,10 @@ class Conv(_Convolution):
         return (apply(ConvGradInput(shape=x.shape, **self._geometry()), g, w),
                 apply(ConvGradKernel(shape=w.shape, **self._geometry()), x, g)) + (g,) * len(bias)
 
+    @classmethod
+    def flops(cls, inputs, outputs):
+        return _products(outputs[0], inputs[1])
+
     def expand(self, x, w, *bias):
         """The convolution and its epilogue as ops of their own; None if it has none."""
         if not bias and not self.activation:
@@ -210,6 +219,10 @@ class ConvGradInput(_Convolution):
         return (apply(Conv(**self._geometry()), v, w),
                 apply(ConvGradKernel(shape=w.shape, **self._geometry()), v, g))
 
+    @classmethod
+    def flops(cls, inputs, outputs):
+        return _products(*inputs)
+
     samples = _rows("y", "w", shape="x")
     bad = [sample((1, 4, 4, 2), (3, 3, 2, 2), shape=(1, 5, 5, 2), error="g must have the shape")]
 
@@ -241,6 +254,10 @@ class ConvGradKernel(_Convolution):
     def grad(self, x, g, w, v):
         return (apply(ConvGradInput(shape=x.shape, **self._geometry()), g, v),
                 apply(Conv(**self._geometry()), x, v))
+
+    @classmethod
+    def flops(cls, inputs, outputs):
+        return _products(inputs[1], outputs[0])
 
     samples = _rows("x", "y", shape="w")
     bad = [sample((1, 5, 5, 2), (1, 4, 4, 2), shape=(3, 3, 2, 2), error="g must have the shape")]

@@ -5,6 +5,8 @@ computed before the loop. The gradient is a scan in the other direction: it comp
 from the states, which every scan gives out row by row for that; `symk/optimize` drops what nobody
 reads, and replaces what need not be computed twice.
 """
+import dataclasses
+
 import numpy as np
 
 from ..graph import (GraphError, InnerGraph, Op, Placeholder, ShapeError, apply, dims,
@@ -22,7 +24,7 @@ from .shape import broadcast_to, full, stack
 from .sizes import as_sizes
 from .trace import captured
 
-__all__ = ["Scan", "scan"]
+__all__ = ["Loop", "Scan", "scan"]
 
 
 def _example(dtype):
@@ -45,7 +47,7 @@ class Scan(Op):
     The operands are `sequences` tensors of `length` rows, the initial values of `states`, and
     invariants; the body has a row of each sequence, the states and the invariants as its inputs,
     the new states and a row of each of `outputs` as its outputs. With `reverse` the last row comes
-    first; rows keep their places.
+    first; rows keep their places. `recompute` tells the optimiser not to keep values for gradients.
 
     Shapes: sequences (length, ...), states, invariants -> states, outputs (length, ...).
     Dtypes: any; those of the body.
@@ -57,6 +59,7 @@ class Scan(Op):
     outputs: int = 0
     reverse: bool = False
     length: object = 0
+    recompute: bool = False
 
     accepts = FLOATS
     smooth = True
@@ -67,8 +70,7 @@ class Scan(Op):
 
     def with_bodies(self, bodies):
         """The same loop over another body of the same inputs and outputs."""
-        return Scan(bodies[0], self.sequences, self.states, self.outputs, self.reverse,
-                    self.length)
+        return dataclasses.replace(self, body=bodies[0])
 
     def describe(self):
         """The attributes but for the body, which listings show by itself."""
@@ -84,9 +86,7 @@ class Scan(Op):
         wanted = [variable.type for variable in self.body.inputs]
         wanted[:self.sequences] = [row.with_shape((self.length,) + row.shape)
                                    for row in wanted[:self.sequences]]
-        if len(types) != len(wanted):
-            raise GraphError("[scan] the body needs %d operands; %d were given."
-                             % (len(wanted), len(types)))
+        self._check_counts(len(types))
         for number, (given, needed) in enumerate(zip(types, wanted)):
             need_type(self.name, "operand %d must be as the body needs it" % number, given, needed)
         results = [variable.type for variable in self.body.outputs]
@@ -95,6 +95,15 @@ class Scan(Op):
             need_type(self.name, "state %d must keep its type" % number, after, before)
         rows = [row.with_shape((self.length,) + row.shape) for row in results[self.states:]]
         return (*states, *rows)
+
+    def _check_counts(self, operands):
+        taken, given = len(self.body.inputs), len(self.body.outputs)
+        if (operands != taken or self.states + self.outputs != given
+                or min(self.sequences, self.states, self.outputs) < 0
+                or self.sequences + self.states > taken):
+            raise GraphError("[scan] the body must fit the counts; it takes %d and gives %d values "
+                             "for %d operands, %d sequences, %d states and %d outputs."
+                             % (taken, given, operands, self.sequences, self.states, self.outputs))
 
     def reference(self, *arrays):
         sequences, states, invariants = self.split(arrays)
@@ -144,7 +153,8 @@ def _stacked(rows, type):
 
 # --- building ---
 
-def scan(function, sequences=(), initial=(), length=None, reverse=False, unroll=False):
+def scan(function, sequences=(), initial=(), length=None, reverse=False, unroll=False,
+         recompute=False):
     """Runs a step for each row of sequences.
 
     Args:
@@ -155,22 +165,34 @@ def scan(function, sequences=(), initial=(), length=None, reverse=False, unroll=
         length: the number of steps; needed where there are no sequences.
         reverse: from the last row to the first. Rows of outputs belong to rows of sequences.
         unroll: write the steps out one after the other; the length must be known.
+        recompute: a gradient computes the steps again from the states before them, instead of
+            keeping more of their values: less memory, more time.
     Returns:  (states, outputs): the states after the last step, and the outputs of all steps
               along a new axis 0; two lists.
     Raises:   ShapeError, DtypeError when lengths differ or a state changes its type; GraphError
               when the length is unknown and needed.
     """
     sequences, initial = _operands(sequences), _operands(initial)
-    length = _length(sequences, length)
-    loop = _traced_loop(function, sequences, initial, length)
-    made = loop.apply(length, bool(reverse))
+    loop = Loop(_length(sequences, length), bool(reverse), bool(recompute))
+    _trace(loop, function, sequences, initial)
+    count = len(loop.outputs)
     if unroll:
-        if isinstance(length, dims.Dim):
-            raise GraphError("[scan] unroll needs a number of steps that is known while the graph "
-                             "is built; it is %r." % (length,))
-        made = made[0].node.op.expand(*made[0].node.inputs) if made else made
-    states, outputs = len(initial), len(made) - len(loop.stored)
-    return list(made[:states]), list(made[states:outputs])
+        return _unrolled(loop)
+    loop.outputs += loop.states          # for derivatives
+    states, outputs = loop.apply()
+    return states, outputs[:count]
+
+
+def _unrolled(loop):
+    """The steps one after the other."""
+    if isinstance(loop.length, dims.Dim):
+        raise GraphError("[scan] unroll needs a number of steps that is known while the graph is "
+                         "built; it is %r." % (loop.length,))
+    count = len(loop.states)
+    states, outputs = loop.apply()
+    made = (states + outputs)[0].node if states + outputs else None
+    results = list(made.op.expand(*made.inputs)) if made else []
+    return results[:count], results[count:]
 
 
 def _operands(given):
@@ -195,33 +217,59 @@ def _length(sequences, length):
     return length
 
 
-class _Loop:
-    """A loop that is being built: what stands inside for what outside.
+class Loop:
+    """A loop as it is built and rewritten: what stands inside for what outside.
 
-    rows: {placeholder: sequence}; states: {placeholder: initial value}; results: the new states,
-    in the order of the states; outputs: what each step gives; invariants: {placeholder: value};
-    stored: the states whose values before each step are given out as well.
+    rows, states, invariants: {placeholder: sequence}, {placeholder: initial value} and
+    {placeholder: value}; results: the new states, in the order of the states; outputs: what each
+    step gives, as expressions of the placeholders; length, reverse, recompute: as in Scan.
     """
 
-    def __init__(self, rows, states, results, outputs, invariants, stored):
-        self.rows, self.states, self.results = rows, states, results
-        self.outputs, self.invariants, self.stored = outputs, invariants, stored
+    def __init__(self, length, reverse, recompute=False):
+        self.length, self.reverse, self.recompute = length, reverse, recompute
+        self.rows, self.states, self.invariants = {}, {}, {}
+        self.results, self.outputs = [], []
 
-    def apply(self, length, reverse):
-        """Makes the node: its outputs are the states, the outputs, and what is stored."""
-        outputs = list(self.outputs) + list(self.stored)
-        results = list(self.results) + outputs
-        body = InnerGraph([*self.rows, *self.states, *self.invariants], results)
-        used = body.used
+    @classmethod
+    def of(cls, node, inputs=None):
+        """The loop that a node is; `inputs` in place of the node's."""
+        op, body = node.op, node.op.body
+        loop = cls(op.length, op.reverse, op.recompute)
+        outside = op.split(node.inputs if inputs is None else tuple(inputs))
+        loop.rows, loop.states, loop.invariants = (
+            dict(zip(*pair)) for pair in zip(op.split(body.inputs), outside))
+        loop.results, loop.outputs = list(body.outputs[:op.states]), list(body.outputs[op.states:])
+        return loop
+
+    def substitute(self, replacements):
+        """Replaces variables inside: {old: new}."""
+        count = len(self.results)
+        made = rebuild(self.results + self.outputs, replacements)
+        self.results, self.outputs = made[:count], made[count:]
+
+    @property
+    def body(self):
+        """The inner graph of one step."""
+        return InnerGraph([*self.rows, *self.states, *self.invariants],
+                          self.results + self.outputs)
+
+    def apply(self):
+        """Makes the node, without the rows and invariants that no step uses.
+
+        Returns:  (states, outputs) after and of all steps.
+        """
+        results, used = self.results + self.outputs, self.body.used
         rows = {inside: x for inside, x in self.rows.items() if inside in used}
         invariants = {inside: x for inside, x in self.invariants.items() if inside in used}
         body = InnerGraph([*rows, *self.states, *invariants], results)
-        loop = Scan(body, len(rows), len(self.states), len(outputs), reverse, length)
-        return apply(loop, *rows.values(), *self.states.values(), *invariants.values())
+        op = Scan(body, len(rows), len(self.states), len(self.outputs), self.reverse, self.length,
+                  self.recompute)
+        made = apply(op, *rows.values(), *self.states.values(), *invariants.values())
+        return list(made[:len(self.states)]), list(made[len(self.states):])
 
 
-def _traced_loop(function, sequences, initial, length):
-    """A function of rows and states as a _Loop."""
+def _trace(loop, function, sequences, initial):
+    """Fills a loop with a function of rows and states."""
     step = Placeholder("int64", (), "step")
     rows = {Placeholder(x.dtype, x.shape[1:], "row"): x for x in sequences}
     states = {Placeholder(x.dtype, x.shape, "state"): x for x in initial}
@@ -240,10 +288,10 @@ def _traced_loop(function, sequences, initial, length):
     results = rebuild(results, {
         variable: fold_in(inside, step) if isinstance(variable, RandomKey) else inside
         for variable, inside in outside.items()})
-    rows[step] = arange(length, dtype="int64")
-    invariants = {inside: variable for variable, inside in outside.items()}
-    return _Loop(rows, states, results[:len(states)], results[len(states):], invariants,
-                 list(states))
+    rows[step] = arange(loop.length, dtype="int64")
+    loop.rows, loop.states = rows, states
+    loop.invariants = {inside: variable for variable, inside in outside.items()}
+    loop.results, loop.outputs = results[:len(states)], results[len(states):]
 
 
 def _changing(nodes, arguments):
@@ -277,26 +325,25 @@ def _pull_back(walk, node, gradients):
     Its states are the gradients of the states and the sums of the gradients of the invariants. Its
     rows are those of the loop, the states before each step, and the gradients of the outputs.
     """
-    loop, body = node.op, node.op.body
-    rows, states, invariants = loop.split(body.inputs)
-    sequences, _, values = loop.split(node.inputs)
-    final = dict(zip(states, gradients))
+    op, body, forward = node.op, node.op.body, Loop.of(node)
+    final = dict(zip(forward.states, gradients))
     arriving = {_like(output): (output, gradient) for output, gradient
-                in zip(body.outputs[loop.states:], gradients[loop.states:])
-                if gradient is not None}
-    moving, pulled = _through_body(walk, loop, final, arriving)
-    sums = {inside: _like(inside) for inside in invariants if pulled[inside] is not None}
-    backward = _Loop(
-        rows={**dict(zip(rows, sequences)), **_stored(node),
-              **{inside: gradient for inside, (_, gradient) in arriving.items()}},
-        states={**{inside: _or_zeros(final[state], state) for state, inside in moving.items()},
-                **{total: _zeros(total) for total in sums.values()}},
-        results=[_or_zeros(pulled[state], state) for state in moving]
-        + [add(total, pulled[inside]) for inside, total in sums.items()],
-        outputs=[pulled[row] for row in rows if pulled[row] is not None],
-        invariants=dict(zip(invariants, values)), stored=list(moving.values()))
-    of = [*moving, *sums, *(row for row in rows if pulled[row] is not None)]
-    found = dict(zip(of, backward.apply(loop.length, not loop.reverse)))
+                in zip(forward.outputs, gradients[op.states:]) if gradient is not None}
+    moving, pulled = _through_body(walk, op, final, arriving)
+    summed = [inside for inside in forward.invariants if pulled[inside] is not None]
+    rows = [inside for inside in forward.rows if pulled[inside] is not None]
+    backward = _along(node, not op.reverse)
+    backward.rows.update((inside, gradient) for inside, (_, gradient) in arriving.items())
+    for state, inside in moving.items():
+        backward.states[inside] = _or_zeros(final[state], state)
+        backward.results.append(_or_zeros(pulled[state], state))
+    for inside in summed:
+        total = _like(inside)
+        backward.states[total] = _zeros(total)
+        backward.results.append(add(total, pulled[inside]))
+    backward.outputs = [pulled[row] for row in rows] + list(moving.values())
+    states, outputs = backward.apply()
+    found = dict(zip([*moving, *summed, *rows], states + outputs))
     return [found.get(inside) for inside in body.inputs]
 
 
@@ -330,27 +377,24 @@ def _push_forward(walk, node, tangents):
 
     Its states are the tangents of the states; the states themselves are rows, as in `_pull_back`.
     """
-    loop, body = node.op, node.op.body
-    rows, states, invariants = loop.split(body.inputs)
-    sequences, _, values = loop.split(node.inputs)
-    given = dict(zip(body.inputs, tangents))
-    moving, pushed = _along_body(walk, loop, given)
-    rows_out = body.outputs[loop.states:]
-    outputs = [output for output in dict.fromkeys(rows_out) if output in pushed]
-    kept = [state for state in states if state in moving]
-    forward = _Loop(
-        rows={**dict(zip(rows, sequences)), **_stored(node),
-              **{moving[row]: given[row] for row in rows if row in moving}},
-        states={moving[state]: _or_zeros(given[state], state) for state in kept},
-        results=[_or_zeros(pushed.get(result), result)
-                 for state, result in zip(states, body.outputs) if state in moving],
-        outputs=[pushed[output] for output in outputs],
-        invariants={**dict(zip(invariants, values)),
-                    **{moving[inside]: given[inside] for inside in invariants if inside in moving}},
-        stored=[moving[state] for state in kept])
-    made = forward.apply(loop.length, loop.reverse)
-    after, along = dict(zip(kept, made)), dict(zip(outputs, made[len(kept):]))
-    return [after.get(state) for state in states] + [along.get(output) for output in rows_out]
+    op, primal = node.op, Loop.of(node)
+    given = dict(zip(op.body.inputs, tangents))
+    moving, pushed = _along_body(walk, op, given)
+    forward = _along(node, op.reverse)
+    forward.rows.update((moving[row], given[row]) for row in primal.rows if row in moving)
+    forward.invariants.update((moving[inside], given[inside]) for inside in primal.invariants
+                              if inside in moving)
+    states = [state for state in primal.states if state in moving]
+    for state, result in zip(primal.states, primal.results):
+        if state in moving:
+            forward.states[moving[state]] = _or_zeros(given[state], state)
+            forward.results.append(_or_zeros(pushed.get(result), result))
+    outputs = [output for output in dict.fromkeys(primal.outputs) if output in pushed]
+    forward.outputs = [pushed[output] for output in outputs] + [moving[state] for state in states]
+    after, along = forward.apply()
+    after, along = dict(zip(states, after)), dict(zip(outputs, along))
+    return [after.get(state) for state in primal.states] + [along.get(output)
+                                                            for output in primal.outputs]
 
 
 def _along_body(walk, loop, given):
@@ -369,11 +413,13 @@ def _along_body(walk, loop, given):
     return moving, pushed
 
 
-def _stored(node):
-    """{state: its values before each step} of the states that a loop gives out."""
-    states = node.op.split(node.op.body.inputs)[1]
-    return {inside: rows for inside, rows in zip(node.op.body.outputs, node.outputs)
-            if inside in states}
+def _along(node, reverse):
+    """A loop beside that of a node: its rows, and its states before each step as rows."""
+    loop, of = Loop(node.op.length, reverse, node.op.recompute), Loop.of(node)
+    stored = {inside: rows for inside, rows in zip(of.outputs, node.outputs[node.op.states:])
+              if inside in of.states}
+    loop.rows, loop.invariants = {**of.rows, **stored}, dict(of.invariants)
+    return loop
 
 
 def _like(variable):

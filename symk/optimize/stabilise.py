@@ -104,6 +104,7 @@ _PAIR = ((3, 4), (3, 4))
 
 STABILISE = [
     # --- logarithms of probabilities ---
+    rule("log(exp(x)) -> x", ("log", ("exp", "x")), "x", example=lambda x: ops.log(ops.exp(x))),
     rule("log(softmax(x)) -> log_softmax(x)", ("log", ("softmax:s", "x")),
          lambda m: ops.log_softmax(m.x, m.op("s").axis), example=lambda x: ops.log(ops.softmax(x))),
     rule("log(sigmoid(x)) -> -softplus(-x)", ("log", ("sigmoid", "x")),

@@ -1,6 +1,7 @@
 """The stages in running order. This list is the documentation of what the optimiser does.
 
-A stage is a function from results to (results, counts): how often what fired.
+A stage is a function from results to (results, counts): how often what fired. Each runs on the
+bodies of loops and branches as well.
 """
 import collections
 import typing
@@ -15,6 +16,10 @@ from .epilogue import read_from_result, take_in_epilogues, take_in_transposes
 from .fold import fold
 from .fuse import fuse
 from .fuse_reduce import fuse_reductions
+from .inside import inside
+from .loop_keep import keep_for_gradients
+from .loop_move import move_before_loops, move_behind_loops
+from .loop_prune import prune_loops
 from .merge import merge
 from .rewrite import rewrite
 from .simplify import SIMPLIFY
@@ -49,11 +54,16 @@ class Stage(typing.NamedTuple):
 
 
 STAGES = (
+    Stage("loops", _in_turn(prune_loops, keep_for_gradients),
+          "while the steps of a gradient still read as those of its loop"),
     Stage("fold", _in_turn(fold, merge), "known conditions and equal nodes first: less to do"),
     Stage("canonicalise", _table(CANONICALISE), "one form for each thing, so that rules are few"),
     Stage("simplify", _SIMPLIFY, "less work for the same values"),
     Stage("stabilise", _table(STABILISE), "while logarithms and exponentials still stand apart"),
     Stage("clean up", _in_turn(_SIMPLIFY, merge), "what stabilise left, and what became equal"),
+    Stage("around loops", _in_turn(prune_loops, move_before_loops, move_behind_loops, prune_loops,
+                                   _SIMPLIFY, merge),
+          "what a step does is known; a large product outside is better than many inside"),
     Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues),
           "before fusion, which would take bias and activation"),
     Stage("fuse", _in_turn(fuse, fuse_reductions),
@@ -87,7 +97,7 @@ def optimize(results, names=None):
         if names is not None and stage.name not in names:
             continue
         types = [variable.type for variable in results]
-        results, counts = stage.run(results)
+        results, counts = inside(stage.run)(results)
         assert [variable.type for variable in results] == types, stage.name
         if settings.check:
             check(results)

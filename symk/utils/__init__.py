@@ -1,11 +1,16 @@
-"""Keras's tools: one-hot labels, progress bars, tables of layers, objects by name."""
-from .data_utils import Sequence
+"""Keras's tools: one-hot labels, batches read ahead, pictures of models, objects by name."""
+from .data_utils import GeneratorEnqueuer, OrderedEnqueuer, Sequence, get_file
 from .generic_utils import (CustomObjectScope, custom_object_scope, deserialize_keras_object,
                             get_custom_objects, serialize_keras_object)
-from .layer_utils import print_summary
+from .io_utils import H5Dict, HDF5Matrix
+from .layer_utils import convert_all_kernels_in_model, get_source_inputs, print_summary
+from .multi_gpu_utils import multi_gpu_model
 from .np_utils import normalize, to_categorical
 from .progress import Progbar
+from .vis_utils import model_to_dot, plot_model
 
-__all__ = ["CustomObjectScope", "Progbar", "Sequence", "custom_object_scope",
-           "deserialize_keras_object", "get_custom_objects", "normalize", "print_summary",
+__all__ = ["CustomObjectScope", "GeneratorEnqueuer", "H5Dict", "HDF5Matrix", "OrderedEnqueuer",
+           "Progbar", "Sequence", "convert_all_kernels_in_model", "custom_object_scope",
+           "deserialize_keras_object", "get_custom_objects", "get_file", "get_source_inputs",
+           "model_to_dot", "multi_gpu_model", "normalize", "plot_model", "print_summary",
            "serialize_keras_object", "to_categorical"]

@@ -190,6 +190,11 @@ class OrderedEnqueuer(SequenceEnqueuer):
             if len(promises) == len(places) and self._all_done(promises):
                 self._end_epoch()
 
+    def join_end_of_epoch(self):
+        """Waits until everything that has been read is taken."""
+        while self.is_running() and not self.queue.empty():
+            time.sleep(_LONGEST_WAIT)
+
     def _end_epoch(self):
         """Tells the sequence, if it wants to know; then processes need its new state."""
         hook = getattr(self.sequence, "on_epoch_end", None)
@@ -216,11 +221,15 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     # Arguments
         sequence: the generator.
         use_multiprocessing: whether processes read, in place of a thread.
+        wait_time: has no meaning any more.
         random_seed: the random numbers of process i begin with random_seed + i.
     """
 
-    def __init__(self, sequence, use_multiprocessing=False, random_seed=None):
+    def __init__(self, sequence, use_multiprocessing=False, wait_time=None, random_seed=None):
         super().__init__(sequence, use_multiprocessing)
+        if wait_time is not None:
+            warnings.warn("[GeneratorEnqueuer] wait_time has no meaning any more, as in Keras "
+                          "2.3; %r was given." % (wait_time,), DeprecationWarning, stacklevel=2)
         self.random_seed = random_seed
 
     def _checked_workers(self, workers):

@@ -1,7 +1,14 @@
-"""What a model looks like as a table, and how many parameters it has."""
+"""What a model looks like as a table, its parameters, and weights in other layouts."""
 import numpy as np
 
-__all__ = ["count_params", "print_summary"]
+from .. import backend as K
+from .conv_utils import convert_kernel
+
+__all__ = ["convert_all_kernels_in_model", "convert_dense_weights_data_format", "convert_kernel",
+           "count_params", "get_source_inputs", "print_summary"]
+
+# Layers whose kernels Keras on Theano keeps the other way round.
+_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose")
 
 # Ends of the columns as fractions of the line, as in Keras: with and without "Connected to".
 _CHAIN_COLUMNS = (65, (0.45, 0.85, 1.0), ["Layer (type)", "Output Shape", "Param #"])
@@ -12,6 +19,33 @@ _GRAPH_COLUMNS = (98, (0.33, 0.55, 0.67, 1.0),
 def count_params(weights):
     """The number of scalars in a collection of weights, each weight counted once."""
     return sum(int(np.prod(weight.shape, dtype=np.int64)) for weight in set(weights))
+
+
+def get_source_inputs(tensor, layer=None, node_index=None):
+    """The inputs that a tensor is computed from.
+
+    Args:     layer, node_index: the layer and the number of its call that made the tensor; None
+                  asks the tensor.
+    Returns:  a list of tensors, each once, in the order in which they are found.
+    """
+    history = getattr(tensor, "_keras_history", None)
+    if layer is None or node_index:
+        if history is None:
+            return [tensor]
+        layer, node_index = history[:2]
+    sources, seen, waiting = [], set(), [layer._inbound_nodes[node_index or 0]]
+    while waiting:
+        node = waiting.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        before = node.inbound_nodes()
+        if before:
+            waiting += reversed(before)
+        else:
+            sources += [found for found in node.input_tensors
+                        if not any(found is known for known in sources)]
+    return sources
 
 
 def print_summary(model, line_length=None, positions=None, print_fn=None):
@@ -85,3 +119,34 @@ def _row(fields, ends):
             line = line[:-1] + " "
         line = (line + str(field))[:end].ljust(end)
     return line
+
+
+# ---- weights in other layouts
+
+def convert_all_kernels_in_model(model):
+    """Turns the kernels of all convolutions round: between those of Keras on Theano and on
+    TensorFlow."""
+    for layer in model.layers:
+        if type(layer).__name__ in _CONVOLUTIONS:
+            K.set_value(layer.kernel, convert_kernel(K.get_value(layer.kernel)))
+
+
+def convert_dense_weights_data_format(dense, previous_feature_map_shape,
+                                      target_data_format="channels_first"):
+    """Puts the rows of a Dense kernel after a Flatten into the order of another data format.
+
+    Args:     previous_feature_map_shape: the three sizes of an image before the Flatten, in the
+              target format.
+              target_data_format: the format of the new images.
+    """
+    if target_data_format not in ("channels_first", "channels_last"):
+        raise ValueError("[convert_dense_weights_data_format] 'channels_first' or "
+                         "'channels_last' is required; %r was given." % (target_data_format,))
+    kernel, bias = dense.get_weights()
+    sizes = tuple(previous_feature_map_shape)
+    if target_data_format == "channels_first":
+        before, order = (sizes[1], sizes[2], sizes[0]), (2, 0, 1, 3)
+    else:
+        before, order = (sizes[2], sizes[0], sizes[1]), (1, 2, 0, 3)
+    images = kernel.reshape(before + (-1,))     # ValueError if the sizes are not those of the rows
+    dense.set_weights([images.transpose(order).reshape(kernel.shape), bias])

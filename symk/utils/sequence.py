@@ -10,6 +10,8 @@ class Sequence:
     (x, y) or (x, y, sample_weight). `on_epoch_end` is called after the last batch of an epoch.
     """
 
+    use_sequence_api = True     # by which Keras knows a Sequence of another Keras
+
     def __getitem__(self, index):
         """The batch of a number."""
         raise NotImplementedError

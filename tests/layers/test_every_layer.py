@@ -53,6 +53,8 @@ ROWS = [
     row("Embedding", (2, 4), dtype="int32", input_dim=12, output_dim=3),
     row("Embedding", (2, 4), dtype="int32", input_dim=12, output_dim=3, mask_zero=True,
         input_length=4),
+    row("MaxoutDense", (2, 3), output_dim=4, nb_feature=2),
+    row("Highway", (2, 3), activation="relu", bias=False),
     row("LeakyReLU", (2, 3), alpha=0.1),
     row("PReLU", IMAGE, shared_axes=[1, 2]),
     row("ELU", (2, 3), alpha=0.5),

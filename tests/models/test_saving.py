@@ -14,8 +14,9 @@ import pytest
 from symk import losses, metrics, optimizers
 from symk.layers import (BatchNormalization, Concatenate, Conv2D, Dense, Flatten, Input, Layer,
                          MaxPooling2D)
-from symk.models import (Model, Sequential, hdf5, load_model, model_from_json, model_from_yaml,
+from symk.models import (Model, Sequential, load_model, model_from_json, model_from_yaml,
                          save_model)
+from symk.utils import hdf5
 
 
 def image_model():

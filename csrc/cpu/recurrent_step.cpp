@@ -1,0 +1,618 @@
+// Binds the sequences of SimpleRNN, LSTM and GRU. The products with the input are made before, for
+// all steps at once; here each part of the work takes some sequences through all their steps, so
+// threads never wait for each other. The state's weights are packed once, and stay in the cache of
+// the core. How sequences are parted depends on the shapes alone.
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "cpu/dispatch.h"
+#include "cpu/matmul.h"
+#include "cpu/parts.h"
+#include "cpu/recurrent.h"
+#include "cpu/require.h"
+#include "runtime/kernel.h"
+
+namespace symk::cpu {
+namespace {
+
+Curve curve_named(const char* kernel, const std::string& name) {
+  static constexpr const char* names[] = {"linear", "relu", "tanh", "sigmoid", "hard_sigmoid"};
+  for (int i = 0; i < 5; ++i) {
+    if (name == names[i]) return static_cast<Curve>(i);
+  }
+  throw Error(ErrorCode::kArgument, std::string("[") + kernel +
+                                        "] an activation must be linear, relu, tanh, sigmoid or "
+                                        "hard_sigmoid; \"" +
+                                        name + "\" was given.");
+}
+
+template <class T>
+struct Functions {
+  const MatmulFunctions<T>& product;
+  const RecurrentFunctions<T>& cell;
+};
+
+template <class T>
+Functions<T> functions() {
+  const auto& product = kernels<MatmulKernels>();
+  const auto& cell = kernels<RecurrentKernels>();
+  if constexpr (sizeof(T) == 4) {
+    return {product.float32, cell.float32};
+  } else {
+    return {product.float64, cell.float64};
+  }
+}
+
+/// Some columns of the state's weights, or their transpose, as panels.
+template <class T>
+class PackedWeights {
+ public:
+  /// Rows k, columns n; element (d, j) is at weights[first + d * row + j * column].
+  PackedWeights(int64_t k, int64_t n, int64_t first, int64_t row, int64_t column)
+      : k_(k), n_(n), first_(first), row_(row), column_(column) {}
+
+  int64_t count(const MatmulFunctions<T>& f) const { return panels(f) * k_ * f.tile_columns; }
+
+  void pack(const MatmulFunctions<T>& f, const T* weights, T* packed, ThreadPool& pool) {
+    packed_ = packed;
+    const int64_t parts = clamp(k_ * n_ / kPartElements, 1, panels(f));
+    run_parts(pool, parts, [&](int64_t part) {
+      const int64_t panel = part_begin(panels(f), part, parts), j = panel * f.tile_columns;
+      const int64_t end = part_begin(panels(f), part + 1, parts) * f.tile_columns;
+      f.pack(weights + first_ + j * column_, row_, column_, k_, std::min(n_, end) - j,
+             packed + panel * k_ * f.tile_columns, k_ * f.tile_columns);
+    });
+  }
+
+  /// c = bias + a x weights, or c += a x weights; `rows` rows.
+  void multiply(const MatmulFunctions<T>& f, Rows<const T> a, int64_t rows, Rows<T> c,
+                const T* bias, bool accumulate) const {
+    MatmulJob<T> job{};
+    job.a = a.data;
+    job.a_row = a.step;
+    job.a_column = 1;
+    job.panels = packed_;
+    job.panel_step = k_ * f.tile_columns;
+    job.c = c.data;
+    job.c_row = c.step;
+    job.m = rows;
+    job.n = n_;
+    job.k = k_;
+    job.bias = bias;
+    job.accumulate = accumulate;
+    f.run(job);
+  }
+
+ private:
+  int64_t panels(const MatmulFunctions<T>& f) const { return divide_up(n_, f.tile_columns); }
+
+  int64_t k_, n_, first_, row_, column_;
+  const T* packed_ = nullptr;
+};
+
+/// What all sequences share: shapes, the mask, the partition, packed weights.
+template <class T>
+class SequenceStep : public Step {
+ public:
+  Status run(const Operands& operands, ThreadPool& pool) override {
+    pack(operands, pool);
+    run_parts(pool, parts_, [&](int64_t part) {
+      const int64_t first = part_begin(batch_, part, parts_);
+      const int64_t rows = part_begin(batch_, part + 1, parts_) - first;
+      run_sequences(operands, first, rows, part_scratch(operands, part));
+    });
+    return {};
+  }
+
+ protected:
+  /// `like` has shape (batch, time, units * gates); `weights`, `mask` (or -1) number inputs.
+  SequenceStep(const Binding& binding, const char* kernel, const Type& like, int gates,
+               int weights, int mask)
+      : kernel_(kernel), gates_(gates), weights_(weights), mask_(mask), f_(functions<T>()) {
+    require(like.rank == 3 && like.shape[2] % gates == 0, kernel,
+            "a sequence must have the axes batch, time, and units of each gate");
+    batch_ = like.shape[0];
+    time_ = like.shape[1];
+    units_ = like.shape[2] / gates;
+    reverse_ = binding.integer("reverse", 0) != 0;
+    sequences_ = binding.integer("sequences", 0) != 0;
+    require_type(binding.inputs()[static_cast<size_t>(weights)], {units_, gates_ * units_});
+    if (mask >= 0) {
+      const Type& type = binding.inputs()[static_cast<size_t>(mask)];
+      require_dtype(type, DType::kBool, kernel);
+      require(type.rank == 2 && type.shape[0] == batch_ && type.shape[1] == time_, kernel,
+              "the mask must have the axes batch and time");
+    }
+    cell_.units = units_;
+    cell_.activation = curve_named(kernel, binding.text("activation"));
+    cell_.recurrent = curve_named(kernel, binding.text("recurrent_activation", "sigmoid"));
+  }
+
+  virtual void run_sequences(const Operands& operands, int64_t first, int64_t rows,
+                             T* scratch) const = 0;
+
+  // --- binding ---
+  void require_type(const Type& type, const std::vector<int64_t>& shape) const {
+    const DType dtype = sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
+    require_dtype(type, dtype, kernel_);
+    const bool fits = type.rank == static_cast<int>(shape.size()) &&
+                      std::equal(shape.begin(), shape.end(), type.shape);
+    require(fits, kernel_, "the shapes must belong to one batch, time and number of units");
+  }
+  void require_sequences(const Type& type, int64_t gates) const {
+    require_type(type, {batch_, time_, gates * units_});
+  }
+  void require_states(const Type& type) const { require_type(type, {batch_, units_}); }
+
+  /// Columns [first, first + count) of the weights, counted in gates, as they are or transposed.
+  size_t add_weights(int64_t first, int64_t count, bool transposed) {
+    const int64_t row = gates_ * units_, offset = first * units_, columns = count * units_;
+    packed_.push_back(transposed ? PackedWeights<T>(columns, units_, offset, 1, row)
+                                 : PackedWeights<T>(units_, columns, offset, row, 1));
+    return packed_.size() - 1;
+  }
+
+  /// Chooses the parts and asks for memory; `row_scratch` elements for each sequence.
+  void reserve(Binding& binding, int64_t row_scratch) {
+    int64_t weights = 0;
+    for (const auto& packed : packed_) weights += whole_lines<T>(packed.count(f_.product));
+    const int64_t least = weights * item() > kNearCache ? kRowsOfLarge : kRowsOfSmall;
+    const int64_t flops = 2 * checked_multiply(checked_multiply(batch_, time_),
+                                               checked_multiply(units_, gates_ * units_));
+    parts_ = clamp(batch_ / least, 1, clamp(flops / kPartFlops, 1, kMaxParts));
+    row_scratch_ = row_scratch;
+    part_count_ = whole_lines<T>(checked_multiply(row_scratch, divide_up(batch_, parts_)));
+    if (binding.lasting(weights_)) kept_ = Block(weights * item());
+    const int64_t packed = kept_.bytes() > 0 ? 0 : weights;
+    parts_offset_ = packed;
+    binding.need_scratch(checked_multiply(packed + parts_ * part_count_, item()));
+  }
+
+  // --- running ---
+  void pack(const Operands& operands, ThreadPool& pool) {
+    const bool keeps = kept_.bytes() > 0;
+    const uint64_t version = operands.versions[weights_];
+    if (keeps && version != 0 && version == kept_version_) return;
+    T* to = static_cast<T*>(keeps ? static_cast<void*>(kept_.data()) : operands.scratch);
+    for (auto& packed : packed_) {
+      packed.pack(f_.product, input(operands, weights_), to, pool);
+      to += whole_lines<T>(packed.count(f_.product));
+    }
+    kept_version_ = version;
+  }
+
+  T* part_scratch(const Operands& operands, int64_t part) const {
+    return static_cast<T*>(operands.scratch) + parts_offset_ + part * part_count_;
+  }
+
+  static const T* input(const Operands& operands, int number) {
+    return static_cast<const T*>(operands.in[number]);
+  }
+  static T* output(const Operands& operands, int number) {
+    return static_cast<T*>(operands.out[number]);
+  }
+
+  /// The rows of (batch, time, width) at one time, from sequence `first` on.
+  template <class P>
+  Rows<P> at_time(P* data, int64_t width, int64_t first, int64_t time) const {
+    return {data + (first * time_ + time) * width, time_ * width};
+  }
+  /// Those of (batch, units).
+  template <class P>
+  Rows<P> states(P* data, int64_t first) const {
+    return {data + first * units_, units_};
+  }
+  /// The states before a step: those of the step that comes before it, or the initial ones.
+  Rows<const T> before(const T* all, const T* initial, int64_t first, int64_t time) const {
+    const int64_t earlier = reverse_ ? time + 1 : time - 1;
+    if (earlier < 0 || earlier >= time_) return states(initial, first);
+    return at_time(all, units_, first, earlier);
+  }
+
+  /// The time of a step, in the order of the sequence.
+  int64_t time_of(int64_t step) const { return reverse_ ? time_ - 1 - step : step; }
+
+  void set_rows(CellRows& cell, const Operands& operands, int64_t first, int64_t rows,
+                int64_t time) const {
+    cell.rows = rows;
+    if (mask_ < 0) return;
+    const auto* mask = static_cast<const unsigned char*>(operands.in[mask_]);
+    cell.mask = at_time(mask, 1, first, time);
+  }
+
+  /// Copies what is to be changed in place, where it is not in place already.
+  void copy_sequences(const T* from, T* to, int64_t width, int64_t first, int64_t rows) const {
+    const int64_t count = time_ * width;
+    if (from == to || count == 0) return;
+    std::memcpy(to + first * count, from + first * count,
+                static_cast<size_t>(rows * count * item()));
+  }
+
+  void copy_states(Rows<const T> from, T* to, int64_t first, int64_t rows) const {
+    for (int64_t row = 0; row < rows; ++row) {
+      std::copy_n(from.data + row * from.step, units_, to + (first + row) * units_);
+    }
+  }
+  /// The states after the last step.
+  Rows<const T> last(const T* all, const T* initial, int64_t first) const {
+    return time_ == 0 ? states(initial, first) : at_time(all, units_, first, time_of(time_ - 1));
+  }
+
+  /// What comes from outside for one time, if anything does.
+  Rows<const T> incoming(const Operands& operands, int number, int64_t first, int64_t time) const {
+    if (!sequences_) return {};
+    return at_time(input(operands, number), units_, first, time);
+  }
+
+  static constexpr int64_t item() { return static_cast<int64_t>(sizeof(T)); }
+
+  // Weights that fit the second-level cache cost nothing to read again for every few sequences;
+  // larger ones come from afar, and more sequences have to share them.
+  static constexpr int64_t kNearCache = 512 * 1024;
+  static constexpr int64_t kRowsOfSmall = 8, kRowsOfLarge = 32;
+
+  const char* kernel_;
+  const int64_t gates_;
+  const int weights_, mask_;
+  const Functions<T> f_;
+  int64_t batch_ = 0, time_ = 0, units_ = 0;
+  bool reverse_ = false;
+  bool sequences_ = false;  // backward: whether there is a gradient of all states
+  CellRows cell_;
+  std::vector<PackedWeights<T>> packed_;
+
+ private:
+  int64_t parts_ = 1, row_scratch_ = 0, part_count_ = 0, parts_offset_ = 0;
+  Block kept_;
+  uint64_t kept_version_ = 0;
+};
+
+/// The number of the mask among the inputs, which comes after `others`; -1 if there is none.
+int find_mask(const Binding& binding, const char* kernel, int others) {
+  const auto count = static_cast<int>(binding.inputs().size());
+  require(count == others || count == others + 1, kernel,
+          "the number of inputs must be the kernel's");
+  return count == others ? -1 : others;
+}
+
+void require_outputs(const Binding& binding, const char* kernel, size_t count) {
+  require(binding.outputs().size() == count, kernel, "the number of outputs must be the kernel's");
+}
+
+int counts_sequences(const Binding& binding) { return binding.integer("sequences") != 0; }
+
+// --- SimpleRNN: x, weights, h [, mask] -> all h, last h ---
+
+template <class T>
+class SimpleSequence final : public SequenceStep<T> {
+  using Base = SequenceStep<T>;
+
+ public:
+  static constexpr const char* name = "rnn_sequence";
+
+  explicit SimpleSequence(Binding& binding)
+      : Base(binding, name, binding.inputs()[0], 1, 1, find_mask(binding, name, 3)) {
+    require_outputs(binding, name, 2);
+    this->require_states(binding.inputs()[2]);
+    this->require_sequences(binding.outputs()[0], 1);
+    this->require_states(binding.outputs()[1]);
+    this->add_weights(0, 1, false);
+    this->reserve(binding, 0);
+  }
+
+ private:
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
+    T* h = this->output(operands, 0);
+    this->copy_sequences(this->input(operands, 0), h, this->units_, first, rows);
+    CellStep<T> cell;
+    static_cast<CellRows&>(cell) = this->cell_;
+    for (int64_t step = 0; step < this->time_; ++step) {
+      const int64_t time = this->time_of(step);
+      this->set_rows(cell, operands, first, rows, time);
+      cell.before = this->before(h, this->input(operands, 2), first, time);
+      cell.gates = cell.state = this->at_time(h, this->units_, first, time);
+      this->packed_[0].multiply(this->f_.product, cell.before, rows, cell.gates, nullptr, true);
+      this->f_.cell.simple(cell);
+    }
+    const Rows<const T> last = this->last(h, this->input(operands, 2), first);
+    this->copy_states(last, this->output(operands, 1), first, rows);
+  }
+};
+
+/// all h, weights, gradient of the last h [, that of all h] [, mask] -> dx, dh
+template <class T>
+class SimpleSequenceGrad final : public SequenceStep<T> {
+  using Base = SequenceStep<T>;
+
+ public:
+  static constexpr const char* name = "rnn_sequence_grad";
+
+  explicit SimpleSequenceGrad(Binding& binding)
+      : Base(binding, name, binding.inputs()[0], 1, 1,
+             find_mask(binding, name, 3 + counts_sequences(binding))) {
+    require_outputs(binding, name, 2);
+    this->require_states(binding.inputs()[2]);
+    if (this->sequences_) this->require_sequences(binding.inputs()[3], 1);
+    this->require_sequences(binding.outputs()[0], 1);
+    this->require_states(binding.outputs()[1]);
+    this->add_weights(0, 1, true);
+    this->reserve(binding, 0);
+  }
+
+ private:
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
+    CellGradStep<T> cell;
+    static_cast<CellRows&>(cell) = this->cell_;
+    cell.d_state = this->states(this->output(operands, 1), first);
+    this->copy_states(this->states(this->input(operands, 2), first), this->output(operands, 1),
+                      first, rows);
+    for (int64_t step = this->time_ - 1; step >= 0; --step) {
+      const int64_t time = this->time_of(step);
+      this->set_rows(cell, operands, first, rows, time);
+      cell.gates = this->at_time(this->input(operands, 0), this->units_, first, time);
+      cell.incoming = this->incoming(operands, 3, first, time);
+      cell.d_gates = this->at_time(this->output(operands, 0), this->units_, first, time);
+      this->f_.cell.simple_grad(cell);
+      this->packed_[0].multiply(this->f_.product, {cell.d_gates.data, cell.d_gates.step}, rows,
+                                cell.d_state, nullptr, true);
+    }
+  }
+};
+
+// --- LSTM: x, weights, h, c [, mask] -> all h, all c, gates, last h, last c ---
+
+template <class T>
+class LstmSequence final : public SequenceStep<T> {
+  using Base = SequenceStep<T>;
+
+ public:
+  static constexpr const char* name = "lstm_sequence";
+
+  explicit LstmSequence(Binding& binding)
+      : Base(binding, name, binding.inputs()[0], 4, 1, find_mask(binding, name, 4)) {
+    require_outputs(binding, name, 5);
+    this->require_states(binding.inputs()[2]);
+    this->require_states(binding.inputs()[3]);
+    this->require_sequences(binding.outputs()[0], 1);
+    this->require_sequences(binding.outputs()[1], 1);
+    this->require_sequences(binding.outputs()[2], 4);
+    this->require_states(binding.outputs()[3]);
+    this->require_states(binding.outputs()[4]);
+    this->add_weights(0, 4, false);
+    this->reserve(binding, 0);
+  }
+
+ private:
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
+    const int64_t n = this->units_;
+    T *h = this->output(operands, 0), *c = this->output(operands, 1);
+    T* gates = this->output(operands, 2);
+    this->copy_sequences(this->input(operands, 0), gates, 4 * n, first, rows);
+    CellStep<T> cell;
+    static_cast<CellRows&>(cell) = this->cell_;
+    for (int64_t step = 0; step < this->time_; ++step) {
+      const int64_t time = this->time_of(step);
+      this->set_rows(cell, operands, first, rows, time);
+      cell.before = this->before(h, this->input(operands, 2), first, time);
+      cell.carry_before = this->before(c, this->input(operands, 3), first, time);
+      cell.gates = this->at_time(gates, 4 * n, first, time);
+      cell.state = this->at_time(h, n, first, time);
+      cell.carry = this->at_time(c, n, first, time);
+      this->packed_[0].multiply(this->f_.product, cell.before, rows, cell.gates, nullptr, true);
+      this->f_.cell.lstm(cell);
+    }
+    const Rows<const T> last_h = this->last(h, this->input(operands, 2), first);
+    const Rows<const T> last_c = this->last(c, this->input(operands, 3), first);
+    this->copy_states(last_h, this->output(operands, 3), first, rows);
+    this->copy_states(last_c, this->output(operands, 4), first, rows);
+  }
+};
+
+/// gates, all c, c, weights, gradients of the last h and c [, that of all h] [, mask]
+/// -> dx, dh, dc
+template <class T>
+class LstmSequenceGrad final : public SequenceStep<T> {
+  using Base = SequenceStep<T>;
+
+ public:
+  static constexpr const char* name = "lstm_sequence_grad";
+
+  explicit LstmSequenceGrad(Binding& binding)
+      : Base(binding, name, binding.inputs()[0], 4, 3,
+             find_mask(binding, name, 6 + counts_sequences(binding))) {
+    require_outputs(binding, name, 3);
+    this->require_sequences(binding.inputs()[1], 1);
+    this->require_states(binding.inputs()[2]);
+    this->require_states(binding.inputs()[4]);
+    this->require_states(binding.inputs()[5]);
+    if (this->sequences_) this->require_sequences(binding.inputs()[6], 1);
+    this->require_sequences(binding.outputs()[0], 4);
+    this->require_states(binding.outputs()[1]);
+    this->require_states(binding.outputs()[2]);
+    this->add_weights(0, 4, true);
+    this->reserve(binding, 0);
+  }
+
+ private:
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
+    const int64_t n = this->units_;
+    const T *gates = this->input(operands, 0), *c = this->input(operands, 1);
+    CellGradStep<T> cell;
+    static_cast<CellRows&>(cell) = this->cell_;
+    cell.d_state = this->states(this->output(operands, 1), first);
+    cell.d_carry = this->states(this->output(operands, 2), first);
+    this->copy_states(this->states(this->input(operands, 4), first), this->output(operands, 1),
+                      first, rows);
+    this->copy_states(this->states(this->input(operands, 5), first), this->output(operands, 2),
+                      first, rows);
+    for (int64_t step = this->time_ - 1; step >= 0; --step) {
+      const int64_t time = this->time_of(step);
+      this->set_rows(cell, operands, first, rows, time);
+      cell.gates = this->at_time(gates, 4 * n, first, time);
+      cell.carry = this->at_time(c, n, first, time);
+      cell.carry_before = this->before(c, this->input(operands, 2), first, time);
+      cell.incoming = this->incoming(operands, 6, first, time);
+      cell.d_gates = this->at_time(this->output(operands, 0), 4 * n, first, time);
+      this->f_.cell.lstm_grad(cell);
+      this->packed_[0].multiply(this->f_.product, {cell.d_gates.data, cell.d_gates.step}, rows,
+                                cell.d_state, nullptr, true);
+    }
+  }
+};
+
+// --- GRU: x, weights, h [, bias of the state's products] [, mask] -> all h, gates, inner, last h ---
+
+bool resets_after(const Binding& binding) { return binding.integer("reset_after") != 0; }
+
+template <class T>
+class GruSequence final : public SequenceStep<T> {
+  using Base = SequenceStep<T>;
+
+ public:
+  static constexpr const char* name = "gru_sequence";
+
+  explicit GruSequence(Binding& binding)
+      : Base(binding, name, binding.inputs()[0], 3, 1,
+             find_mask(binding, name, resets_after(binding) ? 4 : 3)),
+        after_(resets_after(binding)) {
+    require_outputs(binding, name, 4);
+    this->require_states(binding.inputs()[2]);
+    if (after_) this->require_type(binding.inputs()[3], {3 * this->units_});
+    this->require_sequences(binding.outputs()[0], 1);
+    this->require_sequences(binding.outputs()[1], 3);
+    this->require_sequences(binding.outputs()[2], 1);
+    this->require_states(binding.outputs()[3]);
+    this->add_weights(0, after_ ? 3 : 2, false);
+    if (!after_) this->add_weights(2, 1, false);
+    this->reserve(binding, after_ ? 3 * this->units_ : 0);
+  }
+
+ private:
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows,
+                     T* scratch) const override {
+    const int64_t n = this->units_;
+    T *h = this->output(operands, 0), *gates = this->output(operands, 1);
+    this->copy_sequences(this->input(operands, 0), gates, 3 * n, first, rows);
+    CellStep<T> cell;
+    static_cast<CellRows&>(cell) = this->cell_;
+    cell.sums = {scratch, 3 * n};
+    for (int64_t step = 0; step < this->time_; ++step) {
+      const int64_t time = this->time_of(step);
+      this->set_rows(cell, operands, first, rows, time);
+      cell.before = this->before(h, this->input(operands, 2), first, time);
+      cell.gates = this->at_time(gates, 3 * n, first, time);
+      cell.state = this->at_time(h, n, first, time);
+      cell.inner = this->at_time(this->output(operands, 2), n, first, time);
+      if (after_) {
+        this->packed_[0].multiply(this->f_.product, cell.before, rows, {scratch, 3 * n},
+                                  this->input(operands, 3), false);
+        this->f_.cell.gru_after(cell);
+      } else {
+        reset_before(cell, rows);
+      }
+    }
+    const Rows<const T> last = this->last(h, this->input(operands, 2), first);
+    this->copy_states(last, this->output(operands, 3), first, rows);
+  }
+
+  void reset_before(const CellStep<T>& cell, int64_t rows) const {
+    this->packed_[0].multiply(this->f_.product, cell.before, rows, cell.gates, nullptr, true);
+    this->f_.cell.gru_gates(cell);
+    const Rows<T> sums = {cell.gates.data + 2 * this->units_, cell.gates.step};
+    this->packed_[1].multiply(this->f_.product, {cell.inner.data, cell.inner.step}, rows, sums,
+                              nullptr, true);
+    this->f_.cell.gru_state(cell);
+  }
+
+  const bool after_;
+};
+
+/// gates, inner, all h, h, weights, gradient of the last h [, that of all h] [, mask]
+/// -> dx, dh [, gradient of the state's products]
+template <class T>
+class GruSequenceGrad final : public SequenceStep<T> {
+  using Base = SequenceStep<T>;
+
+ public:
+  static constexpr const char* name = "gru_sequence_grad";
+
+  explicit GruSequenceGrad(Binding& binding)
+      : Base(binding, name, binding.inputs()[0], 3, 4,
+             find_mask(binding, name, 6 + counts_sequences(binding))),
+        after_(resets_after(binding)) {
+    require_outputs(binding, name, after_ ? 3 : 2);
+    this->require_sequences(binding.inputs()[1], 1);
+    this->require_sequences(binding.inputs()[2], 1);
+    this->require_states(binding.inputs()[3]);
+    this->require_states(binding.inputs()[5]);
+    if (this->sequences_) this->require_sequences(binding.inputs()[6], 1);
+    this->require_sequences(binding.outputs()[0], 3);
+    this->require_states(binding.outputs()[1]);
+    if (after_) this->require_sequences(binding.outputs()[2], 3);
+    this->add_weights(0, after_ ? 3 : 2, true);
+    if (!after_) this->add_weights(2, 1, true);
+    this->reserve(binding, after_ ? 0 : this->units_);
+  }
+
+ private:
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows,
+                     T* scratch) const override {
+    const int64_t n = this->units_;
+    CellGradStep<T> cell;
+    static_cast<CellRows&>(cell) = this->cell_;
+    cell.d_state = this->states(this->output(operands, 1), first);
+    cell.d_inner = {scratch, n};
+    this->copy_states(this->states(this->input(operands, 5), first), this->output(operands, 1),
+                      first, rows);
+    for (int64_t step = this->time_ - 1; step >= 0; --step) {
+      const int64_t time = this->time_of(step);
+      this->set_rows(cell, operands, first, rows, time);
+      cell.gates = this->at_time(this->input(operands, 0), 3 * n, first, time);
+      cell.inner = this->at_time(this->input(operands, 1), n, first, time);
+      cell.before =
+          this->before(this->input(operands, 2), this->input(operands, 3), first, time);
+      cell.incoming = this->incoming(operands, 6, first, time);
+      cell.d_gates = this->at_time(this->output(operands, 0), 3 * n, first, time);
+      if (after_) {
+        cell.d_sums = this->at_time(this->output(operands, 2), 3 * n, first, time);
+        this->f_.cell.gru_after_grad(cell);
+        this->packed_[0].multiply(this->f_.product, {cell.d_sums.data, cell.d_sums.step}, rows,
+                                  cell.d_state, nullptr, true);
+      } else {
+        reset_before(cell, rows);
+      }
+    }
+  }
+
+  void reset_before(const CellGradStep<T>& cell, int64_t rows) const {
+    this->f_.cell.gru_state_grad(cell);
+    const Rows<const T> d_value = {cell.d_gates.data + 2 * this->units_, cell.d_gates.step};
+    this->packed_[1].multiply(this->f_.product, d_value, rows, cell.d_inner, nullptr, false);
+    this->f_.cell.gru_gates_grad(cell);
+    this->packed_[0].multiply(this->f_.product, {cell.d_gates.data, cell.d_gates.step}, rows,
+                              cell.d_state, nullptr, true);
+  }
+
+  const bool after_;
+};
+
+template <template <class> class Sequence>
+std::unique_ptr<Step> bind(Binding& binding) {
+  // The least that a constructor looks at before it has counted.
+  require(binding.inputs().size() >= 3 && !binding.outputs().empty(), Sequence<float>::name,
+          "the number of inputs and outputs must be the kernel's");
+  if (float_place(Sequence<float>::name, binding.inputs()[0].dtype) == 1) {
+    return std::make_unique<Sequence<double>>(binding);
+  }
+  return std::make_unique<Sequence<float>>(binding);
+}
+
+const KernelEntry entries[] = {
+    {"rnn_sequence", bind<SimpleSequence>},   {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
+    {"lstm_sequence", bind<LstmSequence>},    {"lstm_sequence_grad", bind<LstmSequenceGrad>},
+    {"gru_sequence", bind<GruSequence>},      {"gru_sequence_grad", bind<GruSequenceGrad>},
+};
+
+}  // namespace
+}  // namespace symk::cpu

@@ -1,0 +1,4 @@
+"""Keras's place for what earlier versions had."""
+from . import layers
+
+__all__ = ["layers"]
