@@ -73,50 +73,93 @@ class Matmul(Case):
         return lambda: torch.mm(a, b)
 
 
+def channels_first(array):
+    """The memory of a channels-last array as torch sees it: channels first, in its own format."""
+    import torch
+    last = {3: torch.contiguous_format, 4: torch.channels_last, 5: torch.channels_last_3d}
+    order = (0, array.ndim - 1) + tuple(range(1, array.ndim - 1))
+    copy = torch.from_numpy(np.ascontiguousarray(array.transpose(order)))
+    return copy.contiguous(memory_format=last[array.ndim])
+
+
 @case
 class Convolution(Case):
-    """One convolution of a batch, NHWC for symk, channels_last for torch."""
-    sets = [(name, n, size, ci, co, kernel, stride, part)
-            for name, n, size, ci, co, kernel, stride in [
-                ("3x3_56x56x64", 32, 56, 64, 64, 3, 1), ("3x3_14x14x256", 32, 14, 256, 256, 3, 1),
-                ("1x1_28x28x128_512", 32, 28, 128, 512, 1, 1), ("7x7s2_224x224x3", 8, 224, 3, 64, 7, 2)]
-            for part in ("forward", "grad_input", "grad_kernel")
-            if not (ci == 3 and part == "grad_input")]
+    """One convolution of a batch, channels last for symk and, where it has them, for torch."""
+    sets = [shape + (part,) for shape in [
+        # name, x, channels of the kernel (in, out), window, stride, groups
+        ("3x3_56x56x64", (32, 56, 56, 64), (64, 64), 3, 1, 1),
+        ("3x3_14x14x256", (32, 14, 14, 256), (256, 256), 3, 1, 1),
+        ("1x1_28x28x128_512", (32, 28, 28, 128), (128, 512), 1, 1, 1),
+        ("1x1s2_56x56x256_512", (8, 56, 56, 256), (256, 512), 1, 2, 1),
+        ("3x3s2_56x56x128", (8, 56, 56, 128), (128, 128), 3, 2, 1),
+        ("7x7s2_224x224x3", (8, 224, 224, 3), (3, 64), 7, 2, 1),
+        ("depthwise3x3_112x112x32", (8, 112, 112, 32), (1, 32), 3, 1, 32),
+        ("depthwise3x3s2_112x112x64", (8, 112, 112, 64), (1, 64), 3, 2, 64),
+        ("depthwise5x5_14x14x512", (8, 14, 14, 512), (1, 512), 5, 1, 512),
+        ("grouped3x3_28x28x128_g32", (8, 28, 28, 128), (4, 128), 3, 1, 32),
+        ("3x3x3_16x28x28x32", (4, 16, 28, 28, 32), (32, 32), 3, 1, 1)]
+        for part in ("forward", "grad_input", "grad_kernel")]
 
-    def __init__(self, name, n, size, ci, co, kernel, stride, part):
+    def __init__(self, name, x, channels, window, stride, groups, part):
         self.name = "conv_%s_%s" % (name, part)
-        self.part, self.stride, self.kernel = part, stride, kernel
-        self.x, self.w = (n, size, size, ci), (kernel, kernel, ci, co)
-        out = -(-size // stride)
-        self.y = (n, out, out, co)
-        self.flops = 2 * n * out * out * co * kernel * kernel * ci
+        self.part, self.stride, self.window, self.groups = part, stride, window, groups
+        self.rank = len(x) - 2
+        self.x, self.w = x, (window,) * self.rank + channels
+        self.y = (x[0],) + tuple(-(-size // stride) for size in x[1:-1]) + channels[1:]
+        self.flops = 2 * int(np.prod(self.y)) * window ** self.rank * channels[0]
         self.bytes = 4 * sum(int(np.prod(s)) for s in (self.x, self.w, self.y))
 
     def symk(self):
         from symk import autodiff, ops
-        strides = (self.stride, self.stride)
         arrays = [normal(*self.x), normal(*self.w), normal(*self.y)]
-        if self.part == "forward":
-            return symk_step(lambda x, w: ops.conv(x, w, strides=strides, padding="same"), arrays[:2])
+
+        def forward(x, w):
+            return ops.conv(x, w, self.stride, "same", groups=self.groups)
 
         def gradient(x, w, g):
-            y = ops.conv(x, w, strides=strides, padding="same")
+            y = forward(x, w)
             return autodiff.grad(ops.sum(y * g), [x if self.part == "grad_input" else w])
+        if self.part == "forward":
+            return symk_step(forward, arrays[:2])
         return symk_step(gradient, arrays)
 
     def torch(self):
         import torch
-        nchw = (0, 3, 1, 2)
-        last = torch.channels_last
-        x, g = (torch.from_numpy(normal(*s).transpose(nchw).copy()).contiguous(memory_format=last)
-                for s in (self.x, self.y))
-        w = torch.from_numpy(normal(*self.w).transpose(3, 2, 0, 1).copy()).contiguous(memory_format=last)
-        stride, pad = [self.stride] * 2, [self.kernel // 2] * 2
+        x, g = channels_first(normal(*self.x)), channels_first(normal(*self.y))
+        w = channels_first(np.moveaxis(normal(*self.w), -1, 0))
+        stride, pad = [self.stride] * self.rank, [self.window // 2] * self.rank
         if self.part == "forward":
-            return lambda: torch.nn.functional.conv2d(x, w, stride=stride, padding=pad)
+            convolve = getattr(torch.nn.functional, "conv%dd" % self.rank)
+            return lambda: convolve(x, w, stride=stride, padding=pad, groups=self.groups)
         mask = [self.part == "grad_input", self.part == "grad_kernel", False]
+        one, none = [1] * self.rank, [0] * self.rank
         return lambda: torch.ops.aten.convolution_backward(
-            g, x, w, None, stride, pad, [1, 1], False, [0, 0], 1, mask)
+            g, x, w, None, stride, pad, one, False, none, self.groups, mask)
+
+
+@case
+class ConvTranspose(Case):
+    """A transposed convolution with stride 2, as decoders have them."""
+    sets = [("4x4s2_28x28x128_64", (8, 28, 28, 128), 64), ("4x4s2_32x32x64_3", (8, 32, 32, 64), 3)]
+    window, stride = 4, 2
+
+    def __init__(self, name, x, out):
+        self.name = "conv_transpose_%s" % name
+        self.x, self.w = x, (self.window, self.window, out, x[-1])
+        self.y = (x[0], self.stride * x[1], self.stride * x[2], out)
+        self.flops = 2 * int(np.prod(x)) * self.window ** 2 * out
+        self.bytes = 4 * sum(int(np.prod(s)) for s in (self.x, self.w, self.y))
+
+    def symk(self):
+        from symk import ops
+        return symk_step(lambda x, w: ops.conv_transpose(x, w, self.y, self.stride, "same"),
+                         [normal(*self.x), normal(*self.w)])
+
+    def torch(self):
+        import torch
+        x = channels_first(normal(*self.x))
+        w = channels_first(np.moveaxis(normal(*self.w), -1, 0))
+        return lambda: torch.nn.functional.conv_transpose2d(x, w, stride=self.stride, padding=1)
 
 
 @case

@@ -6,23 +6,31 @@
 
 namespace symk::cpu::SYMK_ISA {
 
-/// Some vectors of channels that are walked together; `lanes` of each are in use.
+/// Some whole vectors of channels that are walked together.
 template <class T, int vectors>
-struct ChannelBlock {
+struct WholeBlock {
   static constexpr int count = vectors;
-  int lanes;
 
   [[gnu::always_inline]] Vec<T> load(const T* p, int k) const {
-    p += k * Vec<T>::width;
-    return lanes == Vec<T>::width ? Vec<T>::load(p) : Vec<T>::load_partial(p, lanes);
+    return Vec<T>::load(p + k * Vec<T>::width);
   }
   [[gnu::always_inline]] void store(Vec<T> v, T* p, int k) const {
-    p += k * Vec<T>::width;
-    if (lanes == Vec<T>::width)
-      v.store(p);
-    else
-      v.store_partial(p, lanes);
+    v.store(p + k * Vec<T>::width);
   }
+  [[gnu::always_inline]] Mask<T> lanes() const { return first_lanes<T>(Vec<T>::width); }
+};
+
+/// The first lanes of one vector.
+template <class T>
+struct PartBlock {
+  static constexpr int count = 1;
+  int used;
+
+  [[gnu::always_inline]] Vec<T> load(const T* p, int) const {
+    return Vec<T>::load_partial(p, used);
+  }
+  [[gnu::always_inline]] void store(Vec<T> v, T* p, int) const { v.store_partial(p, used); }
+  [[gnu::always_inline]] Mask<T> lanes() const { return first_lanes<T>(used); }
 };
 
 /// Calls f(channel, block) for blocks of `most` vectors, half as many, and so on; only the last
@@ -31,11 +39,11 @@ template <class T, int most, class F>
 [[gnu::always_inline]] inline void for_channels(int64_t channels, F&& f, int64_t first = 0) {
   constexpr int width = Vec<T>::width;
   int64_t c = first;
-  for (; c + most * width <= channels; c += most * width) f(c, ChannelBlock<T, most>{width});
+  for (; c + most * width <= channels; c += most * width) f(c, WholeBlock<T, most>{});
   if constexpr (most > 1) {
     for_channels<T, most / 2>(channels, f, c);
   } else if (c < channels) {
-    f(c, ChannelBlock<T, 1>{static_cast<int>(channels - c)});
+    f(c, PartBlock<T>{static_cast<int>(channels - c)});
   }
 }
 

@@ -2,6 +2,8 @@
 // element of the kernel is loaded once for all of them.
 #include "cpu/depthwise.h"
 
+#include <cstring>
+
 #include "cpu/channels.h"
 
 namespace symk::cpu::SYMK_ISA {
@@ -48,7 +50,7 @@ template <class T, int results>
 [[gnu::always_inline]] inline void gather_results(const DepthwiseRow<T>& row, const TapRange& taps,
                                                   int64_t t, const T* w, const T* bias, T* y,
                                                   int64_t y_step) {
-  const int64_t step = row.input_step * row.channels;
+  const int64_t step = row.input_step * row.x_pixel;
   for_channels<T, kVectors>(row.channels, [&](int64_t c, auto block) {
     constexpr int vectors = decltype(block)::count;
     Vec<T> sums[results][vectors];
@@ -65,7 +67,7 @@ template <class T, int results>
         const T* line = source(row, p, r) + t * step + c;
         const T* weights = w + p.kernel * row.w_plane + r.kernel * row.w_row + c;
         for (int64_t k = 0; k < taps.count; ++k) {
-          const T* from = line + taps.taps[k].offset * row.channels;
+          const T* from = line + taps.taps[k].offset * row.x_pixel;
           const T* weight = weights + taps.taps[k].kernel * row.channels;
 #pragma GCC unroll 4
           for (int v = 0; v < vectors; ++v) {
@@ -107,14 +109,14 @@ template <class T, int count>
 [[gnu::always_inline]] inline void add_taps(const DepthwiseRow<T>& row, const T* line,
                                             const ConvTap* taps, Range results, const T* g,
                                             T* sums) {
-  const int64_t step = row.input_step * row.channels;
+  const int64_t step = row.input_step * row.x_pixel;
   for_channels<T, kVectors>(row.channels, [&](int64_t c, auto block) {
     constexpr int vectors = decltype(block)::count;
     Vec<T> totals[count][vectors];
     const T* from[count];
 #pragma GCC unroll 4
     for (int k = 0; k < count; ++k) {
-      from[k] = line + taps[k].offset * row.channels + results.first * step + c;
+      from[k] = line + taps[k].offset * row.x_pixel + results.first * step + c;
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) totals[k][v] = Vec<T>::zero();
     }
@@ -172,9 +174,16 @@ void add_products(const DepthwiseRow<T>& row, const T* g, T* sums) {
 }
 
 template <class T>
-void repeat(const T* from, int64_t pixels, int64_t channels, int64_t times, T* to) {
-  for (int64_t i = 0; i < pixels * channels; ++i) {
-    for (int64_t k = 0; k < times; ++k) *to++ = from[i];
+void repeat(const T* from, int64_t pixels, int64_t channels, int64_t times, T* to, int64_t step) {
+  for (int64_t i = 0; i < pixels; ++i, from += channels, to += step) {
+    if (times == 1) {
+      std::memcpy(to, from, static_cast<size_t>(channels) * sizeof(T));
+      continue;
+    }
+    T* next = to;
+    for (int64_t c = 0; c < channels; ++c) {
+      for (int64_t k = 0; k < times; ++k) *next++ = from[c];
+    }
   }
 }
 

@@ -22,7 +22,7 @@ struct TapRange {
 template <class T>
 struct DepthwiseRow {
   const T* x;
-  int64_t x_plane, x_row;  // elements from one plane and row of x to the next
+  int64_t x_plane, x_row, x_pixel;  // elements from one plane, row and pixel of x to the next
   int64_t width;           // columns of x
   int64_t channels;
   int64_t w_plane, w_row;  // elements from one plane and row of the kernel to the next
@@ -39,8 +39,10 @@ struct DepthwiseFunctions {
                  T* y, int64_t y_step);
   /// Adds x * g to the sums of each element of the kernel; g are `count` pixels.
   void (*add_products)(const DepthwiseRow<T>& row, const T* g, T* sums);
-  /// Each channel of `pixels` x `channels` elements `times` times.
-  void (*repeat)(const T* from, int64_t pixels, int64_t channels, int64_t times, T* to);
+  /// Each channel of `pixels` x `channels` elements `times` times; pixels of the result are `step`
+  /// apart.
+  void (*repeat)(const T* from, int64_t pixels, int64_t channels, int64_t times, T* to,
+                 int64_t step);
   /// The sums of `times` neighbours; pixels of the result are `step` apart.
   void (*add_neighbours)(const T* from, int64_t pixels, int64_t channels, int64_t times, T* to,
                          int64_t step);

@@ -1,6 +1,7 @@
 // Binds depthwise convolutions and their gradients. A kernel with several results per channel (a
 // multiplier) sees each channel of its input that often: rows of input are repeated into scratch,
-// and rows of its gradient are added up from there.
+// and rows of its gradient are added up from there. Pixels that would fight for the same lines of L1
+// are copied to where they do not.
 #include "cpu/depthwise_step.h"
 
 #include "cpu/depthwise.h"
@@ -10,6 +11,7 @@ namespace symk::cpu {
 namespace {
 
 constexpr int64_t kItemBytes = 128 << 10;  // of the rows that an item reads and writes
+constexpr int64_t kCopyBytes = 512 << 10;  // the same where rows are copied: few of them twice
 
 template <class T>
 const DepthwiseFunctions<T>& functions_of();
@@ -46,8 +48,9 @@ struct Needed {
 struct Pass : VolumePass {
   int64_t rows_per_item = 1, blocks = 0, items = 0;
 
-  Pass(const VolumePass& pass, int64_t batch, int64_t row_bytes) : VolumePass(pass) {
-    rows_per_item = clamp(kItemBytes / std::max<int64_t>(1, row_bytes), 1,
+  Pass(const VolumePass& pass, int64_t batch, int64_t row_bytes, int64_t item_bytes)
+      : VolumePass(pass) {
+    rows_per_item = clamp(item_bytes / std::max<int64_t>(1, row_bytes), 1,
                           std::max<int64_t>(1, rows.count));
     blocks = divide_up(rows.count, rows_per_item);
     items = columns.count == 0 ? 0 : batch * planes.count * blocks;
@@ -73,14 +76,17 @@ struct Source {
   int64_t channels, times;
   int64_t kernel_rows, kernel_columns;
 
-  int64_t line() const { return extent.columns * channels * times; }
+  int64_t pixel() const { return pixel_step<T>(channels * times); }
+  int64_t line() const { return extent.columns * pixel(); }
+  bool copies() const { return pixel() != channels; }
+  int64_t item_bytes() const { return copies() ? kCopyBytes : kItemBytes; }
   int64_t volume() const {
     return extent.planes * extent.rows * extent.columns * channels;
   }
 
   /// Elements of scratch that an item needs.
   int64_t scratch_count(const Pass& pass) const {
-    if (times == 1) return 0;
+    if (!copies()) return 0;
     return std::min(extent.planes, pass.planes.span(1)) *
            std::min(extent.rows, pass.rows.span(pass.rows_per_item)) * line();
   }
@@ -100,9 +106,10 @@ struct Source {
     row.planes = inside(pass.planes, row.plane, extent.planes);
     row.rows = {nullptr, 0};
     row.x = x + item.volume * volume();
+    row.x_pixel = pixel();
     row.x_row = line();
     row.x_plane = extent.rows * line();
-    if (times > 1) repeat_rows(pass, item, scratch, row);
+    if (copies()) copy_rows(pass, item, scratch, row);
     return row;
   }
 
@@ -112,7 +119,7 @@ struct Source {
   }
 
  private:
-  void repeat_rows(const Pass& pass, const Item& item, T* scratch, DepthwiseRow<T>& row) const {
+  void copy_rows(const Pass& pass, const Item& item, T* scratch, DepthwiseRow<T>& row) const {
     const Needed planes(pass.planes, item.plane, 1, extent.planes);
     const Needed rows(pass.rows, item.row, item.rows, extent.rows);
     row.x_plane = rows.count * line();
@@ -120,7 +127,7 @@ struct Source {
       const int64_t first = (planes.first + i) * extent.rows + rows.first;
       functions_of<T>().repeat(row.x + first * extent.columns * channels,
                                rows.count * extent.columns, channels, times,
-                               scratch + i * row.x_plane);
+                               scratch + i * row.x_plane, pixel());
     }
     row.x = scratch;
     row.plane -= planes.first;
@@ -145,7 +152,8 @@ class DepthwiseStep : public Step {
     for (const VolumePass& axes : volume_passes(shape, backward)) {
       const int64_t row_count = axes.columns.count * shape.out_channels() +
                                 axes.rows.input_step * source_.line();
-      passes_.emplace_back(axes, shape.batch, row_count * static_cast<int64_t>(sizeof(T)));
+      passes_.emplace_back(axes, shape.batch, row_count * static_cast<int64_t>(sizeof(T)),
+                           source_.item_bytes());
       const Pass& pass = passes_.back();
       const int64_t line_count = neighbours_ > 1 ? pass.columns.count * source_.channels : 0;
       scratch_count_ = std::max(scratch_count_, source_.scratch_count(pass) + line_count);
@@ -217,7 +225,8 @@ class DepthwiseKernelGradStep : public Step {
         result_{shape.planes.y, shape.rows.y, shape.columns.y},
         pass_(volume_passes(shape, false).front(), shape.batch,
               (shape.columns.y * shape.out_channels() + shape.rows.stride * source_.line()) *
-                  static_cast<int64_t>(sizeof(T))),
+                  static_cast<int64_t>(sizeof(T)),
+              source_.item_bytes()),
         channels_(shape.out_channels()),
         count_(shape.taps() * channels_) {
     sums_ = clamp(pass_.items, 1, kMaxParts);

@@ -137,7 +137,7 @@ template <class T, class B, class F>
   Mask<T> open[B::count];
   for (int k = 0; k < B::count; ++k) {
     tops[k] = block.load(y, k);
-    open[k] = first_lanes<T>(block.lanes);
+    open[k] = block.lanes();
   }
   for_pixels(plan, window, [&](int64_t plane, int64_t offset) {
     for (int k = 0; k < B::count; ++k) {

@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import ops
-from ..graph import ShapeError, dims
+from ..graph import ShapeError
 from .common import normalize_data_format, normalize_padding
 from .data_format import channels_last, restored
 
@@ -76,29 +76,24 @@ def resize_images(x, height_factor, width_factor, data_format, interpolation="ne
     if interpolation not in ("nearest", "bilinear"):
         raise ValueError("[resize_images] interpolation must be 'nearest' or 'bilinear'; %r was "
                          "given." % (interpolation,))
-    axis = 1 if normalize_data_format(data_format) == "channels_last" else 2
     resize = ops.repeat if interpolation == "nearest" else _interpolated
-    return resize(resize(x, height_factor, axis), width_factor, axis + 1)
+    x, data_format = channels_last(x, data_format)
+    return restored(resize(resize(x, height_factor, 1), width_factor, 2), data_format)
 
 
 def resize_volumes(x, depth_factor, height_factor, width_factor, data_format):
     """Volumes larger by whole factors; voxels are repeated."""
-    axis = 1 if normalize_data_format(data_format) == "channels_last" else 2
-    for offset, factor in enumerate((depth_factor, height_factor, width_factor)):
-        x = ops.repeat(x, factor, axis + offset)
-    return x
+    x, data_format = channels_last(x, data_format)
+    for axis, factor in enumerate((depth_factor, height_factor, width_factor), start=1):
+        x = ops.repeat(x, factor, axis)
+    return restored(x, data_format)
 
 
 def _interpolated(x, factor, axis):
-    """Linear interpolation along an axis; the result i is at position i / factor of x."""
-    x = ops.as_variable(x)
-    size = x.shape[axis]
-    if isinstance(size, dims.Dim):
-        raise ShapeError("[resize_images] bilinear interpolation requires images of known size; "
-                         "they are %r." % (x.type,))
-    position = np.arange(size * factor) / factor
-    below = position.astype(np.int64)
-    above = np.minimum(below + 1, size - 1)
-    weight = (position - below).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-    lower, upper = ops.gather(x, below, axis=axis), ops.gather(x, above, axis=axis)
-    return lower + (upper - lower) * weight
+    """Linear interpolation along an axis; the result i is at position i / factor of x, and what is
+    behind the last element is like it."""
+    before = (np.s_[:],) * axis
+    following = ops.concat([x[before + np.s_[1:,]], x[before + np.s_[-1:,]]], axis)
+    weights = (np.arange(factor) / factor).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
+    apart = ops.expand_dims(x, axis + 1) + ops.expand_dims(following - x, axis + 1) * weights
+    return ops.reshape(apart, x.shape[:axis] + (x.shape[axis] * factor,) + x.shape[axis + 1:])

@@ -187,7 +187,7 @@ class Conv(_Convolution):
            sample((1, 5, 5, 4), (3, 3, 2, 4), groups=4, error="the channels must agree"),
            sample((5, 5, 3), (3, 3, 3, 4), error="x must have 4 axes"),
            sample((1, 5, 5, 3), (3, 3, 4), error="w must have 4 axes"),
-           sample((5, 3), (3, 3, 4), error="x must have 3 to 5 axes"),
+           sample((5, 3), (3, 3, 4), strides=(), dilation=(), error="x must have 3 to 5 axes"),
            sample((1, 2, 5, 3), (3, 3, 3, 4), error="at least as large as a window"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), padding="full", error="padding must be"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), activation="add", error="name of a unary op"),

@@ -100,7 +100,7 @@ class MaxPool(_Pool):
         self.infer(TensorType(x.dtype, x.shape))
         widths, _, counts = self._geometry(x.shape)
         padded = np.pad(x, widths, constant_values=-np.inf)
-        y = np.full((x.shape[0],) + counts + (x.shape[3],), -np.inf, x.dtype)
+        y = np.full((x.shape[0],) + counts + (x.shape[-1],), -np.inf, x.dtype)
         for view, in self._taps(padded, counts=counts):
             y = np.maximum(y, view)
         return y
@@ -187,7 +187,7 @@ class AveragePool(_Pool):
     def reference(self, x):
         self.infer(TensorType(x.dtype, x.shape))
         widths, _, counts = self._geometry(x.shape)
-        y = np.zeros((x.shape[0],) + counts + (x.shape[3],), x.dtype)
+        y = np.zeros((x.shape[0],) + counts + (x.shape[-1],), x.dtype)
         for view, in self._taps(np.pad(x, widths), counts=counts):
             y += view
         return y / self._numbers(x)

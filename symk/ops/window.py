@@ -49,19 +49,18 @@ def check_geometry(name, x, padding, known, **sizes):
     Args:     known: the words that `padding` may be. sizes: what must have one integer per axis.
     Raises:   ShapeError when one of these or the rank of x does not fit.
     """
-    rank = x.ndim - 2
-    if rank not in AXES:
-        raise ShapeError("[%s] x must have 3 to 5 axes, batch first and channels last; it is %r."
-                         % (name, x))
     for what, values in sizes.items():
-        if len(values) != rank:
+        per_axis(name, what, values, len(values))
+        if len(values) + 2 != x.ndim:
             raise ShapeError("[%s] x must have %d axes, two more than %s %s; it is %r."
                              % (name, len(values) + 2, what, values, x))
-        per_axis(name, what, values, rank)
+    if x.ndim - 2 not in AXES:
+        raise ShapeError("[%s] x must have 3 to 5 axes, batch first and channels last; it is %r."
+                         % (name, x))
     if padding not in known:
         raise ShapeError("[%s] padding must be %s; %r was given."
                          % (name, " or ".join('"%s"' % word for word in known), padding))
-    return rank
+    return x.ndim - 2
 
 
 def pad_widths(size, window, stride, dilation, padding):

@@ -40,6 +40,13 @@ def _composed(m):
     return ops.transpose(m.x, [inner[axis] for axis in outer])
 
 
+def _transposed_before(m):
+    """Fewer elements are transposed before they are repeated."""
+    perm = m.op("y").perm
+    x = ops.reshape(m.x, (1,) * (len(perm) - m.x.ndim) + m.x.shape)
+    return ops.broadcast_to(ops.transpose(x, perm), m.root.shape)
+
+
 def _adds_only_ones(m):
     shape = m.root.shape
     lead = len(shape) - m.x.ndim
@@ -76,6 +83,9 @@ CANONICALISE = [
     rule("transpose(x) of axes of size 1 -> reshape(x)", ("transpose:y", "x"), _reshape_inner,
          when=_moves_only_ones, shapes=((3, 1, 4),),
          example=lambda x: ops.transpose(x, (1, 0, 2))),
+    rule("transpose(broadcast_to(x)) -> broadcast_to(transpose(x))",
+         ("transpose:y", ("broadcast_to", "x")), _transposed_before, shapes=((3, 1),),
+         example=lambda x: ops.transpose(ops.broadcast_to(x, (2, 3, 4)), (2, 0, 1))),
     rule("broadcast_to(broadcast_to(x)) -> broadcast_to(x)",
          ("broadcast_to", ("broadcast_to", "x")), lambda m: ops.broadcast_to(m.x, m.root.shape),
          example=lambda x: ops.broadcast_to(ops.broadcast_to(x, (2, 3, 4)), (5, 2, 3, 4))),

@@ -17,6 +17,7 @@ from .fold import fold
 from .fuse import fuse
 from .fuse_reduce import fuse_reductions
 from .inside import inside
+from .layout import move_transposes
 from .loop_keep import keep_for_gradients
 from .loop_move import move_before_loops, move_behind_loops
 from .loop_prune import prune_loops
@@ -64,6 +65,8 @@ STAGES = (
     Stage("around loops", _in_turn(prune_loops, move_before_loops, move_behind_loops, prune_loops,
                                    _SIMPLIFY, merge),
           "what a step does is known; a large product outside is better than many inside"),
+    Stage("layout", _in_turn(move_transposes, _table(CANONICALISE), fold, merge),
+          "before products take in what reads them: a transpose between would be in the way"),
     Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues),
           "before fusion, which would take bias and activation"),
     Stage("fuse", _in_turn(fuse, fuse_reductions),

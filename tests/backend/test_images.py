@@ -82,5 +82,15 @@ def test_bilinear_resizing_keeps_the_pixels_and_lies_between_them():
     np.testing.assert_allclose(y, [[0, 1, 2, 2], [2, 4, 6, 6], [4, 7, 10, 10], [4, 7, 10, 10]])
     with pytest.raises(ValueError, match="'nearest' or 'bilinear'"):
         K.resize_images(K.constant(x), 2, 2, "channels_last", "cubic")
-    with pytest.raises(ShapeError, match="images of known size"):
-        K.resize_images(K.placeholder((None, None, 2, 1)), 2, 2, "channels_last", "bilinear")
+
+
+def test_bilinear_resizing_of_images_of_unknown_size():
+    x = draw(2, 5, 4, 3)
+    images = K.placeholder((None, None, None, 3))
+    resized = K.resize_images(images, 3, 2, "channels_last", "bilinear")
+    assert K.int_shape(resized) == (None, None, None, 3)
+    result, slopes = K.function([images], [resized, K.gradients(K.sum(resized), images)[0]])([x])
+    np.testing.assert_allclose(result[:, ::3, ::2], x, rtol=1e-6)
+    np.testing.assert_allclose(result[:, 1, ::2], x[:, 0] + (x[:, 1] - x[:, 0]) / 3, rtol=1e-5)
+    np.testing.assert_allclose(slopes.sum(), result.size, rtol=1e-5)
+    assert K.function([images], [resized])([x[:, :0]])[0].shape == (2, 0, 8, 3)
