@@ -124,6 +124,8 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 def binary_crossentropy(target, output, from_logits=False):
     """-(target * log(output + e) + (1 - target) * log(1 - output + e)), e being `epsilon`.
 
+    Where `output` is a sigmoid, its input is taken as with from_logits, as Keras does.
+
     Args:     output: probabilities, which are kept `epsilon` away from 0 and 1; or, with
               from_logits, what a sigmoid would be applied to.
     """
@@ -131,6 +133,8 @@ def binary_crossentropy(target, output, from_logits=False):
     target = ops.cast(ops.as_variable(target, like=output), output.dtype)
     if from_logits:
         return ops.sigmoid_cross_entropy(output, target)
+    if output.node is not None and output.node.op.name == "sigmoid":
+        return ops.sigmoid_cross_entropy(output.node.inputs[0], target)
     output = _clipped(output)
     return -(target * ops.log(output + settings.epsilon)
              + (1.0 - target) * ops.log(1.0 - output + settings.epsilon))
