@@ -72,8 +72,8 @@ class Wrapper(Layer):
 class TimeDistributed(Wrapper):
     """Applies a layer, or a whole model, to each step.
 
-    Steps and batch become one axis, on which the layer works once. A layer for a batch of fixed
-    size is called step by step.
+    Steps and batch become one axis, on which the layer works once. A layer or model that is for a
+    batch of fixed size is called step by step.
 
     # Arguments
         layer: a layer or a model with one input and one output.
@@ -112,9 +112,17 @@ class TimeDistributed(Wrapper):
 
     def _step_by_step(self, inputs, given):
         """The layer for each step apart, for its fixed batch size."""
-        def step(tensor, _):
-            return self.layer.call(tensor, **given), []
-        return K.rnn(step, inputs, [], input_length=K.int_shape(inputs)[1])[1]
+        steps = K.int_shape(inputs)[1]
+        if steps is not None:
+            return K.stack([self.layer.call(inputs[:, step], **given) for step in range(steps)],
+                           axis=1)
+        before = _count_contributions(self.layer)
+        outputs = K.rnn(lambda step, _: (self.layer.call(step, **given), []), inputs, [])[1]
+        if _count_contributions(self.layer) != before:
+            raise ValueError('in layer "%s" (TimeDistributed): [call] the number of steps must be '
+                             'known, since "%s" adds losses or updates in each; the input is %r.'
+                             % (self.name, self.layer.name, inputs.type))
+        return outputs
 
     def compute_mask(self, inputs, mask=None):
         """The masks of the steps. A layer that makes none leaves a mask of steps as it is."""
@@ -126,6 +134,10 @@ class TimeDistributed(Wrapper):
         for _ in range(2, 0 if mask is None else mask.ndim):
             mask = K.any(mask, axis=-1)
         return mask
+
+
+def _count_contributions(layer):
+    return len(layer.loss_entries()) + len(layer.update_entries())
 
 
 def _batch_size(layer):
