@@ -13,7 +13,7 @@ ORDER = (
     "optimizers", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
     "models",
-    "applications", "compat", "demo", "", "__main__")
+    "applications", "wrappers", "compat", "demo", "", "__main__")
 # Files at Keras's paths that belong further down than their folder.
 BELONGS = {"utils/test_utils.py": "applications"}
 RANK = {part: rank for rank, part in enumerate(ORDER)}

@@ -27,8 +27,8 @@ def MobileNet(input_shape=None, alpha=1.0, depth_multiplier=1, dropout=1e-3, inc
         dropout: rate before the classifier.
         others: see `common.Builder`.
     """
-    builder = Builder("MobileNet", include_top, weights, input_tensor, input_shape, pooling, classes,
-                      kwargs, default_size=_default_size(input_shape, _SIZES), min_size=32)
+    builder = Builder("MobileNet", include_top, weights, input_tensor, input_shape, pooling,
+                      classes, kwargs, default_size=_default_size(input_shape, _SIZES), min_size=32)
     x = ZeroPadding2D(((0, 1), (0, 1)), name="conv1_pad")(builder.inputs)
     x = Conv2D(int(32 * alpha), 3, strides=2, use_bias=False, name="conv1")(x)
     x = BatchNormalization(axis=channel_axis(), name="conv1_bn")(x)

@@ -17,8 +17,8 @@ _BLOCKS = ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1
            (96, 1), (96, 1), (96, 1), (160, 2), (160, 1), (160, 1), (320, 1))
 
 
-def MobileNetV2(input_shape=None, alpha=1.0, include_top=True, weights="imagenet", input_tensor=None,
-                pooling=None, classes=1000, **kwargs):
+def MobileNetV2(input_shape=None, alpha=1.0, include_top=True, weights="imagenet",
+                input_tensor=None, pooling=None, classes=1000, **kwargs):
     """MobileNetV2; images of 224x224, at least 32x32.
 
     Args:

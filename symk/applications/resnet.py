@@ -6,8 +6,8 @@ from .resnet_blocks import basic_block, resnet
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
 
 
-def ResNet50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-             classes=1000, **kwargs):
+def ResNet50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+             pooling=None, classes=1000, **kwargs):
     """ResNet with 50 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.
@@ -16,8 +16,8 @@ def ResNet50(include_top=True, weights="imagenet", input_tensor=None, input_shap
     return resnet("ResNet50", "resnet50", basic_block, (3, 4, 6, 3), arguments)
 
 
-def ResNet101(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-              classes=1000, **kwargs):
+def ResNet101(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+              pooling=None, classes=1000, **kwargs):
     """ResNet with 101 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.
@@ -26,8 +26,8 @@ def ResNet101(include_top=True, weights="imagenet", input_tensor=None, input_sha
     return resnet("ResNet101", "resnet101", basic_block, (3, 4, 23, 3), arguments)
 
 
-def ResNet152(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-              classes=1000, **kwargs):
+def ResNet152(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+              pooling=None, classes=1000, **kwargs):
     """ResNet with 152 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.

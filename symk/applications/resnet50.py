@@ -15,8 +15,8 @@ _WEIGHTS = WeightsFile(_BASE + "resnet50_weights_tf_dim_ordering_tf_kernels.h5",
                        "a268eb855778b3df3c7506639542a6af")
 
 
-def ResNet50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-             classes=1000, **kwargs):
+def ResNet50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+             pooling=None, classes=1000, **kwargs):
     """ResNet with 50 layers (He et al. 2015); images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.

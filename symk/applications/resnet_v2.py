@@ -6,8 +6,8 @@ from .resnet_blocks import preactivated_block, resnet
 __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "preprocess_input"]
 
 
-def ResNet50V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-               classes=1000, **kwargs):
+def ResNet50V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+               pooling=None, classes=1000, **kwargs):
     """ResNetV2 with 50 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.
@@ -16,8 +16,8 @@ def ResNet50V2(include_top=True, weights="imagenet", input_tensor=None, input_sh
     return resnet("ResNet50V2", "resnet50v2", preactivated_block, (3, 4, 6, 3), arguments)
 
 
-def ResNet101V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-                classes=1000, **kwargs):
+def ResNet101V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+                pooling=None, classes=1000, **kwargs):
     """ResNetV2 with 101 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.
@@ -26,8 +26,8 @@ def ResNet101V2(include_top=True, weights="imagenet", input_tensor=None, input_s
     return resnet("ResNet101V2", "resnet101v2", preactivated_block, (3, 4, 23, 3), arguments)
 
 
-def ResNet152V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-                classes=1000, **kwargs):
+def ResNet152V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+                pooling=None, classes=1000, **kwargs):
     """ResNetV2 with 152 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.

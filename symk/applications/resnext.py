@@ -6,8 +6,8 @@ from .resnet_blocks import grouped_block, resnet
 __all__ = ["ResNeXt50", "ResNeXt101", "decode_predictions", "preprocess_input"]
 
 
-def ResNeXt50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-              classes=1000, **kwargs):
+def ResNeXt50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+              pooling=None, classes=1000, **kwargs):
     """ResNeXt with 50 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.
@@ -17,8 +17,8 @@ def ResNeXt50(include_top=True, weights="imagenet", input_tensor=None, input_sha
                   bias=False)
 
 
-def ResNeXt101(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-               classes=1000, **kwargs):
+def ResNeXt101(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+               pooling=None, classes=1000, **kwargs):
     """ResNeXt with 101 layers; images of 224x224, at least 32x32.
 
     Args:     see `common.Builder`.
@@ -29,5 +29,5 @@ def ResNeXt101(include_top=True, weights="imagenet", input_tensor=None, input_sh
 
 
 def preprocess_input(x, data_format=None, **kwargs):
-    """Values from 0 to 1 minus the means, over the deviations: see `imagenet_utils.preprocess_input`."""
+    """Values from 0 to 1 minus the means, over the deviations."""
     return _preprocess_input(x, data_format, mode="torch", **kwargs)

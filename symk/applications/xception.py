@@ -13,8 +13,8 @@ _WEIGHTS = WeightsFile(_BASE + "xception_weights_tf_dim_ordering_tf_kernels.h5",
                        "b0042744bf5b25fce3cb969f33bebb97")
 
 
-def Xception(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-             classes=1000, **kwargs):
+def Xception(include_top=True, weights="imagenet", input_tensor=None, input_shape=None,
+             pooling=None, classes=1000, **kwargs):
     """Xception; images of 299x299, at least 71x71.
 
     Args:     see `common.Builder`.
