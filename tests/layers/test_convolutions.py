@@ -163,6 +163,11 @@ def test_configs_of_tf_keras():
     assert SeparableConv2D.from_config(config).filters == 2
     config = dict(Conv3DTranspose(2, 3).get_config(), groups=1, dilation_rate=(1, 1, 1))
     assert Conv3DTranspose.from_config(config).filters == 2
+    config = dict(LocallyConnected1D(2, 3).get_config(), implementation=1)
+    assert LocallyConnected1D.from_config(config).filters == 2
+    with pytest.raises(ValueError, match="implementation must be 1"):
+        LocallyConnected1D.from_config(dict(config, implementation=2))
+    config = dict(Conv3DTranspose(2, 3).get_config(), dilation_rate=(1, 1, 1))
     with pytest.raises(ValueError, match="dilation_rate must be 1"):
         Conv3DTranspose.from_config(dict(config, dilation_rate=(2, 2, 2)))
 

@@ -417,3 +417,10 @@ def test_functions_of_k_between_layers():
     context = Lambda(lambda pair: K.batch_dot(pair[0], pair[1], axes=[1, 1]))([weights, states])
     model = Model(words, concatenate([context, Flatten()(states)]))
     assert model.predict(np.ones((2, 5))).shape == (2, 18)
+
+
+def test_unknown_cells_are_named_when_a_model_is_loaded(tmp_path):
+    path = str(tmp_path / "model.h5")
+    Sequential([RNN([MinimalRNNCell(4), LSTMCell(3)], input_shape=(5, 3))]).save(path)
+    with pytest.raises(ValueError, match="unknown: 'MinimalRNNCell'"):
+        load_model(path)
