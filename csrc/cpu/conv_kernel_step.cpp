@@ -135,8 +135,7 @@ class KernelGradStep : public Step {
                     packed + first_panel * panel_step, panel_step);
     job.m = (merged_ ? columns.kernel : 1) * shape_.in;
     job.accumulate = accumulate;
-    job.bias = nullptr;
-    job.activation = nullptr;
+    job.epilogue = Epilogue<T>();
     for (int64_t k = 0; k < (merged_ ? 1 : columns.kernel); ++k) {
       job.a = strip + k * columns.dilation * strip_.pixel;
       job.c = sum + k * shape_.in * shape_.out + first_column;

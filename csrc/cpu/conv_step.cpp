@@ -10,6 +10,7 @@
 #include "cpu/conv.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/dispatch.h"
+#include "cpu/epilogue_operands.h"
 #include "runtime/memory.h"
 
 namespace symk::cpu {
@@ -78,12 +79,12 @@ template <class T>
 class ConvStep : public Step {
  public:
   ConvStep(Binding& binding, const ConvShape& shape, bool backward,
-           const ConvFunctions<T>& functions, Activation<T> activation)
-      : shape_(shape), backward_(backward), functions_(functions), activation_(activation) {
+           const ConvFunctions<T>& functions)
+      : shape_(shape), backward_(backward), functions_(functions),
+        epilogue_(backward ? EpilogueOperands<T>() : EpilogueOperands<T>(binding, "conv2d")) {
     channels_ = backward ? shape.out : shape.in;
     n_ = backward ? shape.in : shape.out;
     panels_ = divide_up(n_, functions_.tile_columns);
-    has_bias_ = !backward && binding.inputs().size() == 3;
     if (backward) {
       for (const AxisPass& rows : input_grad_passes(shape.rows)) {
         for (const AxisPass& columns : input_grad_passes(shape.columns)) add_pass(rows, columns);
@@ -103,12 +104,12 @@ class ConvStep : public Step {
     const T* x = static_cast<const T*>(operands.in[0]);
     const T* packed = prepare(operands, pool);
     T* strips = static_cast<T*>(operands.scratch) + (keep_ ? 0 : packed_count_);
-    const T* bias = has_bias_ ? static_cast<const T*>(operands.in[2]) : nullptr;
+    const Epilogue<T> epilogue = epilogue_.of(operands);
     T* y = static_cast<T*>(operands.out[0]);
     run_parts(pool, parts_, [&](int64_t part) {
       for (int64_t i = part_begin(items_, part, parts_); i < part_begin(items_, part + 1, parts_);
            ++i) {
-        run_item(i, x, packed, bias, strips + part * strip_count_, y);
+        run_item(i, x, packed, epilogue, strips + part * strip_count_, y);
       }
     });
     return {};
@@ -207,7 +208,8 @@ class ConvStep : public Step {
     }
   }
 
-  void run_item(int64_t item, const T* x, const T* packed, const T* bias, T* strip, T* y) const {
+  void run_item(int64_t item, const T* x, const T* packed, const Epilogue<T>& epilogue, T* strip,
+                T* y) const {
     size_t number = 0;
     while (item >= passes_[number].items) item -= passes_[number++].items;
     const Pass& pass = passes_[number];
@@ -248,15 +250,14 @@ class ConvStep : public Step {
     job.m = pass.columns.count;
     job.n = last_column - first_column;
     job.accumulate = false;
-    job.bias = bias ? bias + first_column : nullptr;
-    job.activation = activation_;
+    job.epilogue = epilogue.at(first_column, job.c - y);
     functions_.run(job);
   }
 
   ConvShape shape_;
-  bool backward_, has_bias_ = false;
+  bool backward_;
   const ConvFunctions<T>& functions_;
-  Activation<T> activation_;
+  EpilogueOperands<T> epilogue_;
   int64_t channels_ = 0, n_ = 0, panels_ = 0;
   std::vector<Pass> passes_;
   int64_t items_ = 0, parts_ = 1, packed_count_ = 0, strip_count_ = 0;
@@ -268,9 +269,7 @@ class ConvStep : public Step {
 template <class T>
 std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool backward,
                                 const ConvFunctions<T>& functions) {
-  const auto activation =
-      backward ? nullptr : find_activation<T>(binding.text("activation", "").c_str());
-  return std::make_unique<ConvStep<T>>(binding, shape, backward, functions, activation);
+  return std::make_unique<ConvStep<T>>(binding, shape, backward, functions);
 }
 
 std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
@@ -283,28 +282,16 @@ std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
   }
 }
 
-void check_counts(const Binding& binding, const char* kernel, size_t least, size_t most) {
-  const size_t count = binding.inputs().size();
-  if (count < least || count > most || binding.outputs().size() != 1) {
-    throw Error(ErrorCode::kArgument,
-                std::string("[") + kernel + "] the number of operands is wrong.");
-  }
-}
-
 std::unique_ptr<Step> bind_conv2d(Binding& binding) {
-  check_counts(binding, "conv2d", 2, 3);
   const auto& in = binding.inputs();
-  const ConvShape shape = read_conv_shape(binding, "conv2d", in[0], in[1], binding.outputs()[0]);
-  if (in.size() == 3 &&
-      (in[2].rank != 1 || in[2].shape[0] != shape.out || in[2].dtype != in[0].dtype)) {
-    throw Error(ErrorCode::kShape,
-                "[conv2d] the bias must have one element per channel of the result.");
-  }
-  return bind(binding, shape, false);
+  require(in.size() >= 2 && binding.outputs().size() == 1, "conv2d",
+          "there must be x, w and one result");
+  return bind(binding, read_conv_shape(binding, "conv2d", in[0], in[1], binding.outputs()[0]),
+              false);
 }
 
 std::unique_ptr<Step> bind_conv2d_grad_input(Binding& binding) {
-  check_counts(binding, "conv2d_grad_input", 2, 2);
+  require_operands(binding, "conv2d_grad_input", 2, 1);
   const auto& in = binding.inputs();
   return bind(binding,
               read_conv_shape(binding, "conv2d_grad_input", binding.outputs()[0], in[1], in[0]),

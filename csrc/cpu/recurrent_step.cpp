@@ -79,7 +79,7 @@ class PackedWeights {
     job.m = rows;
     job.n = n_;
     job.k = k_;
-    job.bias = bias;
+    job.epilogue.bias = bias;
     job.accumulate = accumulate;
     f.run(job);
   }

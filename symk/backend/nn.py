@@ -84,8 +84,7 @@ def dropout(x, level, noise_shape=None, seed=None):
         noise_shape = [size if given is None else given
                        for given, size in zip(noise_shape, x.shape)]
     key = ops.random_key(np.random.randint(10 ** 7) if seed is None else seed)
-    kept = ops.random_bernoulli(key, noise_shape, 1.0 - level, x.dtype)
-    return x * kept * (1.0 / (1.0 - level))
+    return x * ops.random_bernoulli(key, noise_shape, 1.0 - level, x.dtype, 1.0 / (1.0 - level))
 
 
 # ---- cross-entropies

@@ -89,9 +89,9 @@ def _rows(first, second, **attribute):
 class Conv2d(_Convolution):
     """The sum over window and input channels of x and w, at each position of the window.
 
-    As for matmul, a third operand `bias` and an `activation` are an epilogue.
+    What `epilogue` and `activation` do to the result is said in `epilogue.py`.
 
-    Shapes: x (b, h, w, ci), w (kh, kw, ci, co) [, bias (co)] -> (b, oh, ow, co).
+    Shapes: x (b, h, w, ci), w (kh, kw, ci, co), operands of the epilogue -> (b, oh, ow, co).
     Dtypes: floats -> same.  Raises: ShapeError when the channels differ or the window is too large.
     """
 
@@ -99,43 +99,52 @@ class Conv2d(_Convolution):
     dilation: tuple = (1, 1)
     padding: str = "valid"
     activation: str = ""
+    epilogue: tuple = ()
 
-    def infer(self, x, w, *bias):
-        shape = self._result_shape(x, w)
-        need_equal_dtypes(self.name, x, *bias)
-        check_epilogue(self.name, w.shape[3], bias, self.activation)
-        return x.with_shape(shape)
+    @property
+    def in_place(self):
+        """Each element of the result is written once: an addend may be overwritten."""
+        return ((0, 2 + self.epilogue.index("addend")),) if "addend" in self.epilogue else ()
 
-    def reference(self, x, w, *bias):
-        self.infer(*(TensorType(v.dtype, v.shape) for v in (x, w) + bias))
+    def infer(self, x, w, *operands):
+        result = x.with_shape(self._result_shape(x, w))
+        need_equal_dtypes(self.name, x, *operands)
+        check_epilogue(self, result, operands)
+        return result
+
+    def reference(self, x, w, *operands):
+        self.infer(*(TensorType(v.dtype, v.shape) for v in (x, w) + operands))
         padded, _, counts = self._padded(x, w.shape[:2])
         y = np.zeros((x.shape[0],) + counts + (w.shape[3],), x.dtype)
         for i, j in np.ndindex(*w.shape[:2]):
             y += self._tap(padded, i, j, counts) @ w[i, j]
-        return reference_epilogue(y, bias, self.activation)
+        return reference_epilogue(self, y, operands)
 
     def grad(self, x, w, *rest):
-        g, bias = rest[-1], rest[:-2]
-        if self.activation:
+        g = rest[-1]
+        if self.activation or self.epilogue:
             return NotImplemented
         geometry = (self.strides, self.dilation, self.padding)
         return (apply(Conv2dGradInput(*geometry, x.shape), g, w),
-                apply(Conv2dGradKernel(*geometry, w.shape), x, g)) + (g,) * len(bias)
+                apply(Conv2dGradKernel(*geometry, w.shape), x, g))
 
     @classmethod
     def flops(cls, inputs, outputs):
         return _products(outputs[0], inputs[1])
 
-    def expand(self, x, w, *bias):
+    def expand(self, x, w, *operands):
         """The convolution and its epilogue as ops of their own; None if it has none."""
-        if not bias and not self.activation:
+        if not self.epilogue and not self.activation:
             return None
         plain = Conv2d(self.strides, self.dilation, self.padding)
-        return apply_epilogue(apply(plain, x, w), bias, self.activation)
+        return apply_epilogue(self, apply(plain, x, w), operands)
 
     samples = _rows("x", "w") + [
-        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same"),
-        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", activation="tanh")]
+        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", epilogue=("bias",)),
+        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", epilogue=("bias",),
+               activation="tanh"),
+        sample((2, 5, 5, 2), (3, 3, 2, 37), (37,), (2, 3, 3, 37), (37,), (2, 3, 3, 37),
+               epilogue=("scale", "addend", "bias", "factor"), activation="sigmoid")]
     bad = [sample((1, 5, 5, 3), (3, 3, 2, 4), error="the channels must agree"),
            sample((5, 5, 3), (3, 3, 3, 4), error="x must have 4 axes"),
            sample((1, 2, 5, 3), (3, 3, 3, 4), error="at least as large as a window"),
