@@ -6,7 +6,7 @@ from ..engine.network import layer_from_config
 from ..graph import dims
 from ..registry import accepts, register
 from ..utils.generic_utils import to_list, unpack_singleton
-from .rnn import made_by_layers, standardize_args
+from .rnn import call_with_states, standardize_args
 
 __all__ = ["Bidirectional", "InputSpec", "Layer", "TimeDistributed", "Wrapper"]
 
@@ -250,16 +250,7 @@ class Bidirectional(Wrapper):
 
     def __call__(self, inputs, initial_state=None, constants=None, **kwargs):
         """The output for sequences, beginning with states and given constants, if there are any."""
-        inputs, initial_state, constants = standardize_args(inputs, initial_state, constants,
-                                                            self._num_constants)
-        if constants is not None:
-            self._num_constants = len(constants)
-        more = (initial_state or []) + (constants or [])
-        if not more:
-            return super().__call__(inputs, **kwargs)
-        if made_by_layers(self, more):
-            return super().__call__([inputs] + more, **kwargs)
-        return super().__call__(inputs, initial_state=initial_state, constants=constants, **kwargs)
+        return call_with_states(self, super().__call__, inputs, initial_state, constants, kwargs)
 
     def call(self, inputs, mask=None, training=None, initial_state=None, constants=None):
         """The output; `inputs` may be a list of the input, the initial states, the constants."""
