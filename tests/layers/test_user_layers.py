@@ -372,6 +372,23 @@ def test_a_cell_says_its_first_state():
                                rtol=1e-5)
 
 
+@pytest.mark.parametrize("arguments, options", [
+    (((3, 2),), {"name": "w"}), (((3, 2), "w"), {}), (("w", (3, 2)), {}),
+    ((), {"shape": [3, 2], "name": "w"})])
+def test_all_ways_to_add_a_weight(arguments, options):
+    class Product(Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(*arguments, initializer="uniform", **options)
+            super(Product, self).build(input_shape)
+
+        def call(self, x):
+            return K.dot(x, self.w)
+
+    layer = Product(name="p")
+    layer(Input((3,)))
+    assert layer.w.name == "p/w:0" and layer.w.shape == (3, 2)
+
+
 def test_losses_and_updates_of_layers():
     a, b = Input(shape=(3,)), Input(shape=(3,))
     counter = Counter()
