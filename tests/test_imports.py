@@ -8,7 +8,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
-    "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
+    "paths", "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
     "deploy", "backend", "activations", "initializers", "regularizers", "constraints", "losses",
     "optimizers", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
