@@ -41,7 +41,7 @@ def jvp(outputs, wrt, tangents, disconnected="zero"):
 def hessian_vector(loss, wrt, vectors, disconnected="zero"):
     """The second derivatives of a loss times a vector, without the matrix.
 
-    It is the gradient's derivative along the vector: about twice the work of a gradient.
+    It is the gradient's derivative along the vector: about the work of three gradients.
 
     Args:     as for `jvp`; `vectors` has an array or Variable of the shape of each in `wrt`.
     Returns:  a Variable of the type of each in `wrt`: one, or a list for several.
