@@ -309,6 +309,91 @@ class Call(Case):
         return lambda: (torch.from_numpy(x) + 1).numpy()
 
 
+class Recurrence(Case):
+    """All outputs of a recurrent layer, alone and with the gradients of input and weights."""
+    gates, torch_name = 1, "RNN"
+    sizes = [(32, 100, 128, 128), (64, 50, 512, 512)]
+
+    def __init__(self, batch, time, inputs, units, gradient):
+        self.name = "%s_b%d_t%d_i%d_h%d_%s" % (self.prefix, batch, time, inputs, units,
+                                               "fwdbwd" if gradient else "fwd")
+        self.x, self.units, self.gradient = (batch, time, inputs), units, gradient
+        forward = 2 * batch * time * (inputs + units) * units * self.gates
+        self.flops = 3 * forward if gradient else forward
+
+    def arrays(self):
+        batch, time, inputs = self.x
+        wide = self.units * self.gates
+        scale = 1 / np.sqrt(self.units)
+        return [normal(*self.x), scale * normal(inputs, wide), scale * normal(self.units, wide),
+                normal(wide), np.zeros((batch, self.units), "float32"),
+                normal(batch, time, self.units)]
+
+    def symk(self):
+        from symk import autodiff, ops
+
+        def build(x, weights, recurrent, bias, state, g):
+            outputs = self.layer(x, weights, recurrent, bias, state)
+            if not self.gradient:
+                return outputs
+            return [outputs] + autodiff.grad(ops.sum(outputs * g), [x, weights, recurrent, bias])
+        return symk_step(build, [np.float32(a) for a in self.arrays()])
+
+    def torch(self):
+        import torch
+        layer = getattr(torch.nn, self.torch_name)(self.x[2], self.units, batch_first=True)
+        x, g = torch.from_numpy(normal(*self.x)), torch.from_numpy(normal(*self.x[:2], self.units))
+        if not self.gradient:
+            def step():
+                with torch.inference_mode():
+                    return layer(x)[0]
+            return step
+        x.requires_grad_()
+        wanted = [x, *layer.parameters()]
+        return lambda: torch.autograd.grad(layer(x)[0], wanted, g)
+
+
+def recurrence_sets(sizes):
+    return [size + (gradient,) for size in sizes for gradient in (False, True)]
+
+
+@case
+class Lstm(Recurrence):
+    """An LSTM with sigmoid gates."""
+    prefix, gates, torch_name = "lstm", 4, "LSTM"
+    sets = recurrence_sets(Recurrence.sizes)
+
+    def layer(self, x, weights, recurrent, bias, state):
+        from symk import ops
+        return ops.lstm_sequence(ops.matmul(x, weights) + bias, recurrent, state, state)[0]
+
+
+@case
+class Gru(Recurrence):
+    """A GRU that resets after the product, as torch's does."""
+    prefix, gates, torch_name = "gru", 3, "GRU"
+    sets = recurrence_sets(Recurrence.sizes)
+
+    def layer(self, x, weights, recurrent, bias, state):
+        from symk import ops
+        return ops.gru_sequence(ops.matmul(x, weights) + bias, recurrent, state, bias)[0]
+
+
+@case
+class UserRecurrence(Recurrence):
+    """K.rnn with a step that a user writes, tanh(x w + h u + b), beside torch's own RNN."""
+    prefix = "rnn_scan"
+    sets = recurrence_sets(Recurrence.sizes[:1])
+
+    def layer(self, x, weights, recurrent, bias, state):
+        from symk import backend as K
+
+        def step(x, states):
+            h = K.tanh(K.dot(x, weights) + K.dot(states[0], recurrent) + bias)
+            return h, [h]
+        return K.rnn(step, x, [state])[1]
+
+
 def mlp(layers):
     return [layers.Dense(512, activation="relu", input_shape=(784,)), layers.Dropout(0.2),
             layers.Dense(512, activation="relu"), layers.Dropout(0.2),

@@ -5,12 +5,14 @@ are first used.
 """
 import importlib
 
+from . import paths
+
 __version__ = "0.1.0"
 
-_PARTS = ("activations", "autodiff", "backend", "callbacks", "compile", "config", "constraints",
+_PARTS = ("activations", "applications", "autodiff", "backend", "callbacks", "compile", "config", "constraints",
           "datasets", "deploy", "engine", "expressions", "graph", "initializers", "layers",
-          "legacy", "losses", "metrics", "models", "ops", "optimize", "optimizers", "registry",
-          "regularizers", "utils")
+          "legacy", "losses", "metrics", "models", "ops", "optimize", "optimizers", "preprocessing",
+          "registry", "regularizers", "utils", "wrappers")
 _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
          "placeholder": "expressions", "shared": "expressions", "function": "expressions",
          "clone": "expressions", "draw": "expressions", "load_kernels": "expressions",
@@ -21,8 +23,11 @@ _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
 __all__ = ["__version__"] + list(_PARTS) + list(_FROM)
 
 
+paths.install(__name__)
+
+
 def __getattr__(name):
-    if name in _PARTS:
+    if name in _PARTS or name in paths.ALIASES:
         return importlib.import_module("." + name, __name__)
     if name in _FROM:
         return getattr(importlib.import_module("." + _FROM[name], __name__), name)

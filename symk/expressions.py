@@ -98,7 +98,7 @@ def jvp(outputs, wrt, tangents, disconnected="zero"):
 
 
 def hessian_vector(loss, wrt, vectors, disconnected="zero"):
-    """The second derivatives of a loss times vectors, for about two gradients' work.
+    """The second derivatives of a loss times vectors, for about three gradients' work.
 
     Args:     vectors: of the shape of each in `wrt`; tensors or arrays. disconnected: as `jvp`.
     """

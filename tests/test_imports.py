@@ -8,12 +8,12 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
-    "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
+    "paths", "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
     "deploy", "backend", "activations", "initializers", "regularizers", "constraints", "losses",
     "optimizers", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
     "models",
-    "applications", "compat", "demo", "", "__main__")
+    "applications", "wrappers", "compat", "demo", "", "__main__")
 # Files at Keras's paths that belong further down than their folder.
 BELONGS = {"utils/test_utils.py": "applications"}
 RANK = {part: rank for rank, part in enumerate(ORDER)}

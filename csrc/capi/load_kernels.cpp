@@ -43,7 +43,8 @@ int64_t integer(const symk_kernel_call* call, const char* name, int64_t otherwis
 double real(const symk_kernel_call* call, const char* name, double otherwise) {
   const NamedValue* const found = find(call, name);
   if (found != nullptr && found->reals.size() == 1) return found->reals[0];
-  if (found != nullptr && found->integers.size() == 1) return static_cast<double>(found->integers[0]);
+  if (found != nullptr && found->integers.size() == 1)
+    return static_cast<double>(found->integers[0]);
   return otherwise;
 }
 
@@ -111,9 +112,9 @@ class UserStep final : public Step {
     const int status = function_(&call, message, sizeof message);
     if (status == SYMK_OK) return {};
     message[kMessageBytes - 1] = '\0';
-    throw Error(ErrorCode::kKernel,
-                "[" + name_ + "] the kernel must succeed; it gave status " +
-                    std::to_string(status) + (message[0] != '\0' ? ": " : ".") + message);
+    throw Error(ErrorCode::kKernel, "[" + name_ + "] the kernel must succeed; it gave status " +
+                                        std::to_string(status) + (message[0] != '\0' ? ": " : ".") +
+                                        message);
   }
 
  private:
@@ -147,9 +148,10 @@ int add(const symk_kernel_registry* registry, const char* name, symk_kernel_func
 }
 
 [[noreturn]] void refuse_file(const char* path, const std::string& why) {
-  throw Error(ErrorCode::kFile, "[load_kernels] a shared object that exports "
-                                "symk_register_kernels is required; " +
-                                    std::string(path) + ": " + why);
+  throw Error(ErrorCode::kFile,
+              "[load_kernels] a shared object that exports "
+              "symk_register_kernels is required; " +
+                  std::string(path) + ": " + why);
 }
 
 }  // namespace

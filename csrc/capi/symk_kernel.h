@@ -34,8 +34,8 @@ struct symk_kernel_call {
   const symk_array* outputs;
   int32_t input_count;
   int32_t output_count;
-  /* The attributes of the op, by name; `otherwise` where it has none of this name and kind. Booleans
-   * and sizes are integers. */
+  /* The attributes of the op, by name; `otherwise` where it has none of this name and kind.
+   * Booleans and sizes are integers. */
   int64_t (*integer)(const symk_kernel_call* call, const char* name, int64_t otherwise);
   double (*real)(const symk_kernel_call* call, const char* name, double otherwise);
   const char* (*text)(const symk_kernel_call* call, const char* name, const char* otherwise);
@@ -51,7 +51,8 @@ struct symk_kernel_call {
 };
 
 /* Returns SYMK_OK, or anything else after having written what is wrong to `message`: at most
- * message_bytes bytes, ended by a zero. No exception may leave it. Many threads may run it at once. */
+ * message_bytes bytes, ended by a zero. No exception may leave it. Many threads may run it at once.
+ */
 typedef int (*symk_kernel_function)(const symk_kernel_call* call, char* message,
                                     size_t message_bytes);
 

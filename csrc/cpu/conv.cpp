@@ -21,15 +21,14 @@ void run(const TapJob<T>& job) {
   tile.b_step = columns;
   tile.c_row = job.c_row;
   tile.accumulate = job.accumulate;
-  tile.activation = job.activation;
   for (int64_t j = 0; j < job.n; j += columns) {
     tile.b = job.b + j / columns * job.panel_step;
     tile.columns = static_cast<int>(smaller(columns, job.n - j));
-    tile.bias = job.bias ? job.bias + j : nullptr;
     for (int64_t block = 0; block < job.blocks; ++block) {
       for (int64_t i = 0; i < job.m; i += kTileRows) {
         tile.a = job.a + block * job.a_block + i * job.a_row;
         tile.c = job.c + block * job.c_block + i * job.c_row + j;
+        tile.epilogue = job.epilogue.at(j, tile.c - job.c);
         compute_tile(tile, static_cast<int>(smaller(kTileRows, job.m - i)), job.a_row == 1);
       }
     }

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "cpu/activation.h"
+#include "cpu/epilogue.h"
 #include "cpu/isa.h"
 
 namespace symk::cpu {
@@ -14,7 +14,7 @@ struct ConvTap {
   int64_t offset, kernel;
 };
 
-/// `blocks` products of one shape, with the same B: C[p] = act(A[p] B + bias). Row i of A[p]
+/// `blocks` products of one shape, with the same B: C[p] = A[p] B, and its epilogue. Row i of A[p]
 /// gathers `depth` elements, a_depth apart, at each tap: they begin at a + p * a_block + i * a_row
 /// + taps[t]. One of a_row and a_depth is 1. For a convolution a block is an output row; for its
 /// gradient by the kernel, a row of the kernel.
@@ -29,9 +29,8 @@ struct TapJob {
   T* c;
   int64_t c_block, c_row;
   int64_t blocks, m, n;
-  bool accumulate;           // add to what is in C
-  const T* bias;             // null or n values
-  Activation<T> activation;  // null or applied to finished values
+  bool accumulate;       // add to what is in C
+  Epilogue<T> epilogue;  // of all blocks
 };
 
 template <class T>

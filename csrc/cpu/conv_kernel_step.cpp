@@ -122,8 +122,7 @@ class KernelGradStep : public Step {
     job.m = (merged_ ? columns.kernel : 1) * shape_.in;
     job.n = std::min(shape_.out, last_panel * functions_.tile_columns) - first_column;
     job.accumulate = accumulate;
-    job.bias = nullptr;
-    job.activation = nullptr;
+    job.epilogue = Epilogue<T>();
     const T* g_item = g + (first_plane * rows.y + first_row) * columns.y * out + group * shape_.out;
     functions_.pack(g_item + first_column, out, 1, pixels, job.n, packed, panel_step);
     sum += group * shape_.out + first_column;

@@ -8,6 +8,7 @@
 #include "cpu/conv_geometry.h"
 #include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
+#include "cpu/epilogue_operands.h"
 
 namespace symk::cpu {
 namespace {
@@ -32,8 +33,9 @@ template <class T>
 class ConvStep : public Step {
  public:
   ConvStep(Binding& binding, const ConvShape& shape, bool backward,
-           const ConvFunctions<T>& functions, Activation<T> activation)
-      : shape_(shape), backward_(backward), functions_(functions), activation_(activation) {
+           const ConvFunctions<T>& functions)
+      : shape_(shape), backward_(backward), functions_(functions),
+        epilogue_(backward ? EpilogueOperands<T>() : EpilogueOperands<T>(binding, "conv")) {
     channels_ = backward ? shape.out : shape.in;
     n_ = backward ? shape.in : shape.out;
     const Extent x = {shape.planes.x, shape.rows.x, shape.columns.x};
@@ -41,7 +43,6 @@ class ConvStep : public Step {
     source_ = backward ? y : x;
     result_ = backward ? x : y;
     panels_ = divide_up(n_, functions_.tile_columns);
-    has_bias_ = !backward && binding.inputs().size() == 3;
     for (const VolumePass& pass : volume_passes(shape, backward)) add_pass(pass);
     parts_ = std::max<int64_t>(1, std::min(kMaxParts, items_));
     strip_count_ = divide_up(strip_count_, kAlignment) * kAlignment;
@@ -55,12 +56,12 @@ class ConvStep : public Step {
     const T* x = static_cast<const T*>(operands.in[0]);
     const T* packed = prepare(operands, pool);
     T* strips = static_cast<T*>(operands.scratch) + (keep_ ? 0 : packed_count_);
-    const T* bias = has_bias_ ? static_cast<const T*>(operands.in[2]) : nullptr;
+    const Epilogue<T> epilogue = epilogue_.of(operands);
     T* y = static_cast<T*>(operands.out[0]);
     run_parts(pool, parts_, [&](int64_t part) {
       for (int64_t i = part_begin(items_, part, parts_); i < part_begin(items_, part + 1, parts_);
            ++i) {
-        run_item(i, x, packed, bias, strips + part * strip_count_, y);
+        run_item(i, x, packed, epilogue, strips + part * strip_count_, y);
       }
     });
     return {};
@@ -201,7 +202,8 @@ class ConvStep : public Step {
     }
   }
 
-  void run_item(int64_t item, const T* x, const T* packed, const T* bias, T* strip, T* y) const {
+  void run_item(int64_t item, const T* x, const T* packed, const Epilogue<T>& epilogue, T* strip,
+                T* y) const {
     size_t number = 0;
     while (item >= passes_[number].items) item -= passes_[number++].items;
     const Pass& pass = passes_[number];
@@ -242,8 +244,6 @@ class ConvStep : public Step {
     job.m = pass.columns.count;
     job.n = last_column - first_column;
     job.accumulate = false;
-    job.bias = bias ? bias + group * n_ + first_column : nullptr;
-    job.activation = activation_;
     for (int64_t i = 0; i < planes; ++i) {
       job.a = pass.in_place
                   ? source + (needed.plane + i * pass.planes.input_step) * pass.strip.plane +
@@ -254,14 +254,15 @@ class ConvStep : public Step {
       const int64_t y_row = y_plane * result_.rows + pass.rows.first + row * pass.rows.step;
       job.c = y + (y_row * result_.columns + pass.columns.first) * result_pixel() + group * n_ +
               first_column;
+      job.epilogue = epilogue.at(group * n_ + first_column, job.c - y);
       functions_.run(job);
     }
   }
 
   ConvShape shape_;
-  bool backward_, has_bias_ = false;
+  bool backward_;
   const ConvFunctions<T>& functions_;
-  Activation<T> activation_;
+  EpilogueOperands<T> epilogue_;
   Extent source_, result_;
   int64_t channels_ = 0, n_ = 0, panels_ = 0;  // of one group
   std::vector<Pass> passes_;
@@ -274,9 +275,7 @@ class ConvStep : public Step {
 template <class T>
 std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool backward,
                                 const ConvFunctions<T>& functions) {
-  const auto activation =
-      backward ? nullptr : find_activation<T>(binding.text("activation", "").c_str());
-  return std::make_unique<ConvStep<T>>(binding, shape, backward, functions, activation);
+  return std::make_unique<ConvStep<T>>(binding, shape, backward, functions);
 }
 
 std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
@@ -290,28 +289,16 @@ std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
   }
 }
 
-void check_counts(const Binding& binding, const char* kernel, size_t least, size_t most) {
-  const size_t count = binding.inputs().size();
-  if (count < least || count > most || binding.outputs().size() != 1) {
-    throw Error(ErrorCode::kArgument,
-                std::string("[") + kernel + "] the number of operands is wrong.");
-  }
-}
-
 std::unique_ptr<Step> bind_conv(Binding& binding) {
-  check_counts(binding, "conv", 2, 3);
   const auto& in = binding.inputs();
-  const ConvShape shape = read_conv_shape(binding, "conv", in[0], in[1], binding.outputs()[0]);
-  if (in.size() == 3 &&
-      (in[2].rank != 1 || in[2].shape[0] != shape.out_channels() || in[2].dtype != in[0].dtype)) {
-    throw Error(ErrorCode::kShape,
-                "[conv] the bias must have one element per channel of the result.");
-  }
-  return bind(binding, shape, false);
+  require(in.size() >= 2 && binding.outputs().size() == 1, "conv",
+          "there must be x, w and one result");
+  return bind(binding, read_conv_shape(binding, "conv", in[0], in[1], binding.outputs()[0]),
+              false);
 }
 
 std::unique_ptr<Step> bind_conv_grad_input(Binding& binding) {
-  check_counts(binding, "conv_grad_input", 2, 2);
+  require_operands(binding, "conv_grad_input", 2, 1);
   const auto& in = binding.inputs();
   return bind(binding,
               read_conv_shape(binding, "conv_grad_input", binding.outputs()[0], in[1], in[0]),

@@ -48,7 +48,8 @@ template <class T>
 /// `results` neighbouring results from t on, which see the same taps.
 template <class T, int results>
 [[gnu::always_inline]] inline void gather_results(const DepthwiseRow<T>& row, const TapRange& taps,
-                                                  int64_t t, const T* w, const T* bias, T* y,
+                                                  int64_t t, const T* w,
+                                                  const Epilogue<T>& epilogue, T* y,
                                                   int64_t y_step) {
   const int64_t step = row.input_step * row.x_pixel;
   for_channels<T, kVectors>(row.channels, [&](int64_t c, auto block) {
@@ -56,9 +57,8 @@ template <class T, int results>
     Vec<T> sums[results][vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) {
-      const Vec<T> start = bias ? block.load(bias + c, v) : Vec<T>::zero();
 #pragma GCC unroll 4
-      for (int q = 0; q < results; ++q) sums[q][v] = start;
+      for (int q = 0; q < results; ++q) sums[q][v] = Vec<T>::zero();
     }
     for (int64_t i = 0; i < row.planes.count; ++i) {
       const ConvTap p = row.planes.taps[i];
@@ -80,27 +80,48 @@ template <class T, int results>
       }
     }
 #pragma GCC unroll 4
-    for (int q = 0; q < results; ++q) {
+    for (int v = 0; v < vectors; ++v) {
+      const Vec<T> scale = epilogue.scale ? block.load(epilogue.scale + c, v) : Vec<T>(T(1));
+      const Vec<T> bias = epilogue.bias ? block.load(epilogue.bias + c, v) : Vec<T>::zero();
 #pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) block.store(sums[q][v], y + (t + q) * y_step + c, v);
+      for (int q = 0; q < results; ++q) {
+        const int64_t place = (t + q) * y_step + c;
+        Vec<T> total = sums[q][v] * scale + bias;
+        if (epilogue.addend) total += block.load(epilogue.addend + place, v);
+        block.store(total, y + place, v);
+      }
     }
   });
 }
 
+/// What an epilogue does to finished sums.
 template <class T>
-void gather(const DepthwiseRow<T>& row, const T* w, const T* bias, Activation<T> activation, T* y,
+void finish_row(const DepthwiseRow<T>& row, const Epilogue<T>& epilogue, T* y, int64_t y_step) {
+  for (int64_t t = 0; t < row.count; ++t) {
+    T* pixel = y + t * y_step;
+    if (epilogue.activation) epilogue.activation(pixel, row.channels);
+    if (!epilogue.factor) continue;
+    const T* factor = epilogue.factor + t * y_step;
+    for_channels<T, kVectors>(row.channels, [&](int64_t c, auto block) {
+      for (int v = 0; v < block.count; ++v)
+        block.store(block.load(pixel + c, v) * block.load(factor + c, v), pixel + c, v);
+    });
+  }
+}
+
+template <class T>
+void gather(const DepthwiseRow<T>& row, const T* w, const Epilogue<T>& epilogue, T* y,
             int64_t y_step) {
   const Range whole = whole_results(row);
   const auto one = [&](int64_t t) {
-    gather_results<T, 1>(row, inside(row, t), t, w, bias, y, y_step);
+    gather_results<T, 1>(row, inside(row, t), t, w, epilogue, y, y_step);
   };
   int64_t t = 0;
   for (; t < whole.first; ++t) one(t);
   for (; t + kResults <= whole.last; t += kResults)
-    gather_results<T, kResults>(row, row.columns, t, w, bias, y, y_step);
+    gather_results<T, kResults>(row, row.columns, t, w, epilogue, y, y_step);
   for (; t < row.count; ++t) one(t);
-  if (!activation) return;
-  for (t = 0; t < row.count; ++t) activation(y + t * y_step, row.channels);
+  if (epilogue.activation || epilogue.factor) finish_row(row, epilogue, y, y_step);
 }
 
 /// Adds the products of results first .. last - 1 to the sums of `count` taps of one row of the

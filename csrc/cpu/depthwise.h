@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "cpu/activation.h"
 #include "cpu/conv.h"
+#include "cpu/epilogue.h"
 #include "cpu/isa.h"
 
 namespace symk::cpu {
@@ -33,10 +33,9 @@ struct DepthwiseRow {
 
 template <class T>
 struct DepthwiseFunctions {
-  /// y[t * y_step] = act(sum over taps of x * w + bias) for all results of a row; bias and
-  /// activation may be null.
-  void (*gather)(const DepthwiseRow<T>& row, const T* w, const T* bias, Activation<T> activation,
-                 T* y, int64_t y_step);
+  /// y[t * y_step] = the sum over taps of x * w, and its epilogue, for all results of a row.
+  void (*gather)(const DepthwiseRow<T>& row, const T* w, const Epilogue<T>& epilogue, T* y,
+                 int64_t y_step);
   /// Adds x * g to the sums of each element of the kernel; g are `count` pixels.
   void (*add_products)(const DepthwiseRow<T>& row, const T* g, T* sums);
   /// Each channel of `pixels` x `channels` elements `times` times; pixels of the result are `step`

@@ -6,6 +6,7 @@
 
 #include "cpu/depthwise.h"
 #include "cpu/dispatch.h"
+#include "cpu/epilogue_operands.h"
 
 namespace symk::cpu {
 namespace {
@@ -138,8 +139,8 @@ struct Source {
 template <class T>
 class DepthwiseStep : public Step {
  public:
-  DepthwiseStep(Binding& binding, const ConvShape& shape, bool backward, Activation<T> activation)
-      : activation_(activation) {
+  DepthwiseStep(Binding& binding, const ConvShape& shape, bool backward)
+      : epilogue_(backward ? EpilogueOperands<T>() : EpilogueOperands<T>(binding, "conv")) {
     const Extent x = {shape.planes.x, shape.rows.x, shape.columns.x};
     const Extent y = {shape.planes.y, shape.rows.y, shape.columns.y};
     const int64_t times = shape.out;
@@ -148,7 +149,6 @@ class DepthwiseStep : public Step {
     result_ = backward ? x : y;
     result_channels_ = backward ? shape.groups : shape.out_channels();
     neighbours_ = backward ? times : 1;
-    has_bias_ = !backward && binding.inputs().size() == 3;
     for (const VolumePass& axes : volume_passes(shape, backward)) {
       const int64_t row_count = axes.columns.count * shape.out_channels() +
                                 axes.rows.input_step * source_.line();
@@ -181,7 +181,7 @@ class DepthwiseStep : public Step {
     const Pass& pass = passes_[place];
     const Item item(pass, number);
     const T* w = static_cast<const T*>(operands.in[1]);
-    const T* bias = has_bias_ ? static_cast<const T*>(operands.in[2]) : nullptr;
+    const Epilogue<T> epilogue = epilogue_.of(operands);
     DepthwiseRow<T> row =
         source_.first_row(pass, item, static_cast<const T*>(operands.in[0]), scratch);
     T* line = scratch + source_.scratch_count(pass);
@@ -190,24 +190,24 @@ class DepthwiseStep : public Step {
         item.volume * result_.planes + pass.planes.first + item.plane * pass.planes.step;
     for (int64_t i = 0; i < item.rows; ++i, row.row += pass.rows.input_step) {
       const int64_t y_row = pass.rows.first + (item.row + i) * pass.rows.step;
-      T* y = static_cast<T*>(operands.out[0]) +
-             ((plane * result_.rows + y_row) * result_.columns + pass.columns.first) *
-                 result_channels_;
+      const int64_t place =
+          ((plane * result_.rows + y_row) * result_.columns + pass.columns.first) *
+          result_channels_;
+      T* y = static_cast<T*>(operands.out[0]) + place;
       row.rows = source_.row_taps(pass, item, i);
       if (neighbours_ == 1) {
-        functions_of<T>().gather(row, w, bias, activation_, y, y_step);
+        functions_of<T>().gather(row, w, epilogue.at(0, place), y, y_step);
       } else {
-        functions_of<T>().gather(row, w, nullptr, nullptr, line, row.channels);
+        functions_of<T>().gather(row, w, Epilogue<T>(), line, row.channels);
         functions_of<T>().add_neighbours(line, row.count, result_channels_, neighbours_, y, y_step);
       }
     }
   }
 
-  Activation<T> activation_;
+  EpilogueOperands<T> epilogue_;
   Source<T> source_;
   Extent result_;
   int64_t result_channels_ = 0, neighbours_ = 1;
-  bool has_bias_ = false;
   std::vector<Pass> passes_;
   int64_t items_ = 0, parts_ = 1, scratch_count_ = 0;
 };
@@ -271,14 +271,9 @@ class DepthwiseKernelGradStep : public Step {
 }  // namespace
 
 std::unique_ptr<Step> bind_depthwise(Binding& binding, const ConvShape& shape, bool backward) {
-  const std::string activation = backward ? "" : binding.text("activation", "");
   switch (binding.outputs()[0].dtype) {
-    case DType::kFloat32:
-      return std::make_unique<DepthwiseStep<float>>(binding, shape, backward,
-                                                    find_activation<float>(activation.c_str()));
-    case DType::kFloat64:
-      return std::make_unique<DepthwiseStep<double>>(binding, shape, backward,
-                                                     find_activation<double>(activation.c_str()));
+    case DType::kFloat32: return std::make_unique<DepthwiseStep<float>>(binding, shape, backward);
+    case DType::kFloat64: return std::make_unique<DepthwiseStep<double>>(binding, shape, backward);
     default: throw Error(ErrorCode::kDtype, "[conv] float32 or float64 is required.");
   }
 }

@@ -5,6 +5,7 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/element_bits.h"
+#include "cpu/integers.h"
 #include "cpu/lambda_step.h"
 #include "cpu/require.h"
 
@@ -36,16 +37,6 @@ IndexPlan plan_rows(const Binding& binding, const char* kernel, const Type& addr
   return plan;
 }
 
-int64_t index_at(DType dtype, const void* indices, int64_t i) {
-  switch (dtype) {
-    case DType::kInt8: return static_cast<const int8_t*>(indices)[i];
-    case DType::kInt16: return static_cast<const int16_t*>(indices)[i];
-    case DType::kInt32: return static_cast<const int32_t*>(indices)[i];
-    case DType::kUInt8: return static_cast<const uint8_t*>(indices)[i];
-    default: return static_cast<const int64_t*>(indices)[i];
-  }
-}
-
 /// Reads and checks all indices into `rows`; the status names the first that is outside.
 class IndexReader {
  public:
@@ -68,7 +59,7 @@ class IndexReader {
     });
     const int64_t position = first_bad.load();
     if (position == count_) return Status();
-    return {Status::kOutOfRange, index_at(dtype_, indices, position), position, limit_};
+    return {Status::kOutOfRange, integer_at(dtype_, indices, position), position, limit_};
   }
 
  private:

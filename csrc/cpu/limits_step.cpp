@@ -13,7 +13,7 @@ namespace symk::cpu {
 namespace {
 
 constexpr int kRepeats = 5;
-constexpr int64_t kRounds = 200000;             // some milliseconds
+constexpr int64_t kRounds = 200000;                // some milliseconds
 constexpr int64_t kCopyBytes = int64_t{96} << 20;  // beyond the caches, as is its copy
 
 template <class Work>
@@ -31,9 +31,8 @@ double best_seconds(Work work) {
 double measure_flops(ThreadPool& pool, int64_t parts) {
   const LimitKernels& probe = kernels<LimitKernels>();
   std::atomic<float> sink{0};
-  const double seconds = best_seconds([&] {
-    pool.parallel(parts, [&](int64_t) { sink.store(probe.multiply_add(kRounds)); });
-  });
+  const double seconds = best_seconds(
+      [&] { pool.parallel(parts, [&](int64_t) { sink.store(probe.multiply_add(kRounds)); }); });
   return static_cast<double>(probe.flops_per_round * kRounds * parts) / seconds;
 }
 

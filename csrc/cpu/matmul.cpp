@@ -77,18 +77,17 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   tile.a_depth = job.packed_a ? kTileRows : job.a_column;
   tile.c_row = job.c_row;
   tile.accumulate = block.d > 0 || job.accumulate;
-  tile.activation = last ? job.activation : nullptr;
   for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
     const int64_t valid = smaller(columns, job.n - j);
     const Panel<T> panel = panel_at(job, block, j, valid);
     tile.b = panel.start;
     tile.b_step = panel.step;
     tile.columns = static_cast<int>(valid);
-    tile.bias = job.bias && last ? job.bias + j : nullptr;
     tile.a = a;
     tile.c = job.c + block.i * job.c_row + j;
     for (int64_t i = 0; i < block.rows;
          i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
+      if (last) tile.epilogue = job.epilogue.at(j, tile.c - job.c);
       compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)), tile.a_row == 1);
     }
   }

@@ -4,13 +4,13 @@
 
 #include <cstdint>
 
-#include "cpu/activation.h"
+#include "cpu/epilogue.h"
 #include "cpu/isa.h"
 
 namespace symk::cpu {
 
-/// C = act(A B + bias) for a block of C. Element (i, d) of A is a[i * a_row + d * a_column]; one of
-/// the strides is 1.
+/// C = A B, and its epilogue, for a block of C. Element (i, d) of A is a[i * a_row + d * a_column];
+/// one of the strides is 1.
 template <class T>
 struct MatmulJob {
   const T* a;
@@ -25,9 +25,8 @@ struct MatmulJob {
   T* c;
   int64_t c_row;
   int64_t m, n, k;
-  const T* bias;             // null or n values
-  Activation<T> activation;  // null or applied to finished values
-  bool accumulate;           // add to what is in C
+  Epilogue<T> epilogue;  // of the whole block
+  bool accumulate;       // add to what is in C
 };
 
 template <class T>

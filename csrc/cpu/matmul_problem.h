@@ -18,7 +18,6 @@ struct MatmulProblem {
   int64_t a_row = 0, a_column = 0, b_row = 0,
           b_column = 0;                   // strides of the operands as multiplied
   std::vector<int64_t> a_start, b_start;  // one per product of the batch
-  bool has_bias = false;
 };
 
 [[noreturn]] inline void refuse_matmul(const std::string& text) {
@@ -62,8 +61,8 @@ inline void check_leading(const Type& a, const Type& b, const Type& c) {
 /// Checks that the operands belong together. Throws Error.
 inline MatmulProblem read_matmul(const Binding& binding) {
   const auto& in = binding.inputs();
-  if (in.size() < 2 || in.size() > 3 || binding.outputs().size() != 1)
-    refuse_matmul("wants a, b and perhaps a bias.");
+  if (in.size() < 2 || binding.outputs().size() != 1)
+    refuse_matmul("wants a, b and the operands of its epilogue.");
   const Type &a = in[0], &b = in[1], &c = binding.outputs()[0];
   if (a.rank < 2 || b.rank < 2 || c.rank < 2)
     refuse_matmul("operands must have at least two axes.");
@@ -83,9 +82,6 @@ inline MatmulProblem read_matmul(const Binding& binding) {
   if (c.shape[c.rank - 2] != p.m || c.shape[c.rank - 1] != p.n)
     refuse_matmul("the result has the wrong sizes.");
   check_leading(a, b, c);
-  p.has_bias = in.size() == 3;
-  if (p.has_bias && (in[2].rank != 1 || in[2].shape[0] != p.n))
-    refuse_matmul("the bias must have n elements.");
   p.a_row = transpose_a ? 1 : a_columns;
   p.a_column = transpose_a ? a_columns : 1;
   p.b_row = transpose_b ? 1 : b_columns;

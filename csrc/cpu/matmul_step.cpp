@@ -16,9 +16,8 @@ namespace {
 template <class T>
 class MatmulStep : public Step {
  public:
-  MatmulStep(Binding& binding, const MatmulProblem& problem, const MatmulFunctions<T>& functions,
-             Activation<T> activation)
-      : p_(problem), functions_(functions), activation_(activation),
+  MatmulStep(Binding& binding, const MatmulProblem& problem, const MatmulFunctions<T>& functions)
+      : p_(problem), functions_(functions), epilogue_(binding, "matmul"),
         batch_(problem.a_start.size()) {
     panels_ = divide_up(p_.n, functions_.tile_columns);
     row_tiles_ = divide_up(p_.m, functions_.tile_rows);
@@ -108,8 +107,7 @@ class MatmulStep : public Step {
     job.m = p_.m;
     job.n = p_.n;
     job.k = p_.k;
-    job.bias = p_.has_bias ? static_cast<const T*>(operands.in[2]) : nullptr;
-    job.activation = activation_;
+    job.epilogue = epilogue_.of(operands).at(0, number * p_.m * p_.n);
     return job;
   }
 
@@ -169,11 +167,10 @@ class MatmulStep : public Step {
     job.a += i * p_.a_row + d * p_.a_column;
     job.b += d * p_.b_row + j * p_.b_column;
     if (job.panels) job.panels += panel * panel_step_;
-    if (job.bias) job.bias += j;
+    job.epilogue = job.epilogue.at(j, i * p_.n + j);
     if (depth_parts_ > 1) {
       job.c = sums + depth_part * sum_count_;
-      job.bias = nullptr;
-      job.activation = nullptr;
+      job.epilogue = Epilogue<T>();
     }
     job.c += i * p_.n + j;
   }
@@ -189,13 +186,13 @@ class MatmulStep : public Step {
       for (int64_t i = 1; i < depth_parts_; ++i)
         add_to(c, sum + i * sum_count_, (last - first) * p_.n);
       finish_rows(c, last - first, p_.n,
-                  p_.has_bias ? static_cast<const T*>(operands.in[2]) : nullptr, activation_);
+                  epilogue_.of(operands).at(0, (number * p_.m + first) * p_.n));
     });
   }
 
   MatmulProblem p_;
   const MatmulFunctions<T>& functions_;
-  Activation<T> activation_;
+  EpilogueOperands<T> epilogue_;
   int64_t batch_, panels_ = 0, row_tiles_ = 0, panel_step_ = 0;
   bool across_batch_ = false, keep_b_ = false, shared_b_ = false, pack_a_ = false;
   int64_t row_parts_ = 1, column_parts_ = 1, depth_parts_ = 1;
@@ -207,11 +204,10 @@ class MatmulStep : public Step {
 template <class T>
 std::unique_ptr<Step> bind_as(Binding& binding, const MatmulFunctions<T>& functions) {
   const MatmulProblem problem = read_matmul(binding);
-  const auto activation = find_activation<T>(binding.text("activation", "").c_str());
   if ((problem.m == 1 || problem.n == 1) && problem.a_start.size() == 1) {
-    return std::make_unique<MatmulVectorStep<T>>(binding, problem, functions, activation);
+    return std::make_unique<MatmulVectorStep<T>>(binding, problem, functions);
   }
-  return std::make_unique<MatmulStep<T>>(binding, problem, functions, activation);
+  return std::make_unique<MatmulStep<T>>(binding, problem, functions);
 }
 
 std::unique_ptr<Step> bind_matmul(Binding& binding) {

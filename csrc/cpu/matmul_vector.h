@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cpu/epilogue_operands.h"
 #include "cpu/matmul.h"
 #include "cpu/matmul_problem.h"
 #include "cpu/parts.h"
@@ -15,14 +16,21 @@ void add_to(T* y, const T* x, int64_t count) {
   for (int64_t i = 0; i < count; ++i) y[i] += x[i];
 }
 
-/// Adds the bias and applies the activation to rows of a result; for paths without an epilogue of
-/// their own.
 template <class T>
-void finish_rows(T* c, int64_t rows, int64_t columns, const T* bias, Activation<T> activation) {
-  if (bias) {
-    for (int64_t i = 0; i < rows; ++i) add_to(c + i * columns, bias, columns);
+void multiply_by(T* y, const T* x, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) y[i] *= x[i];
+}
+
+/// The epilogue over whole rows of a result; for paths whose tiles do not do it.
+template <class T>
+void finish_rows(T* c, int64_t rows, int64_t columns, const Epilogue<T>& epilogue) {
+  for (int64_t i = 0; i < rows; ++i) {
+    if (epilogue.scale) multiply_by(c + i * columns, epilogue.scale, columns);
+    if (epilogue.bias) add_to(c + i * columns, epilogue.bias, columns);
   }
-  if (activation) activation(c, rows * columns);
+  if (epilogue.addend) add_to(c, epilogue.addend, rows * columns);
+  if (epilogue.activation) epilogue.activation(c, rows * columns);
+  if (epilogue.factor) multiply_by(c, epilogue.factor, rows * columns);
 }
 
 /// m = 1 or n = 1, one product. Rows of the matrix are either multiplied with the vector (dot) or
@@ -32,8 +40,8 @@ template <class T>
 class MatmulVectorStep : public Step {
  public:
   MatmulVectorStep(Binding& binding, const MatmulProblem& problem,
-                   const MatmulFunctions<T>& functions, Activation<T> activation)
-      : p_(problem), functions_(functions), activation_(activation),
+                   const MatmulFunctions<T>& functions)
+      : p_(problem), functions_(functions), epilogue_(binding, "matmul"),
         matrix_(problem.m == 1 ? 1 : 0) {
     const int64_t length = matrix_ == 1 ? p_.n : p_.m;
     dot_ = (matrix_ == 1 ? p_.b_row : p_.a_column) == 1;
@@ -55,8 +63,7 @@ class MatmulVectorStep : public Step {
       std::copy(sums, sums + columns_, y);
       for (int64_t i = 1; i < parts_; ++i) add_to(y, sums + i * columns_, columns_);
     }
-    finish_rows(y, p_.m, p_.n, p_.has_bias ? static_cast<const T*>(operands.in[2]) : nullptr,
-                activation_);
+    finish_rows(y, p_.m, p_.n, epilogue_.of(operands));
     return {};
   }
 
@@ -82,7 +89,7 @@ class MatmulVectorStep : public Step {
 
   MatmulProblem p_;
   const MatmulFunctions<T>& functions_;
-  Activation<T> activation_;
+  EpilogueOperands<T> epilogue_;
   int matrix_;  // which operand is the matrix
   int64_t rows_ = 0, columns_ = 0, parts_ = 1;
   bool dot_ = false, by_columns_ = false;

@@ -172,11 +172,12 @@ void bernoulli(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
   // The least T that is not below p: no T lies between the two, so comparing with it is comparing
   // with p.
   T limit = static_cast<T>(draw.a);
+  const T value = static_cast<T>(draw.b);
   if (limit >= T(0) && static_cast<double>(limit) < draw.a)
     limit = math::bit_cast<T>(math::bits(limit) + 1);
   draw_range<R, T>(
       draw, out, first, last, [](Chunk<T>&) {},
-      [=](T u) { return stored<R, T>(u < limit ? T(1) : T(0)); });
+      [=](T u) { return stored<R, T>(u < limit ? value : T(0)); });
 }
 
 template <class R>

@@ -13,7 +13,7 @@ constexpr int64_t kRandomChunk = 512;
 
 struct RandomDraw {
   uint64_t seed, counter;  // counter of element 0
-  double a, b;             // low and high - low; mean and standard deviation; p and nothing
+  double a, b;             // low and high - low; mean and standard deviation; p and the value
   int64_t low;             // of integers; high - low stands in b
 };
 

@@ -46,7 +46,7 @@ std::unique_ptr<Step> bind_truncated_normal(Binding& binding) {
 }
 std::unique_ptr<Step> bind_bernoulli(Binding& binding) {
   return bind_draw(binding, "random_bernoulli", kernels<RandomKernels>().bernoulli,
-                   {0, 0, binding.real("p"), 0, 0});
+                   {0, 0, binding.real("p"), binding.real("value"), 0});
 }
 std::unique_ptr<Step> bind_integers(Binding& binding) {
   const int64_t low = binding.integer("low"), high = binding.integer("high");

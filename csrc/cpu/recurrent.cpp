@@ -84,15 +84,32 @@ template <class T>
 
 // --- forward ---
 
+/// The state stays what it is.
+template <class T>
+[[gnu::always_inline]] inline void keep_state(const CellStep<T>& cell, int64_t row) {
+  copy_row(at(cell.state, row), at(cell.running, row), cell.units);
+}
+
+template <class T, bool whole>
+[[gnu::always_inline]] inline void set_state(Units<T, whole> units, T* state, T* running,
+                                             Vec<T> value) {
+  units.store(state, value);
+  units.store(running, value);
+}
+
 /// h = activation(sums)
 template <class T>
 void simple(const CellStep<T>& cell) {
   for (int64_t row = 0; row < cell.rows; ++row) {
-    T* state = at(cell.state, row);
-    const T* sums = is_hidden(cell, row) ? at(cell.before, row) : at(cell.gates, row);
-    const Curve curve = is_hidden(cell, row) ? Curve::kLinear : cell.activation;
+    if (is_hidden(cell, row)) {
+      keep_state(cell, row);
+      continue;
+    }
+    const T *x = at(cell.x, row), *sums = at(cell.sums, row);
+    T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(cell.units, [&](auto units) {
-      units.store(state, apply<T>(curve, units.load(sums)));
+      const Vec<T> sum = units.load(x) + units.load(sums);
+      set_state<T>(units, state, running, apply<T>(cell.activation, sum));
     });
   }
 }
@@ -102,28 +119,29 @@ template <class T>
 void lstm(const CellStep<T>& cell) {
   const int64_t n = cell.units;
   for (int64_t row = 0; row < cell.rows; ++row) {
-    T* gates = at(cell.gates, row);
-    T* state = at(cell.state, row);
-    T* carry = at(cell.carry, row);
-    const T* carry_before = at(cell.carry_before, row);
+    T *gates = at(cell.gates, row), *carry = at(cell.carry, row);
+    T* before = at(cell.carry_before, row);
     if (is_hidden(cell, row)) {
-      copy_row(state, at(cell.before, row), n);
-      copy_row(carry, carry_before, n);
+      keep_state(cell, row);
+      copy_row(carry, before, n);
       clear_row(gates, 4 * n);
       continue;
     }
+    const T *x = at(cell.x, row), *sums = at(cell.sums, row);
+    T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
-      const Vec<T> i = apply<T>(cell.recurrent, units.load(gates));
-      const Vec<T> f = apply<T>(cell.recurrent, units.load(gates + n));
-      const Vec<T> g = apply<T>(cell.activation, units.load(gates + 2 * n));
-      const Vec<T> o = apply<T>(cell.recurrent, units.load(gates + 3 * n));
-      const Vec<T> c = f * units.load(carry_before) + i * g;
+      const auto sum = [&](int64_t gate) __attribute__((always_inline)) {
+        return units.load(x + gate * n) + units.load(sums + gate * n);
+      };
+      const Vec<T> i = apply<T>(cell.recurrent, sum(0)), f = apply<T>(cell.recurrent, sum(1));
+      const Vec<T> g = apply<T>(cell.activation, sum(2)), o = apply<T>(cell.recurrent, sum(3));
+      const Vec<T> c = f * units.load(before) + i * g;
       units.store(gates, i);
       units.store(gates + n, f);
       units.store(gates + 2 * n, g);
       units.store(gates + 3 * n, o);
-      units.store(carry, c);
-      units.store(state, o * apply<T>(cell.activation, c));
+      set_state<T>(units, carry, before, c);
+      set_state<T>(units, state, running, o * apply<T>(cell.activation, c));
     });
   }
 }
@@ -139,27 +157,25 @@ template <class T>
 void gru_after(const CellStep<T>& cell) {
   const int64_t n = cell.units;
   for (int64_t row = 0; row < cell.rows; ++row) {
-    T* gates = at(cell.gates, row);
-    T* state = at(cell.state, row);
-    T* inner = at(cell.inner, row);
-    const T* sums = at(cell.sums, row);
-    const T* before = at(cell.before, row);
+    T *gates = at(cell.gates, row), *inner = at(cell.inner, row);
     if (is_hidden(cell, row)) {
-      copy_row(state, before, n);
+      keep_state(cell, row);
       clear_row(gates, 3 * n);
       clear_row(inner, n);
       continue;
     }
+    const T *x = at(cell.x, row), *sums = at(cell.sums, row);
+    T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
-      const Vec<T> z = apply<T>(cell.recurrent, units.load(gates) + units.load(sums));
-      const Vec<T> r = apply<T>(cell.recurrent, units.load(gates + n) + units.load(sums + n));
+      const Vec<T> z = apply<T>(cell.recurrent, units.load(x) + units.load(sums));
+      const Vec<T> r = apply<T>(cell.recurrent, units.load(x + n) + units.load(sums + n));
       const Vec<T> product = units.load(sums + 2 * n);
-      const Vec<T> g = apply<T>(cell.activation, units.load(gates + 2 * n) + r * product);
+      const Vec<T> g = apply<T>(cell.activation, units.load(x + 2 * n) + r * product);
       units.store(gates, z);
       units.store(gates + n, r);
       units.store(gates + 2 * n, g);
       units.store(inner, product);
-      units.store(state, mixed<T>(z, units.load(before), g));
+      set_state<T>(units, state, running, mixed<T>(z, units.load(running), g));
     });
   }
 }
@@ -168,19 +184,22 @@ template <class T>
 void gru_gates(const CellStep<T>& cell) {
   const int64_t n = cell.units;
   for (int64_t row = 0; row < cell.rows; ++row) {
-    T* gates = at(cell.gates, row);
-    T* inner = at(cell.inner, row);
-    const T* before = at(cell.before, row);
+    T *gates = at(cell.gates, row), *inner = at(cell.inner, row), *reset = at(cell.reset, row);
     if (is_hidden(cell, row)) {
       clear_row(gates, 2 * n);
       clear_row(inner, n);
+      clear_row(reset, n);
       continue;
     }
+    const T *x = at(cell.x, row), *sums = at(cell.sums, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
-      const Vec<T> r = apply<T>(cell.recurrent, units.load(gates + n));
-      units.store(gates, apply<T>(cell.recurrent, units.load(gates)));
+      const Vec<T> z = apply<T>(cell.recurrent, units.load(x) + units.load(sums));
+      const Vec<T> r = apply<T>(cell.recurrent, units.load(x + n) + units.load(sums + n));
+      const Vec<T> product = r * units.load(running);
+      units.store(gates, z);
       units.store(gates + n, r);
-      units.store(inner, r * units.load(before));
+      units.store(inner, product);
+      units.store(reset, product);
     });
   }
 }
@@ -190,17 +209,19 @@ void gru_state(const CellStep<T>& cell) {
   const int64_t n = cell.units;
   for (int64_t row = 0; row < cell.rows; ++row) {
     T* gates = at(cell.gates, row);
-    T* state = at(cell.state, row);
-    const T* before = at(cell.before, row);
     if (is_hidden(cell, row)) {
-      copy_row(state, before, n);
+      keep_state(cell, row);
       clear_row(gates + 2 * n, n);
       continue;
     }
+    const T *x = at(cell.x, row), *sums = at(cell.sums, row);
+    T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
-      const Vec<T> g = apply<T>(cell.activation, units.load(gates + 2 * n));
+      const Vec<T> sum = units.load(x + 2 * n) + units.load(sums + 2 * n);
+      const Vec<T> g = apply<T>(cell.activation, sum);
       units.store(gates + 2 * n, g);
-      units.store(state, mixed<T>(units.load(gates), units.load(before), g));
+      const Vec<T> before = units.load(running);
+      set_state<T>(units, state, running, mixed<T>(units.load(gates), before, g));
     });
   }
 }
@@ -225,6 +246,7 @@ template <class T>
     units.store(d_state, total<T>(units, d_state, incoming));
   });
   clear_row(at(cell.d_gates, row), gates * cell.units);
+  clear_row(at(cell.d_sums, row), gates * cell.units);
 }
 
 template <class T>
@@ -234,13 +256,14 @@ void simple_grad(const CellGradStep<T>& cell) {
       pass_on(cell, row, 1);
       continue;
     }
-    const T* state = at(cell.gates, row);
-    const T* incoming = at(cell.incoming, row);
-    T* d_gates = at(cell.d_gates, row);
+    const T *state = at(cell.gates, row), *incoming = at(cell.incoming, row);
+    T *d_gates = at(cell.d_gates, row), *d_sums = at(cell.d_sums, row);
     T* d_state = at(cell.d_state, row);
     for_units<T>(cell.units, [&](auto units) {
       const Vec<T> d = total<T>(units, d_state, incoming);
-      units.store(d_gates, d * slope<T>(cell.activation, units.load(state)));
+      const Vec<T> dx = d * slope<T>(cell.activation, units.load(state));
+      units.store(d_gates, dx);
+      units.store(d_sums, dx);
       units.store(d_state, Vec<T>::zero());
     });
   }
@@ -254,23 +277,24 @@ void lstm_grad(const CellGradStep<T>& cell) {
       pass_on(cell, row, 4);
       continue;
     }
-    const T* gates = at(cell.gates, row);
-    const T* carry = at(cell.carry, row);
-    const T* carry_before = at(cell.carry_before, row);
-    const T* incoming = at(cell.incoming, row);
-    T* d_gates = at(cell.d_gates, row);
-    T* d_state = at(cell.d_state, row);
-    T* d_carry = at(cell.d_carry, row);
+    const T *gates = at(cell.gates, row), *carry = at(cell.carry, row);
+    const T *carry_before = at(cell.carry_before, row), *incoming = at(cell.incoming, row);
+    T *d_gates = at(cell.d_gates, row), *d_sums = at(cell.d_sums, row);
+    T *d_state = at(cell.d_state, row), *d_carry = at(cell.d_carry, row);
     for_units<T>(n, [&](auto units) {
+      const auto set = [&](int64_t gate, Vec<T> value) __attribute__((always_inline)) {
+        units.store(d_gates + gate * n, value);
+        units.store(d_sums + gate * n, value);
+      };
       const Vec<T> i = units.load(gates), f = units.load(gates + n);
       const Vec<T> g = units.load(gates + 2 * n), o = units.load(gates + 3 * n);
       const Vec<T> shown = apply<T>(cell.activation, units.load(carry));
       const Vec<T> dh = total<T>(units, d_state, incoming);
       const Vec<T> dc = units.load(d_carry) + dh * o * slope<T>(cell.activation, shown);
-      units.store(d_gates, dc * g * slope<T>(cell.recurrent, i));
-      units.store(d_gates + n, dc * units.load(carry_before) * slope<T>(cell.recurrent, f));
-      units.store(d_gates + 2 * n, dc * i * slope<T>(cell.activation, g));
-      units.store(d_gates + 3 * n, dh * shown * slope<T>(cell.recurrent, o));
+      set(0, dc * g * slope<T>(cell.recurrent, i));
+      set(1, dc * units.load(carry_before) * slope<T>(cell.recurrent, f));
+      set(2, dc * i * slope<T>(cell.activation, g));
+      set(3, dh * shown * slope<T>(cell.recurrent, o));
       units.store(d_carry, dc * f);
       units.store(d_state, Vec<T>::zero());
     });
@@ -282,30 +306,31 @@ void gru_after_grad(const CellGradStep<T>& cell) {
   const int64_t n = cell.units;
   const Vec<T> one(T(1));
   for (int64_t row = 0; row < cell.rows; ++row) {
-    T* d_sums = at(cell.d_sums, row);
+    T* d_products = at(cell.d_products, row);
     if (is_hidden(cell, row)) {
       pass_on(cell, row, 3);
-      clear_row(d_sums, 3 * n);
+      clear_row(d_products, 3 * n);
       continue;
     }
-    const T* gates = at(cell.gates, row);
-    const T* inner = at(cell.inner, row);
-    const T* before = at(cell.before, row);
-    const T* incoming = at(cell.incoming, row);
-    T* d_gates = at(cell.d_gates, row);
+    const T *gates = at(cell.gates, row), *inner = at(cell.inner, row);
+    const T *before = at(cell.before, row), *incoming = at(cell.incoming, row);
+    T *d_gates = at(cell.d_gates, row), *d_sums = at(cell.d_sums, row);
     T* d_state = at(cell.d_state, row);
     for_units<T>(n, [&](auto units) {
+      const auto set = [&](int64_t gate, Vec<T> value, Vec<T> product)
+          __attribute__((always_inline)) {
+        units.store(d_gates + gate * n, value);
+        units.store(d_products + gate * n, product);
+        units.store(d_sums + gate * n, product);
+      };
       const Vec<T> z = units.load(gates), r = units.load(gates + n), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
       const Vec<T> dg = dh * (one - z) * slope<T>(cell.activation, g);
       const Vec<T> dz = dh * (units.load(before) - g) * slope<T>(cell.recurrent, z);
       const Vec<T> dr = dg * units.load(inner) * slope<T>(cell.recurrent, r);
-      units.store(d_gates, dz);
-      units.store(d_gates + n, dr);
-      units.store(d_gates + 2 * n, dg);
-      units.store(d_sums, dz);
-      units.store(d_sums + n, dr);
-      units.store(d_sums + 2 * n, dg * r);
+      set(0, dz, dz);
+      set(1, dr, dr);
+      set(2, dg, dg * r);
       units.store(d_state, dh * z);
     });
   }
@@ -321,16 +346,19 @@ void gru_state_grad(const CellGradStep<T>& cell) {
       pass_on(cell, row, 3);
       continue;
     }
-    const T* gates = at(cell.gates, row);
-    const T* before = at(cell.before, row);
+    const T *gates = at(cell.gates, row), *before = at(cell.before, row);
     const T* incoming = at(cell.incoming, row);
-    T* d_gates = at(cell.d_gates, row);
+    T *d_gates = at(cell.d_gates, row), *d_sums = at(cell.d_sums, row);
     T* d_state = at(cell.d_state, row);
     for_units<T>(n, [&](auto units) {
       const Vec<T> z = units.load(gates), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
-      units.store(d_gates, dh * (units.load(before) - g) * slope<T>(cell.recurrent, z));
-      units.store(d_gates + 2 * n, dh * (one - z) * slope<T>(cell.activation, g));
+      const Vec<T> dz = dh * (units.load(before) - g) * slope<T>(cell.recurrent, z);
+      const Vec<T> dg = dh * (one - z) * slope<T>(cell.activation, g);
+      units.store(d_gates, dz);
+      units.store(d_sums, dz);
+      units.store(d_gates + 2 * n, dg);
+      units.store(d_sums + 2 * n, dg);
       units.store(d_state, dh * z);
     });
   }
@@ -342,14 +370,15 @@ void gru_gates_grad(const CellGradStep<T>& cell) {
   const int64_t n = cell.units;
   for (int64_t row = 0; row < cell.rows; ++row) {
     if (is_hidden(cell, row)) continue;
-    const T* gates = at(cell.gates, row);
-    const T* before = at(cell.before, row);
+    const T *gates = at(cell.gates, row), *before = at(cell.before, row);
     const T* d_inner = at(cell.d_inner, row);
-    T* d_gates = at(cell.d_gates, row);
+    T *d_gates = at(cell.d_gates, row), *d_sums = at(cell.d_sums, row);
     T* d_state = at(cell.d_state, row);
     for_units<T>(n, [&](auto units) {
       const Vec<T> r = units.load(gates + n), d = units.load(d_inner);
-      units.store(d_gates + n, d * units.load(before) * slope<T>(cell.recurrent, r));
+      const Vec<T> dr = d * units.load(before) * slope<T>(cell.recurrent, r);
+      units.store(d_gates + n, dr);
+      units.store(d_sums + n, dr);
       units.store(d_state, units.load(d_state) + d * r);
     });
   }

@@ -26,14 +26,17 @@ struct CellRows {
 };
 
 /// One step forward. Gates stand one behind the other in a row, each `units` long: i, f, c, o of an
-/// LSTM, z, r, h of a GRU. They are 0 where the step is hidden.
+/// LSTM, z, r, h of a GRU. They are 0 where the step is hidden. Rows of sequences lie far apart;
+/// what the products read and write is in rows of scratch, close together.
 template <class T>
 struct CellStep : CellRows {
-  Rows<const T> before, carry_before;  // the states before the step
-  Rows<T> gates;                       // the sums; becomes the gates
-  Rows<T> state, carry;                // the states after the step
-  Rows<T> inner;                       // of a GRU: what r is multiplied with, or gives
-  Rows<const T> sums;                  // of a GRU that resets after: the products with the state
+  Rows<const T> x;       // the products with the inputs
+  Rows<const T> sums;    // the products with the state: scratch
+  Rows<T> running;       // the state before the step; becomes that after it: scratch
+  Rows<T> carry_before;  // the same for c of an LSTM
+  Rows<T> reset;         // r * state, of a GRU that resets before the product: scratch
+  Rows<T> gates, state, carry, inner;  // of sequences, may lie over x; inner: what r is multiplied
+                                       // with, or gives
 };
 
 /// One step backward. `d_state` and `d_carry` have the gradients of the states after the step but
@@ -43,9 +46,10 @@ template <class T>
 struct CellGradStep : CellRows {
   Rows<const T> before, carry_before, gates, carry, inner;  // as they were forward
   Rows<const T> incoming;                                   // or null
-  Rows<T> d_gates;                                          // may be `gates`
-  Rows<T> d_sums;                                           // of a GRU that resets after
-  Rows<T> d_inner;                                          // of a GRU that resets before
+  Rows<T> d_gates;                                          // may lie over `gates`
+  Rows<T> d_products;                                       // of a GRU that resets after
+  Rows<T> d_sums;                                           // what the products read: scratch
+  Rows<T> d_inner;                                          // of a GRU that resets before: scratch
   Rows<T> d_state, d_carry;
 };
 

@@ -79,7 +79,7 @@ class PackedWeights {
     job.m = rows;
     job.n = n_;
     job.k = k_;
-    job.bias = bias;
+    job.epilogue.bias = bias;
     job.accumulate = accumulate;
     f.run(job);
   }
@@ -213,30 +213,46 @@ class SequenceStep : public Step {
   /// The time of a step, in the order of the sequence.
   int64_t time_of(int64_t step) const { return reverse_ ? time_ - 1 - step : step; }
 
-  void set_rows(CellRows& cell, const Operands& operands, int64_t first, int64_t rows,
-                int64_t time) const {
+  /// A step of these sequences, but for what changes with time.
+  template <class Cell>
+  Cell begin(int64_t rows) const {
+    Cell cell;
+    static_cast<CellRows&>(cell) = cell_;
     cell.rows = rows;
+    return cell;
+  }
+  void set_mask(CellRows& cell, const Operands& operands, int64_t first, int64_t time) const {
     if (mask_ < 0) return;
     const auto* mask = static_cast<const unsigned char*>(operands.in[mask_]);
     cell.mask = at_time(mask, 1, first, time);
   }
 
-  /// Copies what is to be changed in place, where it is not in place already.
-  void copy_sequences(const T* from, T* to, int64_t width, int64_t first, int64_t rows) const {
-    const int64_t count = time_ * width;
-    if (from == to || count == 0) return;
-    std::memcpy(to + first * count, from + first * count,
-                static_cast<size_t>(rows * count * item()));
-  }
-
-  void copy_states(Rows<const T> from, T* to, int64_t first, int64_t rows) const {
+  void copy_states(Rows<const T> from, Rows<T> to, int64_t rows) const {
     for (int64_t row = 0; row < rows; ++row) {
-      std::copy_n(from.data + row * from.step, units_, to + (first + row) * units_);
+      std::copy_n(from.data + row * from.step, units_, to.data + row * to.step);
     }
   }
-  /// The states after the last step.
-  Rows<const T> last(const T* all, const T* initial, int64_t first) const {
-    return time_ == 0 ? states(initial, first) : at_time(all, units_, first, time_of(time_ - 1));
+  static Rows<const T> read(Rows<T> rows) { return {rows.data, rows.step}; }
+
+  /// The next rows of scratch.
+  static Rows<T> take(T*& scratch, int64_t rows, int64_t width) {
+    const Rows<T> taken = {scratch, padded(width)};
+    scratch += rows * taken.step;
+    return taken;
+  }
+
+  /// c = a x weights; with a bias: added.
+  void product(size_t weights, Rows<T> a, int64_t rows, Rows<T> c, const T* bias = nullptr) const {
+    packed_[weights].multiply(f_.product, read(a), rows, c, bias, false);
+  }
+  /// c += a x weights
+  void add_product(size_t weights, Rows<T> a, int64_t rows, Rows<T> c) const {
+    packed_[weights].multiply(f_.product, read(a), rows, c, nullptr, true);
+  }
+
+  /// A line more than is needed: else rows of a power of two would fight for one set of the cache.
+  static int64_t padded(int64_t count) {
+    return whole_lines<T>(count) + kAlignment / item();
   }
 
   /// What comes from outside for one time, if anything does.
@@ -298,25 +314,28 @@ class SimpleSequence final : public SequenceStep<T> {
     this->require_sequences(binding.outputs()[0], 1);
     this->require_states(binding.outputs()[1]);
     this->add_weights(0, 1, false);
-    this->reserve(binding, 0);
+    this->reserve(binding, 2 * this->padded(this->units_));
   }
 
  private:
-  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
-    T* h = this->output(operands, 0);
-    this->copy_sequences(this->input(operands, 0), h, this->units_, first, rows);
-    CellStep<T> cell;
-    static_cast<CellRows&>(cell) = this->cell_;
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows,
+                     T* scratch) const override {
+    const int64_t n = this->units_;
+    CellStep<T> cell = this->template begin<CellStep<T>>(rows);
+    cell.running = this->take(scratch, rows, n);
+    const Rows<T> sums = this->take(scratch, rows, n);
+    cell.sums = this->read(sums);
+    this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
     for (int64_t step = 0; step < this->time_; ++step) {
       const int64_t time = this->time_of(step);
-      this->set_rows(cell, operands, first, rows, time);
-      cell.before = this->before(h, this->input(operands, 2), first, time);
-      cell.gates = cell.state = this->at_time(h, this->units_, first, time);
-      this->packed_[0].multiply(this->f_.product, cell.before, rows, cell.gates, nullptr, true);
+      this->set_mask(cell, operands, first, time);
+      cell.x = this->at_time(this->input(operands, 0), n, first, time);
+      cell.state = this->at_time(this->output(operands, 0), n, first, time);
+      this->product(0, cell.running, rows, sums);
       this->f_.cell.simple(cell);
     }
-    const Rows<const T> last = this->last(h, this->input(operands, 2), first);
-    this->copy_states(last, this->output(operands, 1), first, rows);
+    this->copy_states(this->read(cell.running), this->states(this->output(operands, 1), first),
+                      rows);
   }
 };
 
@@ -337,25 +356,25 @@ class SimpleSequenceGrad final : public SequenceStep<T> {
     this->require_sequences(binding.outputs()[0], 1);
     this->require_states(binding.outputs()[1]);
     this->add_weights(0, 1, true);
-    this->reserve(binding, 0);
+    this->reserve(binding, this->padded(this->units_));
   }
 
  private:
-  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
-    CellGradStep<T> cell;
-    static_cast<CellRows&>(cell) = this->cell_;
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows,
+                     T* scratch) const override {
+    const int64_t n = this->units_;
+    CellGradStep<T> cell = this->template begin<CellGradStep<T>>(rows);
+    cell.d_sums = this->take(scratch, rows, n);
     cell.d_state = this->states(this->output(operands, 1), first);
-    this->copy_states(this->states(this->input(operands, 2), first), this->output(operands, 1),
-                      first, rows);
+    this->copy_states(this->states(this->input(operands, 2), first), cell.d_state, rows);
     for (int64_t step = this->time_ - 1; step >= 0; --step) {
       const int64_t time = this->time_of(step);
-      this->set_rows(cell, operands, first, rows, time);
-      cell.gates = this->at_time(this->input(operands, 0), this->units_, first, time);
+      this->set_mask(cell, operands, first, time);
+      cell.gates = this->at_time(this->input(operands, 0), n, first, time);
       cell.incoming = this->incoming(operands, 3, first, time);
-      cell.d_gates = this->at_time(this->output(operands, 0), this->units_, first, time);
+      cell.d_gates = this->at_time(this->output(operands, 0), n, first, time);
       this->f_.cell.simple_grad(cell);
-      this->packed_[0].multiply(this->f_.product, {cell.d_gates.data, cell.d_gates.step}, rows,
-                                cell.d_state, nullptr, true);
+      this->add_product(0, cell.d_sums, rows, cell.d_state);
     }
   }
 };
@@ -380,32 +399,32 @@ class LstmSequence final : public SequenceStep<T> {
     this->require_states(binding.outputs()[3]);
     this->require_states(binding.outputs()[4]);
     this->add_weights(0, 4, false);
-    this->reserve(binding, 0);
+    this->reserve(binding, this->padded(this->units_) + this->padded(4 * this->units_));
   }
 
  private:
-  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows,
+                     T* scratch) const override {
     const int64_t n = this->units_;
-    T *h = this->output(operands, 0), *c = this->output(operands, 1);
-    T* gates = this->output(operands, 2);
-    this->copy_sequences(this->input(operands, 0), gates, 4 * n, first, rows);
-    CellStep<T> cell;
-    static_cast<CellRows&>(cell) = this->cell_;
+    CellStep<T> cell = this->template begin<CellStep<T>>(rows);
+    cell.running = this->take(scratch, rows, n);
+    const Rows<T> sums = this->take(scratch, rows, 4 * n);
+    cell.sums = this->read(sums);
+    cell.carry_before = this->states(this->output(operands, 4), first);
+    this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
+    this->copy_states(this->states(this->input(operands, 3), first), cell.carry_before, rows);
     for (int64_t step = 0; step < this->time_; ++step) {
       const int64_t time = this->time_of(step);
-      this->set_rows(cell, operands, first, rows, time);
-      cell.before = this->before(h, this->input(operands, 2), first, time);
-      cell.carry_before = this->before(c, this->input(operands, 3), first, time);
-      cell.gates = this->at_time(gates, 4 * n, first, time);
-      cell.state = this->at_time(h, n, first, time);
-      cell.carry = this->at_time(c, n, first, time);
-      this->packed_[0].multiply(this->f_.product, cell.before, rows, cell.gates, nullptr, true);
+      this->set_mask(cell, operands, first, time);
+      cell.x = this->at_time(this->input(operands, 0), 4 * n, first, time);
+      cell.state = this->at_time(this->output(operands, 0), n, first, time);
+      cell.carry = this->at_time(this->output(operands, 1), n, first, time);
+      cell.gates = this->at_time(this->output(operands, 2), 4 * n, first, time);
+      this->product(0, cell.running, rows, sums);
       this->f_.cell.lstm(cell);
     }
-    const Rows<const T> last_h = this->last(h, this->input(operands, 2), first);
-    const Rows<const T> last_c = this->last(c, this->input(operands, 3), first);
-    this->copy_states(last_h, this->output(operands, 3), first, rows);
-    this->copy_states(last_c, this->output(operands, 4), first, rows);
+    this->copy_states(this->read(cell.running), this->states(this->output(operands, 3), first),
+                      rows);
   }
 };
 
@@ -431,37 +450,36 @@ class LstmSequenceGrad final : public SequenceStep<T> {
     this->require_states(binding.outputs()[1]);
     this->require_states(binding.outputs()[2]);
     this->add_weights(0, 4, true);
-    this->reserve(binding, 0);
+    this->reserve(binding, this->padded(4 * this->units_));
   }
 
  private:
-  void run_sequences(const Operands& operands, int64_t first, int64_t rows, T*) const override {
+  void run_sequences(const Operands& operands, int64_t first, int64_t rows,
+                     T* scratch) const override {
     const int64_t n = this->units_;
-    const T *gates = this->input(operands, 0), *c = this->input(operands, 1);
-    CellGradStep<T> cell;
-    static_cast<CellRows&>(cell) = this->cell_;
+    const T* c = this->input(operands, 1);
+    CellGradStep<T> cell = this->template begin<CellGradStep<T>>(rows);
+    cell.d_sums = this->take(scratch, rows, 4 * n);
     cell.d_state = this->states(this->output(operands, 1), first);
     cell.d_carry = this->states(this->output(operands, 2), first);
-    this->copy_states(this->states(this->input(operands, 4), first), this->output(operands, 1),
-                      first, rows);
-    this->copy_states(this->states(this->input(operands, 5), first), this->output(operands, 2),
-                      first, rows);
+    this->copy_states(this->states(this->input(operands, 4), first), cell.d_state, rows);
+    this->copy_states(this->states(this->input(operands, 5), first), cell.d_carry, rows);
     for (int64_t step = this->time_ - 1; step >= 0; --step) {
       const int64_t time = this->time_of(step);
-      this->set_rows(cell, operands, first, rows, time);
-      cell.gates = this->at_time(gates, 4 * n, first, time);
+      this->set_mask(cell, operands, first, time);
+      cell.gates = this->at_time(this->input(operands, 0), 4 * n, first, time);
       cell.carry = this->at_time(c, n, first, time);
       cell.carry_before = this->before(c, this->input(operands, 2), first, time);
       cell.incoming = this->incoming(operands, 6, first, time);
       cell.d_gates = this->at_time(this->output(operands, 0), 4 * n, first, time);
       this->f_.cell.lstm_grad(cell);
-      this->packed_[0].multiply(this->f_.product, {cell.d_gates.data, cell.d_gates.step}, rows,
-                                cell.d_state, nullptr, true);
+      this->add_product(0, cell.d_sums, rows, cell.d_state);
     }
   }
 };
 
-// --- GRU: x, weights, h [, bias of the state's products] [, mask] -> all h, gates, inner, last h ---
+// --- GRU: x, weights, h [, bias of the products with the state] [, mask]
+// -> all h, gates, inner, last h ---
 
 bool resets_after(const Binding& binding) { return binding.integer("reset_after") != 0; }
 
@@ -485,51 +503,45 @@ class GruSequence final : public SequenceStep<T> {
     this->require_states(binding.outputs()[3]);
     this->add_weights(0, after_ ? 3 : 2, false);
     if (!after_) this->add_weights(2, 1, false);
-    this->reserve(binding, after_ ? 3 * this->units_ : 0);
+    this->reserve(binding, 2 * this->padded(this->units_) + this->padded(3 * this->units_));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
     const int64_t n = this->units_;
-    T *h = this->output(operands, 0), *gates = this->output(operands, 1);
-    this->copy_sequences(this->input(operands, 0), gates, 3 * n, first, rows);
-    CellStep<T> cell;
-    static_cast<CellRows&>(cell) = this->cell_;
-    cell.sums = {scratch, 3 * n};
+    CellStep<T> cell = this->template begin<CellStep<T>>(rows);
+    cell.running = this->take(scratch, rows, n);
+    cell.reset = this->take(scratch, rows, n);
+    const Rows<T> sums = this->take(scratch, rows, 3 * n);
+    cell.sums = this->read(sums);
+    this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
     for (int64_t step = 0; step < this->time_; ++step) {
       const int64_t time = this->time_of(step);
-      this->set_rows(cell, operands, first, rows, time);
-      cell.before = this->before(h, this->input(operands, 2), first, time);
-      cell.gates = this->at_time(gates, 3 * n, first, time);
-      cell.state = this->at_time(h, n, first, time);
+      this->set_mask(cell, operands, first, time);
+      cell.x = this->at_time(this->input(operands, 0), 3 * n, first, time);
+      cell.state = this->at_time(this->output(operands, 0), n, first, time);
+      cell.gates = this->at_time(this->output(operands, 1), 3 * n, first, time);
       cell.inner = this->at_time(this->output(operands, 2), n, first, time);
       if (after_) {
-        this->packed_[0].multiply(this->f_.product, cell.before, rows, {scratch, 3 * n},
-                                  this->input(operands, 3), false);
+        this->product(0, cell.running, rows, sums, this->input(operands, 3));
         this->f_.cell.gru_after(cell);
       } else {
-        reset_before(cell, rows);
+        this->product(0, cell.running, rows, sums);
+        this->f_.cell.gru_gates(cell);
+        this->product(1, cell.reset, rows, {sums.data + 2 * n, sums.step});
+        this->f_.cell.gru_state(cell);
       }
     }
-    const Rows<const T> last = this->last(h, this->input(operands, 2), first);
-    this->copy_states(last, this->output(operands, 3), first, rows);
-  }
-
-  void reset_before(const CellStep<T>& cell, int64_t rows) const {
-    this->packed_[0].multiply(this->f_.product, cell.before, rows, cell.gates, nullptr, true);
-    this->f_.cell.gru_gates(cell);
-    const Rows<T> sums = {cell.gates.data + 2 * this->units_, cell.gates.step};
-    this->packed_[1].multiply(this->f_.product, {cell.inner.data, cell.inner.step}, rows, sums,
-                              nullptr, true);
-    this->f_.cell.gru_state(cell);
+    this->copy_states(this->read(cell.running), this->states(this->output(operands, 3), first),
+                      rows);
   }
 
   const bool after_;
 };
 
 /// gates, inner, all h, h, weights, gradient of the last h [, that of all h] [, mask]
-/// -> dx, dh [, gradient of the state's products]
+/// -> dx, dh [, gradient of the products with the state]
 template <class T>
 class GruSequenceGrad final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
@@ -552,46 +564,37 @@ class GruSequenceGrad final : public SequenceStep<T> {
     if (after_) this->require_sequences(binding.outputs()[2], 3);
     this->add_weights(0, after_ ? 3 : 2, true);
     if (!after_) this->add_weights(2, 1, true);
-    this->reserve(binding, after_ ? 0 : this->units_);
+    this->reserve(binding, this->padded(this->units_) + this->padded(3 * this->units_));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
     const int64_t n = this->units_;
-    CellGradStep<T> cell;
-    static_cast<CellRows&>(cell) = this->cell_;
+    CellGradStep<T> cell = this->template begin<CellGradStep<T>>(rows);
+    cell.d_inner = this->take(scratch, rows, n);
+    cell.d_sums = this->take(scratch, rows, 3 * n);
     cell.d_state = this->states(this->output(operands, 1), first);
-    cell.d_inner = {scratch, n};
-    this->copy_states(this->states(this->input(operands, 5), first), this->output(operands, 1),
-                      first, rows);
+    this->copy_states(this->states(this->input(operands, 5), first), cell.d_state, rows);
     for (int64_t step = this->time_ - 1; step >= 0; --step) {
       const int64_t time = this->time_of(step);
-      this->set_rows(cell, operands, first, rows, time);
+      this->set_mask(cell, operands, first, time);
       cell.gates = this->at_time(this->input(operands, 0), 3 * n, first, time);
       cell.inner = this->at_time(this->input(operands, 1), n, first, time);
-      cell.before =
-          this->before(this->input(operands, 2), this->input(operands, 3), first, time);
+      cell.before = this->before(this->input(operands, 2), this->input(operands, 3), first, time);
       cell.incoming = this->incoming(operands, 6, first, time);
       cell.d_gates = this->at_time(this->output(operands, 0), 3 * n, first, time);
       if (after_) {
-        cell.d_sums = this->at_time(this->output(operands, 2), 3 * n, first, time);
+        cell.d_products = this->at_time(this->output(operands, 2), 3 * n, first, time);
         this->f_.cell.gru_after_grad(cell);
-        this->packed_[0].multiply(this->f_.product, {cell.d_sums.data, cell.d_sums.step}, rows,
-                                  cell.d_state, nullptr, true);
       } else {
-        reset_before(cell, rows);
+        this->f_.cell.gru_state_grad(cell);
+        const Rows<T> d_value = {cell.d_sums.data + 2 * n, cell.d_sums.step};
+        this->product(1, d_value, rows, cell.d_inner);
+        this->f_.cell.gru_gates_grad(cell);
       }
+      this->add_product(0, cell.d_sums, rows, cell.d_state);
     }
-  }
-
-  void reset_before(const CellGradStep<T>& cell, int64_t rows) const {
-    this->f_.cell.gru_state_grad(cell);
-    const Rows<const T> d_value = {cell.d_gates.data + 2 * this->units_, cell.d_gates.step};
-    this->packed_[1].multiply(this->f_.product, d_value, rows, cell.d_inner, nullptr, false);
-    this->f_.cell.gru_gates_grad(cell);
-    this->packed_[0].multiply(this->f_.product, {cell.d_gates.data, cell.d_gates.step}, rows,
-                              cell.d_state, nullptr, true);
   }
 
   const bool after_;

@@ -6,6 +6,22 @@ namespace {
 
 constexpr int64_t kFetchDepth = 96;  // depths that take as long as memory does
 
+/// Activation and factor, over rows that are still in the first cache.
+template <class T>
+void finish_rows(const Tile<T>& tile, int rows) {
+  const Epilogue<T>& epilogue = tile.epilogue;
+  if (epilogue.activation) {
+    for (int i = 0; i < rows; ++i) epilogue.activation(tile.c + i * tile.c_row, tile.columns);
+  }
+  if (epilogue.factor) {
+    for (int i = 0; i < rows; ++i) {
+      T* const c = tile.c + i * tile.c_row;
+      const T* const factor = epilogue.factor + i * tile.c_row;
+      for (int j = 0; j < tile.columns; ++j) c[j] *= factor[j];
+    }
+  }
+}
+
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void finish(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
   constexpr int width = Vec<T>::width;
@@ -14,23 +30,30 @@ template <class T, int rows, int vectors>
     const int left = tile.columns - j * width;
     const int lanes = left >= width ? width : (left > 0 ? left : 0);
     if (lanes == 0) break;
+    // A sum times 1 plus the bias is rounded as the sum plus the bias.
+    const Epilogue<T>& epilogue = tile.epilogue;
+    const Vec<T> scale =
+        epilogue.scale ? Vec<T>::load_partial(epilogue.scale + j * width, lanes) : Vec<T>(T(1));
     const Vec<T> bias =
-        tile.bias ? Vec<T>::load_partial(tile.bias + j * width, lanes) : Vec<T>::zero();
+        epilogue.bias ? Vec<T>::load_partial(epilogue.bias + j * width, lanes) : Vec<T>::zero();
+    const T* addend = epilogue.addend ? epilogue.addend + j * width : nullptr;
 #pragma GCC unroll 14
     for (int i = 0; i < rows; ++i) {
       T* c = tile.c + i * tile.c_row + j * width;
       if (lanes == width) {
         if (tile.accumulate) sum[i][j] += Vec<T>::load(c);
-        (sum[i][j] + bias).store(c);
+        Vec<T> value = fma(sum[i][j], scale, bias);
+        if (addend) value += Vec<T>::load(addend + i * tile.c_row);
+        value.store(c);
       } else {
         if (tile.accumulate) sum[i][j] += Vec<T>::load_partial(c, lanes);
-        (sum[i][j] + bias).store_partial(c, lanes);
+        Vec<T> value = fma(sum[i][j], scale, bias);
+        if (addend) value += Vec<T>::load_partial(addend + i * tile.c_row, lanes);
+        value.store_partial(c, lanes);
       }
     }
   }
-  if (tile.activation) {
-    for (int i = 0; i < rows; ++i) tile.activation(tile.c + i * tile.c_row, tile.columns);
-  }
+  finish_rows(tile, rows);
 }
 
 /// A tile of C comes from memory while the products are gathered, if that takes long enough.

@@ -5,7 +5,7 @@
 // set.
 #pragma once
 
-#include "cpu/activation.h"
+#include "cpu/epilogue.h"
 #include "cpu/vec/vec.h"
 
 namespace symk::cpu::SYMK_ISA {
@@ -15,7 +15,7 @@ namespace symk::cpu::SYMK_ISA {
 constexpr int kTileRows = kVectorRegisters == 32 ? 14 : 6;
 constexpr int kTileVectors = 2;
 template <class T>
-constexpr int kTileColumns = kTileVectors * Vec<T>::width;
+constexpr int kTileColumns = kTileVectors* Vec<T>::width;
 
 /// One tile. Element (i, t, d) of A is a[taps[t] + i * a_row + d * a_depth]; one of the two strides
 /// is 1. Row t * depth + d of B is at b + that * b_step: kTileColumns<T> elements that may all be
@@ -32,10 +32,9 @@ struct Tile {
   int64_t b_step;
   T* c;
   int64_t c_row;
-  int columns;               // how many columns of C exist here
-  bool accumulate;           // add to what is in C
-  const T* bias;             // null, or `columns` values to add
-  Activation<T> activation;  // null, or applied to each finished row
+  int columns;           // how many columns of C exist here
+  bool accumulate;       // add to what is in C
+  Epilogue<T> epilogue;  // what is done to finished values; its pointers are those of this tile
 };
 
 /// Computes a tile of `rows` rows, 1 <= rows <= kTileRows. unit_row says that a_row is 1, otherwise

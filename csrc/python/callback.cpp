@@ -98,8 +98,8 @@ void set_dispatcher(py::object function) { dispatcher() = std::move(function); }
 
 void require_outside_callback(const char* what) {
   if (callbacks_running == 0) return;
-  throw Error(ErrorCode::kArgument,
-              "[" + std::string(what) + "] a custom op must compute from its arguments alone; it "
+  throw Error(ErrorCode::kArgument, "[" + std::string(what) +
+                                        "] a custom op must compute from its arguments alone; it "
                                         "has used a function or a shared value of symk, which "
                                         "could wait for itself. Pass the value as an operand.");
 }

@@ -34,10 +34,9 @@ int64_t now_ns() {
 
 Error index_error(const std::string& kernel, const Status& status) {
   return Error(ErrorCode::kOutOfRange,
-               "[" + kernel + "] an index must be inside its axis of size " +
-                   std::to_string(status.limit) + "; " + std::to_string(status.value) +
-                   " was given at position " + std::to_string(status.position) +
-                   " of the indices.");
+               "[" + kernel + "] " + status.need + " " + std::to_string(status.limit) + "; " +
+                   std::to_string(status.value) + " was given at position " +
+                   std::to_string(status.position) + ".");
 }
 
 }  // namespace

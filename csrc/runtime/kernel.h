@@ -18,10 +18,11 @@ namespace symk {
 struct Plan;
 
 /// What only the run can find out. `value` was found at `position` of an index operand; `limit` is
-/// the axis size.
+/// the axis size, or the bound of what `need` says.
 struct Status {
   enum Code : int { kOk = 0, kOutOfRange = 1 } code = kOk;
   int64_t value = 0, position = 0, limit = 0;
+  const char* need = "an index must be inside its axis of size";
 };
 
 /// The memory of one run of a step.

@@ -3,11 +3,13 @@
 No op needs a rule of its own for it. The Jacobian of an elementwise op is diagonal, so its gradient
 rule, applied to a tangent, is its forward rule. For any other op the reverse rule u -> J^T u is
 linear in u, and its derivative in u along t is J t: the transpose of the transpose. A linear op so
-gets itself back. An op for which that is a detour may state `jvp`.
+gets itself back. An op that is defined by smaller ops alone moves as they do. An op for which all
+this is a detour may state `jvp`.
 """
 from .. import ops
 from ..graph import GraphError, Placeholder, ShapeError, Variable, dims
 from ..graph.dtype import is_float
+from ..graph.node import Op
 from ..graph.origin import acting_for
 from ..graph.walk import nodes_of
 from .paths import explain_missing, path_to
@@ -39,7 +41,7 @@ def jvp(outputs, wrt, tangents, disconnected="zero"):
 def hessian_vector(loss, wrt, vectors, disconnected="zero"):
     """The second derivatives of a loss times a vector, without the matrix.
 
-    It is the gradient's derivative along the vector: about twice the work of a gradient.
+    It is the gradient's derivative along the vector: about the work of three gradients.
 
     Args:     as for `jvp`; `vectors` has an array or Variable of the shape of each in `wrt`.
     Returns:  a Variable of the type of each in `wrt`: one, or a list for several.
@@ -116,6 +118,8 @@ def _push_through(node, arriving, starts):
         return own if isinstance(own, (tuple, list)) else (own,)
     if node.op.kind == "elementwise":
         pushed = _through_diagonal(node, arriving)
+    elif type(node.op).grad is Op.grad:
+        pushed = _through_expansion(node, arriving)
     else:
         pushed = _through_transpose(node, arriving)
     if pushed is None:
@@ -141,6 +145,20 @@ def _through_diagonal(node, arriving):
         if part is not None:
             total = part if total is None else ops.add(total, part)
     return (total,)
+
+
+def _through_expansion(node, arriving):
+    """The rule of an op without a gradient of its own: that of its definition by smaller ops."""
+    # Own names for the inputs: one may depend on another, whose tangent must not count twice.
+    inputs = [ops.identity(variable) for variable in node.inputs]
+    outputs = node.op.expand(*inputs)
+    if outputs is None:
+        return None
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    starts = {variable: tangent for variable, tangent in zip(inputs, arriving)
+              if tangent is not None}
+    moving = push_forward(outputs, starts)
+    return [moving.get(output) for output in outputs]
 
 
 def _through_transpose(node, arriving):

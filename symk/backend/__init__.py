@@ -1,11 +1,12 @@
 """K: Keras's backend functions, as thin names on the ops of symk. Everything is symbolic."""
 # ruff: noqa: F403 (this file only collects names)
-from . import (common, control, convolution, core, images, keras1, loops, math, nn, random, session,
-               shapes)
+from . import (common, control, convolution, core, ctc, images, keras1, loops, math, nn, random,
+               session, shapes)
 from .common import *
 from .control import *
 from .convolution import *
 from .core import *
+from .ctc import *
 from .images import *
 from .keras1 import *
 from .loops import *
@@ -15,7 +16,7 @@ from .random import *
 from .session import *
 from .shapes import *
 
-__all__ = [name for module in (common, control, convolution, core, images, keras1, loops, math, nn,
-                               random, session, shapes) for name in module.__all__]
+__all__ = [name for module in (common, control, convolution, core, ctc, images, keras1, loops, math,
+                               nn, random, session, shapes) for name in module.__all__]
 
 globals().update(keras1.accept_keras1_arguments(globals()))

@@ -84,8 +84,7 @@ def dropout(x, level, noise_shape=None, seed=None):
         noise_shape = [size if given is None else given
                        for given, size in zip(noise_shape, x.shape)]
     key = ops.random_key(np.random.randint(10 ** 7) if seed is None else seed)
-    kept = ops.random_bernoulli(key, noise_shape, 1.0 - level, x.dtype)
-    return x * kept * (1.0 / (1.0 - level))
+    return x * ops.random_bernoulli(key, noise_shape, 1.0 - level, x.dtype, 1.0 / (1.0 - level))
 
 
 # ---- cross-entropies
@@ -124,6 +123,8 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
 def binary_crossentropy(target, output, from_logits=False):
     """-(target * log(output + e) + (1 - target) * log(1 - output + e)), e being `epsilon`.
 
+    Where `output` is a sigmoid, its input is taken as with from_logits, as Keras does.
+
     Args:     output: probabilities, which are kept `epsilon` away from 0 and 1; or, with
               from_logits, what a sigmoid would be applied to.
     """
@@ -131,6 +132,8 @@ def binary_crossentropy(target, output, from_logits=False):
     target = ops.cast(ops.as_variable(target, like=output), output.dtype)
     if from_logits:
         return ops.sigmoid_cross_entropy(output, target)
+    if output.node is not None and output.node.op.name == "sigmoid":
+        return ops.sigmoid_cross_entropy(output.node.inputs[0], target)
     output = _clipped(output)
     return -(target * ops.log(output + settings.epsilon)
              + (1.0 - target) * ops.log(1.0 - output + settings.epsilon))

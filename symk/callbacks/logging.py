@@ -111,7 +111,7 @@ class ProgbarLogger(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes the logs of each epoch as a row of a table.
+    """Writes the logs of each epoch as a row of a table. Rows are in the file at once.
 
     # Arguments
         filename: path of the file.
@@ -121,32 +121,29 @@ class CSVLogger(Callback):
 
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
-        self.filename = filename
+        self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append
         self.keys = None
-        self._file = None
         self._has_header = False
 
     def on_train_begin(self, logs=None):
         self._has_header = (self.append and os.path.exists(self.filename)
                             and os.path.getsize(self.filename) > 0)
-        self._file = open(self.filename, "a" if self.append else "w", newline="")
+        with open(self.filename, "a" if self.append else "w"):
+            """An empty file, or the old one; an error if there can be none."""
 
     def on_epoch_end(self, epoch, logs=None):
         logs = logs or {}
         if self.keys is None:
             self.keys = sorted(logs)
-        writer = csv.writer(self._file, delimiter=self.sep, lineterminator="\n")
-        if not self._has_header:
-            writer.writerow(["epoch"] + self.keys)
-            self._has_header = True
-        writer.writerow([epoch] + [_text(logs.get(key, "NA")) for key in self.keys])
-        self._file.flush()
-
-    def on_train_end(self, logs=None):
-        self._file.close()
-        self._file = None
+        row = [epoch] + [_text(logs.get(key, "NA")) for key in self.keys]
+        with open(self.filename, "a", newline="") as file:
+            writer = csv.writer(file, delimiter=self.sep, lineterminator="\n")
+            if not self._has_header:
+                writer.writerow(["epoch"] + self.keys)
+                self._has_header = True
+            writer.writerow(row)
 
 
 def _text(value):

@@ -59,8 +59,6 @@ class TensorBoard(Callback):
     def set_model(self, model):
         super().set_model(model)
         self._compute = None
-        if self.writer is not None:
-            self.writer.close()
         self.writer = EventWriter(self.log_dir)
         if self.write_graph:
             self.writer.graph(graph_of(model))
@@ -84,9 +82,8 @@ class TensorBoard(Callback):
             self._write_embeddings()
         self._write_logs(logs or {}, epoch if self.update_freq == "epoch" else self.samples_seen)
 
-    def on_train_end(self, logs=None):
-        self.writer.close()
-        self.writer = None
+    def on_train_end(self, _):
+        self.writer.flush()
 
     def _write_logs(self, logs, step):
         for name, value in logs.items():

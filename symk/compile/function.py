@@ -65,6 +65,9 @@ class Function:
         self._optimized = self.request.with_results(results)
         self._program = _PROGRAMS[mode](self._optimized, check_nan)
         self._run = self._program.run
+        self._finish = [(position, output.node.op.finish)
+                        for position, output in enumerate(self.request.outputs)
+                        if output.node is not None and output.node.op.finish is not None]
         if profile:
             self.profile()
 
@@ -78,12 +81,15 @@ class Function:
         Raises:   ShapeError, DtypeError, OutOfRangeError naming the input, or the layer and line.
         """
         try:
-            return self._run(arrays)
+            values = self._run(arrays)
         except ValueError as error:
             located = locate_shape_error(self.request, arrays)
             if located is None:
                 raise
             raise located from error
+        for position, finish in self._finish:
+            values[position] = finish(values[position])
+        return values
 
     @property
     def program(self):

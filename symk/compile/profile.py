@@ -10,7 +10,7 @@ import typing
 from ..graph.dtype import size_bytes
 from ..graph.node import registered_ops
 from ..graph.type import TensorType
-from .plan import evaluate_sizes
+from .plan import SizeRef, evaluate_sizes
 
 __all__ = ["Row", "rows", "text"]
 
@@ -37,9 +37,8 @@ def rows(program):
     sizes = evaluate_sizes(plan, shapes) if shapes is not None else None
     result = []
     for number, (step, (_, _, time_ns)) in enumerate(zip(plan.steps, program.times())):
-        inputs, outputs = (_types(plan, buffers, sizes) for buffers in (step.inputs, step.outputs))
-        result.append(Row(number, _name(step), step.origin, time_ns / calls,
-                          _bytes(inputs) + _bytes(outputs), _flops(step, inputs, outputs)))
+        known = (0, 0) if sizes is None else (_bytes(plan, step, sizes), _flops(plan, step, sizes))
+        result.append(Row(number, _name(step), step.origin, time_ns / calls, *known))
     return result
 
 
@@ -91,22 +90,33 @@ def _name(step):
 
 
 def _types(plan, buffers, sizes):
-    """The types of operands; none if no call has told the sizes."""
-    if sizes is None:
-        return []
+    """The types of operands."""
     return [TensorType(plan.buffers[number].dtype,
                        [sizes[size] for size in plan.buffers[number].shape]) for number in buffers]
 
 
-def _bytes(types):
+def _bytes(plan, step, sizes):
+    types = _types(plan, step.inputs + step.outputs, sizes)
     return sum(type.size * size_bytes(type.dtype) for type in types)
 
 
-def _flops(step, inputs, outputs):
-    """The operations of a step; 0 for what only moves elements."""
-    if not outputs:
-        return 0
+def _flops(plan, step, sizes):
+    """The operations of a step; 0 for what only moves elements, and for one that is not known."""
+    inputs, outputs = (_types(plan, b, sizes) for b in (step.inputs, step.outputs))
+    if step.kernel == "scan":
+        return _loop_flops(plan, step, inputs, sizes)
     if step.kernel == "elementwise":
         return len(step.attributes["ops"]) * outputs[0].size
     op = registered_ops().get(step.kernel)
     return op.flops(inputs, outputs) if op is not None else 0
+
+
+def _loop_flops(plan, step, inputs, sizes):
+    """The operations of all steps of a loop."""
+    body, sequences = plan.plans[step.attributes["body"]], step.attributes["sequences"]
+    shapes = [type.shape[1:] for type in inputs[:sequences]]
+    shapes += [type.shape for type in inputs[sequences:]]
+    inner = evaluate_sizes(body, shapes)
+    length = step.attributes["length"]
+    length = sizes[length] if isinstance(length, SizeRef) else length
+    return length * sum(_flops(body, each, inner) for each in body.steps)

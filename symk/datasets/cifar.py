@@ -33,5 +33,6 @@ def in_data_format(folder, training, test, label_key):
         batches = [load_batch(os.path.join(folder, name), label_key) for name in names]
         x = np.concatenate([images for images, _ in batches])
         y = np.concatenate([labels for _, labels in batches]).astype("uint8").reshape(-1, 1)
-        parts.append((x.transpose(0, 2, 3, 1) if K.image_data_format() == "channels_last" else x, y))
+        last = K.image_data_format() == "channels_last"
+        parts.append((x.transpose(0, 2, 3, 1) if last else x, y))
     return tuple(parts)

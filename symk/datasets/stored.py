@@ -29,8 +29,9 @@ class _Unpickler(pickle.Unpickler):
         try:
             return _HARMLESS[module, name]
         except KeyError:
-            raise pickle.UnpicklingError("[datasets] only arrays are read from a file; it asks for "
-                                         "%s.%s. Download the file again." % (module, name)) from None
+            raise pickle.UnpicklingError(
+                "[datasets] only arrays are read from a file; it asks for %s.%s. Download the file "
+                "again." % (module, name)) from None
 
 
 def read_pickle(file):

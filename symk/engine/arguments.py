@@ -99,6 +99,9 @@ def metric_object(metric, output, loss):
         metric = registry.deserialize(metric, registry.table("metric"), None, "metric")
     if hasattr(metric, "update_state"):
         return metric
+    if not callable(metric):
+        raise TypeError("[compile] a metric must be a name, a function of (y_true, y_pred) or a "
+                        "Metric; %r was given." % (metric,))
     return registry.lookup("metric", "MeanMetricWrapper")(metric, name=name)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from ..graph import DtypeError, dims
 from .rows import Rows, is_read_by_rows
 
-__all__ = ["arrays_of", "batches", "check_cardinality", "check_labels", "class_weights", "fitted",
-           "parts", "sliced", "split_validation", "weights_of"]
+__all__ = ["arrays_of", "batches", "check_cardinality", "check_finite", "check_labels",
+           "class_weights", "fitted", "parts", "sliced", "split_validation", "weights_of"]
 
 
 def arrays_of(data, names, what):
@@ -136,6 +136,18 @@ def check_labels(array, classes, name):
                              % (name, classes - 1, classes, low, high))
 
 
+def check_finite(array, name):
+    """Raises ValueError, with the first place, for NaN or infinity in the data of an input."""
+    first = 0
+    for part in parts(array):
+        if part.dtype.kind == "f" and not np.isfinite(part).all():
+            place = np.argwhere(~np.isfinite(part))[0]
+            place[0] += first
+            raise ValueError("[input %s] finite numbers are required; NaN or infinity at %s was "
+                             "given." % (name, tuple(int(index) for index in place)))
+        first += len(part)
+
+
 # ---- weights of samples
 
 def weights_of(given, names, what):
@@ -173,10 +185,11 @@ def class_weights(targets, weights, name):
     targets = np.concatenate(list(parts(targets)))
     labels = targets.argmax(axis=1) if targets.shape[1] > 1 else targets.reshape(-1)
     present, places = np.unique(labels, return_inverse=True)
-    missing = [int(label) for label in present if label not in weights]
+    missing = [label for label in present.tolist() if label not in weights]
     if missing:
-        raise ValueError("[class_weight] every class needs a weight; none was given for %s."
-                         % ", ".join(map(str, missing)))
+        raise ValueError("[class_weight] every class needs a weight; none was given for %s%s."
+                         % (", ".join("%g" % label for label in missing[:_MOST_NAMED]),
+                            ", ..." if len(missing) > _MOST_NAMED else ""))
     return np.array([weights[label] for label in present])[places]
 
 
@@ -188,6 +201,9 @@ def sliced(arrays, picked):
         return [array[picked] for array in arrays]
     return [array.take(picked, axis=0) for array in arrays]
 
+
+# Classes that a message names.
+_MOST_NAMED = 8
 
 # Rows of data in files that are looked at together.
 _PART = 4096

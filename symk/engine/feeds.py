@@ -4,6 +4,7 @@ The order is that of `Objective.feeds`: inputs, targets, sample weights.
 """
 import numpy as np
 
+from ..config import settings
 from . import data
 from .objective import fed
 
@@ -20,7 +21,11 @@ def input_arrays(model, x):
     names = [name for name, tensor in zip(model.input_names, model.inputs) if tensor in inputs]
     if not inputs and (x is None or len(x) == 0):
         return []
-    return data.fitted(data.arrays_of(x, names, "input"), inputs, names, "input")
+    arrays = data.fitted(data.arrays_of(x, names, "input"), inputs, names, "input")
+    if settings.check_nan:
+        for name, array in zip(names, arrays):
+            data.check_finite(array, name)
+    return arrays
 
 
 def training_arrays(model, x, y, sample_weight=None, class_weight=None):

@@ -191,6 +191,7 @@ class Layer:
 
     # ---- weights
 
+    @legacy.shape_first
     def add_weight(self, name=None, shape=None, dtype=None, initializer=None, regularizer=None,
                    trainable=True, constraint=None):
         """A new weight of this layer, a variable.

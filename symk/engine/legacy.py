@@ -6,7 +6,8 @@
 import functools
 import warnings
 
-__all__ = ["ARGUMENTS", "CLASSES", "accept_old_names", "has_old_names", "modern", "modern_name"]
+__all__ = ["ARGUMENTS", "CLASSES", "accept_old_names", "has_old_names", "modern", "modern_name",
+           "shape_first"]
 
 CLASSES = {
     "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D",
@@ -226,6 +227,16 @@ def accept_old_names(cls):
                           % (cls.__name__, ", ".join(given)), stacklevel=2)
         constructor(self, *args, **kwargs)
     cls.__init__ = accepting
+
+
+def shape_first(add_weight):
+    """Lets `add_weight` take the shape as its first positional argument, and a name after it."""
+    @functools.wraps(add_weight)
+    def accepting(layer, *args, **kwargs):
+        if args and isinstance(args[0], (tuple, list)):
+            kwargs["shape"], args = args[0], args[1:]
+        return add_weight(layer, *args, **kwargs)
+    return accepting
 
 
 def has_old_names(class_name):

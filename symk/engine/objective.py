@@ -14,7 +14,7 @@ from ..optimize import specialise
 from . import data
 from .arguments import (loss_object, loss_weights_of, metric_lists, metric_object, per_output,
                         targets_of)
-from .layer import mask_of
+from .layer import Contribution, mask_of
 
 __all__ = ["Endpoint", "Objective", "fed", "predict_function"]
 
@@ -247,7 +247,7 @@ class Objective:
     def _function(self, kind, weighted, total, updates, phase):
         updates = _in_sequence(updates)
         return function(self.feeds(weighted), [total] + self._results(updates),
-                        updates=updates, givens=_phase(phase), on_unused_input="ignore",
+                        updates=updates, givens=_phase(phase),
                         name="%s of %s" % (kind, self.model.name))
 
     def _results(self, updates):
@@ -277,8 +277,7 @@ def predict_function(model):
     values = rebuild(list(model.outputs) + list(states.values()), batch)
     outputs, states = values[:len(model.outputs)], dict(zip(states, values[len(model.outputs):]))
     return function([batch.get(tensor, tensor) for tensor in fed(model.inputs)], outputs,
-                    updates=states, givens=_phase(0), on_unused_input="ignore",
-                    name="predict of %s" % model.name)
+                    updates=states, givens=_phase(0), name="predict of %s" % model.name)
 
 
 def fed(inputs):
@@ -335,7 +334,9 @@ def _added_metrics(model):
     """{metric: its updates in this model} of the metrics that layers and the model added."""
     added = {}
     for metric in model.metric_objects():
-        pairs = [entry.value for entry in metric.update_entries() if model.belongs(entry)]
+        pairs = [pair for tensors, updates in metric.calls
+                 if all(model.belongs(Contribution(tensor, None)) for tensor in tensors)
+                 for pair in updates]
         if pairs and metric not in added:
             added[metric] = pairs
     return added

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import callbacks as callback_classes
 
-__all__ = ["Run", "evaluate_source", "is_due", "predict_source", "told"]
+__all__ = ["Run", "checked_frequency", "evaluate_source", "is_due", "predict_source", "told"]
 
 
 class Run:
@@ -17,6 +17,11 @@ class Run:
 
     def __init__(self, model, source, callbacks, verbose, epochs, batch_size=None,
                  validates=False):
+        if verbose not in (0, 1, 2):
+            raise ValueError("[fit] verbose must be 0, 1 or 2; %r was given." % (verbose,))
+        if not hasattr(epochs, "__index__"):
+            raise TypeError("[fit] epochs must be an integer; %r was given." % (epochs,))
+        callbacks = _checked_callbacks(callbacks)
         self.model = model
         self.source = source
         self.names = list(model.metrics_names)
@@ -27,8 +32,7 @@ class Run:
         if verbose:
             own.append(callback_classes.ProgbarLogger(source.unit,
                                                       stateful_metrics=self.names[1:]))
-        self.callbacks = callback_classes.CallbackList(own + list(callbacks or [])
-                                                       + [model.history])
+        self.callbacks = callback_classes.CallbackList(own + callbacks + [model.history])
         self.callbacks.set_model(model)
         names = self.names + (["val_" + name for name in self.names] if validates else [])
         self.callbacks.set_params({
@@ -84,9 +88,30 @@ class Run:
 
 def told(model, callbacks):
     """A CallbackList for an evaluation or a prediction."""
-    listeners = callback_classes.CallbackList(callbacks)
+    listeners = callback_classes.CallbackList(_checked_callbacks(callbacks))
     listeners.set_model(model)
     return listeners
+
+
+def _checked_callbacks(callbacks):
+    """A list of callbacks, or TypeError."""
+    callbacks = [] if callbacks is None else callbacks
+    if not isinstance(callbacks, (list, tuple)):
+        raise TypeError("[callbacks] a list of Callbacks is required; %r was given. Use [...]."
+                        % (callbacks,))
+    for callback in callbacks:
+        if not hasattr(callback, "set_model"):
+            raise TypeError("[callbacks] each must be a Callback; %r is among them." % (callback,))
+    return list(callbacks)
+
+
+def checked_frequency(frequency):
+    """A number of epochs, or the numbers of some; else ValueError."""
+    if not isinstance(frequency, (list, tuple, set)) and (
+            not hasattr(frequency, "__index__") or frequency < 1):
+        raise ValueError("[validation_freq] a positive integer or a list of epochs is required; %r "
+                         "was given." % (frequency,))
+    return frequency
 
 
 def is_due(frequency, epoch):

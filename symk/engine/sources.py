@@ -27,6 +27,9 @@ class Arrays(contextlib.AbstractContextManager):
     unit = "samples"
 
     def __init__(self, function, arrays, batch_size, shuffle=False):
+        if shuffle not in (True, False, "batch"):
+            raise ValueError("[shuffle] True, False or 'batch' is required; %r was given."
+                             % (shuffle,))
         self.function = function
         self.arrays = arrays
         self.total = len(arrays[0])

@@ -16,7 +16,7 @@ from . import data
 from .feeds import input_arrays, training_arrays
 from .network import Network
 from .objective import Objective, predict_function
-from .run import Run, evaluate_source, is_due, predict_source, told
+from .run import Run, checked_frequency, evaluate_source, is_due, predict_source, told
 from .sources import Arrays, Generated, Repeated, checked_steps, is_generator, triple
 
 __all__ = ["Trainer"]
@@ -298,6 +298,7 @@ class Trainer(Network):
                          validation_freq)
 
     def _fit(self, source, validation, callbacks, verbose, epochs, first, frequency, size=None):
+        frequency = checked_frequency(frequency)
         with source, validation or contextlib.nullcontext():
             run = Run(self, source, callbacks, verbose, epochs, size, validation is not None)
             if isinstance(validation, Arrays):

@@ -126,15 +126,16 @@ class _Group:
         """Puts the items into rows, relative to the group, and finds its size."""
         top = _TITLE + _AIR if self.layer else 0.0
         side = _AIR if self.layer else 0.0
-        inside = set(self.items)
-        ranks = _ranks(self.items, lambda item: [i for i in item.inputs if i in inside])
-        rows = _rows(self.items, ranks)
+        members = set(self.items)
+        inside = {item: [i for i in item.inputs if i in members] for item in self.items}
+        rows = _rows(self.items, _ranks(self.items, inside.__getitem__))
         widths = [sum(i.width for i in row) + _GAP * (len(row) - 1) for row in rows]
         titled = _LETTER * len(self.layer or "")
         self.width = max(widths + [titled]) + 2 * side
         for row, width in zip(rows, widths):
             x = (self.width - width) / 2
-            for item in _sorted_by_inputs(row):
+            # Items of the first row read only what lies outside, all others something inside.
+            for item in sorted(row, key=lambda item: _middle(inside[item] or item.inputs)):
                 item.x, item.y = x, top
                 x += item.width + _GAP
             top += max(item.height for item in row) + _GAP
@@ -177,19 +178,12 @@ def _rows(things, ranks):
     return rows
 
 
-def _sorted_by_inputs(row):
-    """A row in the order of the middle of what each item reads."""
-    def middle(item):
-        return sum(i.x + i.width / 2 for i in item.inputs) / max(len(item.inputs), 1)
-    return sorted(row, key=middle)
-
-
 def _lay_out(items):
     """Places everything; returns (groups, width, height)."""
     groups = _groups(items)
     group_of = {item: group for group in groups for item in group.items}
-    inputs = {group: {group_of[i] for item in group.items for i in item.inputs} - {group}
-              for group in groups}
+    inputs = {group: list(dict.fromkeys(group_of[i] for item in group.items for i in item.inputs
+                                        if group_of[i] is not group)) for group in groups}
     ranks = _ranks(groups, inputs.__getitem__)
     _lower_sources(groups, inputs, ranks)
     y, width = _GAP, 0.0
@@ -206,9 +200,9 @@ def _lay_out(items):
     return groups, width, y
 
 
-def _middle(groups):
-    """The middle of groups that have been placed."""
-    return sum(group.x + group.width / 2 for group in groups) / max(len(groups), 1)
+def _middle(boxes):
+    """The middle of groups or items that have been placed."""
+    return sum(box.x + box.width / 2 for box in boxes) / max(len(boxes), 1)
 
 
 def _lower_sources(groups, inputs, ranks):

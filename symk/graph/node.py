@@ -178,6 +178,7 @@ class Op:
         in_place: pairs (output, input): the kernel may write the output over the input.
         effect: True for an op that does more than compute (it prints): it runs once in each call
             that uses its result, also where that is known before.
+        finish(array): what a function does to the op's first result when it gives it out, or None.
         samples, bad: rows of the generated tests.
     An attribute is an int, float, bool, str, None, a size (int or Dim), a flat tuple of those, or
     an InnerGraph.
@@ -186,6 +187,7 @@ class Op:
     name = None
     kind = "other"
     effect = False
+    finish = None
     in_place = ()
     bodies = ()
     samples = ()

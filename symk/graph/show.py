@@ -21,8 +21,21 @@ def show(expressions, origins=True):
         layer = "  # %s" % node.origin.layer if origins and node.origin.layer else ""
         lines.append("%s = %s(%s)%s -> %s%s" % (left, node.op.name, operands,
                                                 _attributes(node.op), types, layer))
+        lines += _bodies(node.op, origins)
     lines.append("results: " + ", ".join(names[variable] for variable in results))
     return "\n".join(lines)
+
+
+def _bodies(op, origins):
+    """The inner graphs of an op, indented below it; their inputs are in the order of operands."""
+    lines = []
+    bodies = [item for item in op.attributes().items() if item[1] in op.bodies]
+    for key, body in bodies if op.bodies else ():
+        names = unique_names(body.outputs)
+        inputs = ", ".join(names.get(variable, variable.name) for variable in body.inputs)
+        lines.append("    %s(%s):" % (key, inputs))
+        lines += ["        " + line for line in show(body.outputs, origins).splitlines()]
+    return lines
 
 
 def _as_list(expressions):

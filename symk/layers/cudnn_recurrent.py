@@ -65,7 +65,7 @@ class _CuDNN(RNN, Parametric):
 
     def _joined(self, kernel, change):
         """A kernel whose parts, one for each gate, are changed."""
-        return K.concatenate([change(part) for part in self.cell._blocks(kernel)], axis=-1)
+        return K.concatenate([change(part) for part in self.cell.blocks(kernel)], axis=-1)
 
     def _cell_bias(self):
         """The bias as the cell has it."""

@@ -138,7 +138,8 @@ class Lambda(Layer):
 def _saved(function):
     """(what stands for a function in a config, its type)."""
     name = getattr(function, "__name__", None)
-    if name is not None and registry.custom_objects().get(name) is function:
+    if name is not None and function in (registry.custom_objects().get(name),
+                                         registry.lookup("function", name)):
         return name, "function"
     if isinstance(function, types.FunctionType):
         return func_dump(function), "lambda"
@@ -151,7 +152,8 @@ def _loaded(value, kind, part, layer, custom):
     if kind == "raw":
         return tuple(value) if isinstance(value, list) else value
     if kind == "function":
-        return registry.deserialize(value, {}, custom, "function in Lambda layer")
+        return registry.deserialize(value, registry.table("function"), custom,
+                                    "function in Lambda layer")
     own = custom.get(layer)
     if part == "function" and callable(own):
         return own

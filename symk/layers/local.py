@@ -72,6 +72,15 @@ class _LocallyConnected(Parametric):
             config["data_format"] = self.data_format
         return config
 
+    @classmethod
+    def from_config(cls, config):
+        """Also from tf.keras, which writes how the weights are stored."""
+        config = dict(config)
+        if config.pop("implementation", 1) != 1:
+            raise ValueError('[%s] implementation must be 1 in the config of "%s": one kernel for '
+                             "each position." % (cls.__name__, config.get("name")))
+        return cls(**config)
+
 
 @register("layer")
 class LocallyConnected1D(_LocallyConnected):

@@ -83,7 +83,7 @@ class _UnitsCell(DroppingCell):
         self.bias = self._add("bias", bias_shape) if self.use_bias else None
         self.built = True
 
-    def _blocks(self, tensor):
+    def blocks(self, tensor):
         """The parts of a kernel, a bias or a product that belong to each gate."""
         return [tensor[..., gate * self.units:(gate + 1) * self.units]
                 for gate in range(self.gates)]
@@ -197,23 +197,23 @@ class GRUCell(_UnitsCell):
     def _input_products(self, inputs):
         """x . kernel + bias, for each gate."""
         if self.implementation == 1:
-            products = [K.dot(x, kernel) for x, kernel in zip(inputs, self._blocks(self.kernel))]
-            return _with_biases(products, self._biases()[0], self._blocks)
+            products = [K.dot(x, kernel) for x, kernel in zip(inputs, self.blocks(self.kernel))]
+            return _with_biases(products, self._biases()[0], self.blocks)
         product = K.dot(inputs[0], self.kernel)
         bias, _ = self._biases()
-        return self._blocks(product if bias is None else product + bias)
+        return self.blocks(product if bias is None else product + bias)
 
     def _state_products(self, hidden):
         """Those of z and r with the state, and a function of r that gives that of the values."""
-        kernels = self._blocks(self.recurrent_kernel)
+        kernels = self.blocks(self.recurrent_kernel)
         _, bias = self._biases()
         if self.reset_after:
             if self.implementation == 1:
                 products = [K.dot(h, kernel) for h, kernel in zip(hidden, kernels)]
-                products = _with_biases(products, bias, self._blocks)
+                products = _with_biases(products, bias, self.blocks)
             else:
                 product = K.dot(hidden[0], self.recurrent_kernel)
-                products = self._blocks(product if bias is None else product + bias)
+                products = self.blocks(product if bias is None else product + bias)
             return products[:2], lambda r: r * products[2]
         if self.implementation == 1:
             return ([K.dot(h, kernel) for h, kernel in zip(hidden[:2], kernels)],
@@ -291,10 +291,10 @@ class LSTMCell(_UnitsCell):
         """x . kernel + h . recurrent_kernel + bias, for each gate."""
         if self.implementation == 1:
             products = [K.dot(x, kernel) + K.dot(h, recurrent) for x, kernel, h, recurrent in zip(
-                inputs, self._blocks(self.kernel), hidden, self._blocks(self.recurrent_kernel))]
-            return _with_biases(products, self.bias, self._blocks)
+                inputs, self.blocks(self.kernel), hidden, self.blocks(self.recurrent_kernel))]
+            return _with_biases(products, self.bias, self.blocks)
         product = K.dot(inputs[0], self.kernel) + K.dot(hidden[0], self.recurrent_kernel)
-        return self._blocks(product if self.bias is None else product + self.bias)
+        return self.blocks(product if self.bias is None else product + self.bias)
 
     def get_config(self):
         return dict(super().get_config(), unit_forget_bias=self.unit_forget_bias,

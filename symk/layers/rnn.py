@@ -11,8 +11,9 @@ from ..utils.generic_utils import to_list
 from .parametric import with_sequence_shape
 from .recurrent_cells import (StackedRNNCells, build_cell, check_cell, output_size_of,
                               reset_dropout_masks, sizes_of, to_tuple)
+from .recurrent_kernels import by_kernel
 
-__all__ = ["RNN", "made_by_layers", "standardize_args"]
+__all__ = ["RNN", "call_with_states", "standardize_args"]
 
 
 def standardize_args(inputs, initial_state, constants, num_constants):
@@ -32,16 +33,25 @@ def standardize_args(inputs, initial_state, constants, num_constants):
     return inputs, _listed(initial_state), _listed(constants)
 
 
-def made_by_layers(layer, tensors):
-    """Whether tensors come from layers, and so are inputs of the call for a model.
+def call_with_states(layer, call, inputs, initial_state, constants, arguments):
+    """Calls a layer with states and constants; those made by layers are inputs of the call.
 
-    Raises:   ValueError if some do and some do not.
+    Args:     call: the call of its base class. arguments: the other keyword arguments.
     """
-    kinds = {K.is_keras_tensor(tensor) for tensor in tensors}
+    inputs, initial_state, constants = standardize_args(inputs, initial_state, constants,
+                                                        layer._num_constants)
+    if constants is not None:
+        layer._num_constants = len(constants)
+    more = (initial_state or []) + (constants or [])
+    if not more:
+        return call(inputs, **arguments)
+    kinds = {K.is_keras_tensor(tensor) for tensor in more}
     if len(kinds) > 1:
         raise ValueError('in layer "%s" (%s): [call] initial states and constants must all be '
                          "made by layers, or none of them." % (layer.name, type(layer).__name__))
-    return kinds.pop()
+    if kinds.pop():
+        return call([inputs] + more, **arguments)
+    return call(inputs, initial_state=initial_state, constants=constants, **arguments)
 
 
 def _listed(tensors):
@@ -203,16 +213,7 @@ class RNN(Layer):
 
     def __call__(self, inputs, initial_state=None, constants=None, **kwargs):
         """The output for sequences, beginning with states and given constants, if there are any."""
-        inputs, initial_state, constants = standardize_args(inputs, initial_state, constants,
-                                                            self._num_constants)
-        if constants is not None:
-            self._num_constants = len(constants)
-        more = (initial_state or []) + (constants or [])
-        if not more:
-            return super().__call__(inputs, **kwargs)
-        if made_by_layers(self, more):
-            return super().__call__([inputs] + more, **kwargs)
-        return super().__call__(inputs, initial_state=initial_state, constants=constants, **kwargs)
+        return call_with_states(self, super().__call__, inputs, initial_state, constants, kwargs)
 
     def call(self, inputs, mask=None, training=None, initial_state=None, constants=None):
         """The output; `inputs` may be a list of the input, the initial states, the constants."""
@@ -235,13 +236,18 @@ class RNN(Layer):
         return initial_state
 
     def _run(self, inputs, states, mask, training, constants):
-        """What `K.rnn` gives: the last output, all outputs, the last states."""
+        """What `K.rnn` gives: the last output, all outputs, the last states; by one kernel, if there
+        is one that does what the cell does."""
         steps = K.int_shape(inputs)[1]
         if self.unroll and steps is None:
             raise ValueError('in layer "%s" (%s): [unroll] the number of steps must be known; the '
                              "input is %r. Give it in input_shape, or unroll=False."
                              % (self.name, type(self).__name__, inputs.type))
         reset_dropout_masks(self.cell)
+        if not (self.unroll or constants):
+            found = by_kernel(self.cell, inputs, states, mask, self.go_backwards, training)
+            if found is not None:
+                return found
         return K.rnn(self._step(training, len(constants or [])), inputs, states,
                      go_backwards=self.go_backwards, mask=mask, constants=constants,
                      unroll=self.unroll, input_length=steps)

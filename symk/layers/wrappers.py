@@ -6,7 +6,7 @@ from ..engine.network import layer_from_config
 from ..graph import dims
 from ..registry import accepts, register
 from ..utils.generic_utils import to_list, unpack_singleton
-from .rnn import made_by_layers, standardize_args
+from .rnn import call_with_states, standardize_args
 
 __all__ = ["Bidirectional", "InputSpec", "Layer", "TimeDistributed", "Wrapper"]
 
@@ -72,8 +72,8 @@ class Wrapper(Layer):
 class TimeDistributed(Wrapper):
     """Applies a layer, or a whole model, to each step.
 
-    Steps and batch become one axis, on which the layer works once. A layer for a batch of fixed
-    size is called step by step.
+    Steps and batch become one axis, on which the layer works once. A layer or model that is for a
+    batch of fixed size is called step by step.
 
     # Arguments
         layer: a layer or a model with one input and one output.
@@ -112,9 +112,17 @@ class TimeDistributed(Wrapper):
 
     def _step_by_step(self, inputs, given):
         """The layer for each step apart, for its fixed batch size."""
-        def step(tensor, _):
-            return self.layer.call(tensor, **given), []
-        return K.rnn(step, inputs, [], input_length=K.int_shape(inputs)[1])[1]
+        steps = K.int_shape(inputs)[1]
+        if steps is not None:
+            return K.stack([self.layer.call(inputs[:, step], **given) for step in range(steps)],
+                           axis=1)
+        before = _count_contributions(self.layer)
+        outputs = K.rnn(lambda step, _: (self.layer.call(step, **given), []), inputs, [])[1]
+        if _count_contributions(self.layer) != before:
+            raise ValueError('in layer "%s" (TimeDistributed): [call] the number of steps must be '
+                             'known, since "%s" adds losses or updates in each; the input is %r.'
+                             % (self.name, self.layer.name, inputs.type))
+        return outputs
 
     def compute_mask(self, inputs, mask=None):
         """The masks of the steps. A layer that makes none leaves a mask of steps as it is."""
@@ -126,6 +134,10 @@ class TimeDistributed(Wrapper):
         for _ in range(2, 0 if mask is None else mask.ndim):
             mask = K.any(mask, axis=-1)
         return mask
+
+
+def _count_contributions(layer):
+    return len(layer.loss_entries()) + len(layer.update_entries())
 
 
 def _batch_size(layer):
@@ -238,16 +250,7 @@ class Bidirectional(Wrapper):
 
     def __call__(self, inputs, initial_state=None, constants=None, **kwargs):
         """The output for sequences, beginning with states and given constants, if there are any."""
-        inputs, initial_state, constants = standardize_args(inputs, initial_state, constants,
-                                                            self._num_constants)
-        if constants is not None:
-            self._num_constants = len(constants)
-        more = (initial_state or []) + (constants or [])
-        if not more:
-            return super().__call__(inputs, **kwargs)
-        if made_by_layers(self, more):
-            return super().__call__([inputs] + more, **kwargs)
-        return super().__call__(inputs, initial_state=initial_state, constants=constants, **kwargs)
+        return call_with_states(self, super().__call__, inputs, initial_state, constants, kwargs)
 
     def call(self, inputs, mask=None, training=None, initial_state=None, constants=None):
         """The output; `inputs` may be a list of the input, the initial states, the constants."""

@@ -25,6 +25,7 @@ class Metric(Layer):
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.stateful = True
         self.built = True
+        self.calls = []     # (tensors given, updates) of each `update_state`
         self.update_state = self._recording(self.update_state)
 
     def _recording(self, update_state):
@@ -33,6 +34,8 @@ class Metric(Layer):
             with K.name_scope(self.name):
                 updates = self._checked_updates(update_state(*args, **kwargs))
             self.add_update(updates)
+            given = [one for one in args + tuple(kwargs.values()) if K.is_tensor(one)]
+            self.calls.append((given, updates))
             return updates
         return recording
 

@@ -152,9 +152,9 @@ def _class_names(entry):
         names.append(_modern_name(entry))
         inner = entry.get("config")
         if isinstance(inner, dict):
-            chain = inner.get("layers")
-            waiting += chain if isinstance(chain, list) else []
-            waiting += [inner[key] for key in ("layer", "forward_layer", "backward_layer")
+            for key in ("layers", "cells"):
+                waiting += inner[key] if isinstance(inner.get(key), list) else []
+            waiting += [inner[key] for key in ("layer", "forward_layer", "backward_layer", "cell")
                         if key in inner]
         elif isinstance(inner, list):
             waiting += inner

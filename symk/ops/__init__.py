@@ -5,6 +5,8 @@ A family is a file; a row or class of it states type rule, gradient, NumPy meani
 from .branch import cond
 from .conv import conv, conv_transpose
 from .convert import as_variable, cast, constant
+from .ctc import ctc_loss
+from .ctc_decode import ctc_beam_search, ctc_greedy_decode
 from .cumulative import cumprod, cumsum, linear_recurrence
 from .elementwise import (
     abs, acos, acosh, add, asin, asinh, atan, atan2, atanh, ceil, clip, cos, cosh, div, elu, equal,
@@ -26,8 +28,8 @@ from .ranking import in_top_k, top_k
 from .recurrent import gru_sequence, lstm_sequence, rnn_sequence
 from .reduce import (all, any, argmax, argmin, l2_norm, logsumexp, max, mean, min, prod, sum,
                      sum_to)
-from .shape import (broadcast_to, concat, expand_dims, full, identity, pad, repeat, reshape,
-                    shape_of, squeeze, stack, stop_gradient, tile, transpose)
+from .shape import (broadcast_to, concat, cut_padding, expand_dims, full, identity, pad, repeat,
+                    reshape, shape_of, squeeze, stack, stop_gradient, tile, transpose)
 from .sizes import as_sizes, size_of
 from .slice import flip, split, strided_slice
 
@@ -49,4 +51,5 @@ __all__ = [
     "identity", "pad", "repeat", "reshape", "shape_of", "squeeze", "stack", "stop_gradient",
     "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
     "cumprod", "cumsum", "linear_recurrence", "print_value", "in_top_k", "top_k",
-    "gru_sequence", "lstm_sequence", "rnn_sequence"]
+    "gru_sequence", "lstm_sequence", "rnn_sequence",
+    "cut_padding", "ctc_beam_search", "ctc_greedy_decode", "ctc_loss"]

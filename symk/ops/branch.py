@@ -14,7 +14,7 @@ from .samples import sample, values
 from .shape import broadcast_to, full
 from .trace import captured
 
-__all__ = ["Cond", "cond"]
+__all__ = ["Cond", "branch", "cond"]
 
 
 def _example(dtype):
@@ -117,7 +117,7 @@ def _derived(node, arriving, derive, targets):
         inputs = list(side.inputs) + [seed for seed in seeds if seed is not None]
         graphs.append(InnerGraph(inputs, [
             _or_zeros(derivatives[number], targets[number]) for number in found]))
-    made = iter(_apply(predicate, graphs, outer) if found else ())
+    made = iter(branch(predicate, graphs, outer) if found else ())
     return [next(made) if number in found else None for number in range(len(targets))]
 
 
@@ -125,8 +125,8 @@ def _or_zeros(derivative, target):
     return full(target.shape, 0, target.dtype) if derivative is None else derivative
 
 
-def _apply(predicate, sides, operands):
-    """Makes the node, with the operands that a side uses."""
+def branch(predicate, sides, operands):
+    """Makes the node, with the operands that a side uses: a tuple of outputs."""
     used = set().union(*(side.used for side in sides))
     kept = [position for position in range(len(operands))
             if any(side.inputs[position] in used for side in sides)]
@@ -156,7 +156,7 @@ def cond(predicate, then, otherwise):
         raise GraphError("[cond] both sides must give a tensor, or lists of equally many tensors; "
                          "they give %r and %r." % given)
     pairs = [meet(*pair) for pair in (zip(*given) if lists[0] else [given])]
-    made = _apply(predicate, *_sides([list(side) for side in zip(*pairs)], since))
+    made = branch(predicate, *_sides([list(side) for side in zip(*pairs)], since))
     return list(made) if lists[0] else made[0]
 
 

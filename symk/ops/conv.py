@@ -137,51 +137,62 @@ def _rows(first, second, **attribute):
 class Conv(_Convolution):
     """The sum over window and input channels of x and w, at each position of the window.
 
-    As for matmul, a third operand `bias` and an `activation` are an epilogue.
+    What `epilogue` and `activation` do to the result is said in `epilogue.py`.
 
-    Shapes: x (b, ..., groups * ci), w (window ..., ci, co) [, bias (co)] -> (b, ..., co), with as
-            many axes between as `strides` has numbers: one to three.
+    Shapes: x (b, ..., groups * ci), w (window ..., ci, co), operands of the epilogue -> (b, ..., co),
+            with as many axes between as `strides` has numbers: one to three.
     Dtypes: floats -> same.  Raises: ShapeError when the channels differ or the window is too large.
     """
 
     activation: str = ""
+    epilogue: tuple = ()
 
-    def infer(self, x, w, *bias):
-        shape = self._result_shape(x, w)
-        need_equal_dtypes(self.name, x, *bias)
-        check_epilogue(self.name, w.shape[-1], bias, self.activation)
-        return x.with_shape(shape)
+    @property
+    def in_place(self):
+        """Each element of the result is written once: an addend may be overwritten."""
+        return ((0, 2 + self.epilogue.index("addend")),) if "addend" in self.epilogue else ()
 
-    def reference(self, x, w, *bias):
-        self.infer(*(TensorType(v.dtype, v.shape) for v in (x, w) + bias))
-        window = w.shape[:-2]
-        padded, _, counts = self._padded(x, window)
+    def infer(self, x, w, *operands):
+        result = x.with_shape(self._result_shape(x, w))
+        need_equal_dtypes(self.name, x, *operands)
+        check_epilogue(self, result, operands)
+        return result
+
+    def reference(self, x, w, *operands):
+        self.infer(*(TensorType(v.dtype, v.shape) for v in (x, w) + operands))
+        padded, _, counts = self._padded(x, w.shape[:-2])
         y = np.zeros((x.shape[0],) + counts + (w.shape[-1],), x.dtype)
-        for position in np.ndindex(*window):
+        for position in np.ndindex(*w.shape[:-2]):
             y += self._by_group(np.matmul, self._tap(padded, position, counts), w[position])
-        return reference_epilogue(y, bias, self.activation)
+        return reference_epilogue(self, y, operands)
 
     def grad(self, x, w, *rest):
-        g, bias = rest[-1], rest[:-2]
-        if self.activation:
+        g = rest[-1]
+        if self.activation or self.epilogue:
             return NotImplemented
         return (apply(ConvGradInput(shape=x.shape, **self._geometry()), g, w),
-                apply(ConvGradKernel(shape=w.shape, **self._geometry()), x, g)) + (g,) * len(bias)
+                apply(ConvGradKernel(shape=w.shape, **self._geometry()), x, g))
 
     @classmethod
     def flops(cls, inputs, outputs):
         return _products(outputs[0], inputs[1])
 
-    def expand(self, x, w, *bias):
+    def expand(self, x, w, *operands):
         """The convolution and its epilogue as ops of their own; None if it has none."""
-        if not bias and not self.activation:
+        if not self.epilogue and not self.activation:
             return None
-        return apply_epilogue(apply(Conv(**self._geometry()), x, w), bias, self.activation)
+        return apply_epilogue(self, apply(Conv(**self._geometry()), x, w), operands)
 
     samples = _rows("x", "w") + [
-        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same"),
-        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", activation="tanh"),
-        sample((2, 4, 4, 3), (3, 3, 1, 3), (3,), padding="same", groups=3, activation="tanh")]
+        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", epilogue=("bias",)),
+        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", epilogue=("bias",),
+               activation="tanh"),
+        sample((2, 5, 5, 2), (3, 3, 2, 37), (37,), (2, 3, 3, 37), (37,), (2, 3, 3, 37),
+               epilogue=("scale", "addend", "bias", "factor"), activation="sigmoid"),
+        sample((2, 4, 4, 6), (3, 3, 2, 3), (3,), (2, 2, 2, 3), groups=3,
+               epilogue=("bias", "addend")),
+        sample((2, 5, 4, 3), (3, 3, 1, 6), (6,), (2, 5, 4, 6), (6,), (2, 5, 4, 6), padding="same",
+               groups=3, epilogue=("scale", "addend", "bias", "factor"), activation="sigmoid")]
     bad = [sample((1, 5, 5, 3), (3, 3, 2, 4), error="the channels must agree"),
            sample((1, 5, 5, 4), (3, 3, 2, 3), groups=2, error="groups must divide the channels"),
            sample((1, 5, 5, 4), (3, 3, 2, 4), groups=4, error="the channels must agree"),

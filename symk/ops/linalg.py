@@ -1,4 +1,4 @@
-"""Matrix products. The epilogue (bias, activation) is used by the optimiser's fusion only."""
+"""Matrix products. Their epilogue is used by the optimiser's fusion only."""
 import numpy as np
 
 from ..graph import Op, ShapeError, TensorType, apply, op
@@ -14,23 +14,25 @@ __all__ = ["matmul"]
 class Matmul(Op):
     """a @ b over the last two axes; leading axes broadcast.
 
-    `transpose_a`, `transpose_b` swap the last two axes of an operand first. With a third operand,
-    `bias` (n), and an `activation` (the name of a unary op): activation(a @ b + bias).
+    `transpose_a`, `transpose_b` swap the last two axes of an operand first. What `epilogue` and
+    `activation` do to the result is said in `epilogue.py`.
 
-    Shapes: a (..., m, k), b (..., k, n) [, bias (n)] -> (..., m, n).  Dtypes: floats -> same.
+    Shapes: a (..., m, k), b (..., k, n), operands of the epilogue -> (..., m, n).
+    Dtypes: floats -> same.
     """
 
     transpose_a: bool = False
     transpose_b: bool = False
     activation: str = ""
+    epilogue: tuple = ()
 
     accepts = FLOATS
     domain = (-1.0, 1.0)
     smooth = True
 
-    def infer(self, a, b, *bias):
+    def infer(self, a, b, *operands):
         need_dtype(self.name, "a", a, self.accepts)
-        need_equal_dtypes(self.name, a, b, *bias)
+        need_equal_dtypes(self.name, a, b, *operands)
         if a.ndim < 2 or b.ndim < 2:
             raise ShapeError("[matmul] each operand must have at least two axes; a is %r, b is %r."
                              % (a, b))
@@ -39,17 +41,18 @@ class Matmul(Op):
         same_size(self.name, inner_a, inner_b, "inner sizes must agree; a is %r%s, b is %r%s"
                   % (a, ", transposed" * self.transpose_a, b, ", transposed" * self.transpose_b))
         lead = broadcast_shapes(self.name, a.with_shape(a.shape[:-2]), b.with_shape(b.shape[:-2]))
-        check_epilogue(self.name, columns, bias, self.activation)
-        return TensorType(a.dtype, lead + (rows, columns))
+        result = TensorType(a.dtype, lead + (rows, columns))
+        check_epilogue(self, result, operands)
+        return result
 
-    def reference(self, a, b, *bias):
+    def reference(self, a, b, *operands):
         a = np.swapaxes(a, -1, -2) if self.transpose_a else a
         b = np.swapaxes(b, -1, -2) if self.transpose_b else b
-        return reference_epilogue(np.matmul(a, b), bias, self.activation)
+        return reference_epilogue(self, np.matmul(a, b), operands)
 
     def grad(self, a, b, *rest):
-        g, bias = rest[-1], rest[:-2]
-        if self.activation:
+        g = rest[-1]
+        if self.activation or self.epilogue:
             return NotImplemented
         if self.transpose_a:
             da = matmul(b, g, transpose_a=self.transpose_b, transpose_b=True)
@@ -59,7 +62,7 @@ class Matmul(Op):
             db = matmul(g, a, transpose_a=True, transpose_b=self.transpose_a)
         else:
             db = matmul(a, g, transpose_a=not self.transpose_a)
-        return (da, db) + (g,) * len(bias)
+        return da, db
 
     @classmethod
     def flops(cls, inputs, outputs):
@@ -67,12 +70,12 @@ class Matmul(Op):
         inner = a.shape[-1] * a.shape[-2] // rows if rows else 0
         return 2 * outputs[0].size * inner
 
-    def expand(self, a, b, *bias):
+    def expand(self, a, b, *operands):
         """The product and its epilogue as ops of their own; None if it has none."""
-        if not bias and not self.activation:
+        if not self.epilogue and not self.activation:
             return None
-        return apply_epilogue(apply(Matmul(self.transpose_a, self.transpose_b), a, b), bias,
-                              self.activation)
+        plain = Matmul(self.transpose_a, self.transpose_b)
+        return apply_epilogue(self, apply(plain, a, b), operands)
 
     samples = [sample((3, 4), (4, 5)), sample((3, 4), (5, 4), transpose_b=True),
                sample((4, 3), (4, 5), transpose_a=True),
@@ -80,12 +83,22 @@ class Matmul(Op):
                sample((2, 3, 4), (2, 4, 5)), sample((2, 1, 3, 4), (5, 4, 2)),
                sample((2, 3, 4), (4, 5)), sample((1, 1), (1, 1)), sample((0, 4), (4, 5)),
                sample((3, 0), (0, 5)), sample((19, 33), (33, 21)),
-               sample((3, 4), (4, 5), (5,)), sample((3, 4), (4, 5), (5,), activation="tanh"),
-               sample((2, 3, 4), (4, 5), activation="sigmoid")]
+               sample((3, 4), (4, 5), (5,), epilogue=("bias",)),
+               sample((3, 4), (4, 5), (5,), epilogue=("bias",), activation="tanh"),
+               sample((2, 3, 4), (4, 5), activation="sigmoid"),
+               sample((19, 300), (300, 37), (19, 37), (37,), (37,), (19, 37), activation="tanh",
+                      epilogue=("addend", "scale", "bias", "factor")),
+               sample((1, 40), (40, 5), (1, 5), (5,), epilogue=("factor", "scale")),
+               sample((3, 2, 4), (3, 4, 5), (3, 2, 5), epilogue=("addend",))]
     bad = [sample((32, 10), (12, 4), error="inner sizes must agree; a is (32, 10) float32"),
            sample((3,), (3, 4), error="at least two axes"),
            sample((2, 3, 4), (3, 4, 5), error="the shapes must broadcast"),
-           sample((3, 4), (4, 5), (4,), error="the bias must have one element per column"),
+           sample((3, 4), (4, 5), (4,), epilogue=("bias",),
+                  error="the bias must have one element per column"),
+           sample((3, 4), (4, 5), (5,), epilogue=("addend",),
+                  error="the addend must have the shape of the result"),
+           sample((3, 4), (4, 5), (5,), error="must name the operands from the third on"),
+           sample((3, 4), (4, 5), (5,), epilogue=("shift",), error="an epilogue must name"),
            sample((3, 4), (4, 5), activation="nothing", error="name of a unary op")]
 
 

@@ -74,8 +74,9 @@ class Scan(Op):
 
     def describe(self):
         """The attributes but for the body, which listings show by itself."""
-        return ", ".join("%s=%s" % item for item in self.attributes().items()
-                         if item[0] != "body")
+        flags = "".join(", " + key for key in ("reverse", "recompute") if getattr(self, key))
+        return "sequences=%d, states=%d, outputs=%d, length=%s%s" % (
+            self.sequences, self.states, self.outputs, self.length, flags)
 
     def split(self, values):
         """Operands or inputs of the body as (sequences, states, invariants)."""
@@ -107,6 +108,9 @@ class Scan(Op):
 
     def reference(self, *arrays):
         sequences, states, invariants = self.split(arrays)
+        if any(len(x) != self.length for x in sequences):
+            raise ShapeError("[scan] sequences must have %d rows; they have %s."
+                             % (self.length, ", ".join(str(len(x)) for x in sequences)))
         rows = [np.zeros((self.length,) + row.shape, row.dtype)
                 for row in self.body.outputs[self.states:]]
         steps = range(self.length)

@@ -96,18 +96,24 @@ class RandomTruncatedNormal(_Random):
 
 @op("random_bernoulli", kind="random")
 class RandomBernoulli(_Random):
-    """1 with probability p, else 0.  Dtypes: -> any; float64 draws with 53 bits, others with 24."""
+    """`value` with probability p, else 0.
+
+    Dtypes: -> any; float64 draws with 53 bits, others with 24.
+    """
 
     shape: tuple = ()
     dtype: str = "float32"
     p: float = 0.5
+    value: float = 1.0
 
     accepts = ANY
 
     def reference(self, key):
-        return uniform(key, self.shape, self.dtype).astype("float64") < self.p
+        chosen = uniform(key, self.shape, self.dtype).astype("float64") < self.p
+        return np.where(chosen, self.value, 0).astype(self.dtype)
 
-    samples = _rows(("float32", "float64", "bool", "int32"), p=0.3)
+    samples = (_rows(("float32", "float64", "bool", "int32"), p=0.3)
+               + _rows(("float32", "float64"), p=0.3, value=1 / 0.3))
 
 
 @op("random_integers", kind="random")
@@ -175,9 +181,9 @@ def random_truncated_normal(key, shape, mean=0.0, std=1.0, dtype=None):
     return apply(op, key)
 
 
-def random_bernoulli(key, shape, p=0.5, dtype=None):
-    """1 with probability p, else 0; dtype is by default floatx."""
-    return apply(RandomBernoulli(as_sizes(shape), _float(dtype), float(p)), key)
+def random_bernoulli(key, shape, p=0.5, dtype=None, value=1.0):
+    """`value` with probability p, else 0; dtype is by default floatx."""
+    return apply(RandomBernoulli(as_sizes(shape), _float(dtype), float(p), float(value)), key)
 
 
 def random_integers(key, shape, low, high, dtype="int32"):

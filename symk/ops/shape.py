@@ -10,7 +10,7 @@ from .samples import sample
 from .sizes import as_sizes, size_of
 from .slice import cut
 
-__all__ = ["reshape", "identity", "stop_gradient", "transpose", "broadcast_to", "concat", "pad",
+__all__ = ["reshape", "identity", "stop_gradient", "cut_padding", "transpose", "broadcast_to", "concat", "pad",
            "expand_dims", "squeeze", "stack", "tile", "repeat", "full", "shape_of"]
 
 
@@ -79,6 +79,35 @@ class StopGradient(_Move):
         return None
 
     samples = [sample((3, 4)), sample(())]
+
+
+@op("cut_padding", kind="shape")
+class CutPadding(_Move):
+    """x; a function that gives it out leaves away what is `value` at the end of all rows.
+
+    Sizes in a graph follow from sizes of inputs. Where the length of a result depends on data, it
+    is padded in the graph, and cut to the longest row of the last axis where it leaves a function.
+    Shapes: x -> same.  Dtypes: any -> same.
+    """
+
+    value: float = 0.0
+
+    def infer(self, x):
+        need_axes(self.name, (0,), x.ndim)
+        return x
+
+    def reference(self, x):
+        return x
+
+    def grad(self, x, y, g):
+        return g
+
+    def finish(self, array):
+        used = np.flatnonzero((array != self.value).reshape(-1, array.shape[-1]).any(0))
+        return array[..., :used[-1] + 1 if used.size else 0]
+
+    samples = [sample((2, 3), value=100.0), sample((4,), value=-100.0)]   # values that none has
+    bad = [sample((), error="axis 0 is outside rank 0")]
 
 
 @op("transpose", kind="index")
@@ -257,6 +286,11 @@ def identity(x, name=None):
 def stop_gradient(x):
     """x, through which no gradient flows."""
     return apply(StopGradient(), as_variable(x))
+
+
+def cut_padding(x, value):
+    """x, without what is `value` at the end of all rows when it leaves a function."""
+    return apply(CutPadding(float(value)), as_variable(x))
 
 
 def transpose(x, perm=None):

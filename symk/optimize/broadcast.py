@@ -1,17 +1,20 @@
 """Broadcasting as late as possible: broadcast_to goes away where the op that reads it repeats the
-operand by itself, and moves behind ops of one operand, which then see fewer elements.
+operand by itself, and moves behind ops that would see the same elements again and again.
 """
 import collections
 
+from .. import ops
 from ..graph.dims import broadcast
 from ..graph.node import apply
+from ..graph.origin import acting_for
 from ..graph.walk import nodes_of
 from .rewrite import remake
 
 __all__ = ["drop_broadcasts"]
 
 _NAME = "f(broadcast_to(x), y) -> f(x, y)"
-_UNARY_NAME = "f(broadcast_to(x)) -> broadcast_to(f(x))"
+_LATER_NAME = "f(broadcast_to(x)) -> broadcast_to(f(x))"
+_ONE_NAME = "reshape(f(x)) -> f(reshape(x)), one element"
 
 
 def drop_broadcasts(results):
@@ -20,9 +23,10 @@ def drop_broadcasts(results):
     counts = collections.Counter()
     for node in nodes_of(results):
         inputs = [new.get(variable, variable) for variable in node.inputs]
-        if node.op.kind == "elementwise" and len(inputs) == 1 and _is_broadcast(inputs[0]):
-            counts[_UNARY_NAME] += 1
-            new[node.outputs[0]] = _behind(node, inputs[0])
+        moved = _moved(node, inputs)
+        if moved is not None:
+            name, new[node.outputs[0]] = moved
+            counts[name] += 1
             continue
         if node.op.kind == "elementwise":
             counts[_NAME] += _free(inputs, node.outputs[0].shape)
@@ -35,10 +39,36 @@ def _is_broadcast(variable):
     return variable.node is not None and variable.node.op.name == "broadcast_to"
 
 
-def _behind(node, repeated):
-    """The op on what is repeated, then the repetition."""
-    made = apply(node.op, *repeated.node.inputs, origin_=node.origin)
-    return apply(repeated.node.op, made, origin_=repeated.node.origin)
+def _moved(node, inputs):
+    """(what was done, the new result) where a broadcast or reshape moves through an op, or None."""
+    if node.op.kind == "elementwise" and any(map(_is_broadcast, inputs)):
+        made = _behind(node, inputs)
+        return None if made is None else (_LATER_NAME, made)
+    if node.op.name == "reshape" and _is_one_element(inputs[0]):
+        inner, shape = inputs[0].node, node.outputs[0].shape
+        with acting_for(inner.origin):
+            return _ONE_NAME, apply(inner.op, *(ops.reshape(v, shape) for v in inner.inputs))
+    return None
+
+
+def _behind(node, inputs):
+    """The op on what is repeated, then the repetition; None if it would see as many elements."""
+    if not all(_is_broadcast(v) or v.type.size == 1 for v in inputs):
+        return None
+    sources = [v.node.inputs[0] if _is_broadcast(v) else v for v in inputs]
+    shape = node.outputs[0].shape
+    small = _meet([v.shape for v in sources])
+    if small == shape or len(small) > len(shape):
+        return None
+    with acting_for(node.origin):
+        return ops.broadcast_to(apply(node.op, *sources), shape)
+
+
+def _is_one_element(variable):
+    """Whether a variable is one element, made elementwise from single elements."""
+    return (variable.type.size == 1 and variable.node is not None
+            and variable.node.op.kind == "elementwise"
+            and all(v.type.size == 1 for v in variable.node.inputs))
 
 
 def _free(inputs, shape):

@@ -1,4 +1,5 @@
-"""Bias, activation and transposes into matmul and conv, whose kernels do them on the way.
+"""Scale, bias, sums, activation and transposes into matmul and conv, whose kernels do them on the
+way. So batch normalisation with fixed statistics costs a few operations per column and call.
 
 What only the result's reader can tell stands here as a walk: a product may take in what reads it
 only if nothing else does.
@@ -6,7 +7,9 @@ only if nothing else does.
 import collections
 import dataclasses
 
+from .. import ops
 from ..graph.node import apply
+from ..graph.origin import acting_for
 from ..graph.walk import clients_of, nodes_of
 from .pattern import number_of
 from .rewrite import remake
@@ -44,70 +47,126 @@ def _made_before(relu, new, reader):
 
 
 def take_in_epilogues(results):
-    """Bias and activation into the products, and how many."""
-    counts = collections.Counter()
-    for name, take in (("product + bias -> one", _with_bias),
-                       ("activation(product) -> one", _with_activation)):
-        results, count = _take_in(results, take)
-        counts[name] += count
-    return results, +counts
-
-
-def _take_in(results, take):
-    """Walks; `take(node, inputs, is_free)` gives the node's new result or None."""
+    """What products can do with their results, and how often which."""
     nodes = nodes_of(results)
     clients, kept = clients_of(nodes), set(results)
-    new, count = {}, 0
+    new, counts = {}, collections.Counter()
     for node in nodes:
         inputs = [new.get(variable, variable) for variable in node.inputs]
-        free = [variable not in kept and len(clients[variable]) == 1 for variable in node.inputs]
-        taken = take(node, inputs, free)
+        use = _Use(node, inputs, clients, kept)
+        name, taken = next(((name, made) for name, made in use.attempts() if made is not None),
+                           (None, None))
         if taken is not None and taken.type == node.outputs[0].type:
             new[node.outputs[0]] = taken
             taken.name = node.outputs[0].name
-            count += 1
+            counts[name] += 1
         elif any(a is not b for a, b in zip(inputs, node.inputs)):
             new.update(zip(node.outputs, remake(node, inputs)))
-    return [new.get(variable, variable) for variable in results], count
+    return [new.get(variable, variable) for variable in results], counts
 
 
 def _is_product(variable):
     return variable.node is not None and variable.node.op.name in _PRODUCTS
 
 
-def _with_bias(node, inputs, free):
-    """product + b, where b is a vector along the last axis."""
-    if node.op.name != "add":
-        return None
-    for product, bias, is_free in zip(inputs, inputs[::-1], free):
-        if is_free and _is_product(product) and len(product.node.inputs) == 2:
-            made = product.node
-            vector = _as_vector(bias)
-            if (vector is not None and not made.op.activation
-                    and vector.shape[0] == product.shape[-1]):
-                return apply(made.op, *made.inputs, vector, origin_=made.origin)
-    return None
+class _Use:
+    """A node that may be taken into a product that it reads."""
+
+    def __init__(self, node, inputs, clients, kept):
+        self.node, self.inputs = node, inputs
+        self._clients, self._kept = clients, kept
+
+    def attempts(self):
+        """(what is done, the product that does it or None), one after the other."""
+        if self.node.op.kind != "elementwise":
+            return
+        name = self.node.op.name
+        for position, product in enumerate(self.inputs):
+            if not _is_product(product) or not self._is_free(position):
+                continue
+            if len(self.inputs) == 1:
+                yield "activation(product) -> one", self._activated(product)
+            elif len(self.inputs) == 2:
+                other = self.inputs[1 - position]
+                vector = _as_vector(other, product)
+                if vector is not None and (position == 0 or name != "sub"):
+                    yield from self._with_vector(product, vector)
+                elif name == "add" and self._pays(1 - position):
+                    yield "product + x -> one", self._extended(product, "addend", other)
+                elif name == "mul" and self._pays(1 - position):
+                    yield "product * x -> one", self._scaled(product, other)
+
+    def _is_free(self, position):
+        variable = self.node.inputs[position]
+        return variable not in self._kept and len(self._clients[variable]) == 1
+
+    def _pays(self, position):
+        """Whether a pass over memory is saved: not if a program does this operation anyway."""
+        other = self.node.inputs[position]
+        if other.node is not None and other.node.op.kind == "elementwise" \
+                and self._is_free(position):
+            return False
+        readers = self._clients.get(self.node.outputs[0], ())
+        return all(reader.op.kind != "elementwise" or len(reader.inputs) == 1
+                   for reader, _ in readers)
+
+    def _activated(self, product):
+        """f(product) for a unary f of floats."""
+        if (self.node.op.attributes() or "factor" in product.node.op.epilogue
+                or product.node.op.activation or product.dtype != self.node.outputs[0].dtype):
+            return None
+        return self._with(product, {}, activation=self.node.op.name)
+
+    def _with_vector(self, product, vector):
+        """A bias, or a scale together with what it does to the bias that is there."""
+        given = _operands(product)
+        if product.node.op.activation or "factor" in given:
+            return
+        bias = given.get("bias")
+        with acting_for(self.node.origin):
+            if self.node.op.name in ("add", "sub"):
+                added = vector if self.node.op.name == "add" else ops.neg(vector)
+                yield "product + bias -> one", self._with(
+                    product, {"bias": added if bias is None else ops.add(bias, added)})
+            elif self.node.op.name == "mul" and "addend" not in given:
+                scale = given.get("scale")
+                changed = {"scale": vector if scale is None else ops.mul(scale, vector)}
+                if bias is not None:
+                    changed["bias"] = ops.mul(bias, vector)
+                yield "product * scale -> one", self._with(product, changed)
+
+    def _extended(self, product, name, other):
+        if product.node.op.activation or other.type != product.type or {name, "factor"} & set(
+                product.node.op.epilogue):
+            return None
+        return self._with(product, {name: other})
+
+    def _scaled(self, product, other):
+        if other.type != product.type or "factor" in product.node.op.epilogue:
+            return None
+        return self._with(product, {"factor": other})
+
+    def _with(self, product, changed, **attributes):
+        """The product with some operands of its epilogue replaced or added."""
+        given = dict(_operands(product), **changed)
+        op = dataclasses.replace(product.node.op, epilogue=tuple(given), **attributes)
+        origin = self.node.origin if attributes else product.node.origin
+        return apply(op, *product.node.inputs[:2], *given.values(), origin_=origin)
 
 
-def _as_vector(bias):
-    """A bias of shape (n,), also where it was given axes of size 1 in front, or None."""
-    if bias.ndim > 1 and bias.node is not None and bias.node.op.name == "reshape":
-        source = bias.node.inputs[0]
-        if source.ndim == 1 and bias.shape == (1,) * (bias.ndim - 1) + source.shape:
-            bias = source
-    return bias if bias.ndim == 1 else None
+def _operands(product):
+    """{name: operand} of a product's epilogue."""
+    return dict(zip(product.node.op.epilogue, product.node.inputs[2:]))
 
 
-def _with_activation(node, inputs, free):
-    """f(product) for a unary f of floats."""
-    if node.op.kind != "elementwise" or len(inputs) != 1 or not free[0] or node.op.attributes():
-        return None
-    product, = inputs
-    if (not _is_product(product) or product.node.op.activation
-            or product.dtype != node.outputs[0].dtype):
-        return None
-    op = dataclasses.replace(product.node.op, activation=node.op.name)
-    return apply(op, *product.node.inputs, origin_=node.origin)
+def _as_vector(variable, product):
+    """A variable of one element per column, also where it was given axes of size 1 in front."""
+    if variable.ndim > 1 and variable.node is not None and variable.node.op.name == "reshape":
+        source = variable.node.inputs[0]
+        if source.ndim == 1 and variable.shape == (1,) * (variable.ndim - 1) + source.shape:
+            variable = source
+    fits = variable.ndim == 1 and variable.shape[0] == product.shape[-1]
+    return variable if fits else None
 
 
 def take_in_transposes(results):

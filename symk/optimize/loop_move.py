@@ -1,19 +1,18 @@
 """Moves work out of loops, where one large operation does what small ones did in each step.
 
 Before the loop goes what no state changes: invariants, and products of a whole input sequence.
-After it go what no step waits for: products that only make outputs, and sums over time, so that
-the gradient of a weight becomes one product: sum over t of a_t' b_t = A' B.
+Behind it go products that only make outputs, and sums over time of products, so that the gradient
+of a weight is one product: sum over t of a_t' b_t = A' B.
 """
 import collections
 
 from .. import ops
-from ..graph import Constant, Placeholder
+from ..graph import Placeholder
 from ..graph.node import apply
-from ..graph.walk import nodes_of, sources_of
+from ..graph.walk import nodes_of
 from ..ops.loop import Loop
 from .inside import replace_nodes
-from .loop_rows import for_all_steps, has_rule
-from .rewrite import remake
+from .loop_rows import for_all_steps, has_rule, is_constant, operands_outside, outside
 
 __all__ = ["move_before_loops", "move_behind_loops", "is_light"]
 
@@ -27,13 +26,13 @@ def is_light(variable):
 
 
 def _moved(results, move, name):
-    """The results with `move(loop, node)` done to every loop; it gives new outputs or None."""
+    """The results with move(loop) done to every loop: it gives (new outputs, how many moved)."""
     counts = collections.Counter()
 
     def replaced(node, inputs):
         if node.op.name != "scan":
             return None
-        outputs, count = move(node, Loop.of(node, inputs))
+        outputs, count = move(Loop.of(node, inputs))
         counts[name] += count
         return outputs if count else None
 
@@ -47,47 +46,33 @@ def move_before_loops(results):
     return _moved(results, _before, "in each step -> once, before the loop")
 
 
-def _before(node, loop):
+def _before(loop):
     """Takes the values that a step needs and that can be computed for all steps before it."""
-    outside = _computed_outside(loop)
-    taken = _worthwhile(loop, outside)
-    inside = {}
+    known = _known_outside(loop)
+    taken = _worthwhile(loop, known)
+    stand_ins = {}
     for variable in taken:
-        value, has_time = outside[variable]
-        inside[variable] = Placeholder(variable.dtype, variable.shape, "row")
-        (loop.rows if has_time else loop.invariants)[inside[variable]] = value
+        value, has_time = known[variable]
+        stand_ins[variable] = Placeholder(variable.dtype, variable.shape, "moved")
+        (loop.rows if has_time else loop.invariants)[stand_ins[variable]] = value
     if not taken:
         return None, 0
-    loop.substitute(inside)
+    loop.substitute(stand_ins)
     states, outputs = loop.apply()
     return states + outputs, len(taken)
 
 
-def _computed_outside(loop):
+def _known_outside(loop):
     """{inside: (value outside, whether it has an axis of time)} of all that no state changes."""
-    found = {row: (x, True) for row, x in loop.rows.items()}
-    found.update((inside, (x, False)) for inside, x in loop.invariants.items())
+    found = operands_outside(loop)
     for node in loop.body.nodes:
-        operands = [_known(variable, found) for variable in node.inputs]
-        if None in operands or node.op.effect:
-            continue
-        values, has_time = [x for x, _ in operands], [flag for _, flag in operands]
-        if not any(has_time):
-            same = all(a is b for a, b in zip(values, node.inputs))     # of constants alone
-            made = node.outputs if same else remake(node, values)
-            found.update((v, (x, False)) for v, x in zip(node.outputs, made))
-        elif not loop.recompute:
-            value = for_all_steps(node, values, has_time, loop.length)
-            if value is not None:
-                found[node.outputs[0]] = (value, True)
+        made = outside(node, found, loop.length)
+        if made is not None and not (loop.recompute and made[0][1]):
+            found.update(zip(node.outputs, made))
     return found
 
 
-def _known(variable, found):
-    return (variable, False) if isinstance(variable, Constant) else found.get(variable)
-
-
-def _worthwhile(loop, outside):
+def _worthwhile(loop, known):
     """The values that steps take from outside: all that stay the same, and what is much work.
 
     Light work for all steps is left inside, where it joins other light work, unless no state keeps
@@ -100,42 +85,43 @@ def _worthwhile(loop, outside):
         if variable in seen or variable.node is None:
             continue
         seen.add(variable)
-        value, has_time = outside.get(variable, (variable, False))
+        value, has_time = known.get(variable, (variable, False))
         light = is_light(variable) and (loop.states if has_time
                                         else variable.node.op.name == "broadcast_to")
-        if value is not variable and not light:
-            taken.append(variable)
-        else:
+        if value is variable or light:
             stack.extend(variable.node.inputs)
+        else:
+            taken.append(variable)
     return taken
 
 
-# --- after the loop ---
+# --- behind the loop ---
 
 def move_behind_loops(results):
-    """The results with less in each step, and how many values are computed after a loop."""
-    return _moved(results, _behind, "in each step -> once, after the loop")
+    """The results with less in each step, and how many values are computed behind a loop."""
+    return _moved(results, _behind, "in each step -> once, behind the loop")
 
 
-def _behind(node, loop):
+def _behind(loop):
+    """Takes what no state needs."""
     if loop.recompute:
         return None, 0
-    readers = collections.Counter(v for each in loop.body.nodes for v in each.inputs)
-    readers.update(loop.results + loop.outputs)
-    sums = _take_sums(loop, readers)
-    wanted = loop.outputs + [v for terms in sums.values() for term in terms
-                             for v in _summed(term).node.inputs]
+    sums = _take_sums(loop)
+    wanted = loop.outputs + [variable for terms in sums.values() for term in terms
+                             for variable in _summed(term).node.inputs]
     behind = _nodes_behind(loop, wanted)
     if not sums and not behind:
         return None, 0
-    return _made_behind(node, loop, sums, wanted, behind), len(behind) + len(sums)
+    return _made_behind(loop, sums, wanted, behind), len(sums) + len(behind)
 
 
-def _take_sums(loop, readers):
-    """Takes terms out of sums over time, s' = s + f(t), that can be added up after the loop.
+def _take_sums(loop):
+    """Takes terms out of sums over time, s' = s + f(t), that can be added up behind the loop.
 
     Returns:  {state: terms}.
     """
+    readers = collections.Counter(v for node in loop.body.nodes for v in node.inputs)
+    readers.update(loop.results + loop.outputs)
     sums = {}
     for number, (state, result) in enumerate(zip(loop.states, loop.results)):
         terms = _terms(result, readers)
@@ -152,12 +138,12 @@ def _terms(variable, readers):
     """The terms of a sum, through additions that nothing else reads."""
     terms, stack = [], [variable]
     while stack:
-        variable = stack.pop()
-        whole = variable.node is None or variable.node.op.name != "add" or readers[variable] > 1
-        if whole or any(v.type != variable.type for v in variable.node.inputs):
-            terms.append(variable)
+        term = stack.pop()
+        if (term.node is not None and term.node.op.name == "add" and readers[term] == 1
+                and all(v.type == term.type for v in term.node.inputs)):
+            stack.extend(term.node.inputs[::-1])
         else:
-            stack.extend(variable.node.inputs[::-1])
+            terms.append(term)
     return terms
 
 
@@ -175,19 +161,69 @@ def _summed(term):
     if term.node is None:
         return None
     op, operands = term.node.op, term.node.inputs
-    if op.name in ("sum", "sum_to"):
-        return term
-    flat = op.name == "matmul" and [v.ndim for v in operands] == [2, 2]
-    return term if flat and op.transpose_a and not op.transpose_b else None
+    if op.name == "matmul":
+        plain = op == type(op)(transpose_a=True) and [v.ndim for v in operands] == [2, 2]
+        return term if plain else None
+    return term if op.name in ("sum", "sum_to") else None
+
+
+def _nodes_behind(loop, wanted):
+    """The nodes that no state needs and that can run behind the loop: much work, and light work on
+    its results.
+    """
+    needed = set(nodes_of(loop.results))
+    tail = [node for node in nodes_of(wanted) if node not in needed]
+    inside = set()        # values that a node which stays inside reads
+    while True:
+        behind, made = [], set()
+        for node in tail:
+            late = made.intersection(node.inputs) or not is_light(node.outputs[0])
+            stacked = [v not in loop.invariants and not is_constant(v) for v in node.inputs]
+            if late and has_rule(node, stacked) and not inside.intersection(node.outputs):
+                behind.append(node)
+                made.update(node.outputs)
+        moved = set(behind)
+        blocked = {v for node in tail if node not in moved for v in node.inputs if v in made}
+        if not blocked:
+            return behind
+        inside |= blocked
+
+
+def _made_behind(loop, sums, wanted, behind):
+    """What takes the place of a loop's states and outputs, with the sums and nodes behind it."""
+    found, old_states, old_outputs = operands_outside(loop), list(loop.states), loop.outputs
+    made = {v for node in behind for v in node.outputs}
+    read = [v for v in wanted + [v for node in behind for v in node.inputs] if v not in made]
+    found.update((v, (v, False)) for v in read if is_constant(v))
+    loop.outputs = [v for v in dict.fromkeys(read) if v not in found]
+    after = _without_sums(loop, sums)
+    states, outputs = loop.apply() if loop.states or loop.outputs else ([], [])
+    after.update(zip(loop.states, states))
+    found.update((v, (x, True)) for v, x in zip(loop.outputs, outputs))
+    for node in behind:
+        found.update(zip(node.outputs, outside(node, found, loop.length)))
+    for state, terms in sums.items():
+        after[state] = _added([after[state]] + [_total(term, found, loop.length)
+                                                for term in terms])
+    return ([after[state] for state in old_states]
+            + [_at_all_steps(v, found, loop.length) for v in old_outputs])
+
+
+def _without_sums(loop, sums):
+    """Drops the states of which nothing but their sum was left: {state: its initial value}."""
+    dropped = [state for state, result in zip(loop.states, loop.results)
+               if state in sums and result is state]
+    loop.results = [result for state, result in zip(loop.states, loop.results)
+                    if state not in dropped]
+    return {state: loop.states.pop(state) for state in dropped}
 
 
 def _total(term, found, length):
     """The sum of a term over all steps."""
-    summed = _summed(term)
-    node, values = summed.node, [_at_all_steps(v, found, length) for v in summed.node.inputs]
+    node = _summed(term).node
+    values = [_at_all_steps(variable, found, length) for variable in node.inputs]
     if node.op.name == "matmul":
-        rows = [ops.reshape(x, (-1, x.shape[-1])) for x in values]
-        total = apply(node.op, *rows)                       # A' B, of all rows of all steps
+        total = apply(node.op, *(ops.reshape(x, (-1, x.shape[-1])) for x in values))
     else:
         total = ops.sum(for_all_steps(node, values, [True], length), 0)
     return ops.reshape(total, term.shape)
@@ -196,56 +232,3 @@ def _total(term, found, length):
 def _at_all_steps(variable, found, length):
     value, has_time = found[variable]
     return value if has_time else ops.broadcast_to(value, (length,) + variable.shape)
-
-
-def _nodes_behind(loop, wanted):
-    """The nodes that no state needs and that may run after the loop: much work, and light work on
-    its results.
-    """
-    needed = {node for node in nodes_of(loop.results)}
-    tail = [node for node in nodes_of(wanted) if node not in needed]
-    inside = set()        # values that a node which stays inside reads
-    while True:
-        behind, made = [], set()
-        for node in tail:
-            late = made.intersection(node.inputs) or not is_light(node.outputs[0])
-            if late and has_rule(node) and not inside.intersection(node.outputs):
-                behind.append(node)
-                made.update(node.outputs)
-        blocked = {v for node in tail if node not in behind for v in node.inputs if v in made}
-        if not blocked:
-            return behind
-        inside |= blocked
-
-
-def _made_behind(node, loop, sums, wanted, behind):
-    """The outputs of a loop's node, when the sums and the nodes behind it are taken out."""
-    found = {row: (x, True) for row, x in loop.rows.items()}
-    found.update((inside, (x, False)) for inside, x in loop.invariants.items())
-    made = {v for each in behind for v in each.outputs}
-    read = [v for v in wanted + [v for each in behind for v in each.inputs] if v not in made]
-    found.update((v, (v, False)) for v in read if _is_closed(v))
-    along = [v for v in dict.fromkeys(read) if v not in found]
-    old_outputs, loop.outputs = loop.outputs, along
-    initial, kept = dict(loop.states), []
-    for state, result in list(zip(loop.states, loop.results)):
-        if state is result and state in sums:
-            del loop.states[state]
-        else:
-            kept.append(result)
-    loop.results = kept
-    states, outputs = loop.apply() if loop.states or along else ([], [])
-    after = {**initial, **dict(zip(loop.states, states))}
-    found.update((v, (x, True)) for v, x in zip(along, outputs))
-    for each in behind:
-        operands = [found[v] if v in found else (v, False) for v in each.inputs]
-        value = for_all_steps(each, [x for x, _ in operands], [t for _, t in operands], loop.length)
-        found[each.outputs[0]] = (value, True)
-    finals = [_added([after[state]] + [_total(term, found, loop.length)
-                                       for term in sums.get(state, ())]) for state in initial]
-    return finals + [_at_all_steps(v, found, loop.length) for v in old_outputs]
-
-
-def _is_closed(variable):
-    """Whether a value depends on constants alone."""
-    return all(isinstance(source, Constant) for source in sources_of([variable]))

@@ -183,7 +183,7 @@ class _Pruning:
     def _outside(self, output):
         """The rows of an output that is an operand or a constant; None if the loop makes it."""
         if output in self.loop.rows:
-            return self.loop.rows[output]
+            return ops.reshape(self.loop.rows[output], (self.loop.length,) + output.shape)
         value = self.loop.invariants.get(output, output)
         if value is not output or _is_constant(output):
             return ops.broadcast_to(value, (self.loop.length,) + output.shape)

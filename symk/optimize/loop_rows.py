@@ -1,36 +1,70 @@
 """A node of a loop's body for all steps at once: its operands and result with time as a new axis 0.
 
 This is what allows work to move out of a loop. A rule is given the operands, each either `stacked`
-(the values of all steps) or plain (the same in each step), and makes the stacked result; where it
-gives None the node has to stay inside.
+(the values of all steps) or plain (the same in each step), and makes the stacked result; a node
+without a rule has to stay inside.
 """
 import dataclasses
 
 from .. import ops
+from ..graph import Constant
 from ..graph.node import apply
+from ..graph.walk import sources_of
 from ..ops.kinds import Reduction
+from .rewrite import remake
 
-__all__ = ["for_all_steps", "has_rule"]
+__all__ = ["outside", "operands_outside", "has_rule", "for_all_steps"]
+
+
+def operands_outside(loop):
+    """{row or invariant of a loop: (value outside, whether it has an axis of time)}.
+
+    Sequences whose lengths only a call can compare get the loop's length as theirs.
+    """
+    found = {row: (ops.reshape(x, (loop.length,) + row.shape), True)
+             for row, x in loop.rows.items()}
+    found.update((inside, (x, False)) for inside, x in loop.invariants.items())
+    return found
+
+
+def outside(node, found, length):
+    """The outputs of a node outside of its loop, each as (value, whether it has an axis of time).
+
+    Args:     found: the same for what the node reads; constants need not be there.
+    Returns:  None if something is not there, or there is no rule.
+    """
+    operands = [found.get(v, (v, False) if is_constant(v) else None) for v in node.inputs]
+    if None in operands or node.op.effect:
+        return None
+    values, stacked = [x for x, _ in operands], [has_time for _, has_time in operands]
+    if any(stacked):
+        return ([(for_all_steps(node, values, stacked, length), True)]
+                if has_rule(node, stacked) else None)
+    same = all(a is b for a, b in zip(values, node.inputs))       # of constants alone
+    return [(x, False) for x in (node.outputs if same else remake(node, values))]
+
+
+def is_constant(variable):
+    """Whether a value depends on constants alone, and so is there inside and outside."""
+    return all(isinstance(source, Constant) for source in sources_of([variable]))
+
+
+def has_rule(node, stacked):
+    """Whether a node can be made for all steps, if these operands are stacked."""
+    guard = _GUARDS.get(node.op.name)
+    return (_rule(node) is not None and len(node.outputs) == 1 and not node.op.effect
+            and (guard is None or guard(node, list(stacked))))
 
 
 def for_all_steps(node, operands, stacked, length):
-    """The result of a node of one output for all steps, or None.
-
-    Args:     operands: a Variable for each input. stacked: whether it has the axis of time.
-    """
-    if not has_rule(node):
-        return None
+    """The stacked result of a node that has a rule."""
     result = _rule(node)(node, operands, stacked, length)
-    wanted = (length,) + node.outputs[0].shape
-    return result if result is not None and result.shape == wanted else None
-
-
-def has_rule(node):
-    """Whether there is a rule for a node; it may still decline."""
-    return _rule(node) is not None and len(node.outputs) == 1 and not node.op.effect
+    return ops.reshape(result, (length,) + node.outputs[0].shape)
 
 
 def _rule(node):
+    if node.op.kind == "reduce" and not isinstance(node.op, Reduction):
+        return _RULES.get(node.op.name)
     return _RULES.get(node.op.name) or _BY_KIND.get(node.op.kind)
 
 
@@ -70,14 +104,15 @@ def _pad(node, operands, stacked, length):
 
 
 def _concat(node, operands, stacked, length):
-    operands = [x if has_time else ops.broadcast_to(x, (length,) + x.shape)
-                for x, has_time in zip(operands, stacked)]
-    return ops.concat(operands, node.op.axis + 1)
+    return ops.concat(_all_stacked(operands, stacked, length), node.op.axis + 1)
+
+
+def _all_stacked(operands, stacked, length):
+    return [x if has_time else ops.broadcast_to(x, (length,) + x.shape)
+            for x, has_time in zip(operands, stacked)]
 
 
 def _reduce(node, operands, stacked, length):
-    if not isinstance(node.op, Reduction):
-        return None
     axes = tuple(axis + 1 for axis in node.op.axes)
     return apply(dataclasses.replace(node.op, axes=axes), *operands)
 
@@ -85,23 +120,20 @@ def _reduce(node, operands, stacked, length):
 def _sum_to(node, operands, stacked, length):
     shape = node.outputs[0].shape
     lead = (1,) * (node.inputs[0].ndim - len(shape))
-    return ops.reshape(ops.sum_to(operands[0], (length,) + lead + shape), (length,) + shape)
+    return ops.sum_to(operands[0], (length,) + lead + shape)
 
 
 def _along_axis(node, operands, stacked, length):
-    if not all(stacked):
-        return None
+    operands = _all_stacked(operands, stacked, length)
     return apply(dataclasses.replace(node.op, axis=node.op.axis + 1), *operands)
 
 
 def _matmul(node, operands, stacked, length):
     """With one matrix for all steps, time is one more axis of rows: one large product."""
     (a, b), op = operands, node.op
-    if len(node.inputs) != 2:
-        return None
     if stacked[0] and not stacked[1] and b.ndim == 2 and not op.transpose_a:
         rows = ops.reshape(a, (-1, a.shape[-1]))
-        return ops.reshape(apply(op, rows, b), (length,) + node.outputs[0].shape)
+        return apply(op, rows, b)
     rank = node.outputs[0].ndim
     return apply(op, *(_with_rank(x, v.shape, rank, length) if has_time else x
                        for x, v, has_time in zip(operands, node.inputs, stacked)))
@@ -109,16 +141,12 @@ def _matmul(node, operands, stacked, length):
 
 def _images(node, operands, stacked, length):
     """With one kernel for all steps, time is one more axis of the batch."""
-    if stacked != [True] + [False] * (len(stacked) - 1):
-        return None
     batch = ops.reshape(operands[0], (-1,) + node.inputs[0].shape[1:])
-    made = apply(node.op, batch, *operands[1:])
-    return ops.reshape(made, (length,) + node.outputs[0].shape)
+    return apply(node.op, batch, *operands[1:])
 
 
 def _gather(node, operands, stacked, length):
-    if stacked != [False, True] or node.op.axis:
-        return None
+    """With one table for all steps, time is one more axis of the indices."""
     return apply(node.op, *operands)
 
 
@@ -127,3 +155,8 @@ _RULES = {"broadcast_to": _broadcast, "transpose": _transpose, "slice": _slice, 
           "softmax": _along_axis, "log_softmax": _along_axis, "softmax_grad": _along_axis,
           "log_softmax_grad": _along_axis, "conv": _images}
 _BY_KIND = {"elementwise": _elementwise, "shape": _reshape, "reduce": _reduce}
+_GUARDS = {
+    "matmul": lambda node, stacked: len(stacked) == 2,
+    "conv": lambda node, stacked: stacked == [True] + [False] * (len(stacked) - 1),
+    "gather": lambda node, stacked: stacked == [False, True] and node.op.axis == 0,
+}

@@ -15,7 +15,8 @@ __all__ = ["pad_sequences", "make_sampling_table", "skipgrams", "TimeseriesGener
 _SIDES = ("pre", "post")
 
 
-def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre",
+                  value=0.0):
     """Sequences of different lengths as one array.
 
     Args:
@@ -180,7 +181,8 @@ class TimeseriesGenerator(Sequence):
 
         Args:     kwargs: go to json.dumps.
         """
-        return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
+        description = {"class_name": type(self).__name__, "config": self.get_config()}
+        return json.dumps(description, **kwargs)
 
 
 def _as_json(values, name):

@@ -13,6 +13,7 @@ import numpy as np
 __all__ = ["text_to_word_sequence", "one_hot", "hashing_trick", "Tokenizer", "tokenizer_from_json"]
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+_LEARNT = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
 _MODES = ("binary", "count", "tfidf", "freq")
 
 
@@ -160,8 +161,8 @@ class Tokenizer:
                              % (", ".join(_MODES), mode))
         size = self.num_words or (len(self.word_index) + 1 if self.word_index else None)
         if size is None:
-            raise ValueError("[Tokenizer] num_words or known words are required; there are neither. "
-                             "Give num_words or call fit_on_texts first.")
+            raise ValueError("[Tokenizer] num_words or known words are required; there are "
+                             "neither. Give num_words or call fit_on_texts first.")
         if mode == "tfidf" and not self.document_count:
             raise ValueError('[Tokenizer] mode "tfidf" needs counted documents; there are none. '
                              "Call fit_on_texts or fit_on_sequences first.")
@@ -174,8 +175,7 @@ class Tokenizer:
 
     def get_config(self):
         """The settings, and all that was learnt as JSON texts; for `to_json`."""
-        learnt = {name: json.dumps(getattr(self, name))
-                  for name in ("word_counts", "word_docs", "index_docs", "index_word", "word_index")}
+        learnt = {name: json.dumps(getattr(self, name)) for name in _LEARNT}
         return dict({"num_words": self.num_words, "filters": self.filters, "lower": self.lower,
                      "split": self.split, "char_level": self.char_level,
                      "oov_token": self.oov_token, "document_count": self.document_count}, **learnt)
@@ -185,7 +185,8 @@ class Tokenizer:
 
         Args:     kwargs: go to json.dumps.
         """
-        return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
+        description = {"class_name": type(self).__name__, "config": self.get_config()}
+        return json.dumps(description, **kwargs)
 
     def _tokens(self, text):
         if not self.char_level and isinstance(text, str):
@@ -215,8 +216,7 @@ def tokenizer_from_json(json_string):
     """The Tokenizer that `to_json` described."""
     try:
         config = json.loads(json_string)["config"]
-        learnt = {name: json.loads(config.pop(name)) for name in
-                  ("word_counts", "word_docs", "index_docs", "index_word", "word_index")}
+        learnt = {name: json.loads(config.pop(name)) for name in _LEARNT}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("[tokenizer_from_json] what Tokenizer.to_json wrote is required; the text "
                          "cannot be read: %s: %s" % (type(error).__name__, error)) from None

@@ -153,6 +153,9 @@ def _shape(shape):
 class EventWriter:
     """Writes one event file into a folder, which is made if it is missing.
 
+    The file is open while something is written into it only, so an interrupted program leaves it
+    whole.
+
     Args:     suffix: end of the file's name.
     """
 
@@ -160,31 +163,31 @@ class EventWriter:
         os.makedirs(folder, exist_ok=True)
         self.path = os.path.join(folder, "events.out.tfevents.%010d.%s.%d%s" % (
             time.time(), socket.gethostname(), os.getpid(), suffix))
-        self._file = open(self.path, "ab")
-        self._write(_bytes(3, "brain.Event:2"))
+        self._waiting = []
+        self._add(_bytes(3, "brain.Event:2"))
 
-    def _write(self, content, step=0):
-        self._file.write(_record(_double(1, time.time()) + _integer(2, step) + content))
+    def _add(self, content, step=0):
+        self._waiting.append(_record(_double(1, time.time()) + _integer(2, step) + content))
 
     def scalar(self, tag, value, step):
         """A number."""
-        self._write(_bytes(5, _summary_value(tag, _float(2, float(value)))), step)
+        self._add(_bytes(5, _summary_value(tag, _float(2, float(value)))), step)
 
     def histogram(self, tag, values, step):
         """How values are distributed; those that are not finite are left out."""
-        self._write(_bytes(5, _summary_value(tag, _bytes(5, _histogram(values)))), step)
+        self._add(_bytes(5, _summary_value(tag, _bytes(5, _histogram(values)))), step)
 
     def image(self, tag, values, step):
         """An array of two axes as shades of grey."""
-        self._write(_bytes(5, _summary_value(tag, _bytes(4, _image(values)))), step)
+        self._add(_bytes(5, _summary_value(tag, _bytes(4, _image(values)))), step)
 
     def graph(self, nodes):
         """The graph of a model, a list of GraphNodes."""
         content = b"".join(_bytes(1, node.encoded()) for node in nodes)
-        self._write(_bytes(4, content + _bytes(4, _integer(1, 22))))    # 22: a version of the form
+        self._add(_bytes(4, content + _bytes(4, _integer(1, 22))))      # 22: a version of the form
 
     def flush(self):
-        self._file.flush()
-
-    def close(self):
-        self._file.close()
+        """Writes what waits."""
+        with open(self.path, "ab") as file:
+            file.write(b"".join(self._waiting))
+        self._waiting = []

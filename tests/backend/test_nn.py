@@ -176,3 +176,11 @@ def test_bias_that_does_not_fit_is_refused():
         K.bias_add(K.zeros((2, 4, 4, 3)), K.zeros((4, 3)))
     with pytest.raises(ValueError, match="'channels_last' or 'channels_first' is required"):
         K.bias_add(K.zeros((2, 3)), K.zeros((3,)), "channels_middle")
+
+
+def test_the_cross_entropy_of_a_sigmoid_is_that_of_its_input():
+    """So that it is exact where the probability is 0 or 1 by rounding, as in Keras."""
+    x, target = K.constant([-40.0, 0.5, 40.0]), K.constant([1.0, 0.0, 0.0])
+    close(K.binary_crossentropy(target, K.sigmoid(x)), [40.0, np.log1p(np.exp(0.5)), 40.0])
+    close(K.binary_crossentropy(target, K.constant([0.0, 0.5, 1.0])),
+          -np.log([2e-7, 0.5 + 1e-7, 2e-7]), 1e-2)

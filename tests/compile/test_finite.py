@@ -11,6 +11,8 @@ from symk.autodiff import grad
 from symk.compile import function
 from symk.config import settings
 from symk.graph import NotFiniteError, Placeholder, Shared, layer_scope
+from symk.layers import Dense, Lambda
+from symk.models import Sequential
 
 MODES = pytest.mark.parametrize("mode", ["native", "reference"])
 
@@ -125,3 +127,15 @@ def test_the_environment_turns_it_on():
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
                          env={"SYMK_CHECK_NAN": "1", "PYTHONPATH": ":".join(sys.path)})
     assert run.returncode == 1 and "NotFiniteError: in <string>:4: [log]" in run.stderr
+
+
+def test_training_a_model_stops_with_its_layer_named():
+    settings.check_nan = True
+    model = Sequential([Dense(4, input_shape=(3,), name="first"),
+                        Lambda(K.log, name="logs"), Dense(1, name="last")])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    with pytest.raises(NotFiniteError, match=r'in layer "logs" \(Lambda\), .*\[log\] a finite'):
+        model.fit(np.random.standard_normal((64, 3)), np.zeros((64, 1)), verbose=0)
+    for value, unchanged in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(value, unchanged)

@@ -80,6 +80,18 @@ def test_sizes_are_found_as_the_runtime_finds_them():
     assert f(np.ones((5, 6)), np.ones(3)).shape == (17,)
 
 
+def test_a_loop_counts_all_its_steps():
+    x = Placeholder("float32", (None, 4, 3), name="x")
+    w = ops.constant(np.ones((3, 3), "float32"))
+    (state,), _ = ops.scan(lambda rows, states: ([rows[0] + ops.matmul(states[0], w)], []), [x],
+                           [ops.constant(np.zeros((4, 3), "float32"))])
+    f = function([x], state, profile=True, stages=())
+    for length in (10, 0, 7):
+        f(np.ones((length, 4, 3)))
+        loop, = (row for row in profile.rows(f.program) if row.kernel == "scan")
+        assert loop.flops == length * (2 * 4 * 3 * 3 + 4 * 3)
+
+
 def test_convolutions_count_their_products():
     x, w = TensorType("float32", (2, 9, 9, 3)), TensorType("float32", (3, 3, 3, 8))
     y = TensorType("float32", (2, 7, 7, 8))

@@ -15,7 +15,7 @@ def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(nodes, "_REGISTRY", dict(nodes._REGISTRY))
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.S)
-    assert len(blocks) > 3
+    assert len(blocks) >= 3
     names = {"__name__": "page"}
     for block in blocks:
         exec(compile(block, page, "exec"), names)

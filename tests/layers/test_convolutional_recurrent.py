@@ -4,7 +4,7 @@ import pytest
 
 from symk import backend as K
 from symk.layers import (GRU, LSTM, Bidirectional, ConvLSTM2D, ConvLSTM2DCell, CuDNNGRU, CuDNNLSTM,
-                         Input)
+                         Input, Lambda)
 from symk.layers.convolutional_recurrent import ConvRNN2D
 from symk.layers.cudnn_layout import from_cudnn, to_cudnn
 from symk.models import Model
@@ -71,6 +71,16 @@ def test_a_stateful_layer_goes_on_where_it_ended():
     other.predict(values[:, :2], batch_size=2)
     np.testing.assert_allclose(other.predict(values[:, 2:], batch_size=2), one.predict(values),
                                rtol=1e-4, atol=1e-6)
+
+
+def test_masked_images_count_for_nothing():
+    x = Input((None, 5, 5, 1))
+    hidden = Lambda(lambda t: t, mask=lambda t, mask: K.any(K.not_equal(t, 0), axis=[2, 3, 4]))
+    layer = ConvLSTM2D(2, 2)
+    plain, masked = Model(x, layer(x)), Model(x, layer(hidden(x)))
+    values = data(2, 3, 5, 5, 1)
+    padded = np.concatenate([values, np.zeros((2, 2, 5, 5, 1))], axis=1)
+    np.testing.assert_allclose(masked.predict(padded), plain.predict(values), rtol=1e-5, atol=1e-6)
 
 
 def test_states_of_images_are_given():

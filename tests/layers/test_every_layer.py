@@ -1,4 +1,4 @@
-"""Every registered layer that has one input, in both image layouts and both float dtypes."""
+"""Every registered layer that has one input, in both image layouts and all float dtypes."""
 import json
 import zlib
 
@@ -162,33 +162,44 @@ def test_layer(name, kwargs, shape, dtype, fixed_batch_size):
 
 
 @pytest.mark.parametrize("name, kwargs, shape, dtype, fixed_batch_size", ROWS)
-def test_float64_and_both_modes_agree(name, kwargs, shape, dtype, fixed_batch_size, monkeypatch):
-    """The runtime in float64 and float32, and NumPy, compute the same output."""
+def test_all_dtypes_and_both_modes_agree(name, kwargs, shape, dtype, fixed_batch_size, monkeypatch):
+    """The runtime in each float dtype, and NumPy in float64, compute the same output."""
     known = [3 if size is None else size for size in shape]
     data = np.random.uniform(0, 3, known)
     weights, values = None, {}
-    for floatx, mode in (("float64", "native"), ("float64", "reference"), ("float32", "native")):
+    for floatx, mode in (("float64", "reference"), ("float64", "native"), ("float32", "native"),
+                         ("float16", "native")):
         monkeypatch.setattr(settings, "mode", mode)
         monkeypatch.setattr(settings, "floatx", floatx)
         x = Input(batch_shape=tuple(known), dtype=dtype)
         layer = getattr(layers, name)(**relocated(fresh(kwargs), floatx))
         y = layer(x)
-        weights = [np.random.uniform(-1, 1, w.shape) for w in layer.weights] \
-            if weights is None else weights
+        weights = random_weights(layer) if weights is None else weights
         layer.set_weights(weights)
         values[floatx, mode] = Model(x, y).predict_on_batch(data.astype(dtype or floatx))
         assert values[floatx, mode].dtype == floatx
     exact = values["float64", "reference"]
+    assert np.isfinite(exact).all()
     np.testing.assert_allclose(values["float64", "native"], exact, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(values["float32", "native"], exact, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(     # 10 bits, and sums of some dozens
+        values["float16", "native"], exact, rtol=2e-2, atol=2e-2 * max(1, np.abs(exact).max()))
+
+
+def random_weights(layer):
+    """Weights far from 0; a variance is positive."""
+    draws = [np.random.uniform(-1, 1, weight.shape) for weight in layer.weights]
+    return [np.abs(draw) if "variance" in weight.name else draw
+            for draw, weight in zip(draws, layer.weights)]
 
 
 def relocated(kwargs, floatx):
     """Arguments whose layers have another dtype."""
     def moved(value):
         if isinstance(value, layers.Layer):
-            text = json.dumps(layers.serialize(value)).replace("float32", floatx).replace(
-                "float64", floatx)
+            text = json.dumps(layers.serialize(value))
+            for other in ("float16", "float32", "float64"):
+                text = text.replace(other, floatx)
             return layers.deserialize(json.loads(text))
         return [moved(one) for one in value] if isinstance(value, list) else value
     return {name: moved(value) for name, value in kwargs.items()}

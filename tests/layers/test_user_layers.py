@@ -372,6 +372,23 @@ def test_a_cell_says_its_first_state():
                                rtol=1e-5)
 
 
+@pytest.mark.parametrize("arguments, options", [
+    (((3, 2),), {"name": "w"}), (((3, 2), "w"), {}), (("w", (3, 2)), {}),
+    ((), {"shape": [3, 2], "name": "w"})])
+def test_all_ways_to_add_a_weight(arguments, options):
+    class Product(Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(*arguments, initializer="uniform", **options)
+            super(Product, self).build(input_shape)
+
+        def call(self, x):
+            return K.dot(x, self.w)
+
+    layer = Product(name="p")
+    layer(Input((3,)))
+    assert layer.w.name == "p/w:0" and layer.w.shape == (3, 2)
+
+
 def test_losses_and_updates_of_layers():
     a, b = Input(shape=(3,)), Input(shape=(3,))
     counter = Counter()
@@ -417,3 +434,10 @@ def test_functions_of_k_between_layers():
     context = Lambda(lambda pair: K.batch_dot(pair[0], pair[1], axes=[1, 1]))([weights, states])
     model = Model(words, concatenate([context, Flatten()(states)]))
     assert model.predict(np.ones((2, 5))).shape == (2, 18)
+
+
+def test_unknown_cells_are_named_when_a_model_is_loaded(tmp_path):
+    path = str(tmp_path / "model.h5")
+    Sequential([RNN([MinimalRNNCell(4), LSTMCell(3)], input_shape=(5, 3))]).save(path)
+    with pytest.raises(ValueError, match="unknown: 'MinimalRNNCell'"):
+        load_model(path)

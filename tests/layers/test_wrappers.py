@@ -49,6 +49,30 @@ def test_a_model_for_a_fixed_batch_runs_step_by_step():
     np.testing.assert_allclose(whole.predict(values, batch_size=2), expected, rtol=1e-5)
 
 
+def test_a_model_for_a_fixed_batch_takes_any_number_of_steps():
+    start = Input(batch_shape=(2, 4))
+    inner = Model(start, Dense(3)(start))
+    x = Input(batch_shape=(2, None, 4))
+    whole = Model(x, TimeDistributed(inner)(x))
+    values = data(2, 5, 4)
+    kernel, bias = inner.get_weights()
+    np.testing.assert_allclose(whole.predict(values, batch_size=2), values @ kernel + bias,
+                               rtol=1e-5, atol=1e-6)
+
+
+def test_losses_of_a_model_for_a_fixed_batch():
+    start = Input(batch_shape=(2, 4))
+    inner = Model(start, Dense(3, activity_regularizer="l1")(start))
+    x = Input(batch_shape=(2, 5, 4))
+    model = Model(x, TimeDistributed(inner)(x))
+    model.compile("sgd", "mse")
+    values = data(2, 5, 4)
+    y = model.predict(values, batch_size=2)
+    assert model.test_on_batch(values, y) == pytest.approx(0.01 * np.abs(y).sum(), rel=1e-4)
+    with pytest.raises(ValueError, match="number of steps must be known, since .* adds losses"):
+        TimeDistributed(inner)(Input(batch_shape=(2, None, 4)))
+
+
 def test_known_and_unknown_batches_agree():
     layer = Dense(3)
     one, other = Input(batch_shape=(2, 5, 4)), Input((5, 4))

@@ -122,6 +122,7 @@ void check(const Case& c) {
 
   binding.in = {x_type, w_type};
   binding.out = {y_type};
+  binding.text_lists["epilogue"] = {};
   binding.keeps = true;
   const uint64_t versions[] = {0, 3};
   BoundKernel kept("conv", binding);
@@ -131,13 +132,16 @@ void check(const Case& c) {
   }
   binding.keeps = false;
   compare(c, "conv", y, y_wanted, window * static_cast<double>(c.in));
-  binding.in.push_back(type_of(dtype, {c.out}));
+  binding.in.insert(binding.in.end(), {type_of(dtype, {c.out}), y_type});
   binding.text_values["activation"] = "relu";
-  BoundKernel("conv", binding).run({x.data(), w.data(), bias.data()}, {y.data()});
+  binding.text_lists["epilogue"] = {"bias", "addend"};
+  y = g;  // over the addend
+  BoundKernel("conv", binding).run({x.data(), w.data(), bias.data(), y.data()}, {y.data()});
   for (size_t i = 0; i < y_wanted.size(); ++i) {
-    y_wanted[i] = std::max(0.0, y_wanted[i] + static_cast<double>(bias[i % bias.size()]));
+    y_wanted[i] = std::max(
+        0.0, y_wanted[i] + static_cast<double>(bias[i % bias.size()]) + static_cast<double>(g[i]));
   }
-  compare(c, "conv bias relu", y, y_wanted, window * static_cast<double>(c.in));
+  compare(c, "conv bias addend relu", y, y_wanted, window * static_cast<double>(c.in));
 
   binding.text_values.erase("activation");
   binding.in = {y_type, w_type};

@@ -22,7 +22,8 @@ struct Sizes {
 
 struct Case {
   int64_t m, n, k;
-  bool transpose_a = false, transpose_b = false, bias = false;
+  bool transpose_a = false, transpose_b = false;
+  bool bias = false;  // and all other operands of the epilogue
   std::string activation;
   std::vector<int64_t> a_lead, b_lead, c_lead;
 };
@@ -76,22 +77,30 @@ void check(const Case& c) {
   binding.in = {
       type_of(dtype, c.transpose_a ? joined(c.a_lead, c.k, c.m) : joined(c.a_lead, c.m, c.k)),
       type_of(dtype, c.transpose_b ? joined(c.b_lead, c.n, c.k) : joined(c.b_lead, c.k, c.n))};
-  if (c.bias) binding.in.push_back(type_of(dtype, {c.n}));
   binding.out = {type_of(dtype, joined(c.c_lead, c.m, c.n))};
+  binding.text_lists["epilogue"] = {};
+  if (c.bias) {
+    binding.text_lists["epilogue"] = {"bias", "factor", "scale", "addend"};
+    const Type column = type_of(dtype, {c.n}), whole = binding.out[0];
+    for (const Type& type : {column, whole, column, whole}) binding.in.push_back(type);
+  }
   binding.integer_values = {{"transpose_a", c.transpose_a}, {"transpose_b", c.transpose_b}};
   binding.text_values = {{"activation", c.activation}};
   const auto a = random_values<T>(product(c.a_lead) * c.m * c.k, generator);
   const auto b = random_values<T>(product(c.b_lead) * c.n * c.k, generator);
-  const auto bias = random_values<T>(c.n, generator);
+  const auto bias = random_values<T>(c.n, generator), scale = random_values<T>(c.n, generator);
+  const int64_t count = product(c.c_lead) * c.m * c.n;
+  const auto addend = random_values<T>(count, generator);
+  const auto factor = random_values<T>(count, generator);
   std::vector<T> result(static_cast<size_t>(product(c.c_lead) * c.m * c.n), T(1e30));
   binding.keeps = (c.m + c.n + c.k) % 2 == 0;
   BoundKernel kernel("matmul", binding);
   std::vector<const void*> in = {a.data(), b.data()};
-  if (c.bias) in.push_back(bias.data());
+  if (c.bias) in.insert(in.end(), {bias.data(), factor.data(), scale.data(), addend.data()});
   double worst = 0;
   for (uint64_t version :
        {0, 5, 5, 5, 6}) {  // the same weights again, then others of the same values
-    const uint64_t versions[] = {0, version, 0};
+    const uint64_t versions[] = {0, version, 0, 0, 0, 0};
     std::fill(result.begin(), result.end(), T(1e30));
     kernel.run(in, {result.data()}, versions);
     for (int64_t item = 0; item < product(c.c_lead); ++item) {
@@ -104,10 +113,15 @@ void check(const Case& c) {
             sum += static_cast<double>(c.transpose_a ? pa[d * c.m + i] : pa[i * c.k + d]) *
                    static_cast<double>(c.transpose_b ? pb[j * c.k + d] : pb[d * c.n + j]);
           }
-          const double wanted = apply(
-              c.activation, sum + (c.bias ? static_cast<double>(bias[static_cast<size_t>(j)]) : 0));
-          const double got =
-              static_cast<double>(result[static_cast<size_t>((item * c.m + i) * c.n + j)]);
+          const size_t column = static_cast<size_t>(j);
+          const size_t place = static_cast<size_t>((item * c.m + i) * c.n + j);
+          if (c.bias) {
+            sum = sum * static_cast<double>(scale[column]) + static_cast<double>(bias[column]) +
+                  static_cast<double>(addend[place]);
+          }
+          const double wanted =
+              apply(c.activation, sum) * (c.bias ? static_cast<double>(factor[place]) : 1);
+          const double got = static_cast<double>(result[place]);
           const double error = std::fabs(got - wanted);
           worst = std::isnan(error) ? INFINITY : std::max(worst, error);
         }

@@ -147,8 +147,8 @@ void check_truncated_normal(DType dtype, const std::vector<T>& u, double toleran
 template <class T>
 void check_bernoulli(DType dtype, const std::vector<float>& u) {
   for (double p : {0.0, 0.3, 0.5, 1.0, 1.0 / 3, 0x1p-24, 0x1p-24 + 0x1p-50}) {
-    const auto y =
-        draw<T>("random_bernoulli", dtype, static_cast<int64_t>(u.size()), kKey, {{"p", p}});
+    const auto y = draw<T>("random_bernoulli", dtype, static_cast<int64_t>(u.size()), kKey,
+                           {{"p", p}, {"value", 1.0}});
     bool right = true;
     for (size_t i = 0; i < u.size(); ++i)
       right = right && y[i] == static_cast<T>(static_cast<double>(u[i]) < p);

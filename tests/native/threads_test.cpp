@@ -42,6 +42,7 @@ void check_matmul(int64_t m, int64_t n, int64_t k) {
   GivenBinding binding;
   binding.in = {type_of(DType::kFloat32, {m, k}), type_of(DType::kFloat32, {k, n})};
   binding.out = {type_of(DType::kFloat32, {m, n})};
+  binding.text_lists["epilogue"] = {};
   check("matmul", binding);
 }
 
@@ -52,6 +53,7 @@ void check_conv(int64_t batch, int64_t size, int64_t in, int64_t out) {
   const Type y = type_of(DType::kFloat32, {batch, size, size, out});
   binding.list_values = {{"strides", {1, 1}}, {"dilation", {1, 1}}};
   binding.text_values = {{"padding", "same"}};
+  binding.text_lists["epilogue"] = {};
   binding.in = {x, w};
   binding.out = {y};
   check("conv", binding);

@@ -1,4 +1,6 @@
-"""Products take in bias, activation and transposes, where nobody else needs what is in between."""
+"""Products take in scale, bias, sums, activation and transposes, where nobody else needs what is in
+between, and where that saves a pass over memory.
+"""
 import numpy as np
 import pytest
 
@@ -47,6 +49,49 @@ def test_a_convolution_takes_both():
 def test_a_bias_with_axes_in_front_goes_in():
     row = ops.reshape(B, (1, 4))
     assert [op.name for op in done(take_in_epilogues, [ops.matmul(X, W) + row])] == ["matmul"]
+
+
+def test_fixed_normalisation_goes_in():
+    mean, scale, shift = (Shared(np.linspace(low, 2, 4), name="v") for low in (-1, 0.5, -3))
+    normalised = (ops.matmul(X, W) + B - mean) * scale + shift
+    product, = [op for op in done(take_in_epilogues, [ops.relu(normalised)])
+                if op.name == "matmul"]
+    assert set(product.epilogue) == {"scale", "bias"} and product.activation == "relu"
+
+
+def test_a_sum_with_another_tensor_goes_in():
+    z = ops.matmul(ops.exp(X), W)
+    names = [op.name for op in done(take_in_epilogues, [ops.relu(ops.matmul(X, W) + B + z), z])]
+    assert sorted(names) == ["exp", "matmul", "matmul"]
+
+
+def test_a_factor_after_the_activation_goes_in():
+    factor = ops.softmax(ops.matmul(X, W))
+    kept = [factor]
+    op = done(take_in_epilogues, [ops.tanh(ops.matmul(X, W * 2) + B) * factor] + kept)[-1]
+    assert op.epilogue == ("bias", "factor") and op.activation == "tanh"
+
+
+@pytest.mark.parametrize("build", [
+    lambda y, z: ops.tanh(y) + z,           # added after the activation
+    lambda y, z: y * z + B,                 # multiplied before the bias
+    lambda y, z: (y + z) * B,               # scaled after the sum
+    lambda y, z: z - y,
+])
+def test_what_comes_in_another_order_stays(build):
+    z = ops.softmax(ops.matmul(X, W))
+    last = done(take_in_epilogues, [build(ops.matmul(X, W * 2), z), z])[-1]
+    assert last.kind == "elementwise"
+
+
+def test_what_a_program_does_anyway_stays():
+    """w + rate * gradient: the sum is a part of a program that must read the gradient anyway."""
+    y = ops.matmul(X, W)
+    names = [op.name for op in done(take_in_epilogues, [y + ops.exp(ops.softmax(y * 0 + 1))])]
+    assert "add" in names
+    z = ops.softmax(ops.matmul(X, W))
+    names = [op.name for op in done(take_in_epilogues, [ops.matmul(X, W * 2) + ops.exp(z), z])]
+    assert "add" in names
 
 
 @pytest.mark.parametrize("build, names", [

@@ -130,12 +130,21 @@ EPSILON = 1e-7
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_keras_cross_entropy_of_probabilities_keeps_its_epsilon(dtype):
     target = K.constant(TARGETS, dtype=dtype)
-    y, g = run(lambda x: K.binary_crossentropy(target, K.sigmoid(x)), ROWS, dtype)
+    y, g = run(lambda x: K.binary_crossentropy(target, K.sigmoid(x) * 1), ROWS, dtype)
     one, t = np.dtype(dtype).type, TARGETS.astype(dtype)
     p = np.clip(sigmoid(ROWS).astype(dtype), one(EPSILON), one(1 - EPSILON))
     wanted = -(t * np.log(p + one(EPSILON)) + (1 - t) * np.log(1 - p + one(EPSILON)))
     np.testing.assert_allclose(y, wanted, rtol=3e-6, atol=3e-6)
     assert y.max() < 16.2 and np.isfinite(g).all()   # -log(2e-7) = 15.4, and not 10,000
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_keras_cross_entropy_of_a_sigmoid_is_exact(dtype):
+    target = K.constant(TARGETS, dtype=dtype)
+    y, g = run(lambda x: K.binary_crossentropy(target, K.sigmoid(x)), ROWS, dtype)
+    tolerance = DTYPES[dtype]
+    np.testing.assert_allclose(y, softplus(ROWS) - TARGETS * ROWS, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(g, sigmoid(ROWS) - TARGETS, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("build", [
@@ -150,8 +159,8 @@ def test_an_epsilon_by_hand_is_part_of_the_value(build):
 
 def test_keras_categorical_cross_entropy_keeps_its_clip():
     hot = np.eye(ROWS.shape[1])[[0, 3, 12, 5]]
-    y, g = run(lambda x: losses.categorical_crossentropy(K.constant(hot), K.softmax(x)), ROWS,
-               "float32")
+    y, g = run(lambda x: losses.categorical_crossentropy(K.constant(hot), K.softmax(x) * 1),
+               ROWS, "float32")
     assert y.max() < 16.2 and np.isfinite(g).all()
 
 

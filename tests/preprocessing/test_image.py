@@ -180,7 +180,8 @@ def test_tables(folder):
     assert batch(y_col="tags")[1].tolist() == [[1, 0], [1, 1], [0, 1]]
     assert batch(class_mode="sparse", classes=["y", "x"])[1].tolist() == [1, 0, 1]
     assert batch(class_mode="raw", y_col="value")[1].tolist() == [1, 2, 3]
-    assert [len(y) for y in batch(class_mode="multi_output", y_col=["value", "weight"])[1]] == [3, 3]
+    several = batch(class_mode="multi_output", y_col=["value", "weight"])[1]
+    assert [len(y) for y in several] == [3, 3]
     assert batch(class_mode=None).shape == (3, 4, 4, 3)
     with pytest.raises(ValueError, match="columns"):
         batch(y_col="nothing")

@@ -218,7 +218,7 @@ def test_a_bad_index_names_origin_value_position_and_limit(plans):
     np.testing.assert_array_equal(program.run([ramp(5, 2), [4, -1, 0]])[0],
                                   ramp(5, 2)[[4, -1, 0]])
     message = (r'^in layer "embed" \(Embedding\), train.py:7: \[gather\] .* axis of size 5; '
-               r'9 was given at position 1 of the indices')
+               r'9 was given at position 1')
     with pytest.raises(OutOfRangeError, match=message):
         program.run([ramp(5, 2), [4, 9, 0]])
 

@@ -1,0 +1,30 @@
+// What a product does to finished values while they are in registers:
+//   activation(product * scale + bias + addend) * factor
+// Kernel files include this: nothing in it is shared between instruction sets.
+#pragma once
+
+#include "cpu/activation.h"
+
+namespace symk::cpu {
+
+/// Each part may be missing.
+template <class T>
+struct Epilogue {
+  const T* scale = nullptr;            // one value per column
+  const T* bias = nullptr;             // one value per column
+  const T* addend = nullptr;           // one value per element, laid out as C
+  Activation<T> activation = nullptr;  // applied to each finished row
+  const T* factor = nullptr;           // one value per element, laid out as C
+
+  /// The epilogue of a block that begins `column` columns and `place` elements of C further on.
+  [[gnu::always_inline]] Epilogue at(int64_t column, int64_t place) const {
+    Epilogue moved = *this;
+    if (scale) moved.scale += column;
+    if (bias) moved.bias += column;
+    if (addend) moved.addend += place;
+    if (factor) moved.factor += place;
+    return moved;
+  }
+};
+
+}  // namespace symk::cpu

@@ -1,0 +1,93 @@
+"""Modules under every path that Keras 1 and 2 had: a table of old paths, and their import.
+
+A path of the table is imported like a file: `import symk.objectives`, or `keras.objectives` where
+`symk.compat` answers for keras. It is the module of symk that has its content, or a module that
+collects names of several. Imports nothing of symk, as symk itself imports this.
+"""
+import importlib
+import importlib.machinery
+import sys
+import types
+
+__all__ = ["ALIASES", "COLLECTIONS", "Collection", "install"]
+
+# Old path -> the module that it is.
+ALIASES = {
+    "objectives": "losses",
+    "callbacks.callbacks": "callbacks",
+    "callbacks.tensorboard_v1": "callbacks.tensorboard",
+    "callbacks.tensorboard_v2": "callbacks.tensorboard",
+    "datasets.data_utils": "utils.data_utils",
+    "utils.visualize_util": "utils.vis_utils",
+}
+
+# Old path -> the modules whose names it has; the first that has a name gives it.
+COLLECTIONS = {
+    "engine.base_layer": ("engine",),
+    "engine.input_layer": ("engine",),
+    "engine.saving": ("models", "models.files", "models.weights"),
+    "engine.sequential": ("models", "engine"),
+    "engine.training_arrays": ("engine.run",),
+    "engine.training_generator": ("engine.run",),
+    "engine.training_utils": ("engine.data", "engine.arguments"),
+}
+
+
+class Collection(types.ModuleType):
+    """A module whose names are those of others, looked up when they are asked for."""
+
+    def __init__(self, name, sources):
+        super().__init__(name, "Names of %s." % ", ".join(sources))
+        self.__path__ = []
+        self._sources = sources
+
+    def __getattr__(self, name):
+        if not name.startswith("__"):
+            for source in self._sources:
+                try:
+                    value = getattr(importlib.import_module(source), name)
+                except (AttributeError, ModuleNotFoundError):
+                    continue
+                setattr(self, name, value)
+                return value
+        raise AttributeError("module %r has no attribute %r" % (self.__name__, name))
+
+    def __dir__(self):
+        names = set(vars(self))
+        for source in self._sources:
+            names.update(getattr(importlib.import_module(source), "__all__", ()))
+        return sorted(names)
+
+
+class _Finder:
+    """Finds and loads the modules of the table, when no file has their path."""
+
+    def __init__(self, package):
+        self.package = package
+
+    def find_spec(self, name, path=None, target=None):
+        """The spec of a module of the table; None for others."""
+        top, _, inner = name.partition(".")
+        if top != self.package or inner not in ALIASES and inner not in COLLECTIONS:
+            return None
+        return importlib.machinery.ModuleSpec(name, self)
+
+    def create_module(self, spec):
+        """The collection, or a place for the alias."""
+        inner = spec.name.partition(".")[2]
+        sources = COLLECTIONS.get(inner, ())
+        return Collection(spec.name, ["%s.%s" % (self.package, source) for source in sources])
+
+    def exec_module(self, module):
+        """An alias is the module itself, under both paths."""
+        inner = module.__name__.partition(".")[2]
+        if inner in ALIASES:
+            target = importlib.import_module("%s.%s" % (self.package, ALIASES[inner]))
+            sys.modules[module.__name__] = target
+
+
+def install(package):
+    """Makes the paths of the table importable in a package."""
+    if not any(isinstance(finder, _Finder) and finder.package == package
+               for finder in sys.meta_path):
+        sys.meta_path.append(_Finder(package))
