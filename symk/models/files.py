@@ -106,7 +106,7 @@ def _restore_training(file, model, filepath):
 def _restore_optimizer(file, model):
     model._make_train_function()
     group, weights = file["optimizer_weights"], file["model_weights"]
-    names = hdf5.names(group, "weight_names") or []
+    names = _by_slot(hdf5.names(group, "weight_names") or [])
     values = [hdf5.dataset(group, name)[()] for name in names]
     if writer_of(weights).is_keras_1:
         values = modern_state(saved_names(weights, model.layers), values) or values
@@ -115,6 +115,16 @@ def _restore_optimizer(file, model):
     except ValueError as error:
         warnings.warn("[load_model] the state of the optimizer does not fit, so it begins anew: %s"
                       % error, stacklevel=4)
+
+
+def _by_slot(names):
+    """The names of an optimizer's state, slot by slot. The newer tf.keras goes variable by
+    variable and calls them Adam/m/dense/kernel:0, Adam/v/dense/kernel:0, ..."""
+    parts = [name.split("/") for name in names]
+    slots = list(dict.fromkeys(part[1] for part in parts if len(part) > 2))
+    place = {name: slots.index(part[1]) if len(part) > 2 else -1
+             for name, part in zip(names, parts)}
+    return sorted(names, key=place.get)
 
 
 def _objects(value, deserialize, output_names):
