@@ -9,7 +9,7 @@ from .legacy import modern_state
 from .text import KERAS_VERSION, description, jsonable, model_from_config
 from .weights import read_weights, saved_names, write_weights, writer_of
 
-__all__ = ["load_model", "reduced", "save_model"]
+__all__ = ["custom_classes", "load_model", "reduced", "save_model"]
 
 
 def save_model(model, filepath, overwrite=True, include_optimizer=True):
@@ -145,7 +145,7 @@ def reduced(model):
     that are not symk's own."""
     content = io.BytesIO()
     save_model(model, content)
-    return _unpickled, (content.getvalue(), _custom_classes(model))
+    return _unpickled, (content.getvalue(), custom_classes(model))
 
 
 def _unpickled(content, custom_objects):
@@ -154,12 +154,12 @@ def _unpickled(content, custom_objects):
         return load_model(io.BytesIO(content), dict(registry.custom_objects(), **custom_objects))
 
 
-def _custom_classes(layer):
+def custom_classes(layer):
     """{name: class} of the layers inside of a model that loading could not find by their names."""
     found = {}
     for part in layer._sublayers:
         name = type(part).__name__
         if registry.lookup("layer", name) is not type(part):
             found[name] = type(part)
-        found.update(_custom_classes(part))
+        found.update(custom_classes(part))
     return found
