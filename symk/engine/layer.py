@@ -138,7 +138,9 @@ class Layer:
             kept.append(layer)
 
     def _track_weight(self, weight):
-        if any(weight is known for known in self._trainable_weights + self._non_trainable_weights):
+        inside = [known for layer in self._sublayers for known in layer.weights]
+        if any(weight is known for known in
+               self._trainable_weights + self._non_trainable_weights + inside):
             return
         trainable = getattr(weight, "trainable", True)
         (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)

@@ -236,8 +236,10 @@ class RNN(Layer):
         return initial_state
 
     def _run(self, inputs, states, mask, training, constants):
-        """What `K.rnn` gives: the last output, all outputs, the last states; by one kernel, if there
-        is one that does what the cell does."""
+        """What `K.rnn` gives: the last output, all outputs, the last states.
+
+        By one kernel, if there is one that does what the cell does.
+        """
         steps = K.int_shape(inputs)[1]
         if self.unroll and steps is None:
             raise ValueError('in layer "%s" (%s): [unroll] the number of steps must be known; the '
