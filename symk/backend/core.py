@@ -10,9 +10,10 @@ from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
 from ..optimize import stable
 from .session import scoped
+from .sparse import is_sparse, sparse_cast, sparse_placeholder, sparse_variable, to_dense
 
 __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "is_placeholder",
-           "is_keras_tensor", "is_sparse", "to_dense", "shape", "int_shape", "ndim", "size",
+           "is_keras_tensor", "shape", "int_shape", "ndim", "size",
            "dtype", "count_params", "cast", "eval", "get_value", "set_value", "batch_get_value",
            "batch_set_value", "zeros", "ones", "eye", "zeros_like", "ones_like", "identity",
            "update", "update_add", "update_sub", "moving_average_update", "function", "Function",
@@ -27,8 +28,11 @@ def variable(value, dtype=None, name=None, constraint=None):
     Args:     value: a number, an array, or a tensor that needs no input.
               dtype: floatx by default, whatever the value's dtype is.
               constraint: a function of the variable that optimizers apply after each step.
+    A sparse matrix of SciPy becomes a sparse tensor.
     """
     dtype = canonical(dtype or settings.floatx)
+    if hasattr(value, "tocsr"):
+        return sparse_variable(value, dtype, name)
     if isinstance(value, Variable):
         value = eval(value)
     made = Shared(_numbers("variable", value, dtype), dtype,
@@ -75,10 +79,8 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
 
     Args:     shape: None is a size that is known only at the call.
               ndim: the number of axes, all of unknown size, where `shape` is not given.
+              sparse: a matrix that is fed as one of SciPy; the number of its columns is known.
     """
-    if sparse:
-        raise DtypeError("[placeholder] tensors are dense; sparse=True was given. Feed a dense "
-                         "array.")
     if shape is None and ndim is None:
         raise ShapeError("[placeholder] the number of axes must be known; neither shape nor ndim "
                          "was given.")
@@ -87,6 +89,8 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
         if size is not None and not isinstance(size, dims.Dim) and not hasattr(size, "__index__"):
             raise ShapeError("[placeholder] a size must be an integer, or None if it is known "
                              "only at a call; the shape %r was given." % (shape,))
+    if sparse:
+        return sparse_placeholder(shape, dtype or settings.floatx, name)
     return Placeholder(dtype or settings.floatx, shape, name=name)
 
 
@@ -164,19 +168,9 @@ def is_keras_tensor(x):
     return hasattr(x, "_keras_history")
 
 
-def is_sparse(tensor):
-    """False: all tensors of symk are dense."""
-    return False
-
-
-def to_dense(tensor):
-    """The tensor itself: all tensors of symk are dense."""
-    return tensor
-
-
 def shape(x):
     """The shape as a tensor of integers."""
-    return ops.shape_of(ops.as_variable(x))
+    return ops.stack([ops.size_of(size) for size in x.shape]) if is_sparse(x) else ops.shape_of(x)
 
 
 def int_shape(x):
@@ -213,7 +207,7 @@ def count_params(x):
 
 
 def cast(x, dtype):
-    return ops.cast(ops.as_variable(x), dtype)
+    return sparse_cast(x, dtype) if is_sparse(x) else ops.cast(ops.as_variable(x), dtype)
 
 
 # ---- values
@@ -223,7 +217,7 @@ def eval(x):
     if isinstance(x, Shared):
         return x.get_value()
     if isinstance(x, Variable):
-        return compile_function([], [x]).run([])[0]
+        return compile_function([], [to_dense(x)]).run([])[0]
     return np.asarray(x)
 
 
@@ -296,7 +290,8 @@ class Function:
                 raise TypeError("[function] each input must be a placeholder; %r is among them."
                                 % (tensor,))
         self.inputs = list(inputs)
-        self.outputs = [ops.as_variable(output) for output in outputs]
+        self.outputs = [output if is_sparse(output) else ops.as_variable(output)
+                        for output in outputs]
         self.compiled = compile_function(self.inputs, self.outputs, updates=list(updates or ()),
                                          name=name,
                                          check_nan=check_nan, profile=profile)
@@ -330,9 +325,9 @@ def gradients(loss, variables):
     """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
     variables = [variables] if isinstance(variables, Variable) else list(variables)
     for tensor in [loss] + variables:
-        if not isinstance(tensor, Variable):
-            raise GraphError("[gradients] the loss and the variables must be symbolic tensors; %r "
-                             "is among them." % (tensor,))
+        if not isinstance(tensor, Variable) or is_sparse(tensor):
+            raise GraphError("[gradients] the loss and the variables must be symbolic tensors, and "
+                             "dense; %r is among them." % (tensor,))
     return grad(stable([loss], variables)[0], variables)
 
 

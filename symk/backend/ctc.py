@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: a loss for labels that have no places in time, decoding."""
+"""Connectionist temporal classification: a loss for labels without places in time, decoding."""
 from .. import ops
 from ..config import settings
 from ..graph import ShapeError, dims

@@ -4,6 +4,8 @@ from builtins import slice as python_slice
 from .. import ops
 from ..config import settings
 from ..graph import ShapeError, dims
+from ..ops.checks import axis_in
+from .sparse import is_sparse, sparse_concatenate, to_dense
 
 __all__ = ["reshape", "permute_dimensions", "transpose", "concatenate", "stack", "flatten",
            "batch_flatten", "expand_dims", "squeeze", "repeat", "repeat_elements", "tile",
@@ -26,8 +28,11 @@ def transpose(x):
 
 
 def concatenate(tensors, axis=-1):
-    """The tensors one after the other along an axis."""
-    return ops.concat(list(tensors), axis)
+    """The tensors one after the other along an axis; a sparse one, if all are sparse."""
+    tensors = list(tensors)
+    if tensors and all(map(is_sparse, tensors)):
+        return sparse_concatenate(tensors, axis_in("concatenate", axis, 2))
+    return ops.concat([to_dense(tensor) for tensor in tensors], axis)
 
 
 def stack(x, axis=0):

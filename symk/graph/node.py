@@ -24,6 +24,8 @@ _REGISTRY = {}
 class Variable:
     """A symbolic tensor. `node` made it as its output number `index`; sources have no node."""
 
+    is_sparse = False   # see sparse.py
+
     def __init__(self, type, node=None, index=0, name=None):
         self.type = type
         self.node = node

@@ -10,8 +10,8 @@ from .samples import sample
 from .sizes import as_sizes, size_of
 from .slice import cut
 
-__all__ = ["reshape", "identity", "stop_gradient", "cut_padding", "transpose", "broadcast_to", "concat", "pad",
-           "expand_dims", "squeeze", "stack", "tile", "repeat", "full", "shape_of"]
+__all__ = ["reshape", "identity", "stop_gradient", "cut_padding", "transpose", "broadcast_to",
+           "concat", "pad", "expand_dims", "squeeze", "stack", "tile", "repeat", "full", "shape_of"]
 
 
 class _Move(Op):
@@ -103,6 +103,8 @@ class CutPadding(_Move):
         return g
 
     def finish(self, array):
+        if not array.size:
+            return array
         used = np.flatnonzero((array != self.value).reshape(-1, array.shape[-1]).any(0))
         return array[..., :used[-1] + 1 if used.size else 0]
 
