@@ -523,3 +523,16 @@ def test_a_convolution_with_a_kernel_of_ones_own():
     greatest = np.linalg.svd(kernel.reshape(-1, 3))[1][0]
     found = np.linalg.norm(kernel.reshape(-1, 3) @ u[0])
     assert found == pytest.approx(greatest, rel=0.05)
+
+
+def test_what_call_must_return():
+    class Pair(Layer):
+        def call(self, x):
+            return x, 2 * x
+
+    x = Input((3,))
+    one, two = Pair()(x)
+    np.testing.assert_array_equal(Model(x, [one, two]).predict(np.ones((2, 3)))[1], 2)
+    for wrong in (3, None):
+        with pytest.raises(ValueError, match=r'layer "w" \(Lambda\): \[call\] a tensor, or a list'):
+            Lambda(lambda x: wrong, name="w")(x)
