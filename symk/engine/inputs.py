@@ -2,7 +2,7 @@
 from .. import backend as K
 from ..graph import Variable, dims
 from ..registry import register
-from .edges import History, Node
+from .edges import Node, mark
 from .layer import Layer, placeholder_of
 
 __all__ = ["Input", "InputLayer"]
@@ -34,8 +34,8 @@ class InputLayer(Layer):
         self.is_placeholder = input_tensor is None
         if input_tensor is None:
             input_tensor = self._placeholder()
-        input_tensor._keras_history = History(self, 0, 0)
-        Node(self, [input_tensor], [input_tensor], [None], [None], source=True)
+        mark(input_tensor, self, 0, 0)
+        Node.of_source(self, [input_tensor], [input_tensor], [None])
 
     def _placeholder(self):
         if self.sparse:
