@@ -20,7 +20,10 @@ def backend():
 
 
 def epsilon():
-    """The fuzz factor that keeps logarithms and divisions finite."""
+    """The fuzz factor that keeps logarithms and divisions finite.
+
+    Until it is set: 1e-7, and 1e-4 where floatx is float16, which has no room for less.
+    """
     return settings.epsilon
 
 
