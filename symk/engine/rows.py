@@ -1,4 +1,4 @@
-"""Rows: data that stay where they are until a batch needs them, such as HDF5 and sparse matrices."""
+"""Rows: data that stay where they are until a batch needs them: HDF5, sparse matrices."""
 import numpy as np
 
 __all__ = ["Rows", "is_read_by_rows"]

@@ -7,7 +7,7 @@ from .. import losses, metrics, optimizers, registry
 from ..utils import hdf5
 from .legacy import modern_state
 from .text import KERAS_VERSION, description, jsonable, model_from_config
-from .weights import read_weights, saved_names, write_weights, writer_of
+from .weights import read_weights, save_weights_to_hdf5_group, saved_names, writer_of
 
 __all__ = ["custom_classes", "load_model", "reduced", "save_model"]
 
@@ -30,7 +30,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
         hdf5.write_text(file, "backend", about["backend"])
         hdf5.write_text(file, "model_config", json.dumps(
             {key: about[key] for key in ("class_name", "config")}, default=jsonable))
-        write_weights(file.create_group("model_weights"), model.layers)
+        save_weights_to_hdf5_group(file.create_group("model_weights"), model.layers)
         if include_optimizer and model._objective is not None:
             _write_training(file, model)
 
