@@ -211,6 +211,19 @@ def test_a_sum_that_is_read_in_the_loop_stays():
     assert_same(states + outputs, results, [a])
 
 
+def test_a_sum_whose_steps_are_outputs_stays():
+    a = placeholder(None, 4, 3)
+
+    def step(rows, s):
+        total = s[0] + ops.matmul(rows[0], rows[0], transpose_a=True)
+        return [total], [total]
+
+    states, outputs = ops.scan(step, [a], [np.zeros((3, 3))])
+    results, _ = optimize(states + outputs)
+    assert loops(results)[0].op.states == 1
+    assert_same(states + outputs, results, [a])
+
+
 def test_products_that_only_make_outputs_come_behind_the_loop():
     x, w = placeholder(None, 4, 3), placeholder(3, 3)
     states, outputs = ops.scan(lambda r, s: ([ops.tanh(s[0] + r[0])], [ops.exp(s[0] @ w) * r[0]]),
