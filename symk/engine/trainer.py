@@ -5,6 +5,8 @@ batches, `run.py` has the loops.
 """
 import contextlib
 import functools
+import math
+import numbers
 import warnings
 
 import numpy as np
@@ -239,7 +241,8 @@ class Trainer(Network):
             initial_epoch: number of the first epoch.
             steps_per_epoch: batches per epoch of a generator; for arrays: all samples are one
                 batch, and an epoch is so many steps with it.
-            validation_steps: the same for the validation.
+            validation_steps: the same for the validation: only for a generator, or together with
+                steps_per_epoch.
             validation_freq: number of epochs from one validation to the next, or a list of epochs.
             max_queue_size, workers, use_multiprocessing: for generators only, as in
                 `fit_generator`.
@@ -261,6 +264,8 @@ class Trainer(Network):
             held_out = held_out, weighted
         source = self._source("train", arrays, weighted, batch_size, steps_per_epoch, shuffle)
         readers = max_queue_size, workers, use_multiprocessing
+        if steps_per_epoch is None and not is_generator(validation_data):
+            _refuse("arrays and no steps_per_epoch", validation_steps=validation_steps)
         validation = self._validation(validation_data, held_out, batch_size, validation_steps,
                                       readers, epochs)
         if verbose and source.unit == "samples":
@@ -281,7 +286,7 @@ class Trainer(Network):
             generator: gives (x, y) or (x, y, sample_weight) without end; or a `Sequence`.
             steps_per_epoch: batches per epoch; the length of a sequence by default.
             validation_data: arrays as in `fit`, or a generator of batches.
-            validation_steps: batches of a validation generator.
+            validation_steps: batches of a validation generator; arrays are evaluated whole.
             max_queue_size: how many batches may be ready before they are needed.
             workers: threads or processes that read a Sequence; 0 reads between the steps, in the
                 calling thread.
@@ -292,8 +297,9 @@ class Trainer(Network):
         readers = max_queue_size, workers, use_multiprocessing
         source = self._generated("train", generator, steps_per_epoch, "steps_per_epoch", readers,
                                  class_weight, epochs - initial_epoch, shuffle)
-        validation = self._validation(validation_data, None, None, validation_steps, readers,
-                                      epochs)
+        # As in Keras, arrays are evaluated whole, whatever the steps.
+        steps = validation_steps if is_generator(validation_data) else None
+        validation = self._validation(validation_data, None, None, steps, readers, epochs)
         return self._fit(source, validation, callbacks, verbose, epochs, initial_epoch,
                          validation_freq)
 
@@ -398,7 +404,7 @@ class Trainer(Network):
         function = self.predict_function if kind == "predict" else self._function(kind, weighted)
         if steps is not None:
             _refuse("a number of steps", batch_size=batch_size)
-            return Repeated(function, arrays, _checked_count("steps", steps))
+            return Repeated(function, arrays, _whole_steps("steps", steps))
         if not arrays:
             raise ValueError("[data] a number of steps is required for a model that is fed "
                              "nothing; none was given.")
@@ -425,7 +431,7 @@ class Trainer(Network):
 
         if kind != "predict" and self._compile_later is None:
             self._compiled()
-        steps = _checked_count(steps_name, checked_steps(generator, steps, steps_name))
+        steps = _whole_steps(steps_name, checked_steps(generator, steps, steps_name))
         return Generated(generator, steps, prepare, epochs, shuffle, *readers)
 
     def _validation(self, given, held_out, batch_size, steps, readers, epochs):
@@ -447,6 +453,14 @@ def _checked_count(name, count, default=None):
     if not hasattr(count, "__index__") or count < 1:
         raise ValueError("[%s] a positive integer is required; %r was given." % (name, count))
     return int(count)
+
+
+def _whole_steps(name, steps):
+    """A number of steps, rounded up: people divide samples by the size of a batch."""
+    if not isinstance(steps, numbers.Real) or not 0 < steps < float("inf"):
+        raise ValueError("[%s] a positive number of batches is required; %r was given."
+                         % (name, steps))
+    return math.ceil(steps)
 
 
 def _checked_fraction(fraction):
