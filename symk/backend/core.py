@@ -17,7 +17,7 @@ __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "i
            "dtype", "count_params", "cast", "eval", "get_value", "set_value", "batch_get_value",
            "batch_set_value", "zeros", "ones", "eye", "zeros_like", "ones_like", "identity",
            "update", "update_add", "update_sub", "moving_average_update", "function", "Function",
-           "gradients", "stop_gradient"]
+           "gradients", "stop_gradient", "checkpoint"]
 
 
 # ---- making tensors
@@ -329,6 +329,30 @@ def gradients(loss, variables):
             raise GraphError("[gradients] the loss and the variables must be symbolic tensors, and "
                              "dense; %r is among them." % (tensor,))
     return grad(stable([loss], variables)[0], variables)
+
+
+def checkpoint(what, inputs=None):
+    """What is computed again for gradients instead of being kept: less memory for more time.
+
+    Args:     what: a function of tensors that gives a tensor or a list; or such results themselves,
+              as far as they are computed from `inputs`.
+              inputs: the tensors between which and the results nothing is kept.
+    Returns:  for a function, a function of the same tensors; for tensors, the same tensors anew.
+    Raises:   GraphError when a result does not depend on the inputs, or something on the way does
+              more than compute. The function itself raises TypeError without tensors.
+    """
+    if inputs is not None:
+        single = isinstance(what, Variable)
+        made = ops.checkpoint([what] if single else list(what),
+                              [inputs] if isinstance(inputs, Variable) else list(inputs))
+        return made[0] if single else made
+
+    def recomputed(*tensors):
+        if not tensors:
+            raise TypeError("[checkpoint] a recomputed function takes the tensors that it depends "
+                            "on; none was given.")
+        return checkpoint(what(*tensors), tensors)
+    return recomputed
 
 
 def stop_gradient(variables):

@@ -3,6 +3,7 @@
 A family is a file; a row or class of it states type rule, gradient, NumPy meaning and tests.
 """
 from .branch import cond
+from .checkpoint import checkpoint
 from .conv import conv2d
 from .convert import as_variable, cast, constant
 from .csr import csr_matmul, csr_rows, csr_to_dense
