@@ -18,7 +18,7 @@ from . import data
 from .feeds import input_arrays, training_arrays
 from .network import Network
 from .objective import Objective, predict_function
-from .run import Run, checked_frequency, evaluate_source, is_due, predict_source, told
+from .run import Run, count_validations, evaluate_source, is_due, predict_source, told
 from .sources import Arrays, Generated, Repeated, checked_steps, is_generator, triple
 
 __all__ = ["Trainer"]
@@ -247,6 +247,7 @@ class Trainer(Network):
             max_queue_size, workers, use_multiprocessing: for generators only, as in
                 `fit_generator`.
         """
+        validations = count_validations(validation_freq, initial_epoch, epochs)
         if is_generator(x):
             _refuse("a generator", y=y, batch_size=batch_size, sample_weight=sample_weight,
                     validation_split=validation_split or None)
@@ -267,7 +268,7 @@ class Trainer(Network):
         if steps_per_epoch is None and not is_generator(validation_data):
             _refuse("arrays and no steps_per_epoch", validation_steps=validation_steps)
         validation = self._validation(validation_data, held_out, batch_size, validation_steps,
-                                      readers, epochs)
+                                      readers, validations)
         if verbose and source.unit == "samples":
             print("Train on %d samples%s"
                   % (source.total, ", validate on %d %s" % (validation.total, validation.unit)
@@ -294,17 +295,18 @@ class Trainer(Network):
             shuffle: whether a Sequence is read in a new order in each epoch.
             epochs, verbose, callbacks, validation_freq, class_weight, initial_epoch: as in `fit`.
         """
+        validations = count_validations(validation_freq, initial_epoch, epochs)
         readers = max_queue_size, workers, use_multiprocessing
         source = self._generated("train", generator, steps_per_epoch, "steps_per_epoch", readers,
                                  class_weight, epochs - initial_epoch, shuffle)
         # As in Keras, arrays are evaluated whole, whatever the steps.
         steps = validation_steps if is_generator(validation_data) else None
-        validation = self._validation(validation_data, None, None, steps, readers, epochs)
+        validation = self._validation(validation_data, None, None, steps, readers,
+                                      validations)
         return self._fit(source, validation, callbacks, verbose, epochs, initial_epoch,
                          validation_freq)
 
     def _fit(self, source, validation, callbacks, verbose, epochs, first, frequency, size=None):
-        frequency = checked_frequency(frequency)
         with source, validation or contextlib.nullcontext():
             run = Run(self, source, callbacks, verbose, epochs, size, validation is not None)
             if isinstance(validation, Arrays):
@@ -434,13 +436,13 @@ class Trainer(Network):
         steps = _whole_steps(steps_name, checked_steps(generator, steps, steps_name))
         return Generated(generator, steps, prepare, epochs, shuffle, *readers)
 
-    def _validation(self, given, held_out, batch_size, steps, readers, epochs):
-        """The source of validation data, or None."""
+    def _validation(self, given, held_out, batch_size, steps, readers, count):
+        """The source of data for a number of validations, or None."""
         if given is None:
             return None if held_out is None else self._source("test", *held_out, batch_size)
         if is_generator(given):
             return self._generated("test", given, steps, "validation_steps", readers,
-                                   epochs=epochs)
+                                   epochs=count)
         if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
             raise ValueError("[fit] validation_data must be (x, y) or (x, y, sample_weight); %s "
                              "was given." % type(given).__name__)

@@ -9,7 +9,7 @@ import pytest
 from symk import config
 from symk.callbacks import Callback, CSVLogger, LambdaCallback
 from symk.engine import sources
-from symk.engine.ahead import ahead
+from symk.engine.ahead import Ahead
 from symk.layers import Dense, Input
 from symk.models import Model, Sequential
 from symk.utils import HDF5Matrix, Sequence
@@ -128,7 +128,7 @@ def test_items_come_in_order_from_a_thread_of_their_own():
         for number in range(5):
             threads.add(threading.current_thread())
             yield number
-    assert list(ahead(items())) == [0, 1, 2, 3, 4]
+    assert list(Ahead(items())) == [0, 1, 2, 3, 4]
     assert threading.current_thread() not in threads
     assert not any(thread.is_alive() for thread in threads)
 
@@ -137,7 +137,7 @@ def test_an_exception_arrives_where_its_item_would():
     def items():
         yield 1
         raise LookupError("second")
-    got = ahead(items())
+    got = Ahead(items())
     assert next(got) == 1
     with pytest.raises(LookupError, match="second"):
         next(got)
@@ -145,7 +145,7 @@ def test_an_exception_arrives_where_its_item_would():
 
 def test_closing_ends_the_thread():
     before = threading.active_count()
-    got = ahead(iter(range(10 ** 9)))
+    got = Ahead(iter(range(10 ** 9)))
     assert [next(got), next(got)] == [0, 1]
     got.close()
     assert threading.active_count() == before
