@@ -2,7 +2,8 @@
 import numpy as np
 
 from ..config import settings
-from ..graph.dtype import FLOATS
+from ..graph import GraphError
+from ..graph.dtype import FLOATS, canonical
 
 __all__ = ["backend", "epsilon", "set_epsilon", "floatx", "set_floatx", "cast_to_floatx",
            "image_data_format", "set_image_data_format", "image_dim_ordering",
@@ -43,6 +44,11 @@ def set_floatx(floatx):
     settings.floatx = str(floatx)
 
 
+def chosen_dtype(dtype):
+    """The dtype that an argument means: None is floatx."""
+    return settings.floatx if dtype is None else canonical(dtype)
+
+
 def cast_to_floatx(x):
     """A number or an array as a NumPy array of dtype floatx."""
     return np.asarray(x, dtype=settings.floatx)
@@ -68,6 +74,16 @@ def set_image_dim_ordering(dim_ordering):
         raise ValueError("[set_image_dim_ordering] 'tf' or 'th' is required; %r was given."
                          % (dim_ordering,))
     set_image_data_format("channels_last" if dim_ordering == "tf" else "channels_first")
+
+
+def listed(who, value):
+    """A list of what is in an argument.
+
+    Raises:   GraphError if it is no sequence.
+    """
+    if isinstance(value, (list, tuple)) or hasattr(value, "__iter__"):
+        return list(value)
+    raise GraphError("[%s] a list is required; %r was given." % (who, value))
 
 
 def normalize_data_format(value):

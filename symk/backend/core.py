@@ -4,11 +4,12 @@ import numpy as np
 from .. import ops
 from ..autodiff import grad
 from ..compile import function as compile_function
-from ..config import settings
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
 from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
 from ..optimize import stable
+from ..ops.checks import number, whole
+from .common import chosen_dtype, listed
 from .session import scoped
 from .sparse import is_sparse, sparse_cast, sparse_placeholder, sparse_variable, to_dense
 
@@ -30,7 +31,7 @@ def variable(value, dtype=None, name=None, constraint=None):
               constraint: a function of the variable that optimizers apply after each step.
     A sparse matrix of SciPy becomes a sparse tensor.
     """
-    dtype = canonical(dtype or settings.floatx)
+    dtype = chosen_dtype(dtype)
     if hasattr(value, "tocsr"):
         return sparse_variable(value, dtype, name)
     if isinstance(value, Variable):
@@ -67,7 +68,7 @@ def _numbers(who, value, dtype):
 
 def constant(value, dtype=None, shape=None, name=None):
     """A fixed array; dtype is floatx by default. A `shape` is filled with the value."""
-    dtype = canonical(dtype or settings.floatx)
+    dtype = chosen_dtype(dtype)
     value = _numbers("constant", value, dtype)
     if shape is not None:
         value = value.reshape(shape) if value.size > 1 else np.full(shape, value)
@@ -84,14 +85,17 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
     if shape is None and ndim is None:
         raise ShapeError("[placeholder] the number of axes must be known; neither shape nor ndim "
                          "was given.")
-    shape = (None,) * ndim if shape is None else tuple(shape)
+    shape = (None,) * whole("placeholder", "ndim", ndim) if shape is None else shape
+    if not isinstance(shape, (tuple, list)):
+        raise ShapeError("[placeholder] a shape must be a tuple of sizes; %r was given. One axis is "
+                         "(n,)." % (shape,))
     for size in shape:
-        if size is not None and not isinstance(size, dims.Dim) and not hasattr(size, "__index__"):
+        if size is not None and not isinstance(size, (int, np.integer, dims.Dim)):
             raise ShapeError("[placeholder] a size must be an integer, or None if it is known "
                              "only at a call; the shape %r was given." % (shape,))
     if sparse:
-        return sparse_placeholder(shape, dtype or settings.floatx, name)
-    return Placeholder(dtype or settings.floatx, shape, name=name)
+        return sparse_placeholder(shape, chosen_dtype(dtype), name)
+    return Placeholder(chosen_dtype(dtype), shape, name=name)
 
 
 def zeros(shape, dtype=None, name=None):
@@ -106,15 +110,20 @@ def ones(shape, dtype=None, name=None):
 
 def _filled(value, shape, dtype, name):
     sizes = ops.as_sizes(shape)
+    if any(not isinstance(size, dims.Dim) and size < 0 for size in sizes):
+        raise ShapeError("[variable] sizes must not be negative; the shape %s was given." % (sizes,))
     if any(isinstance(size, dims.Dim) for size in sizes):
-        return _named(ops.full(sizes, value, dtype or settings.floatx), name)
-    number = np.array(value, canonical(dtype or settings.floatx))
+        return _named(ops.full(sizes, value, chosen_dtype(dtype)), name)
+    number = np.array(value, chosen_dtype(dtype))
     return variable(np.broadcast_to(number, sizes), dtype, name)
 
 
 def eye(size, dtype=None, name=None):
     """A variable: the identity matrix of `size` rows, or of (rows, columns)."""
-    rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
+    rows, columns = size if isinstance(size, (tuple, list)) and len(size) == 2 else (size, size)
+    rows, columns = (whole("eye", "the size", number) for number in (rows, columns))
+    if min(rows, columns) < 0:
+        raise ShapeError("[eye] sizes must not be negative; %r was given." % (size,))
     return variable(np.eye(rows, columns), dtype, name)
 
 
@@ -128,7 +137,7 @@ def ones_like(x, dtype=None, name=None):
 
 def _like(x, value, dtype, name):
     x = ops.as_variable(x)
-    return _named(ops.full(x.shape, value, dtype or x.dtype), name)
+    return _named(ops.full(x.shape, value, x.dtype if dtype is None else canonical(dtype)), name)
 
 
 def identity(x, name=None):
@@ -228,28 +237,28 @@ def get_value(x):
 
 def set_value(x, value):
     """Replaces a variable's value; the shape stays."""
-    if not isinstance(x, Shared):
-        raise GraphError("[set_value] a variable is required; %r was given." % (x,))
-    x.set_value(_numbers("set_value", value, x.dtype))
+    _variable("set_value", x).set_value(_numbers("set_value", value, x.dtype))
 
 
 def batch_get_value(ops):
     """Copies of the values of several variables."""
-    return [get_value(x) for x in ops]
+    return [get_value(x) for x in listed("batch_get_value", ops)]
 
 
 def batch_set_value(tuples):
     """Sets the values of several variables, given as (variable, value) pairs."""
-    for x, value in tuples:
-        set_value(x, value)
+    for pair in listed("batch_set_value", tuples):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise GraphError("[batch_set_value] pairs (variable, value) are required; %r was given."
+                             % (pair,))
+        set_value(*pair)
 
 
 # ---- updates: pairs (variable, new value) for `function(updates=...)`
 
 def update(x, new_x):
     """Assign `new_x` to x."""
-    if not isinstance(x, Shared):
-        raise GraphError("[update] a variable is required; %r was given." % (x,))
+    _variable("update", x)
     new_x = ops.as_variable(new_x, like=x)
     if is_float(new_x.dtype) and not is_float(x.dtype):
         raise DtypeError("[update] variable %r of %s cannot take a value of %s. Cast it first."
@@ -260,18 +269,28 @@ def update(x, new_x):
     return x, ops.cast(new_x, x.dtype)
 
 
+def _variable(who, x):
+    """x, if it is a variable."""
+    if not isinstance(x, Shared):
+        raise GraphError("[%s] a variable is required; %r was given." % (who, x))
+    return x
+
+
 def update_add(x, increment):
     """Add `increment` to x."""
-    return update(x, x + increment)
+    return update(x, _variable("update_add", x) + increment)
 
 
 def update_sub(x, decrement):
     """Subtract `decrement` from x."""
-    return update(x, x - decrement)
+    return update(x, _variable("update_sub", x) - decrement)
 
 
 def moving_average_update(x, value, momentum):
     """Assign x * momentum + value * (1 - momentum) to x."""
+    if not isinstance(momentum, Variable):
+        momentum = number("moving_average_update", "momentum", momentum)
+    value = ops.as_variable(value, like=_variable("moving_average_update", x))
     return update(x, x * momentum + value * (1.0 - momentum))
 
 
@@ -323,7 +342,8 @@ def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=F
 @without_collection
 def gradients(loss, variables):
     """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
-    variables = [variables] if isinstance(variables, Variable) else list(variables)
+    variables = ([variables] if isinstance(variables, Variable)
+                 else listed("gradients", variables))
     for tensor in [loss] + variables:
         if not isinstance(tensor, Variable) or is_sparse(tensor):
             raise GraphError("[gradients] the loss and the variables must be symbolic tensors, and "

@@ -32,6 +32,8 @@ def pool3d(x, pool_size, strides=(1, 1, 1), padding="valid", data_format=None, p
     pool = _pooling(pool_mode)
     padding = normalize_padding(padding)
     x, data_format = channels_last(x, data_format)
+    if x.ndim != 5:
+        raise ShapeError("[pool3d] volumes must have 5 axes; %r was given." % (x.type,))
     batch, depth, height, width, channels = x.shape
     planes = ops.reshape(x, (batch * depth, height, width, channels))
     planes = pool(planes, tuple(pool_size[1:]), tuple(strides[1:]), padding)

@@ -1,13 +1,16 @@
 """What `infer` rules share: axes, broadcasting and dtypes, checked and refused in one form."""
 import contextlib
+import operator
 import threading
 
-from ..graph import DtypeError, ShapeError, dims
+import numpy as np
+
+from ..graph import DtypeError, GraphError, ShapeError, dims
 from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 
 __all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "need_axes",
            "broadcast_shapes", "same_size", "at_least", "need_broadcast", "recorded_needs",
-           "need_dtype", "need_equal_dtypes", "need_rank"]
+           "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole"]
 
 ANY = DTYPES
 BOOL = ("bool",)
@@ -17,15 +20,42 @@ NUMBERS = FLOATS + INTEGERS
 def axis_in(name, axis, rank):
     """`axis` counted from the front.
 
-    Raises:   ShapeError if it is outside of the rank.
+    Raises:   ShapeError if it is outside of the rank, or no integer.
     """
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-        raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, axis))
-    axis = int(axis)
+    given = axis
+    try:
+        axis = None if isinstance(axis, bool) else operator.index(axis)
+    except TypeError:
+        axis = None
+    if axis is None:
+        raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, given))
     if not -rank <= axis < rank:
         possible = "it must be in %d..%d" % (-rank, rank - 1) if rank else "a scalar has no axes"
         raise ShapeError("[%s] axis %d is outside rank %d; %s." % (name, axis, rank, possible))
     return axis + rank if axis < 0 else axis
+
+
+def whole(name, what, value):
+    """A Python integer.
+
+    Raises:   GraphError for anything else.
+    """
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass   # said below
+    raise GraphError("[%s] %s must be an integer; %r was given." % (name, what, value))
+
+
+def number(name, what, value):
+    """A finite Python number.
+
+    Raises:   GraphError for anything else.
+    """
+    if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+        return value
+    raise GraphError("[%s] %s must be a finite number; %r was given." % (name, what, value))
 
 
 def axes_in(name, axes, rank):

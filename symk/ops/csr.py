@@ -14,7 +14,7 @@ from .index import gather
 from .reduce import sum
 from .samples import sample, values
 from .shape import reshape
-from .sizes import as_sizes, size_of
+from .sizes import as_size, size_of
 
 __all__ = ["csr_matmul", "csr_rows", "csr_to_dense"]
 
@@ -197,19 +197,19 @@ def _indices(columns, bounds):
 
 def csr_matmul(data, columns, bounds, dense, transpose=False, size=0):
     """A sparse matrix times a dense one; with `transpose`, its transpose, which has `size` rows."""
-    size, = as_sizes(size)
+    size = as_size(size)
     return apply(CsrMatmul(bool(transpose), size), fit(as_variable(data), FLOATS),
                  *_indices(columns, bounds), fit(as_variable(dense), FLOATS))
 
 
 def csr_to_dense(data, columns, bounds, size):
     """A sparse matrix with `size` columns as a dense one."""
-    size, = as_sizes(size)
+    size = as_size(size)
     return apply(CsrToDense(size), as_variable(data), *_indices(columns, bounds))
 
 
 def csr_rows(bounds, count):
     """The row of each of `count` elements."""
-    count, = as_sizes(count)
+    count = as_size(count)
     bounds = as_variable(bounds)
     return apply(CsrRows(count), bounds if bounds.dtype == "int32" else cast(bounds, "int64"))

@@ -21,7 +21,7 @@ from .linalg import matmul
 from .random import RandomKey, fold_in
 from .samples import sample, values
 from .shape import broadcast_to, full, stack
-from .sizes import as_sizes
+from .sizes import as_size
 from .trace import captured
 
 __all__ = ["Loop", "Scan", "scan"]
@@ -206,7 +206,7 @@ def _operands(given):
 def _length(sequences, length):
     """The number of steps, of which all sequences must have a row."""
     if length is not None:
-        length, = as_sizes(length)
+        length = as_size(length)
     for number, x in enumerate(sequences):
         if not x.ndim:
             raise ShapeError("[scan] a sequence needs an axis 0; sequence %d is a scalar, %r."
