@@ -89,11 +89,20 @@ def broadcast_shapes(name, *types):
         rank = max(len(shape), other.ndim)
         first = (1,) * (rank - len(shape)) + shape
         second = (1,) * (rank - other.ndim) + other.shape
-        shape = tuple(map(dims.broadcast, first, second))
-        if None in shape:
-            raise ShapeError("[%s] the shapes must broadcast: sizes equal, or one of them 1; they "
-                             "are %s." % (name, " and ".join(map(repr, types))))
+        shape = tuple(_meet(name, types, a, b) for a, b in zip(first, second))
     return shape
+
+
+def _meet(name, types, a, b):
+    """The size at which two axes meet. That an unknown size fits a known one is left to the Plan."""
+    size = dims.broadcast(a, b)
+    what = ("the shapes must broadcast: sizes equal, or one of them 1; they are %s"
+            % " and ".join(map(repr, types)))
+    if size is None:
+        raise ShapeError("[%s] %s." % (name, what))
+    if not isinstance(size, dims.Dim) and not (a == b or _is_one(a) or _is_one(b)):
+        same_size(name, dims.checked_broadcast(a, b), size, what)
+    return size
 
 
 _state = threading.local()
@@ -137,10 +146,14 @@ def need_broadcast(name, shape, wanted, what):
     if lead < 0:
         raise ShapeError("[%s] %s." % (name, what))
     for size, target in zip(shape, wanted[lead:]):
-        common = dims.broadcast(size, target)
-        if common is None:
+        if dims.broadcast(size, target) is None:
             raise ShapeError("[%s] %s." % (name, what))
-        same_size(name, common, target, what)
+        if size != target and not _is_one(size):
+            same_size(name, dims.checked_broadcast(size, target), target, what)
+
+
+def _is_one(size):
+    return not isinstance(size, dims.Dim) and size == 1
 
 
 def need_dtype(name, operand, type, accepted):
