@@ -11,7 +11,7 @@ from .checks import FLOATS, need_type
 from .convert import as_variable, cast, meet
 from .elementwise import mul, sin, where
 from .samples import sample, values
-from .shape import broadcast_to, full
+from .shape import full
 from .trace import captured
 
 __all__ = ["Cond", "branch", "cond"]

@@ -93,7 +93,7 @@ def test_a_loop_of_unknown_length_is_one_node():
 
 @pytest.mark.parametrize("build, message", [
     (lambda x: K.rnn(count, x[:, 0], []), "at least 3 axes"),
-    (lambda x: K.rnn(count, x, [K.zeros((2, 2))], unroll=True), "unrolling needs a number of times"),
+    (lambda x: K.rnn(count, x, [K.zeros((2, 2))], unroll=True), "unrolling needs a number"),
     (lambda x: K.rnn(count, x, [K.zeros((2, 2))], mask=x), "the mask must be"),
     (lambda x: K.rnn(lambda r, s: (r, []), x, [K.zeros((2, 2))]), "one new value for each")])
 def test_what_does_not_fit_is_refused(build, message):
