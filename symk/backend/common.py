@@ -6,9 +6,8 @@ from ..graph import GraphError
 from ..graph.dtype import FLOATS, canonical
 
 __all__ = ["backend", "epsilon", "set_epsilon", "floatx", "set_floatx", "cast_to_floatx",
-           "image_data_format", "set_image_data_format", "image_dim_ordering",
-           "set_image_dim_ordering", "normalize_data_format", "normalize_padding", "symbolic",
-           "eager"]
+           "image_data_format", "set_image_data_format", "normalize_data_format",
+           "normalize_padding", "symbolic", "eager"]
 
 
 def backend():
@@ -62,6 +61,9 @@ def image_data_format():
 def set_image_data_format(data_format):
     settings.image_data_format = _checked_data_format(data_format, "set_image_data_format")
 
+
+# The next two are Keras 1's: Keras 2.3 keeps them in this module, and K has them no more, by which
+# scripts tell the versions apart.
 
 def image_dim_ordering():
     """"tf" for channels_last, "th" for channels_first."""
