@@ -9,10 +9,10 @@ from . import paths
 
 __version__ = "0.1.0"
 
-_PARTS = ("activations", "applications", "autodiff", "backend", "callbacks", "compile", "config", "constraints",
-          "datasets", "deploy", "engine", "expressions", "graph", "initializers", "layers",
-          "legacy", "losses", "metrics", "models", "ops", "optimize", "optimizers", "preprocessing",
-          "registry", "regularizers", "utils", "wrappers")
+_PARTS = ("activations", "applications", "autodiff", "backend", "callbacks", "compat", "compile",
+          "config", "constraints", "datasets", "deploy", "engine", "expressions", "graph",
+          "initializers", "layers", "legacy", "losses", "metrics", "models", "ops", "optimize",
+          "optimizers", "preprocessing", "registry", "regularizers", "utils", "wrappers")
 _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
          "placeholder": "expressions", "shared": "expressions", "function": "expressions",
          "clone": "expressions", "draw": "expressions", "load_kernels": "expressions",

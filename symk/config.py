@@ -1,41 +1,128 @@
 """Every setting of symk in one table, with its environment variable and its default.
 
-Imports nothing of symk, so every part may read it. Values read from the environment are checked
-here, once; a setting is changed by assignment: `symk.config.settings.floatx = "float64"`.
+A value comes from the environment, else from Keras's own file `keras.json`, else it is the default.
+It is checked here, once; later it is changed by assignment: `symk.config.settings.floatx =
+"float64"`. Imports nothing of symk, so every part may read it.
 """
+import json
 import os
+import typing
 
-__all__ = ["Settings", "settings"]
+__all__ = ["TABLE", "Settings", "settings"]
+
+
+class Row(typing.NamedTuple):
+    """A setting: how it is called, what text it may be read from, what that means."""
+
+    name: str
+    variable: str                         # in the environment
+    choices: typing.Optional[tuple]       # texts that it may have, the default first
+    default: object
+    of_keras: typing.Optional[str]        # its key in keras.json, if Keras has it
+    meaning: str
+
+    def read(self, value, source):
+        """The value that a text or a value of JSON stands for.
+
+        Raises:   ValueError, naming where it was read.
+        """
+        if self.choices is None:
+            return self._number(value, source)
+        if value not in self.choices:
+            raise ValueError("[config] %s must be one of %s; it is %r."
+                             % (source, ", ".join(self.choices), value))
+        return value == "1" if self.choices == _SWITCH else value
+
+    def _number(self, value, source):
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise ValueError("[config] %s must be a positive number; it is %r." % (source, value))
+        return number
+
+
+_SWITCH = ("0", "1")
+_FORMATS = ("channels_last", "channels_first")
+
+TABLE = (
+    Row("floatx", "SYMK_FLOATX", ("float32", "float16", "float64"), "float32", "floatx",
+        "dtype of new floating tensors"),
+    Row("epsilon", "SYMK_EPSILON", None, None, "epsilon",
+        "the fuzz factor of Keras's losses and optimizers; by default 1e-7, for float16 1e-4"),
+    Row("image_data_format", "SYMK_IMAGE_DATA_FORMAT", _FORMATS, _FORMATS[0], "image_data_format",
+        "where the channels of images are"),
+    Row("mode", "SYMK_MODE", ("native", "reference"), "native", None,
+        '"native" runs Plans in the C++ runtime, "reference" runs expressions in NumPy'),
+    Row("check", "SYMK_CHECK", _SWITCH, False, None,
+        "verify the graph between the stages of the optimiser; slow"),
+    Row("check_nan", "SYMK_CHECK_NAN", _SWITCH, False, None,
+        "functions stop at the first NaN or infinity, unless they are asked otherwise"),
+)
+
+
+# 1 / epsilon and its products with gradients must stay below 65504, the largest float16.
+_EPSILON = {"float16": 1e-4, "float32": 1e-7, "float64": 1e-7}
 
 
 class Settings:
-    """The settings of this process.
+    """The settings of this process, an attribute for each row of TABLE.
 
-    floatx: dtype of new floating tensors: "float16", "float32" or "float64".
-    epsilon: the fuzz factor of Keras's losses and normalisations.
-    image_data_format: "channels_last" or "channels_first".
-    mode: "native" runs Plans in the C++ runtime, "reference" runs expressions in NumPy.
-    check: verify the graph between optimiser stages (slow; on in the tests).
-    check_nan: functions stop at the first NaN or infinity, unless they are asked otherwise.
+    Args:     environment: the variables. of_keras: what keras.json holds; `place` is its name.
+    Raises:   ValueError for a value that its setting cannot have.
     """
 
-    def __init__(self, environment):
-        self.floatx = _choice(environment, "SYMK_FLOATX", ("float32", "float16", "float64"))
-        self.epsilon = 1e-7
-        self.image_data_format = _choice(environment, "SYMK_IMAGE_DATA_FORMAT",
-                                         ("channels_last", "channels_first"))
-        self.mode = _choice(environment, "SYMK_MODE", ("native", "reference"))
-        self.check = _choice(environment, "SYMK_CHECK", ("0", "1")) == "1"
-        self.check_nan = _choice(environment, "SYMK_CHECK_NAN", ("0", "1")) == "1"
+    def __init__(self, environment, of_keras=None, place="keras.json"):
+        of_keras = of_keras or {}
+        for row in TABLE:
+            value = row.default
+            if row.variable in environment:
+                value = row.read(environment[row.variable], row.variable)
+            elif row.of_keras in of_keras:
+                value = row.read(of_keras[row.of_keras], '"%s" in %s' % (row.of_keras, place))
+            setattr(self, row.name, value)
+
+    @property
+    def epsilon(self):
+        return _EPSILON[self.floatx] if self._epsilon is None else self._epsilon
+
+    @epsilon.setter
+    def epsilon(self, value):
+        self._epsilon = value
 
 
-def _choice(environment, name, choices):
-    """The value of one environment variable; the first choice is the default."""
-    value = environment.get(name, choices[0])
-    if value not in choices:
-        raise ValueError("[config] %s must be one of %s; it is %r."
-                         % (name, ", ".join(choices), value))
-    return value
+def keras_file(environment):
+    """Where Keras keeps its settings; "" if they are not to be read."""
+    home = environment.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    return environment.get("SYMK_KERAS_JSON", os.path.join(home, "keras.json"))
 
 
-settings = Settings(os.environ)
+def read_keras_file(place):
+    """The settings of Keras, {} if there is no such file. The file is never written.
+
+    `image_dim_ordering` of Keras 1 becomes `image_data_format`; the backend has no meaning here.
+    Raises:   ValueError when the file is none of JSON.
+    """
+    try:
+        with open(place, encoding="utf-8") as stream:
+            found = json.load(stream)
+    except OSError:
+        return {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("[config] %s must hold a JSON object; it does not. Repair it, or set "
+                         "SYMK_KERAS_JSON to another file or to nothing." % place)
+    ordering = {"tf": _FORMATS[0], "th": _FORMATS[1]}.get(found.get("image_dim_ordering"))
+    if ordering is not None:
+        found.setdefault("image_data_format", ordering)
+    return found
+
+
+def _settings(environment):
+    place = keras_file(environment)
+    return Settings(environment, read_keras_file(place), place)
+
+
+settings = _settings(os.environ)

@@ -339,6 +339,13 @@ class Adam(_ByParameter):
             return new, (mean, squares, greatest)
         return step
 
+    def set_weights(self, weights):
+        weights = list(weights)
+        parameters = (len(self.weights) - 1) // 3
+        if not self.amsgrad and len(weights) == 1 + 2 * parameters:
+            weights += [np.zeros(1)] * parameters   # neither old Keras nor tf.keras saves them
+        super().set_weights(weights)
+
     def get_config(self):
         return dict(super().get_config(), beta_1=float(K.get_value(self.beta_1)),
                     beta_2=float(K.get_value(self.beta_2)), epsilon=self.epsilon,

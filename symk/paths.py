@@ -25,6 +25,8 @@ ALIASES = {
 COLLECTIONS = {
     "engine.base_layer": ("engine",),
     "engine.input_layer": ("engine",),
+    "engine.topology": ("engine",),
+    "engine.training": ("models", "engine", "engine.trainer"),
     "engine.saving": ("models", "models.files", "models.weights"),
     "engine.sequential": ("models", "engine"),
     "engine.training_arrays": ("engine.run",),

@@ -19,7 +19,7 @@ BELONGS = {"utils/test_utils.py": "applications"}
 RANK = {part: rank for rank, part in enumerate(ORDER)}
 
 # Packages of others that only their users wait for: importing symk stays fast without them.
-LAZY = {"h5py", "yaml", "cffi", "matplotlib", "subprocess", "multiprocessing", "urllib",
+LAZY = {"h5py", "scipy", "yaml", "cffi", "matplotlib", "subprocess", "multiprocessing", "urllib",
         "tarfile", "zipfile", "requests", "pydot"}
 
 # Own imports inside of functions, each with its reason.

@@ -87,7 +87,7 @@ Status read_row(const Problem& problem, const Operands& operands, int64_t row, i
     labels[place] = integer_at(problem.labels_dtype, operands.in[1], place);
     if (labels[place] < 0 || labels[place] >= problem.classes - 1)
       return {Status::kOutOfRange, labels[place], place, problem.classes - 2,
-              "a label must be a class but the last, which is the blank: from 0 to"};
+              "a label (the last class is the blank) must be from 0 to"};
     needed += i > 0 && labels[place] == labels[place - 1];
   }
   if (needed > steps)

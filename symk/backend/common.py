@@ -2,12 +2,12 @@
 import numpy as np
 
 from ..config import settings
-from ..graph.dtype import FLOATS
+from ..graph import GraphError
+from ..graph.dtype import FLOATS, canonical
 
 __all__ = ["backend", "epsilon", "set_epsilon", "floatx", "set_floatx", "cast_to_floatx",
-           "image_data_format", "set_image_data_format", "image_dim_ordering",
-           "set_image_dim_ordering", "normalize_data_format", "normalize_padding", "symbolic",
-           "eager"]
+           "image_data_format", "set_image_data_format", "normalize_data_format",
+           "normalize_padding", "symbolic", "eager"]
 
 
 def backend():
@@ -20,7 +20,10 @@ def backend():
 
 
 def epsilon():
-    """The fuzz factor that keeps logarithms and divisions finite."""
+    """The fuzz factor that keeps logarithms and divisions finite.
+
+    Until it is set: 1e-7, and 1e-4 where floatx is float16, which has no room for less.
+    """
     return settings.epsilon
 
 
@@ -40,6 +43,11 @@ def set_floatx(floatx):
     settings.floatx = str(floatx)
 
 
+def chosen_dtype(dtype):
+    """The dtype that an argument means: None is floatx."""
+    return settings.floatx if dtype is None else canonical(dtype)
+
+
 def cast_to_floatx(x):
     """A number or an array as a NumPy array of dtype floatx."""
     return np.asarray(x, dtype=settings.floatx)
@@ -54,6 +62,9 @@ def set_image_data_format(data_format):
     settings.image_data_format = _checked_data_format(data_format, "set_image_data_format")
 
 
+# The next two are Keras 1's: Keras 2.3 keeps them in this module, and K has them no more, by which
+# scripts tell the versions apart.
+
 def image_dim_ordering():
     """"tf" for channels_last, "th" for channels_first."""
     return "tf" if image_data_format() == "channels_last" else "th"
@@ -65,6 +76,16 @@ def set_image_dim_ordering(dim_ordering):
         raise ValueError("[set_image_dim_ordering] 'tf' or 'th' is required; %r was given."
                          % (dim_ordering,))
     set_image_data_format("channels_last" if dim_ordering == "tf" else "channels_first")
+
+
+def listed(who, value):
+    """A list of what is in an argument.
+
+    Raises:   GraphError if it is no sequence.
+    """
+    if isinstance(value, (list, tuple)) or hasattr(value, "__iter__"):
+        return list(value)
+    raise GraphError("[%s] a list is required; %r was given." % (who, value))
 
 
 def normalize_data_format(value):

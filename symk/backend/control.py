@@ -1,4 +1,6 @@
 """Choices in the graph: by the learning phase or by a tensor."""
+import numpy as np
+
 from .. import ops
 from ..graph import ShapeError, Variable
 from ..ops.convert import meet
@@ -43,7 +45,7 @@ def in_train_phase(x, alt, training=None):
     if isinstance(training, Variable):
         # Not `switch`: a choice between two values is decided and fused where the phase is known.
         return _elementwise(ops.cast(training, "bool"), _value(x), _value(alt))
-    if training not in (0, 1):
+    if np.ndim(training) or training not in (0, 1):
         raise ValueError("[in_train_phase] training must be 0, 1, a bool, a tensor or None; %r was "
                          "given." % (training,))
     return ops.as_variable(_value(x if training else alt))

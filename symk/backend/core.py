@@ -4,19 +4,21 @@ import numpy as np
 from .. import ops
 from ..autodiff import grad
 from ..compile import function as compile_function
-from ..config import settings
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
 from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
 from ..optimize import stable
+from ..ops.checks import number, whole
+from .common import chosen_dtype, listed
 from .session import scoped
+from .sparse import is_sparse, sparse_cast, sparse_placeholder, sparse_variable, to_dense
 
 __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "is_placeholder",
-           "is_keras_tensor", "is_sparse", "to_dense", "shape", "int_shape", "ndim", "size",
+           "is_keras_tensor", "shape", "int_shape", "ndim", "size",
            "dtype", "count_params", "cast", "eval", "get_value", "set_value", "batch_get_value",
            "batch_set_value", "zeros", "ones", "eye", "zeros_like", "ones_like", "identity",
            "update", "update_add", "update_sub", "moving_average_update", "function", "Function",
-           "gradients", "stop_gradient"]
+           "gradients", "stop_gradient", "checkpoint"]
 
 
 # ---- making tensors
@@ -27,8 +29,11 @@ def variable(value, dtype=None, name=None, constraint=None):
     Args:     value: a number, an array, or a tensor that needs no input.
               dtype: floatx by default, whatever the value's dtype is.
               constraint: a function of the variable that optimizers apply after each step.
+    A sparse matrix of SciPy becomes a sparse tensor.
     """
-    dtype = canonical(dtype or settings.floatx)
+    dtype = chosen_dtype(dtype)
+    if hasattr(value, "tocsr"):
+        return sparse_variable(value, dtype, name)
     if isinstance(value, Variable):
         value = eval(value)
     made = Shared(_numbers("variable", value, dtype), dtype,
@@ -63,7 +68,7 @@ def _numbers(who, value, dtype):
 
 def constant(value, dtype=None, shape=None, name=None):
     """A fixed array; dtype is floatx by default. A `shape` is filled with the value."""
-    dtype = canonical(dtype or settings.floatx)
+    dtype = chosen_dtype(dtype)
     value = _numbers("constant", value, dtype)
     if shape is not None:
         value = value.reshape(shape) if value.size > 1 else np.full(shape, value)
@@ -75,19 +80,22 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
 
     Args:     shape: None is a size that is known only at the call.
               ndim: the number of axes, all of unknown size, where `shape` is not given.
+              sparse: a matrix that is fed as one of SciPy; the number of its columns is known.
     """
-    if sparse:
-        raise DtypeError("[placeholder] tensors are dense; sparse=True was given. Feed a dense "
-                         "array.")
     if shape is None and ndim is None:
         raise ShapeError("[placeholder] the number of axes must be known; neither shape nor ndim "
                          "was given.")
-    shape = (None,) * ndim if shape is None else tuple(shape)
+    shape = (None,) * whole("placeholder", "ndim", ndim) if shape is None else shape
+    if not isinstance(shape, (tuple, list)):
+        raise ShapeError("[placeholder] a shape must be a tuple of sizes; %r was given. One axis is "
+                         "(n,)." % (shape,))
     for size in shape:
-        if size is not None and not isinstance(size, dims.Dim) and not hasattr(size, "__index__"):
+        if size is not None and not isinstance(size, (int, np.integer, dims.Dim)):
             raise ShapeError("[placeholder] a size must be an integer, or None if it is known "
                              "only at a call; the shape %r was given." % (shape,))
-    return Placeholder(dtype or settings.floatx, shape, name=name)
+    if sparse:
+        return sparse_placeholder(shape, chosen_dtype(dtype), name)
+    return Placeholder(chosen_dtype(dtype), shape, name=name)
 
 
 def zeros(shape, dtype=None, name=None):
@@ -102,15 +110,20 @@ def ones(shape, dtype=None, name=None):
 
 def _filled(value, shape, dtype, name):
     sizes = ops.as_sizes(shape)
+    if any(not isinstance(size, dims.Dim) and size < 0 for size in sizes):
+        raise ShapeError("[variable] sizes must not be negative; the shape %s was given." % (sizes,))
     if any(isinstance(size, dims.Dim) for size in sizes):
-        return _named(ops.full(sizes, value, dtype or settings.floatx), name)
-    number = np.array(value, canonical(dtype or settings.floatx))
+        return _named(ops.full(sizes, value, chosen_dtype(dtype)), name)
+    number = np.array(value, chosen_dtype(dtype))
     return variable(np.broadcast_to(number, sizes), dtype, name)
 
 
 def eye(size, dtype=None, name=None):
     """A variable: the identity matrix of `size` rows, or of (rows, columns)."""
-    rows, columns = size if isinstance(size, (tuple, list)) else (size, size)
+    rows, columns = size if isinstance(size, (tuple, list)) and len(size) == 2 else (size, size)
+    rows, columns = (whole("eye", "the size", number) for number in (rows, columns))
+    if min(rows, columns) < 0:
+        raise ShapeError("[eye] sizes must not be negative; %r was given." % (size,))
     return variable(np.eye(rows, columns), dtype, name)
 
 
@@ -124,7 +137,7 @@ def ones_like(x, dtype=None, name=None):
 
 def _like(x, value, dtype, name):
     x = ops.as_variable(x)
-    return _named(ops.full(x.shape, value, dtype or x.dtype), name)
+    return _named(ops.full(x.shape, value, x.dtype if dtype is None else canonical(dtype)), name)
 
 
 def identity(x, name=None):
@@ -164,19 +177,9 @@ def is_keras_tensor(x):
     return hasattr(x, "_keras_history")
 
 
-def is_sparse(tensor):
-    """False: all tensors of symk are dense."""
-    return False
-
-
-def to_dense(tensor):
-    """The tensor itself: all tensors of symk are dense."""
-    return tensor
-
-
 def shape(x):
     """The shape as a tensor of integers."""
-    return ops.shape_of(ops.as_variable(x))
+    return ops.stack([ops.size_of(size) for size in x.shape]) if is_sparse(x) else ops.shape_of(x)
 
 
 def int_shape(x):
@@ -213,7 +216,7 @@ def count_params(x):
 
 
 def cast(x, dtype):
-    return ops.cast(ops.as_variable(x), dtype)
+    return sparse_cast(x, dtype) if is_sparse(x) else ops.cast(ops.as_variable(x), dtype)
 
 
 # ---- values
@@ -223,7 +226,7 @@ def eval(x):
     if isinstance(x, Shared):
         return x.get_value()
     if isinstance(x, Variable):
-        return compile_function([], [x]).run([])[0]
+        return compile_function([], [to_dense(x)]).run([])[0]
     return np.asarray(x)
 
 
@@ -234,28 +237,28 @@ def get_value(x):
 
 def set_value(x, value):
     """Replaces a variable's value; the shape stays."""
-    if not isinstance(x, Shared):
-        raise GraphError("[set_value] a variable is required; %r was given." % (x,))
-    x.set_value(_numbers("set_value", value, x.dtype))
+    _variable("set_value", x).set_value(_numbers("set_value", value, x.dtype))
 
 
 def batch_get_value(ops):
     """Copies of the values of several variables."""
-    return [get_value(x) for x in ops]
+    return [get_value(x) for x in listed("batch_get_value", ops)]
 
 
 def batch_set_value(tuples):
     """Sets the values of several variables, given as (variable, value) pairs."""
-    for x, value in tuples:
-        set_value(x, value)
+    for pair in listed("batch_set_value", tuples):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise GraphError("[batch_set_value] pairs (variable, value) are required; %r was given."
+                             % (pair,))
+        set_value(*pair)
 
 
 # ---- updates: pairs (variable, new value) for `function(updates=...)`
 
 def update(x, new_x):
     """Assign `new_x` to x."""
-    if not isinstance(x, Shared):
-        raise GraphError("[update] a variable is required; %r was given." % (x,))
+    _variable("update", x)
     new_x = ops.as_variable(new_x, like=x)
     if is_float(new_x.dtype) and not is_float(x.dtype):
         raise DtypeError("[update] variable %r of %s cannot take a value of %s. Cast it first."
@@ -266,18 +269,28 @@ def update(x, new_x):
     return x, ops.cast(new_x, x.dtype)
 
 
+def _variable(who, x):
+    """x, if it is a variable."""
+    if not isinstance(x, Shared):
+        raise GraphError("[%s] a variable is required; %r was given." % (who, x))
+    return x
+
+
 def update_add(x, increment):
     """Add `increment` to x."""
-    return update(x, x + increment)
+    return update(x, _variable("update_add", x) + increment)
 
 
 def update_sub(x, decrement):
     """Subtract `decrement` from x."""
-    return update(x, x - decrement)
+    return update(x, _variable("update_sub", x) - decrement)
 
 
 def moving_average_update(x, value, momentum):
     """Assign x * momentum + value * (1 - momentum) to x."""
+    if not isinstance(momentum, Variable):
+        momentum = number("moving_average_update", "momentum", momentum)
+    value = ops.as_variable(value, like=_variable("moving_average_update", x))
     return update(x, x * momentum + value * (1.0 - momentum))
 
 
@@ -296,7 +309,8 @@ class Function:
                 raise TypeError("[function] each input must be a placeholder; %r is among them."
                                 % (tensor,))
         self.inputs = list(inputs)
-        self.outputs = [ops.as_variable(output) for output in outputs]
+        self.outputs = [output if is_sparse(output) else ops.as_variable(output)
+                        for output in outputs]
         self.compiled = compile_function(self.inputs, self.outputs, updates=list(updates or ()),
                                          name=name,
                                          check_nan=check_nan, profile=profile)
@@ -328,12 +342,37 @@ def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=F
 @without_collection
 def gradients(loss, variables):
     """The gradients of `loss` (of its sum, where it is no scalar); None where not connected."""
-    variables = [variables] if isinstance(variables, Variable) else list(variables)
+    variables = ([variables] if isinstance(variables, Variable)
+                 else listed("gradients", variables))
     for tensor in [loss] + variables:
-        if not isinstance(tensor, Variable):
-            raise GraphError("[gradients] the loss and the variables must be symbolic tensors; %r "
-                             "is among them." % (tensor,))
+        if not isinstance(tensor, Variable) or is_sparse(tensor):
+            raise GraphError("[gradients] the loss and the variables must be symbolic tensors, and "
+                             "dense; %r is among them." % (tensor,))
     return grad(stable([loss], variables)[0], variables)
+
+
+def checkpoint(what, inputs=None):
+    """What is computed again for gradients instead of being kept: less memory for more time.
+
+    Args:     what: a function of tensors that gives a tensor or a list; or such results themselves,
+              as far as they are computed from `inputs`.
+              inputs: the tensors between which and the results nothing is kept.
+    Returns:  for a function, a function of the same tensors; for tensors, the same tensors anew.
+    Raises:   GraphError when a result does not depend on the inputs, or something on the way does
+              more than compute. The function itself raises TypeError without tensors.
+    """
+    if inputs is not None:
+        single = isinstance(what, Variable)
+        made = ops.checkpoint([what] if single else list(what),
+                              [inputs] if isinstance(inputs, Variable) else list(inputs))
+        return made[0] if single else made
+
+    def recomputed(*tensors):
+        if not tensors:
+            raise TypeError("[checkpoint] a recomputed function takes the tensors that it depends "
+                            "on; none was given.")
+        return checkpoint(what(*tensors), tensors)
+    return recomputed
 
 
 def stop_gradient(variables):

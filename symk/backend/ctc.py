@@ -1,7 +1,8 @@
-"""Connectionist temporal classification: a loss for labels that have no places in time, decoding."""
+"""Connectionist temporal classification: a loss for labels without places in time, decoding."""
 from .. import ops
 from ..config import settings
 from ..graph import ShapeError, dims
+from ..ops.checks import whole
 
 __all__ = ["ctc_batch_cost", "ctc_decode"]
 
@@ -38,6 +39,8 @@ def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1,
     if greedy:
         labels, score = ops.ctc_greedy_decode(logits, steps)
         return [ops.cut_padding(labels, -1)], ops.expand_dims(score, 1)
+    beam_width, top_paths = (whole("ctc_decode", "beam_width and top_paths", number)
+                             for number in (beam_width, top_paths))
     labels, scores = ops.ctc_beam_search(logits, steps, beam_width, top_paths, merge_repeated)
     return [ops.cut_padding(labels[:, path], -1) for path in range(top_paths)], scores
 

@@ -56,7 +56,7 @@ ARGUMENTS = {   # function: {argument of Keras 1: argument of Keras 2}
     "temporal_padding": {},
 }
 
-# With dim_ordering="th" these are (out, in, rows, columns); those of Keras 2 always end in (in, out).
+# With dim_ordering="th" these are (out, in, rows, columns); in Keras 2 they end in (in, out).
 _KERNELS = {"conv2d": ("kernel",), "conv3d": ("kernel",),
             "separable_conv2d": ("depthwise_kernel", "pointwise_kernel")}
 # One number before and after an axis, where Keras 2 wants a pair.

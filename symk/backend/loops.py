@@ -23,7 +23,7 @@ def rnn(step_function, inputs, initial_states, go_backwards=False, mask=None, co
         constants: a list of tensors that each step gets.
         unroll: write the steps out one after the other; the number of times must be known.
         input_length: the number of times, where the shape does not tell it; or one for each
-            sample, (batch): later times are masked.
+            sample, (batch): without a mask, later times are masked.
     Returns:  (last output, outputs (batch, time, ...), list of the states after the last time).
               Without any time the last output is zeros.
     """
@@ -43,6 +43,9 @@ def rnn(step_function, inputs, initial_states, go_backwards=False, mask=None, co
     def step(rows, before):
         output, new_states = step_function(rows[0], before[1:] + constants)
         after = [output] + list(new_states)
+        if len(after) != len(before):
+            raise ShapeError("[rnn] a step must give one new value for each of the %d states; it "
+                             "gave %d." % (len(before) - 1, len(after) - 1))
         if mask is not None:
             after = [_where_masked(rows[1], new, old) for new, old in zip(after, before)]
         return after, after[:1]

@@ -6,6 +6,7 @@ from ..config import settings
 from ..graph import GraphError, ShapeError, dims
 from ..graph.dtype import is_float
 from ..ops.convert import meet
+from .sparse import is_sparse, sparse_operands, sparse_product
 
 __all__ = ["abs", "square", "sqrt", "exp", "log", "round", "sign", "pow", "clip", "sin", "cos",
            "maximum", "minimum", "equal", "not_equal", "greater", "greater_equal", "less",
@@ -189,9 +190,10 @@ def _floating(x):
 def dot(x, y):
     """The sum over the last axis of x and the last but one of y.
 
+    One of two matrices may be sparse.
     Shapes:   x (..., k), y (..., k, n) -> x's other axes, then y's; y (k,) -> x's other axes.
     """
-    x, y = meet(x, y)
+    x, y = sparse_operands(x, y) if is_sparse(x) or is_sparse(y) else meet(x, y)
     if not x.ndim or not y.ndim:
         raise ShapeError("[dot] both tensors must have an axis; they are %r and %r."
                          % (x.type, y.type))
@@ -202,7 +204,7 @@ def dot(x, y):
         raise ShapeError("[dot] the last size of the first must be the last but one of the "
                          "second; they are %r and %r." % (x.type, y.type))
     if x.ndim == 2 and y.ndim == 2:
-        return ops.matmul(x, y)
+        return sparse_product(x, y) if is_sparse(x) or is_sparse(y) else ops.matmul(x, y)
     order = (inner,) + tuple(axis for axis in range(y.ndim) if axis != inner)
     columns = ops.reshape(ops.transpose(y, order) if y.ndim > 2 else y, (y.shape[inner], -1))
     rows = ops.reshape(x, (-1, x.shape[-1]))

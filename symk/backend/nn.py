@@ -5,6 +5,7 @@ from .. import ops
 from ..config import settings
 from ..graph import ShapeError, dims
 from ..graph.dtype import floating
+from ..ops.checks import axes_in, axis_in, number, whole
 from .common import normalize_data_format
 
 __all__ = ["relu", "elu", "softmax", "softplus", "softsign", "sigmoid", "hard_sigmoid", "tanh",
@@ -72,7 +73,7 @@ def dropout(x, level, noise_shape=None, seed=None):
               None in it is the size of x.
               seed: an integer, or None to draw one from NumPy.
     """
-    if not 0 <= level < 1:
+    if not 0 <= number("dropout", "level", level) < 1:
         raise ValueError("[dropout] level must be in [0, 1); %r was given." % (level,))
     x = ops.as_variable(x)
     if noise_shape is None:
@@ -144,10 +145,7 @@ def _clipped(probabilities):
 
 
 def _class_axis(output, axis):
-    if not -output.ndim <= axis < output.ndim:
-        raise ShapeError("[crossentropy] axis must be one of the output's %d; %d was given."
-                         % (output.ndim, axis))
-    return axis % output.ndim
+    return axis_in("crossentropy", axis, output.ndim)
 
 
 def _axis_last(x, axis):
@@ -163,7 +161,7 @@ def in_top_k(predictions, targets, k):
     False for a target that is no class, and for rows with NaN or infinity.
     Shapes:   predictions (batch, classes), targets (batch,) -> (batch,) bool.
     """
-    return ops.in_top_k(predictions, targets, k)
+    return ops.in_top_k(predictions, targets, whole("in_top_k", "k", k))
 
 
 # ---- normalisation and biases
@@ -176,7 +174,7 @@ def normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon=1e-3):
     Returns:  (normalised x, mean, variance); the variance divides by the count.
     """
     x = ops.as_variable(x)
-    axes = sorted(axis % x.ndim for axis in reduction_axes)
+    axes = axes_in("normalize_batch_in_training", reduction_axes, x.ndim)
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     if len(kept) == 1:
         channels = (x.shape[kept[0]],)
@@ -200,21 +198,27 @@ def batch_normalization(x, mean, var, beta, gamma, axis=-1, epsilon=1e-3):
     Args:     axis: the axis of x that vectors belong to; other tensors broadcast.
     """
     x = ops.as_variable(x)
+    axis = axis_in("batch_normalization", axis, x.ndim)
 
     def aligned(value):
         if value is None:
             return None
         value = ops.as_variable(value, like=x)
-        if value.ndim != 1 or x.ndim == 1 or axis % x.ndim == x.ndim - 1:
+        if value.ndim != 1 or axis == x.ndim - 1:
             return value
         shape = [1] * x.ndim
         shape[axis] = value.shape[0]
         return ops.reshape(value, shape)
-    return _normalised(x, aligned(mean), aligned(var), aligned(beta), aligned(gamma), epsilon)
+    y = _normalised(x, aligned(mean), aligned(var), aligned(beta), aligned(gamma), epsilon)
+    if y.ndim != x.ndim or any(map(dims.known_different, y.shape, x.shape)):
+        raise ShapeError("[batch_normalization] mean, variance, beta and gamma must fit the tensor; "
+                         "it is %r, with them it becomes %r." % (x.type, y.type))
+    return y
 
 
 def _normalised(x, mean, variance, beta, gamma, epsilon):
     """One multiplication and one addition per element of x."""
+    epsilon = number("batch_normalization", "epsilon", epsilon)
     scale = ops.rsqrt(variance + epsilon)
     if gamma is not None:
         scale = scale * gamma

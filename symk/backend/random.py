@@ -6,7 +6,9 @@ A tensor's stream belongs to its seed; without a seed one is drawn from NumPy, s
 import numpy as np
 
 from .. import ops
-from ..config import settings
+from ..graph import ShapeError, Variable, dims
+from ..ops.checks import number, whole
+from .common import chosen_dtype
 from .core import variable
 
 __all__ = ["random_normal", "random_uniform", "random_binomial", "truncated_normal",
@@ -14,38 +16,54 @@ __all__ = ["random_normal", "random_uniform", "random_binomial", "truncated_norm
 
 
 def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    """Normal distribution."""
-    return ops.random_normal(_key(seed), shape, mean, stddev, dtype or settings.floatx)
+    """Normal distribution; mean and deviation may be tensors that fit the shape."""
+    dtype = chosen_dtype(dtype)
+    if isinstance(mean, Variable) or isinstance(stddev, Variable):
+        drawn = ops.random_normal(_key(seed), shape, dtype=dtype)
+        return ops.broadcast_to(drawn * stddev + mean, shape)
+    return ops.random_normal(_key(seed), shape, mean, stddev, dtype)
 
 
 def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
     """Uniform distribution over [minval, maxval)."""
-    return ops.random_uniform(_key(seed), shape, minval, maxval, dtype or settings.floatx)
+    return ops.random_uniform(_key(seed), shape, minval, maxval, chosen_dtype(dtype))
 
 
 def random_binomial(shape, p=0.0, dtype=None, seed=None):
     """1 with probability p, else 0."""
-    return ops.random_bernoulli(_key(seed), shape, p, dtype or settings.floatx)
+    return ops.random_bernoulli(_key(seed), shape, p, chosen_dtype(dtype))
 
 
 def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
     """Normal distribution, cut off at two deviations from the mean."""
-    return ops.random_truncated_normal(_key(seed), shape, mean, stddev, dtype or settings.floatx)
+    return ops.random_truncated_normal(_key(seed), shape, mean, stddev, chosen_dtype(dtype))
 
 
 def _key(seed):
-    return ops.random_key(np.random.randint(10 ** 7) if seed is None else seed)
+    return ops.random_key(np.random.randint(10 ** 7) if seed is None
+                          else whole("random", "a seed", seed))
 
 
 def random_normal_variable(shape, mean, scale, dtype=None, name=None, seed=None):
     """A variable with values drawn once from a normal distribution."""
-    return variable(_stream(seed).normal(mean, scale, shape), dtype, name)
+    mean, scale = (number("random_normal_variable", "mean and scale", v) for v in (mean, scale))
+    return variable(mean + scale * _stream(seed).standard_normal(_known(shape)), dtype, name)
 
 
 def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):
     """A variable with values drawn once from a uniform distribution."""
-    return variable(_stream(seed).uniform(low, high, shape), dtype, name)
+    low, high = (number("random_uniform_variable", "low and high", v) for v in (low, high))
+    return variable(_stream(seed).uniform(low, high, _known(shape)), dtype, name)
+
+
+def _known(shape):
+    """The shape of a variable: integers that are not negative."""
+    sizes = ops.as_sizes(shape)
+    if any(isinstance(size, dims.Dim) or size < 0 for size in sizes):
+        raise ShapeError("[variable] the sizes of a variable must be known and not negative; the "
+                         "shape %s was given." % (sizes,))
+    return sizes
 
 
 def _stream(seed):
-    return np.random if seed is None else np.random.RandomState(seed)
+    return np.random if seed is None else np.random.RandomState(whole("random", "a seed", seed))

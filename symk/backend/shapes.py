@@ -4,6 +4,9 @@ from builtins import slice as python_slice
 from .. import ops
 from ..config import settings
 from ..graph import ShapeError, dims
+from ..ops.checks import axis_in
+from .common import listed
+from .sparse import is_sparse, sparse_concatenate, to_dense
 
 __all__ = ["reshape", "permute_dimensions", "transpose", "concatenate", "stack", "flatten",
            "batch_flatten", "expand_dims", "squeeze", "repeat", "repeat_elements", "tile",
@@ -17,7 +20,7 @@ def reshape(x, shape):
 
 def permute_dimensions(x, pattern):
     """Axis i of the result is axis `pattern[i]` of x."""
-    return ops.transpose(x, tuple(pattern))
+    return ops.transpose(x, listed("permute_dimensions", pattern))
 
 
 def transpose(x):
@@ -26,13 +29,16 @@ def transpose(x):
 
 
 def concatenate(tensors, axis=-1):
-    """The tensors one after the other along an axis."""
-    return ops.concat(list(tensors), axis)
+    """The tensors one after the other along an axis; a sparse one, if all are sparse."""
+    tensors = listed("concatenate", tensors)
+    if tensors and all(map(is_sparse, tensors)):
+        return sparse_concatenate(tensors, axis_in("concatenate", axis, 2))
+    return ops.concat([to_dense(tensor) for tensor in tensors], axis)
 
 
 def stack(x, axis=0):
     """The tensors one after the other along a new axis."""
-    return ops.stack(list(x), axis)
+    return ops.stack(listed("stack", x), axis)
 
 
 def flatten(x):
@@ -132,6 +138,7 @@ def pattern_broadcast(x, broadcastable):
     Raises:   ShapeError when one has another size, or the marks do not fit the axes.
     """
     x = ops.as_variable(x)
+    broadcastable = listed("pattern_broadcast", broadcastable)
     if len(broadcastable) != x.ndim:
         raise ShapeError("[pattern_broadcast] a mark is required for each axis of %r; %r was given."
                          % (x.type, broadcastable))

@@ -135,7 +135,7 @@ class TensorBoard(Callback):
     # ---- embeddings
 
     def _write_embeddings(self):
-        """Saves the embeddings as tables of text, and where they are for TensorBoard's projector."""
+        """Saves the embeddings as tables of text, and for the projector where they are."""
         layers = [layer for layer in self.model.layers if self._is_embedded(layer)]
         function = K.function(self.model.inputs, [layer.output for layer in layers])
         data = to_list(self.embeddings_data, allow_tuple=True)

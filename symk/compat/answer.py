@@ -8,8 +8,6 @@ import importlib.machinery
 import sys
 import types
 
-import symk
-
 from ..backend import set_image_data_format
 
 __all__ = ["VERSIONS", "install", "uninstall"]
@@ -35,10 +33,10 @@ class _Keras(types.ModuleType):
         try:
             return importlib.import_module("keras." + name)
         except ModuleNotFoundError:
-            return getattr(symk, name)
+            return getattr(importlib.import_module("symk"), name)
 
     def __dir__(self):
-        return dir(symk)
+        return dir(importlib.import_module("symk"))
 
 
 class _Finder:

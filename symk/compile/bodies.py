@@ -1,4 +1,4 @@
-"""What the Plan of an inner graph needs that the graph does not: its sizes as sizes of its inputs."""
+"""What the Plan of an inner graph needs and the graph does not: all its sizes, shown by inputs."""
 from .. import ops
 from ..graph import InnerGraph, Placeholder, dims
 

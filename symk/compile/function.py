@@ -5,12 +5,14 @@ from ..graph.draw import to_dot, to_svg
 from ..graph.errors import GraphError
 from ..graph.node import Variable
 from ..graph.show import show
+from ..graph.sparse import dense_parts
 from ..optimize import STAGES, explain, optimize
 from . import memory, plan, profile
 from .diagnose import locate_shape_error
 from .native import NativeProgram
 from .reference import ReferenceProgram
 from .request import prepare
+from .sparse import join_outputs, split_inputs
 
 __all__ = ["Function", "function"]
 
@@ -57,8 +59,11 @@ class Function:
                              % (", ".join(_PROGRAMS), mode))
         check_nan = settings.check_nan if check_nan is None else bool(check_nan)
         self._single = isinstance(outputs, Variable)
-        self.request = prepare(inputs, [outputs] if self._single else outputs, updates, givens,
-                               name, on_unused_input)
+        inputs = [inputs] if isinstance(inputs, Variable) else list(inputs)
+        outputs = [outputs] if self._single else list(outputs)
+        self._split, self._join = split_inputs(inputs), join_outputs(outputs)
+        self.request = prepare(dense_parts(inputs), dense_parts(outputs), updates, givens, name,
+                               on_unused_input)
         self.mode = mode
         stages = _default_stages(mode, check_nan) if stages is None else stages
         results, self.reports = optimize(self.request.results, stages)
@@ -80,6 +85,8 @@ class Function:
 
         Raises:   ShapeError, DtypeError, OutOfRangeError naming the input, or the layer and line.
         """
+        if self._split is not None:
+            arrays = self._split(arrays)
         try:
             values = self._run(arrays)
         except ValueError as error:
@@ -89,7 +96,7 @@ class Function:
             raise located from error
         for position, finish in self._finish:
             values[position] = finish(values[position])
-        return values
+        return values if self._join is None else self._join(values)
 
     @property
     def program(self):

@@ -23,10 +23,11 @@ _NOT_IN_PLANS = ("shape", "dtype", "depth", "recompute")
 _WORDS = {"otherwise": "else"}
 
 
-def lower(request, keep_operands=False):
+def lower(request, keep_operands=False, is_body=False):
     """The Plan of a request.
 
-    Args:     keep_operands: no step writes over an operand or into a shared variable, so that what
+    Args:     is_body: the operands of the step that runs it have been checked.
+              keep_operands: no step writes over an operand or into a shared variable, so that what
               a step has read can still be looked at when it has run.
     Returns:  (plan, shared): the Shared variables in the order of the Plan's.
     """
@@ -34,6 +35,8 @@ def lower(request, keep_operands=False):
     if not keep_operands:
         order, direct = choose_direct_updates(order, request)
     lowering = _Lowering(request, direct, keep_operands)
+    if not is_body:
+        lowering.check_inputs()
     for node in order:
         lowering.add(node)
     lowering.finish()
@@ -54,7 +57,6 @@ class _Lowering:
         for number, placeholder in enumerate(request.inputs):
             self.buffers[placeholder] = self._new_buffer(placeholder, "input", number)
             self.plan.inputs.append((placeholder.name, self.buffers[placeholder]))
-        self._check_inputs()
 
     # --- buffers ---
 
@@ -138,12 +140,12 @@ class _Lowering:
         """A body as a Plan of this Plan."""
         names = ["output_%d" % number for number in range(len(body.outputs))]
         request = Request(body.inputs, list(body.outputs), [], "body", names)
-        self.plan.plans.append(lower(request, self.keep_operands)[0])
+        self.plan.plans.append(lower(request, self.keep_operands, is_body=True)[0])
         return PlanRef(len(self.plan.plans) - 1)
 
     # --- checks ---
 
-    def _check_inputs(self):
+    def check_inputs(self):
         """The shapes of the inputs, where they are not what defines an unknown size."""
         for number, placeholder in enumerate(self.request.inputs):
             for axis, size in enumerate(placeholder.shape):

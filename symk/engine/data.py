@@ -78,7 +78,8 @@ def fitted(arrays, placeholders, names, what):
             raise ValueError("[%s %s] arrays of shape %s are required; the shape %s was given."
                              "%s" % (what, name, _shape_text(placeholder), array.shape,
                                      _missing_batch(array, placeholder)))
-        result.append(array)
+        result.append(array.kept_sparse() if placeholder.is_sparse and isinstance(array, Rows)
+                      else array)
     return result
 
 

@@ -1,7 +1,7 @@
 """The edges between layers: which tensors each call of a layer took and gave, and what it may take.
 
-A tensor made by a layer carries `_keras_history`, a `History`; that is all that the engine ever
-puts on a tensor. Shapes are in the tensor's type.
+A tensor made by a layer carries `_keras_history`, a `History`, and for users `_keras_shape`; that
+is all that the engine ever puts on a tensor. Shapes are in the tensor's type.
 """
 import collections
 
@@ -9,9 +9,15 @@ from .. import backend as K
 from ..graph import dims
 from ..utils.generic_utils import to_list, unpack_singleton
 
-__all__ = ["History", "InputSpec", "Node", "check_inputs", "history_of"]
+__all__ = ["History", "InputSpec", "Node", "check_inputs", "history_of", "mark"]
 
 History = collections.namedtuple("History", "layer node_index tensor_index")
+
+
+def mark(tensor, layer, node_index, tensor_index):
+    """Writes on a tensor that it is an output of a layer's call."""
+    tensor._keras_history = History(layer, node_index, tensor_index)
+    tensor._keras_shape = K.int_shape(tensor)
 
 
 def history_of(tensor):
@@ -23,35 +29,50 @@ class Node:
     """One call of a layer.
 
     It stands in `inbound_nodes` of the layer called and in `outbound_nodes` of the layers that
-    made the inputs. `arguments` are the keyword arguments of the call. A source is no call: an
-    input layer, or a whole model at its creation, has its tensors in a Node that joins nothing.
+    made the inputs. A source is no call: an input layer, or a whole model at its creation, has its
+    tensors in a Node that joins nothing.
+
+    # Arguments
+        outbound_layer: the layer called.
+        inbound_layers, node_indices, tensor_indices: for each input which layer made it, in which
+            of its calls, as which of the outputs.
+        input_tensors, output_tensors, input_masks, output_masks, input_shapes, output_shapes: what
+            went in and came out.
+        arguments: keyword arguments of the call.
     """
 
-    def __init__(self, layer, input_tensors, output_tensors, input_masks, output_masks,
-                 arguments=None, source=False):
-        self.outbound_layer = layer
+    def __init__(self, outbound_layer, inbound_layers, node_indices, tensor_indices, input_tensors,
+                 output_tensors, input_masks, output_masks, input_shapes, output_shapes,
+                 arguments=None):
+        self.outbound_layer = outbound_layer
+        self.inbound_layers = inbound_layers
+        self.node_indices = node_indices
+        self.tensor_indices = tensor_indices
         self.input_tensors = input_tensors
         self.output_tensors = output_tensors
         self.input_masks = input_masks
         self.output_masks = output_masks
+        self.input_shapes = input_shapes
+        self.output_shapes = output_shapes
         self.arguments = arguments or {}
-        histories = [] if source else [history_of(tensor) or History(None, None, None)
-                                       for tensor in input_tensors]
-        self.inbound_layers = [history.layer for history in histories]
-        self.node_indices = [history.node_index for history in histories]
-        self.tensor_indices = [history.tensor_index for history in histories]
-        for inbound in self.inbound_layers:
+        for inbound in inbound_layers:
             if inbound is not None:
                 inbound._outbound_nodes.append(self)
-        layer._inbound_nodes.append(self)
+        outbound_layer._inbound_nodes.append(self)
 
-    @property
-    def input_shapes(self):
-        return [K.int_shape(tensor) for tensor in self.input_tensors]
+    @classmethod
+    def of_call(cls, layer, inputs, outputs, input_masks, output_masks, arguments=None):
+        """The Node of a call; the tensors know who made them."""
+        histories = [history_of(tensor) or History(None, None, None) for tensor in inputs]
+        columns = [list(column) for column in zip(*histories)] or [[], [], []]
+        return cls(layer, *columns, inputs, outputs, input_masks, output_masks,
+                   list(map(K.int_shape, inputs)), list(map(K.int_shape, outputs)), arguments)
 
-    @property
-    def output_shapes(self):
-        return [K.int_shape(tensor) for tensor in self.output_tensors]
+    @classmethod
+    def of_source(cls, layer, inputs, outputs, output_masks):
+        """The Node of an input layer or of a model."""
+        return cls(layer, [], [], [], inputs, outputs, [None] * len(inputs), output_masks,
+                   list(map(K.int_shape, inputs)), list(map(K.int_shape, outputs)))
 
     def inbound_nodes(self):
         """The nodes that made the inputs, in their order."""

@@ -2,7 +2,7 @@
 from .. import backend as K
 from ..graph import Variable, dims
 from ..registry import register
-from .edges import History, Node
+from .edges import Node, mark
 from .layer import Layer, placeholder_of
 
 __all__ = ["Input", "InputLayer"]
@@ -18,26 +18,30 @@ class InputLayer(Layer):
         batch_input_shape: shape with the batch axis.
         dtype: dtype of the data.
         input_tensor: a tensor to use, in place of a new placeholder.
-        sparse: must be False.
+        sparse: whether the data are sparse matrices of SciPy.
         name: name of the layer.
     """
 
     def __init__(self, input_shape=None, batch_size=None, batch_input_shape=None, dtype=None,
                  input_tensor=None, sparse=False, name=None):
-        if sparse:
-            raise ValueError("[Input] sparse must be False; symk has no sparse tensors.")
         super().__init__(dtype=_dtype_of(dtype, input_tensor),
                          name=name or "input_%d" % K.get_uid("input"))
         self.batch_input_shape = _full_shape(input_shape, batch_size, batch_input_shape,
                                              input_tensor)
         self.trainable = False
         self.built = True
-        self.sparse = False
+        self.sparse = bool(sparse) if input_tensor is None else K.is_sparse(input_tensor)
         self.is_placeholder = input_tensor is None
         if input_tensor is None:
-            input_tensor = placeholder_of(self.dtype, self.batch_input_shape, name=self.name)
-        input_tensor._keras_history = History(self, 0, 0)
-        Node(self, [input_tensor], [input_tensor], [None], [None], source=True)
+            input_tensor = self._placeholder()
+        mark(input_tensor, self, 0, 0)
+        Node.of_source(self, [input_tensor], [input_tensor], [None])
+
+    def _placeholder(self):
+        if self.sparse:
+            return K.placeholder(self.batch_input_shape, dtype=self.dtype, sparse=True,
+                                 name=self.name)
+        return placeholder_of(self.dtype, self.batch_input_shape, name=self.name)
 
     def get_config(self):
         return {"batch_input_shape": self.batch_input_shape, "dtype": self.dtype,
@@ -84,7 +88,8 @@ def Input(shape=None, batch_shape=None, name=None, dtype=None, sparse=False, ten
         batch_shape: tuple with the batch axis.
         name: name of the input, unique in a model.
         dtype: dtype of the data, `K.floatx()` by default.
-        sparse: must be False.
+        sparse: whether the data are sparse matrices of SciPy; K.dot and K.concatenate take such
+            tensors, and with them Dense and Concatenate.
         tensor: a tensor to use, in place of a new placeholder.
     """
     if tensor is not None and not isinstance(tensor, Variable):

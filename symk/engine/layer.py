@@ -14,7 +14,7 @@ from .. import initializers, registry, regularizers
 from ..graph import Placeholder, Shared, SymkError, dims, layer_scope
 from ..utils.generic_utils import to_list, unpack_singleton
 from . import legacy
-from .edges import History, Node, check_inputs, history_of, shapes_of
+from .edges import Node, check_inputs, history_of, mark, shapes_of
 
 __all__ = ["Layer", "Contribution", "placeholder_of"]
 
@@ -138,7 +138,9 @@ class Layer:
             kept.append(layer)
 
     def _track_weight(self, weight):
-        if any(weight is known for known in self._trainable_weights + self._non_trainable_weights):
+        inside = [known for layer in self._sublayers for known in layer.weights]
+        if any(weight is known for known in
+               self._trainable_weights + self._non_trainable_weights + inside):
             return
         trainable = getattr(weight, "trainable", True)
         (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
@@ -373,11 +375,22 @@ class Layer:
             if any(mask is not None for mask in masks) and "mask" not in kwargs \
                     and registry.accepts(self.call, "mask"):
                 kwargs["mask"] = unpack_singleton(masks)
-            outputs = self.call(inputs, **kwargs)
+            outputs = self.outputs_for(inputs, kwargs)
             output_masks = self._output_masks(inputs, masks, outputs)
             outputs = _distinct(outputs, to_list(inputs))
             self._regularize_activity(inputs, outputs)
         self._connect(inputs, outputs, masks, output_masks, arguments)
+        return outputs
+
+    def outputs_for(self, inputs, arguments):
+        """What `call` gives for keyword arguments: a tensor, or a list of them."""
+        outputs = self.call(inputs, **arguments)
+        if isinstance(outputs, tuple):
+            outputs = list(outputs)
+        for output in to_list(outputs):
+            if not K.is_tensor(output):
+                raise ValueError('in layer "%s" (%s): [call] a tensor, or a list of them, must be '
+                                 "returned; %r was." % (self.name, type(self).__name__, output))
         return outputs
 
     def _build_for(self, inputs):
@@ -403,9 +416,9 @@ class Layer:
     def _connect(self, inputs, outputs, input_masks, output_masks, arguments):
         """Records a call as an edge."""
         outputs = to_list(outputs)
-        Node(self, to_list(inputs), outputs, input_masks, output_masks, arguments)
+        Node.of_call(self, to_list(inputs), outputs, input_masks, output_masks, arguments)
         for index, output in enumerate(outputs):
-            output._keras_history = History(self, len(self._inbound_nodes) - 1, index)
+            mark(output, self, len(self._inbound_nodes) - 1, index)
 
     # ---- what calls made
 
@@ -533,4 +546,4 @@ def _distinct(outputs, inputs):
     """Outputs that are none of the inputs: a tensor has one maker."""
     made = [K.identity(output) if any(output is given for given in inputs) else output
             for output in to_list(outputs)]
-    return made if isinstance(outputs, (list, tuple)) else made[0]
+    return made if isinstance(outputs, list) else made[0]

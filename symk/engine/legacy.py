@@ -26,20 +26,23 @@ _KERNEL = {"init": "kernel_initializer", "W_regularizer": "kernel_regularizer",
 _WEIGHTS = dict(_KERNEL, bias="use_bias", b_regularizer="bias_regularizer",
                 b_constraint="bias_constraint")
 _FORMAT = {"dim_ordering": "data_format"}
-_IMAGE = dict(_WEIGHTS, **_FORMAT, nb_filter="filters", border_mode="padding",
-              subsample="strides", atrous_rate="dilation_rate")
-_SEQUENCE = dict(_IMAGE, filter_length="kernel_size", subsample_length="strides")
-_RECURRENT = dict(_WEIGHTS, output_dim="units", inner_init="recurrent_initializer",
-                  inner_activation="recurrent_activation", U_regularizer="recurrent_regularizer",
-                  U_constraint="recurrent_constraint", dropout_W="dropout",
-                  dropout_U="recurrent_dropout")
+_LOCAL = dict(_WEIGHTS, **_FORMAT, nb_filter="filters", border_mode="padding",
+              subsample="strides")
+_LOCAL_1D = dict(_LOCAL, filter_length="kernel_size", subsample_length="strides")
+_DILATED = {"atrous_rate": "dilation_rate"}
+_IMAGE, _SEQUENCE = dict(_LOCAL, **_DILATED), dict(_LOCAL_1D, **_DILATED)
+_STATE = dict(_WEIGHTS, inner_init="recurrent_initializer",
+              U_regularizer="recurrent_regularizer", U_constraint="recurrent_constraint",
+              dropout_W="dropout", dropout_U="recurrent_dropout")
+_RECURRENT = dict(_STATE, output_dim="units")
+_GATED = {"inner_activation": "recurrent_activation"}
 _POOL = dict(_FORMAT, border_mode="padding")
 _POOL_1D = dict(_POOL, pool_length="pool_size", stride="strides")
 _RATE = {"p": "rate"}
 
-_SEPARABLE = dict(_IMAGE, init="depthwise_initializer")
-_SEPARABLE.update({"depthwise_init": "depthwise_initializer",
-                   "pointwise_init": "pointwise_initializer"})
+_SEPARABLE = dict(_FORMAT, nb_filter="filters", border_mode="padding", subsample="strides",
+                  init="depthwise_initializer", bias="use_bias",
+                  b_regularizer="bias_regularizer", b_constraint="bias_constraint")
 
 ARGUMENTS = {
     "Dense": dict(_WEIGHTS, output_dim="units"),
@@ -50,11 +53,13 @@ ARGUMENTS = {
     "SpatialDropout2D": dict(_RATE, **_FORMAT), "SpatialDropout3D": dict(_RATE, **_FORMAT),
     "GaussianNoise": {"sigma": "stddev"},
     "PReLU": {"init": "alpha_initializer"},
-    "Conv1D": _SEQUENCE, "LocallyConnected1D": _SEQUENCE,
-    "Conv2D": _IMAGE, "Conv3D": _IMAGE, "Conv2DTranspose": _IMAGE, "LocallyConnected2D": _IMAGE,
+    "Conv1D": _SEQUENCE, "LocallyConnected1D": _LOCAL_1D,
+    "Conv2D": _IMAGE, "Conv3D": _IMAGE, "Conv2DTranspose": _IMAGE, "LocallyConnected2D": _LOCAL,
     "SeparableConv2D": _SEPARABLE,
-    "ConvLSTM2D": dict(_RECURRENT, **_IMAGE),
-    "SimpleRNN": _RECURRENT, "GRU": _RECURRENT, "LSTM": _RECURRENT,
+    "ConvLSTM2D": dict(_STATE, **_GATED, **_FORMAT, nb_filter="filters", border_mode="padding",
+                       subsample="strides"),
+    "SimpleRNN": _RECURRENT, "GRU": dict(_RECURRENT, **_GATED),
+    "LSTM": dict(_RECURRENT, **_GATED),
     "MaxPooling1D": _POOL_1D, "AveragePooling1D": _POOL_1D,
     "MaxPooling2D": _POOL, "AveragePooling2D": _POOL, "MaxPooling3D": _POOL,
     "AveragePooling3D": _POOL,
@@ -152,11 +157,8 @@ def _with_new_names(class_name, arguments):
         result["kernel_size"] = tuple(arguments[name] for name in sizes)
     if "forget_bias_init" in arguments and "forget_bias_init" in dropped:
         result["unit_forget_bias"] = _is_ones(arguments["forget_bias_init"])
-    if "consume_less" in arguments and "consume_less" in dropped and class_name != "SimpleRNN":
+    if "consume_less" in arguments and class_name in ("GRU", "LSTM"):
         result["implementation"] = _IMPLEMENTATIONS[arguments["consume_less"]]
-    if class_name == "ConvLSTM2D":
-        result.pop("units", None)
-        result.pop("implementation", None)
     return result
 
 

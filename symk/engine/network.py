@@ -10,7 +10,7 @@ from . import legacy
 from .edges import Node, history_of, shapes_of
 from .inputs import InputLayer
 from .layer import Layer, _shapes_only, assign_weights, mask_of, placeholder_of
-from .topology import map_graph
+from .order import map_graph
 
 __all__ = ["Network", "layer_from_config"]
 
@@ -99,8 +99,8 @@ class Network(Layer):
         self.built = True
         self.supports_masking = True
         self._inbound_nodes, self._outbound_nodes = [], []
-        Node(self, self.inputs, self.outputs, [None] * len(self.inputs),
-             [mask_of(tensor) for tensor in self.outputs], source=True)
+        Node.of_source(self, self.inputs, self.outputs,
+                       [mask_of(tensor) for tensor in self.outputs])
 
     # ---- layers
 
@@ -392,7 +392,7 @@ def _run_node(node, known):
             and registry.accepts(layer.call, "mask"):
         arguments["mask"] = masks
     with layer._scope():
-        outputs = layer.call(inputs, **arguments)
+        outputs = layer.outputs_for(inputs, arguments)
         output_masks = layer._output_masks(inputs, to_list(masks), outputs)
         layer._regularize_activity(inputs, outputs)
     for tensor, value, mask in zip(node.output_tensors, to_list(outputs), output_masks):

@@ -295,7 +295,7 @@ def _share_batch(model):
     Inputs of a model get equally many samples. Knowing so, the graph needs no broadcasting.
     """
     free = [tensor for tensor in fed(model.inputs)
-            if tensor.ndim and isinstance(tensor.shape[0], dims.Dim)]
+            if tensor.ndim and isinstance(tensor.shape[0], dims.Dim) and not tensor.is_sparse]
     if len(free) < 2:
         return {}
     batch = dims.Size.new("batch")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import callbacks as callback_classes
 
-__all__ = ["Run", "checked_frequency", "evaluate_source", "is_due", "predict_source", "told"]
+__all__ = ["Run", "count_validations", "evaluate_source", "is_due", "predict_source", "told"]
 
 
 class Run:
@@ -19,8 +19,6 @@ class Run:
                  validates=False):
         if verbose not in (0, 1, 2):
             raise ValueError("[fit] verbose must be 0, 1 or 2; %r was given." % (verbose,))
-        if not hasattr(epochs, "__index__"):
-            raise TypeError("[fit] epochs must be an integer; %r was given." % (epochs,))
         callbacks = _checked_callbacks(callbacks)
         self.model = model
         self.source = source
@@ -105,13 +103,19 @@ def _checked_callbacks(callbacks):
     return list(callbacks)
 
 
-def checked_frequency(frequency):
-    """A number of epochs, or the numbers of some; else ValueError."""
+def count_validations(frequency, first, epochs):
+    """How many epochs are validated.
+
+    Raises:   ValueError, TypeError for a frequency or a number of epochs that is none.
+    """
+    for name, value in (("epochs", epochs), ("initial_epoch", first)):
+        if not hasattr(value, "__index__"):
+            raise TypeError("[fit] %s must be an integer; %r was given." % (name, value))
     if not isinstance(frequency, (list, tuple, set)) and (
             not hasattr(frequency, "__index__") or frequency < 1):
         raise ValueError("[validation_freq] a positive integer or a list of epochs is required; %r "
                          "was given." % (frequency,))
-    return frequency
+    return sum(is_due(frequency, epoch) for epoch in range(first, epochs))
 
 
 def is_due(frequency, epoch):

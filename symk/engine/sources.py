@@ -4,12 +4,13 @@ A source is a context manager. `epoch()` gives (function, arrays, number of samp
 `unit` says what its `total` counts: "samples" or "steps".
 """
 import contextlib
+import itertools
 
 import numpy as np
 
 from ..utils.enqueuer import GeneratorEnqueuer, OrderedEnqueuer
 from . import data
-from .ahead import ahead
+from .ahead import Ahead
 
 __all__ = ["Arrays", "Generated", "Repeated", "checked_steps", "is_generator", "is_sequence",
            "triple"]
@@ -42,7 +43,7 @@ class Arrays(contextlib.AbstractContextManager):
     def epoch(self):
         batches = self._batches()
         if self.total > self.batch_size and self._batch_bytes() > _WORTH_A_THREAD:
-            return ahead(batches)
+            return Ahead(batches)
         return batches
 
     def _batch_bytes(self):
@@ -98,21 +99,24 @@ class Generated(contextlib.AbstractContextManager):
                  workers=1, use_multiprocessing=False):
         self.total = steps
         self.prepare = prepare
-        self.enqueuer = None
-        if not workers:
-            self.items = _in_this_thread(generator, shuffle)
+        if workers > 1 or use_multiprocessing:
+            kind = OrderedEnqueuer if is_sequence(generator) else GeneratorEnqueuer
+            options = {"shuffle": shuffle} if is_sequence(generator) else {}
+            enqueuer = kind(generator, use_multiprocessing, **options)
+            enqueuer.start(workers, max_queue_size, items=steps * max(epochs, 0))
+            self.items, self.close = enqueuer.get(), enqueuer.stop
             return
-        if is_sequence(generator):
-            self.enqueuer = OrderedEnqueuer(generator, use_multiprocessing, shuffle)
-        else:
-            self.enqueuer = GeneratorEnqueuer(generator, use_multiprocessing)
-        self.enqueuer.start(workers, max_queue_size, items=steps * max(epochs, 0))
-        self.items = self.enqueuer.get()
+        self.items = _over_and_over(generator, shuffle) if is_sequence(generator) else generator
+        self.close = None
+        if workers:
+            items = itertools.islice(self.items, steps * max(epochs, 0))
+            self.items = Ahead(items, max(max_queue_size, 1))
+            self.close = self.items.close
 
     def __exit__(self, kind, error, trace):
-        if self.enqueuer is not None:
+        if self.close is not None:
             # An item in the making is waited for, but not for long after an error.
-            self.enqueuer.stop(timeout=None if kind is None else 1.0)
+            self.close(timeout=None if kind is None else 1.0)
 
     def epoch(self):
         for _ in range(self.total):
@@ -124,19 +128,16 @@ class Generated(contextlib.AbstractContextManager):
             yield self.prepare(item)
 
 
-def _in_this_thread(generator, shuffle):
-    """The batches of an iterator, or those of a sequence over and over."""
-    if not is_sequence(generator):
-        yield from generator
-        return
+def _over_and_over(sequence, shuffle):
+    """The batches of a sequence, epoch by epoch."""
     while True:
-        places = np.arange(len(generator))
+        places = np.arange(len(sequence))
         if shuffle:
             np.random.shuffle(places)
         for place in places:
-            yield generator[int(place)]
-        if hasattr(generator, "on_epoch_end"):
-            generator.on_epoch_end()
+            yield sequence[int(place)]
+        if hasattr(sequence, "on_epoch_end"):
+            sequence.on_epoch_end()
 
 
 def is_sequence(x):

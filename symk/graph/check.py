@@ -22,6 +22,8 @@ def check(results):
                              "it is %r." % (source,))
     for node in nodes_of(results):
         _check_node(node)
+        for body in node.op.bodies:
+            check(body.outputs)
 
 
 def _check_acyclic(results):

@@ -10,7 +10,7 @@ import itertools
 from .errors import ShapeError
 
 __all__ = ["Dim", "Size", "FloorDiv", "Max", "Broadcast", "maximum", "minimum", "broadcast",
-           "ceil_div", "floor_div", "product", "evaluate", "substitute", "as_size",
+           "checked_broadcast", "ceil_div", "floor_div", "product", "evaluate", "substitute", "as_size",
            "known_equal", "known_different", "sizes_in"]
 
 _serial = itertools.count()
@@ -234,6 +234,14 @@ def broadcast(a, b):
         return b
     if known_different(a, b):
         return None
+    for size in (a, b):
+        if not isinstance(size, Dim):
+            return size      # the other is the same, or 1, or an error: see checked_broadcast
+    return checked_broadcast(a, b)
+
+
+def checked_broadcast(a, b):
+    """The size of two axes that meet, as an expression that is an error where they cannot."""
     # The rule does not care for order or repetition, so neither does the expression.
     first, *others = sorted(_meeting(a) | _meeting(b), key=repr)
     for other in others:

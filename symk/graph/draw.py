@@ -5,10 +5,9 @@ met twice (forward, and for its gradient) has two. Groups are put in rows by the
 a source, the nodes inside a group likewise; each row is sorted by where its inputs are (the
 barycentre heuristic). Source: Sugiyama, Tagawa & Toda 1981.
 """
-import dataclasses
 from xml.sax.saxutils import escape
 
-from .node import Constant, Op, Variable
+from .node import Constant, Variable
 from .show import kind_of, unique_names
 from .walk import nodes_of, sources_of
 
@@ -51,7 +50,7 @@ def _items(results):
     for node in nodes_of(results):
         numbers = ["%.6g" % v.value.reshape(-1)[0] for v in node.inputs if _is_number(v)]
         lines = [" ".join([node.op.name] + numbers), ", ".join(repr(v.type) for v in node.outputs)]
-        attributes = _attributes(node.op)
+        attributes = node.op.describe()
         lines[1:1] = [attributes] if attributes else []
         add(node, _Item(names[node.outputs[0]], lines, "node", node.origin.layer,
                         repr(node.origin)), node.inputs)
@@ -68,14 +67,6 @@ def _thing(variable):
 
 def _is_number(variable):
     return isinstance(variable, Constant) and variable.value.size == 1
-
-
-def _attributes(op):
-    """The attributes that are not at their defaults; what an op says of itself, if it does."""
-    if type(op).describe is not Op.describe:
-        return op.describe()
-    return ", ".join("%s=%s" % (field.name, getattr(op, field.name))
-                     for field in dataclasses.fields(op) if getattr(op, field.name) != field.default)
 
 
 def _cut(line):

@@ -31,7 +31,7 @@ def canonical(dtype):
         pass
     try:
         name = np.dtype(dtype).name
-    except TypeError:
+    except (TypeError, ValueError):
         name = str(dtype)
     if name not in _SIZE_BYTES:
         raise DtypeError("[dtype] a dtype must be one of %s; %r was given."

@@ -24,6 +24,8 @@ _REGISTRY = {}
 class Variable:
     """A symbolic tensor. `node` made it as its output number `index`; sources have no node."""
 
+    is_sparse = False   # see sparse.py
+
     def __init__(self, type, node=None, index=0, name=None):
         self.type = type
         self.node = node
@@ -225,8 +227,10 @@ class Op:
         return {field: getattr(self, field) for field in self.__dataclass_fields__}
 
     def describe(self):
-        """The static attributes as text, for listings; empty if there are none."""
-        return ", ".join("%s=%s" % item for item in self.attributes().items())
+        """The attributes that are not at their defaults, as text for listings."""
+        defaults = {name: field.default for name, field in self.__dataclass_fields__.items()}
+        return ", ".join("%s=%s" % (name, value) for name, value in self.attributes().items()
+                         if value != defaults[name])
 
     def __repr__(self):
         inner = self.describe()

@@ -101,9 +101,6 @@ class ConvLSTM2DCell(DroppingCell):
 
     def build(self, input_shape):
         channels = input_shape[1 if self.data_format == "channels_first" else -1]
-        if channels is None:
-            raise ValueError('in layer "%s" (ConvLSTM2DCell): [build] the number of channels must '
-                             "be known; a step has the shape %s." % (self.name, input_shape))
         columns = self.filters * self.gates
         self.kernel_shape = self.kernel_size + (channels, columns)
         self.kernel = self._add("kernel", self.kernel_shape)

@@ -83,8 +83,8 @@ class Lambda(Layer):
         given = [K.int_shape(tensor) for tensor in to_list(inputs)]
         if callable(self._output_shape):
             shapes = self._output_shape(given if isinstance(inputs, list) else given[0])
-            return [tuple(shape) for shape in shapes] if isinstance(shapes, list) else [
-                tuple(shapes)]
+            several = all(isinstance(shape, (tuple, list)) for shape in shapes)
+            return [tuple(shape) for shape in (shapes if several else [shapes])]
         return [given[0][:1] + self._output_shape]
 
     def _sized(self, tensor, shape):

@@ -30,7 +30,8 @@ class Parametric(Layer):
 
     def _add(self, role, shape, name=None):
         """A weight with the options of its role: "kernel" has `kernel_initializer`, ..."""
-        return self.add_weight(name or role, shape, initializer=getattr(self, role + "_initializer"),
+        return self.add_weight(name or role, shape,
+                               initializer=getattr(self, role + "_initializer"),
                                regularizer=getattr(self, role + "_regularizer"),
                                constraint=getattr(self, role + "_constraint"))
 

@@ -4,6 +4,7 @@ import inspect
 from .. import regularizers
 from ..engine import InputSpec, Layer
 from ..registry import register
+from ..utils.generic_utils import to_list
 from .cudnn_layout import from_cudnn, is_cudnn
 from .legacy import Recurrent
 from .recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
@@ -31,6 +32,15 @@ class CellLayer(RNN):
         super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll,
                          **kwargs)
         self.activity_regularizer = regularizers.get(activity_regularizer)
+
+    def build(self, input_shape):
+        shape = to_list(input_shape)[0]
+        axis = 2 if getattr(self.cell, "data_format", None) == "channels_first" else -1
+        if shape[axis] is None:
+            raise ValueError('in layer "%s" (%s): [build] the number of features must be known; '
+                             "the input has the shape %s, its axis %d is unknown."
+                             % (self.name, type(self).__name__, shape, axis))
+        super().build(input_shape)
 
     def adapt_weights(self, arrays):
         """Arrays of a file as this layer holds them: those in cuDNN's layout are converted."""

@@ -76,7 +76,7 @@ class RNN(Layer):
         input_dim, input_length: `input_shape`, as Keras 1 wrote it.
 
     # Input shape
-        `(batch, steps, features...)`.
+        `(batch, steps, features)`.
 
     # Output shape
         `(batch, steps, units)` or `(batch, units)`, and with `return_state` the states.
@@ -143,8 +143,6 @@ class RNN(Layer):
             raise AttributeError('in layer "%s" (%s): [reset_states] a stateful layer is required.'
                                  % (self.name, type(self).__name__))
         shapes = self._known_state_shapes()
-        if any(state is None for state in self.states):
-            self._states = [K.variable(np.zeros(shape), self.dtype) for shape in shapes]
         arrays = [np.zeros(shape) for shape in shapes] if states is None else \
             [np.asarray(state) for state in to_list(states, allow_tuple=True)]
         if [array.shape for array in arrays] != shapes:
@@ -152,6 +150,8 @@ class RNN(Layer):
                              "required; %s were given."
                              % (self.name, type(self).__name__, shapes,
                                 [array.shape for array in arrays]))
+        if any(state is None for state in self.states):
+            self._states = [K.variable(np.zeros(shape), self.dtype) for shape in shapes]
         K.batch_set_value(list(zip(self._states, arrays)))
 
     def _known_state_shapes(self):
@@ -236,8 +236,10 @@ class RNN(Layer):
         return initial_state
 
     def _run(self, inputs, states, mask, training, constants):
-        """What `K.rnn` gives: the last output, all outputs, the last states; by one kernel, if there
-        is one that does what the cell does."""
+        """What `K.rnn` gives: the last output, all outputs, the last states.
+
+        By one kernel, if there is one that does what the cell does.
+        """
         steps = K.int_shape(inputs)[1]
         if self.unroll and steps is None:
             raise ValueError('in layer "%s" (%s): [unroll] the number of steps must be known; the '

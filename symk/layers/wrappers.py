@@ -196,6 +196,10 @@ class Bidirectional(Wrapper):
             raise ValueError("[Bidirectional] merge_mode must be one of %s; %r was given."
                              % (", ".join(map(repr, _MERGE_MODES)), merge_mode))
         super().__init__(layer, weights=weights, **kwargs)
+        for need in ("return_sequences", "return_state", "go_backwards"):
+            if not hasattr(layer, need):
+                raise ValueError('[Bidirectional] a recurrent layer is required; "%s" (%s) has no '
+                                 "%s." % (layer.name, type(layer).__name__, need))
         self.merge_mode = merge_mode
         self._num_constants = None
         self.return_sequences = layer.return_sequences

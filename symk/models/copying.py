@@ -1,7 +1,9 @@
 """Copies of models with new weights, also on other inputs."""
+from .. import registry
 from ..engine import Input, InputLayer
 from ..engine.edges import history_of
 from ..utils.generic_utils import to_list, unpack_singleton
+from .files import custom_classes
 from .model import Model
 from .sequential import Sequential
 
@@ -18,8 +20,14 @@ def clone_model(model, input_tensors=None):
     """
     if not isinstance(model, Model):
         raise ValueError("[clone_model] a Model is required; %r was given." % (model,))
-    if input_tensors is None:
-        return type(model).from_config(model.get_config())
+    with registry.CustomObjectScope(custom_classes(model)):
+        if input_tensors is None:
+            return type(model).from_config(model.get_config())
+        return _clone_on(model, input_tensors)
+
+
+def _clone_on(model, input_tensors):
+    """A copy that begins with given tensors."""
     model._require_built("clone_model")
     tensors = [_as_input(tensor) for tensor in to_list(input_tensors, allow_tuple=True)]
     if len(tensors) != len(model.inputs):

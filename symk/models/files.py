@@ -7,9 +7,9 @@ from .. import losses, metrics, optimizers, registry
 from ..utils import hdf5
 from .legacy import modern_state
 from .text import KERAS_VERSION, description, jsonable, model_from_config
-from .weights import read_weights, saved_names, write_weights, writer_of
+from .weights import read_weights, save_weights_to_hdf5_group, saved_names, writer_of
 
-__all__ = ["load_model", "reduced", "save_model"]
+__all__ = ["custom_classes", "load_model", "reduced", "save_model"]
 
 
 def save_model(model, filepath, overwrite=True, include_optimizer=True):
@@ -30,7 +30,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
         hdf5.write_text(file, "backend", about["backend"])
         hdf5.write_text(file, "model_config", json.dumps(
             {key: about[key] for key in ("class_name", "config")}, default=jsonable))
-        write_weights(file.create_group("model_weights"), model.layers)
+        save_weights_to_hdf5_group(file.create_group("model_weights"), model.layers)
         if include_optimizer and model._objective is not None:
             _write_training(file, model)
 
@@ -106,7 +106,7 @@ def _restore_training(file, model, filepath):
 def _restore_optimizer(file, model):
     model._make_train_function()
     group, weights = file["optimizer_weights"], file["model_weights"]
-    names = hdf5.names(group, "weight_names") or []
+    names = _by_slot(hdf5.names(group, "weight_names") or [])
     values = [hdf5.dataset(group, name)[()] for name in names]
     if writer_of(weights).is_keras_1:
         values = modern_state(saved_names(weights, model.layers), values) or values
@@ -115,6 +115,16 @@ def _restore_optimizer(file, model):
     except ValueError as error:
         warnings.warn("[load_model] the state of the optimizer does not fit, so it begins anew: %s"
                       % error, stacklevel=4)
+
+
+def _by_slot(names):
+    """The names of an optimizer's state, slot by slot. The newer tf.keras goes variable by
+    variable and calls them Adam/m/dense/kernel:0, Adam/v/dense/kernel:0, ..."""
+    parts = [name.split("/") for name in names]
+    slots = list(dict.fromkeys(part[1] for part in parts if len(part) > 2))
+    place = {name: slots.index(part[1]) if len(part) > 2 else -1
+             for name, part in zip(names, parts)}
+    return sorted(names, key=place.get)
 
 
 def _objects(value, deserialize, output_names):
@@ -135,7 +145,7 @@ def reduced(model):
     that are not symk's own."""
     content = io.BytesIO()
     save_model(model, content)
-    return _unpickled, (content.getvalue(), _custom_classes(model))
+    return _unpickled, (content.getvalue(), custom_classes(model))
 
 
 def _unpickled(content, custom_objects):
@@ -144,12 +154,12 @@ def _unpickled(content, custom_objects):
         return load_model(io.BytesIO(content), dict(registry.custom_objects(), **custom_objects))
 
 
-def _custom_classes(layer):
+def custom_classes(layer):
     """{name: class} of the layers inside of a model that loading could not find by their names."""
     found = {}
     for part in layer._sublayers:
         name = type(part).__name__
         if registry.lookup("layer", name) is not type(part):
             found[name] = type(part)
-        found.update(_custom_classes(part))
+        found.update(custom_classes(part))
     return found

@@ -1,5 +1,5 @@
 """Model: a graph of layers with everything that users do with it."""
-from ..engine.training import Trainer
+from ..engine.trainer import Trainer
 from ..registry import register
 from . import files, text, weights
 

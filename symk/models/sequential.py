@@ -39,6 +39,11 @@ class Sequential(Model):
     def layers(self):
         return [layer for layer in self._chain if not isinstance(layer, InputLayer)]
 
+    @property
+    def model(self):
+        """The model itself: Sequential was a wrapper around another model once."""
+        return self
+
     def add(self, layer):
         """Adds a layer at the end."""
         self._append(layer)

@@ -5,25 +5,26 @@ import warnings
 import numpy as np
 
 from .. import backend as K
-from ..engine.network import Network
 from ..utils import hdf5
 from .legacy import modern_arrays, old_count
 from .text import KERAS_VERSION
 
-__all__ = ["load_weights", "read_weights", "save_weights", "saved_names", "write_weights",
+__all__ = ["load_weights", "load_weights_from_hdf5_group",
+           "load_weights_from_hdf5_group_by_name", "preprocess_weights_for_loading",
+           "read_weights", "save_weights", "save_weights_to_hdf5_group", "saved_names",
            "writer_of"]
 
-# Layers whose kernels Keras on Theano keeps for true convolution: flipped on both axes.
-_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D")
+# Layers whose first weights Keras on Theano keeps for true convolution: flipped on both axes.
+_CONVOLUTIONS = {"Conv1D": 1, "Conv2D": 1, "Conv3D": 1, "Conv2DTranspose": 1, "ConvLSTM2D": 2}
 
 
 def save_weights(model, filepath, overwrite=True):
     """Saves a model's weights as a file."""
     with hdf5.open_to_write(filepath, overwrite) as file:
-        write_weights(file, model.layers)
+        save_weights_to_hdf5_group(file, model.layers)
 
 
-def write_weights(group, layers):
+def save_weights_to_hdf5_group(group, layers):
     """Writes the weights of layers into a group, one group for each layer."""
     hdf5.write_names(group, "layer_names", [layer.name for layer in layers])
     hdf5.write_text(group, "backend", K.backend())
@@ -52,13 +53,12 @@ def read_weights(group, layers, by_name=False, skip_mismatch=False, reshape=Fals
     Raises:   ValueError, naming the layer, if what is in the file does not fit.
     """
     writer = writer_of(group)
-    flips = _flipped(layers) if writer.flips_kernels else set()
     saved = _saved_layers(group)
     assignments = []
     pairs = _pairs_by_name(saved, layers) if by_name else _pairs_by_order(saved, layers)
     for name, layer in pairs:
         try:
-            assignments += _layer_values(group[name], saved[name], layer, writer, flips, reshape)
+            assignments += _layer_values(group[name], saved[name], layer, writer, reshape)
         except ValueError as error:
             if not skip_mismatch:
                 raise
@@ -67,18 +67,32 @@ def read_weights(group, layers, by_name=False, skip_mismatch=False, reshape=Fals
     K.batch_set_value(assignments)
 
 
-Writer = collections.namedtuple("Writer", "is_keras_1 flips_kernels")
+def load_weights_from_hdf5_group(f, layers, reshape=False):
+    """Sets the weights of layers from a group, in the order of the group."""
+    read_weights(f, layers, reshape=reshape)
+
+
+def load_weights_from_hdf5_group_by_name(f, layers, skip_mismatch=False, reshape=False):
+    """Sets the weights of the layers that a group has by their names."""
+    read_weights(f, layers, True, skip_mismatch, reshape)
+
+
+class Writer(collections.namedtuple("Writer", "version backend")):
+    """Which Keras, on which backend, has written a group."""
+
+    @property
+    def is_keras_1(self):
+        return self.version.startswith("1")
 
 
 def writer_of(group):
     """What wrote a group of weights: Keras 1 has left no version, and Theano's names no ":0"."""
     version = hdf5.read_text(group, "keras_version") or "1"
-    is_keras_1 = version.startswith("1")
     backend = hdf5.read_text(group, "backend")
-    if backend is None and is_keras_1:
+    if backend is None and version.startswith("1"):
         names = [name for names in _saved_layers(group).values() for name in names]
         backend = "tensorflow" if any(name.endswith(":0") for name in names) else "theano"
-    return Writer(is_keras_1, backend == "theano")
+    return Writer(version, backend)
 
 
 def saved_names(group, layers):
@@ -119,7 +133,7 @@ def _pairs_by_name(saved, layers):
             if layer.name == name and (weights or layer.weights)]
 
 
-def _layer_values(group, names, layer, writer, flips, reshape):
+def _layer_values(group, names, layer, writer, reshape):
     """[(variable, array)] of one layer."""
     count = old_count(layer) if writer.is_keras_1 else len(layer.weights)
     if len(names) != count:
@@ -128,26 +142,39 @@ def _layer_values(group, names, layer, writer, flips, reshape):
                                     ", ".join(names)))
     datasets = [hdf5.dataset(group, name) for name in names]
     _check_sizes(datasets, layer)
-    arrays = [np.asarray(data) for data in datasets]
-    try:
-        arrays = modern_arrays(layer, arrays) if writer.is_keras_1 else _adapted(layer, arrays)
-    except (ValueError, IndexError) as error:
-        raise ValueError('[load_weights] layer "%s" (%s): the arrays in the file must have the '
-                         "layout of this class; they have the shapes %s (%s)."
-                         % (layer.name, type(layer).__name__,
-                            ", ".join(str(data.shape) for data in datasets), error)) from None
-    pairs = []
+    arrays = preprocess_weights_for_loading(layer, [np.asarray(data) for data in datasets],
+                                            writer.version, writer.backend, reshape)
     for place, (weight, array) in enumerate(zip(layer.weights, arrays)):
-        fits = array.shape == weight.shape or (
-            reshape and array.size == np.prod(weight.shape, dtype=np.int64))
-        if not fits:
+        if array.shape != weight.shape:
             raise ValueError('[load_weights] layer "%s": weight %s has the shape %s; that in the '
                              "file, %s, has %s." % (layer.name, weight.name, weight.shape,
                                                     names[min(place, len(names) - 1)],
                                                     array.shape))
-        array = array.reshape(weight.shape)
-        pairs.append((weight, _flip(array) if weight in flips else array))
-    return pairs
+    return list(zip(layer.weights, arrays))
+
+
+def preprocess_weights_for_loading(layer, weights, original_keras_version=None,
+                                   original_backend=None, reshape=False):
+    """Arrays of a file as the values of a layer's weights, in the layouts that they have here.
+
+    Args:     original_keras_version, original_backend: what has written the file; "2" and a
+              backend of this layout by default.
+              reshape: whether an array with the right number of elements gets the weight's shape.
+    """
+    writer = Writer(original_keras_version or "2", original_backend)
+    try:
+        arrays = modern_arrays(layer, weights) if writer.is_keras_1 else _adapted(layer, weights)
+    except (ValueError, IndexError) as error:
+        raise ValueError('[load_weights] layer "%s" (%s): the arrays in the file must have the '
+                         "layout of this class; they have the shapes %s (%s)."
+                         % (layer.name, type(layer).__name__,
+                            ", ".join(str(np.shape(array)) for array in weights), error)) from None
+    if reshape:
+        arrays = [array.reshape(weight.shape) if array.size == np.prod(weight.shape) else array
+                  for weight, array in zip(layer.weights, arrays)]
+    flips = _flipped([layer]) if writer.backend == "theano" else ()
+    return [_flip(array) if weight in flips else array
+            for weight, array in zip(layer.weights, arrays)]
 
 
 def _check_sizes(datasets, layer):
@@ -179,10 +206,8 @@ def _flipped(layers):
     """The kernels that are kept in the other direction in files of Keras on Theano."""
     found = set()
     for layer in layers:
-        if isinstance(layer, Network):
-            found |= _flipped(layer.layers)
-        elif type(layer).__name__ in _CONVOLUTIONS:
-            found.add(layer.weights[0])
+        found |= _flipped(layer._sublayers)
+        found.update(layer.weights[:_CONVOLUTIONS.get(type(layer).__name__, 0)])
     return found
 
 

@@ -3,8 +3,10 @@
 A family is a file; a row or class of it states type rule, gradient, NumPy meaning and tests.
 """
 from .branch import cond
+from .checkpoint import checkpoint
 from .conv import conv, conv_transpose
 from .convert import as_variable, cast, constant
+from .csr import csr_matmul, csr_rows, csr_to_dense
 from .ctc import ctc_loss
 from .ctc_decode import ctc_beam_search, ctc_greedy_decode
 from .cumulative import cumprod, cumsum, linear_recurrence
@@ -52,4 +54,5 @@ __all__ = [
     "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
     "cumprod", "cumsum", "linear_recurrence", "print_value", "in_top_k", "top_k",
     "gru_sequence", "lstm_sequence", "rnn_sequence",
-    "cut_padding", "ctc_beam_search", "ctc_greedy_decode", "ctc_loss"]
+    "cut_padding", "ctc_beam_search", "ctc_greedy_decode", "ctc_loss", "csr_matmul",
+    "csr_rows", "csr_to_dense"]

@@ -11,22 +11,22 @@ from .checks import FLOATS, need_type
 from .convert import as_variable, cast, meet
 from .elementwise import mul, sin, where
 from .samples import sample, values
-from .shape import broadcast_to, full
+from .shape import full
 from .trace import captured
 
 __all__ = ["Cond", "branch", "cond"]
 
 
-def _example(dtype):
+def _example():
     """The sides x * y and sin(x) of x (2, 3) and y (3)."""
-    x, y = Placeholder(dtype, (2, 3)), Placeholder(dtype, (3,))
+    x, y = Placeholder("float64", (2, 3)), Placeholder("float64", (3,))
     return dict(then=InnerGraph([x, y], [mul(x, y)]), otherwise=InnerGraph([x, y], [sin(x)]))
 
 
-def _sample(predicate, x=(2, 3), dtype="float64", error=None):
+def _sample(predicate, x=(2, 3), error=None):
     kind = "bool" if isinstance(predicate, bool) else "float64"
-    return sample(values((), kind, exact=predicate), values(x, dtype, -1, 1),
-                  values((3,), dtype, -1, 1), error=error, **_example("float64"))
+    return sample(values((), kind, exact=predicate), values(x, "float64", -1, 1),
+                  values((3,), "float64", -1, 1), error=error, **_example())
 
 
 @op("cond", kind="branch")

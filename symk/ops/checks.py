@@ -1,13 +1,16 @@
 """What `infer` rules share: axes, broadcasting and dtypes, checked and refused in one form."""
 import contextlib
+import operator
 import threading
 
-from ..graph import DtypeError, ShapeError, dims
+import numpy as np
+
+from ..graph import DtypeError, GraphError, ShapeError, dims
 from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 
 __all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "need_axes",
            "broadcast_shapes", "same_size", "at_least", "need_broadcast", "recorded_needs",
-           "need_dtype", "need_equal_dtypes", "need_rank"]
+           "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole"]
 
 ANY = DTYPES
 BOOL = ("bool",)
@@ -17,15 +20,42 @@ NUMBERS = FLOATS + INTEGERS
 def axis_in(name, axis, rank):
     """`axis` counted from the front.
 
-    Raises:   ShapeError if it is outside of the rank.
+    Raises:   ShapeError if it is outside of the rank, or no integer.
     """
-    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-        raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, axis))
-    axis = int(axis)
+    given = axis
+    try:
+        axis = None if isinstance(axis, bool) else operator.index(axis)
+    except TypeError:
+        axis = None
+    if axis is None:
+        raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, given))
     if not -rank <= axis < rank:
         possible = "it must be in %d..%d" % (-rank, rank - 1) if rank else "a scalar has no axes"
         raise ShapeError("[%s] axis %d is outside rank %d; %s." % (name, axis, rank, possible))
     return axis + rank if axis < 0 else axis
+
+
+def whole(name, what, value):
+    """A Python integer.
+
+    Raises:   GraphError for anything else.
+    """
+    try:
+        if not isinstance(value, bool):
+            return operator.index(value)
+    except TypeError:
+        pass   # said below
+    raise GraphError("[%s] %s must be an integer; %r was given." % (name, what, value))
+
+
+def number(name, what, value):
+    """A finite Python number.
+
+    Raises:   GraphError for anything else.
+    """
+    if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+        return value
+    raise GraphError("[%s] %s must be a finite number; %r was given." % (name, what, value))
 
 
 def axes_in(name, axes, rank):
@@ -59,11 +89,20 @@ def broadcast_shapes(name, *types):
         rank = max(len(shape), other.ndim)
         first = (1,) * (rank - len(shape)) + shape
         second = (1,) * (rank - other.ndim) + other.shape
-        shape = tuple(map(dims.broadcast, first, second))
-        if None in shape:
-            raise ShapeError("[%s] the shapes must broadcast: sizes equal, or one of them 1; they "
-                             "are %s." % (name, " and ".join(map(repr, types))))
+        shape = tuple(_meet(name, types, a, b) for a, b in zip(first, second))
     return shape
+
+
+def _meet(name, types, a, b):
+    """The size at which two axes meet. That an unknown size fits a known one is left to the Plan."""
+    size = dims.broadcast(a, b)
+    what = ("the shapes must broadcast: sizes equal, or one of them 1; they are %s"
+            % " and ".join(map(repr, types)))
+    if size is None:
+        raise ShapeError("[%s] %s." % (name, what))
+    if not isinstance(size, dims.Dim) and not (a == b or _is_one(a) or _is_one(b)):
+        same_size(name, dims.checked_broadcast(a, b), size, what)
+    return size
 
 
 _state = threading.local()
@@ -107,10 +146,14 @@ def need_broadcast(name, shape, wanted, what):
     if lead < 0:
         raise ShapeError("[%s] %s." % (name, what))
     for size, target in zip(shape, wanted[lead:]):
-        common = dims.broadcast(size, target)
-        if common is None:
+        if dims.broadcast(size, target) is None:
             raise ShapeError("[%s] %s." % (name, what))
-        same_size(name, common, target, what)
+        if size != target and not _is_one(size):
+            same_size(name, dims.checked_broadcast(size, target), target, what)
+
+
+def _is_one(size):
+    return not isinstance(size, dims.Dim) and size == 1
 
 
 def need_dtype(name, operand, type, accepted):

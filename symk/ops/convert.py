@@ -2,7 +2,7 @@
 import numpy as np
 
 from ..config import settings
-from ..graph import DtypeError, Op, Variable, apply, dims, op
+from ..graph import DtypeError, GraphError, Op, Variable, apply, dims, op
 from ..graph import dtype as dtypes
 from ..graph.node import Constant
 from .checks import ANY, BOOL, FLOATS, INTEGERS
@@ -83,6 +83,9 @@ def as_variable(value, like=None):
     Args:     like: a Variable whose dtype numbers and arrays adapt to, within their kind.
     """
     if isinstance(value, Variable):
+        if value.is_sparse:
+            raise GraphError("[sparse] a dense tensor is required; %r is sparse. Use K.to_dense; "
+                             "K.dot and K.concatenate take sparse ones." % (value,))
         return value
     if isinstance(value, dims.Dim):
         return size_of(value)

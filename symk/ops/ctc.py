@@ -51,10 +51,11 @@ class Ctc(Op):
             need_length(self.name, "a number of labels", counts[row], row, labels.shape[1])
             line = labels[row, :counts[row]].astype("int64")
             for place, label in enumerate(line):
-                need_length(self.name, "a label must be a class but the last, which is the blank:", label,
-                      row * labels.shape[1] + place, logits.shape[2] - 2)
+                need_length(self.name, "a label (the last class is the blank)", label,
+                            row * labels.shape[1] + place, logits.shape[2] - 2)
             needed = len(line) + np.sum(line[1:] == line[:-1])
-            need_length(self.name, "the steps that the labels of a row need", needed, row, steps[row])
+            need_length(self.name, "the steps that the labels of a row need", needed, row,
+                        steps[row])
             yield logits[row, :steps[row]].astype("float64"), line
 
 
@@ -136,7 +137,8 @@ class CtcLoss(Ctc):
     samples = [sample((2, 6, 5), values((2, 3), "int64", 0, 3),
                       values((2,), "int64", exact=(6, 6)), values((2,), "int64", exact=(3, 2))),
                sample((3, 9, 4), values((3, 4), "int32", 0, 2),
-                      values((3,), "int32", exact=(9, 8, 7)), values((3,), "int8", exact=(4, 0, 1))),
+                      values((3,), "int32", exact=(9, 8, 7)),
+                      values((3,), "int8", exact=(4, 0, 1))),
                sample((1, 20, 3), values((1, 9), "int64", 0, 1), values((1,), "int64", exact=(18,)),
                       values((1,), "int64", exact=(9,))),
                sample((1, 30, 40), values((1, 12), "int64", 0, 38),

@@ -48,7 +48,8 @@ class CtcGreedyDecode(Ctc):
     samples = [sample((2, 9, 3), values((2,), "int64", exact=(9, 6)), merge_repeated=merge)
                for merge in (True, False)] + [
         sample((3, 4, 2), values((3,), "int32", exact=(0, 4, 1))),
-        sample((2, 0, 3), values((2,), "int64", exact=(0, 0))), sample((0, 3, 3), values((0,), "int64"))]
+        sample((2, 0, 3), values((2,), "int64", exact=(0, 0))),
+        sample((0, 3, 3), values((0,), "int64"))]
     bad = [sample((2, 6), values((2,), "int64"), error="logits must have 3 axes"),
            sample((2, 6, 3), values((3,), "int64"), error="the batch sizes must agree"),
            sample((2, 6, 3), values((2,), "float32"), error="the numbers of steps is")]

@@ -3,8 +3,8 @@ what their gradients are derived from. A row of n labels has 2 n + 1 states: its
 with a blank before, between and after them.
 """
 from .convert import cast
-from .elementwise import (add, equal, greater_equal, less, logical_and, logical_or, maximum, minimum,
-                          mul, not_equal, sub, where)
+from .elementwise import (add, equal, greater_equal, less, logical_and, logical_or, maximum,
+                          minimum, mul, not_equal, sub, where)
 from .index import arange, one_hot
 from .linalg import matmul
 from .loop import scan

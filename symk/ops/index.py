@@ -4,11 +4,11 @@ import numpy as np
 from ..graph import (GraphError, Op, OutOfRangeError, ShapeError, TensorType, Variable,
                      apply, dims, op)
 from ..graph.dtype import canonical
-from .checks import ANY, INTEGERS, NUMBERS, axis_in, need_axes, need_dtype, same_size
+from .checks import ANY, INTEGERS, NUMBERS, axis_in, need_axes, need_dtype, number, same_size
 from .convert import as_variable
 from .samples import sample, values
 from .shape import reshape
-from .sizes import as_sizes
+from .sizes import as_size
 from .slice import resolve, strided_slice
 
 __all__ = ["gather", "scatter_add", "one_hot", "arange", "eye", "getitem"]
@@ -164,13 +164,13 @@ def gather(x, indices, axis=0):
 
 def scatter_add(g, indices, axis, size):
     """Zeros with `size` elements along `axis`, and g added at the indices, in their order."""
-    size, = as_sizes(size)
+    size = as_size(size)
     return apply(ScatterAdd(axis, size), as_variable(g), as_variable(indices))
 
 
 def one_hot(indices, depth, dtype="float32"):
     """1 at the index along a new last axis of size `depth`, else 0."""
-    depth, = as_sizes(depth)
+    depth = as_size(depth)
     return apply(OneHot(depth, canonical(dtype)), as_variable(indices))
 
 
@@ -181,8 +181,10 @@ def arange(start, stop=None, step=1, dtype=None):
     Raises:   ShapeError when the step is 0.
     """
     start, stop = (0, start) if stop is None else (start, stop)
-    if isinstance(stop, Variable):
-        stop, = as_sizes(stop)
+    start, stop = (as_size(v) if isinstance(v, Variable) else v for v in (start, stop))
+    for what, value in (("start", start), ("stop", stop), ("step", step)):
+        if not isinstance(value, dims.Dim):
+            number("arange", what, value)
     if step == 0:
         raise ShapeError("[arange] the step must not be 0.")
     real = any(isinstance(v, float) for v in (start, stop, step))
@@ -200,8 +202,8 @@ def arange(start, stop=None, step=1, dtype=None):
 
 def eye(size, columns=None, dtype="float32"):
     """1 on the diagonal of a matrix, else 0."""
-    size, = as_sizes(size)
-    columns, = (size,) if columns is None else as_sizes(columns)
+    size = as_size(size)
+    columns = size if columns is None else as_size(columns)
     return one_hot(arange(size, dtype="int64"), columns, dtype)
 
 

@@ -6,6 +6,7 @@ from .checks import FLOATS, broadcast_shapes, need_dtype, need_equal_dtypes, sam
 from .convert import fit, meet
 from .epilogue import apply_epilogue, check_epilogue, reference_epilogue
 from .samples import sample
+from .shape import reshape
 
 __all__ = ["matmul"]
 
@@ -58,6 +59,8 @@ class Matmul(Op):
             da = matmul(b, g, transpose_a=self.transpose_b, transpose_b=True)
         else:
             da = matmul(g, b, transpose_b=not self.transpose_b)
+        if b.ndim == 2 and not self.transpose_a:
+            a, g = _rows(a), _rows(g)
         if self.transpose_b:
             db = matmul(g, a, transpose_a=True, transpose_b=self.transpose_a)
         else:
@@ -100,6 +103,11 @@ class Matmul(Op):
            sample((3, 4), (4, 5), (5,), error="must name the operands from the third on"),
            sample((3, 4), (4, 5), (5,), epilogue=("shift",), error="an epilogue must name"),
            sample((3, 4), (4, 5), activation="nothing", error="name of a unary op")]
+
+
+def _rows(x):
+    """The leading axes as rows of one matrix: so they are summed by one product."""
+    return x if x.ndim == 2 else reshape(x, (-1, x.shape[-1]))
 
 
 def _swapped(pair, swap):

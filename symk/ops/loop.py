@@ -16,27 +16,27 @@ from ..graph.reference import evaluate
 from .checks import FLOATS, need_type, same_size
 from .convert import as_variable
 from .elementwise import add, mul, tanh
-from .index import arange, getitem
+from .index import arange
 from .linalg import matmul
 from .random import RandomKey, fold_in
 from .samples import sample, values
 from .shape import broadcast_to, full, stack
-from .sizes import as_sizes
+from .sizes import as_size
 from .trace import captured
 
 __all__ = ["Loop", "Scan", "scan"]
 
 
-def _example(dtype):
+def _example():
     """A body: h' = tanh(x @ w + h) with the outputs h' * x and h; x and h (2, 3), w (3, 3)."""
-    x, h, w = (Placeholder(dtype, shape) for shape in ((2, 3), (2, 3), (3, 3)))
+    x, h, w = (Placeholder("float64", shape) for shape in ((2, 3), (2, 3), (3, 3)))
     after = tanh(add(matmul(x, w), h))
     return InnerGraph([x, h, w], [after, mul(after, x), h])
 
 
 def _sample(dtype, rows=(4, 2, 3), length=4, reverse=False, error=None):
     inputs = [values(shape, dtype, -1, 1) for shape in (rows, (2, 3), (3, 3))]
-    return sample(*inputs, body=_example("float64"), sequences=1, states=1, outputs=2,
+    return sample(*inputs, body=_example(), sequences=1, states=1, outputs=2,
                   length=length, reverse=reverse, error=error)
 
 
@@ -107,36 +107,34 @@ class Scan(Op):
                              % (taken, given, operands, self.sequences, self.states, self.outputs))
 
     def reference(self, *arrays):
-        sequences, states, invariants = self.split(arrays)
+        sequences = self.split(arrays)[0]
         if any(len(x) != self.length for x in sequences):
             raise ShapeError("[scan] sequences must have %d rows; they have %s."
                              % (self.length, ", ".join(str(len(x)) for x in sequences)))
-        rows = [np.zeros((self.length,) + row.shape, row.dtype)
-                for row in self.body.outputs[self.states:]]
-        steps = range(self.length)
-        for step in reversed(steps) if self.reverse else steps:
-            operands = [x[step] for x in sequences] + list(states) + list(invariants)
-            results = evaluate(self.body.outputs, dict(zip(self.body.inputs, operands)))
-            states = results[:self.states]
-            for row, value in zip(rows, results[self.states:]):
-                row[step] = value
-        return tuple(states) + tuple(rows)
+        body = self.body
+        states, outputs = self._run(arrays, lambda operands: evaluate(
+            body.outputs, dict(zip(body.inputs, operands))))
+        shapes = [(self.length,) + row.shape for row in body.outputs[self.states:]]
+        return (*states, *(np.array(rows).reshape(shape) for rows, shape in zip(outputs, shapes)))
 
     def expand(self, *inputs):
         """The steps one after the other; None if their number is not known."""
         if isinstance(self.length, dims.Dim):
             return None
-        sequences, states, invariants = self.split(inputs)
-        rows = [[None] * self.length for _ in range(self.outputs)]
-        steps = range(self.length)
-        for step in reversed(steps) if self.reverse else steps:
-            results = self.body.at([getitem(x, step) for x in sequences] + list(states)
-                                   + list(invariants))
-            states = results[:self.states]
-            for row, value in zip(rows, results[self.states:]):
-                row[step] = value
+        states, outputs = self._run(inputs, self.body.at)
         types = [row.type for row in self.body.outputs[self.states:]]
-        return tuple(states) + tuple(map(_stacked, rows, types))
+        return (*states, *map(_stacked, outputs, types))
+
+    def _run(self, operands, step):
+        """The states after all steps, and for each output a list of its rows."""
+        sequences, states, invariants = self.split(operands)
+        outputs = [[None] * self.length for _ in range(self.outputs)]
+        for row in range(self.length)[::-1 if self.reverse else 1]:
+            results = step([*(x[row] for x in sequences), *states, *invariants])
+            states = results[:self.states]
+            for rows, value in zip(outputs, results[self.states:]):
+                rows[row] = value
+        return states, outputs
 
     def pull_back(self, walk, node, gradients):
         return _pull_back(walk, node, gradients)
@@ -206,7 +204,7 @@ def _operands(given):
 def _length(sequences, length):
     """The number of steps, of which all sequences must have a row."""
     if length is not None:
-        length, = as_sizes(length)
+        length = as_size(length)
     for number, x in enumerate(sequences):
         if not x.ndim:
             raise ShapeError("[scan] a sequence needs an axis 0; sequence %d is a scalar, %r."

@@ -6,10 +6,10 @@ number of threads. Two draws from one key in one function give the same numbers:
 import numpy as np
 
 from ..config import settings
-from ..graph import Op, ShapeError, TensorType, apply, op
+from ..graph import GraphError, Op, ShapeError, TensorType, apply, op
 from ..graph.dtype import canonical
 from ..graph.node import Shared
-from .checks import ANY, FLOATS, INTEGERS, need_dtype
+from .checks import ANY, FLOATS, INTEGERS, need_dtype, number
 from .elementwise import add, mul
 from .philox import normal, truncated_normal, uniform
 from .samples import sample, values
@@ -165,25 +165,34 @@ def fold_in(key, number):
     return add(mul(key, np.array([_MULTIPLIER, 1], dtype="int64")), step)
 
 
+def _number(name, value):
+    return float(number(name, "a parameter of the distribution", value))
+
+
 def random_uniform(key, shape, low=0.0, high=1.0, dtype=None):
     """Uniform numbers in [low, high); dtype is by default floatx."""
-    return apply(RandomUniform(as_sizes(shape), _float(dtype), float(low), float(high)), key)
+    low, high = (_number("random_uniform", value) for value in (low, high))
+    return apply(RandomUniform(as_sizes(shape), _float(dtype), low, high), key)
 
 
 def random_normal(key, shape, mean=0.0, std=1.0, dtype=None):
     """Normal numbers with this mean and standard deviation; dtype is by default floatx."""
-    return apply(RandomNormal(as_sizes(shape), _float(dtype), float(mean), float(std)), key)
+    mean, std = (_number("random_normal", value) for value in (mean, std))
+    return apply(RandomNormal(as_sizes(shape), _float(dtype), mean, std), key)
 
 
 def random_truncated_normal(key, shape, mean=0.0, std=1.0, dtype=None):
     """Normal numbers, none further from the mean than two `std` (of the untruncated)."""
-    op = RandomTruncatedNormal(as_sizes(shape), _float(dtype), float(mean), float(std))
-    return apply(op, key)
+    mean, std = (_number("random_truncated_normal", value) for value in (mean, std))
+    return apply(RandomTruncatedNormal(as_sizes(shape), _float(dtype), mean, std), key)
 
 
 def random_bernoulli(key, shape, p=0.5, dtype=None, value=1.0):
     """`value` with probability p, else 0; dtype is by default floatx."""
-    return apply(RandomBernoulli(as_sizes(shape), _float(dtype), float(p), float(value)), key)
+    p = _number("random_bernoulli", p)
+    if not 0 <= p <= 1:
+        raise GraphError("[random_bernoulli] a probability must be from 0 to 1; %r was given." % p)
+    return apply(RandomBernoulli(as_sizes(shape), _float(dtype), p, float(value)), key)
 
 
 def random_integers(key, shape, low, high, dtype="int32"):

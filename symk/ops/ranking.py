@@ -8,7 +8,7 @@ from .elementwise import add, mul
 from .index import arange, scatter_add
 from .samples import sample, values
 from .shape import reshape
-from .sizes import as_sizes, size_of
+from .sizes import as_size, size_of
 
 __all__ = ["top_k", "in_top_k"]
 
@@ -108,7 +108,7 @@ class InTopK(Op):
 
 def top_k(x, k):
     """The k largest elements along the last axis, the largest first, and their positions."""
-    k, = as_sizes(k)
+    k = as_size(k)
     return apply(TopK(k), as_variable(x))
 
 

@@ -7,11 +7,11 @@ from ..graph import Op, ShapeError, Variable, apply, dims, op
 from .checks import ANY, axis_in, need_axes, need_broadcast, need_equal_dtypes, same_size
 from .convert import as_variable, constant, meet
 from .samples import sample
-from .sizes import as_sizes, size_of
+from .sizes import as_size, as_sizes, size_of
 from .slice import cut
 
-__all__ = ["reshape", "identity", "stop_gradient", "cut_padding", "transpose", "broadcast_to", "concat", "pad",
-           "expand_dims", "squeeze", "stack", "tile", "repeat", "full", "shape_of"]
+__all__ = ["reshape", "identity", "stop_gradient", "cut_padding", "transpose", "broadcast_to",
+           "concat", "pad", "expand_dims", "squeeze", "stack", "tile", "repeat", "full", "shape_of"]
 
 
 class _Move(Op):
@@ -103,6 +103,8 @@ class CutPadding(_Move):
         return g
 
     def finish(self, array):
+        if not array.size:
+            return array
         used = np.flatnonzero((array != self.value).reshape(-1, array.shape[-1]).any(0))
         return array[..., :used[-1] + 1 if used.size else 0]
 
@@ -367,7 +369,7 @@ def tile(x, counts):
 
 def repeat(x, count, axis):
     """Each element of x `count` times along `axis`: ab -> aabb."""
-    x, (count,) = as_variable(x), as_sizes(count)
+    x, count = as_variable(x), as_size(count)
     axis = axis_in("repeat", axis, x.ndim)
     head, tail = x.shape[:axis + 1], x.shape[axis + 1:]
     apart = broadcast_to(reshape(x, head + (1,) + tail), head + (count,) + tail)

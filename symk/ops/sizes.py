@@ -3,6 +3,8 @@
 A tensor made of sizes by plain arithmetic and indexing stays readable as sizes, so that
 `reshape(x, shape_of(y) * 2)` has a known symbolic shape.
 """
+import operator
+
 import numpy as np
 
 from ..graph import GraphError, Op, TensorType, Variable, apply, dims, op
@@ -10,7 +12,7 @@ from ..graph.node import Constant
 from ..graph.walk import nodes_of
 from .samples import sample
 
-__all__ = ["Size", "size_of", "as_sizes"]
+__all__ = ["Size", "size_of", "as_size", "as_sizes"]
 
 
 @op("size", kind="size")
@@ -51,16 +53,27 @@ def as_sizes(value):
     return tuple(size for item in value for size in _one(item))
 
 
+def as_size(value):
+    """One size, as `as_sizes` takes it."""
+    sizes = as_sizes(value)
+    if len(sizes) != 1:
+        raise GraphError("[shape] one size is required; %r was given." % (value,))
+    return sizes[0]
+
+
 def _one(item):
     """The sizes that one item of a shape stands for."""
     if isinstance(item, dims.Dim):
         return (item,)
     if isinstance(item, Variable):
         return as_sizes(item)
-    if item is None or isinstance(item, bool) or not hasattr(item, "__index__"):
-        raise GraphError("[shape] a size must be an integer, a symbolic size or a tensor made of "
-                         "sizes; %r was given." % (item,))
-    return (int(item),)
+    try:
+        if not isinstance(item, bool):
+            return (operator.index(item),)
+    except TypeError:
+        pass   # said below
+    raise GraphError("[shape] a size must be an integer, a symbolic size or a tensor made of "
+                     "sizes; %r was given." % (item,))
 
 
 def _symbolic_values(variable):

@@ -9,7 +9,7 @@ from ..graph import Op, ShapeError, TensorType, apply, dims, op
 from .checks import ANY, at_least, axes_in, axis_in
 from .convert import as_variable
 from .samples import sample
-from .sizes import as_sizes
+from .sizes import as_size, as_sizes
 
 __all__ = ["Slice", "SliceGrad", "cut", "flip", "split", "strided_slice", "resolve"]
 
@@ -141,7 +141,7 @@ def split(x, sizes, axis=0):
     if isinstance(sizes, (tuple, list)):
         sizes = as_sizes(sizes)
     else:
-        count, = as_sizes(sizes)
+        count = as_size(sizes)
         if count < 1:
             raise ShapeError("[split] at least one piece is required; %d were asked for." % count)
         sizes = (dims.floor_div(total, count),) * count

@@ -103,8 +103,6 @@ CANONICALISE = [
          example=lambda x: use("sum_to", x, shape=(3, 4)) + 1),
     rule("sum_to(x) -> sum(x), its axes known", ("sum_to", "x"), _sum_over_repeated,
          example=lambda x: ops.sum_to(x, (4,))),
-    rule("l2_norm(x) -> sqrt(sum(square(x)))", ("l2_norm:n", "x"), lambda m: m.op("n").expand(m.x),
-         example=lambda x: ops.l2_norm(x, 1)),
     # --- arithmetic ---
     rule("sum(-x) -> -sum(x)", ("sum:s", ("neg", "x")), _negated_sum,
          example=lambda x: ops.sum(-x, 1)),

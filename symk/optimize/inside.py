@@ -6,7 +6,12 @@ from ..graph.origin import acting_for
 from ..graph.walk import nodes_of
 from .rewrite import remake
 
-__all__ = ["inside", "replace_nodes"]
+__all__ = ["has_bodies", "inside", "replace_nodes"]
+
+
+def has_bodies(results):
+    """Whether there is a loop or a branch."""
+    return any(node.op.bodies for node in nodes_of(results))
 
 
 def inside(stage):

@@ -13,6 +13,7 @@ from ..graph.walk import nodes_of
 from ..ops.loop import Loop
 from .inside import replace_nodes
 from .loop_rows import for_all_steps, has_rule, is_constant, operands_outside, outside
+from .sums import added, readers_of, terms_of
 
 __all__ = ["move_before_loops", "move_behind_loops", "is_light"]
 
@@ -120,38 +121,17 @@ def _take_sums(loop):
 
     Returns:  {state: terms}.
     """
-    readers = collections.Counter(v for node in loop.body.nodes for v in node.inputs)
-    readers.update(loop.results + loop.outputs)
+    readers = readers_of(loop.body.nodes, loop.results + loop.outputs)
     sums = {}
     for number, (state, result) in enumerate(zip(loop.states, loop.results)):
-        terms = _terms(result, readers)
-        if terms.count(state) != 1 or readers[state] > 1:
+        terms = terms_of(result, readers)
+        if terms.count(state) != 1 or readers[state] > 1 or readers[result] > 1:
             continue
         taken = [term for term in terms if _summed(term) is not None and readers[term] == 1]
         if taken:
             sums[state] = taken
-            loop.results[number] = _added([term for term in terms if term not in taken])
+            loop.results[number] = added([term for term in terms if term not in taken])
     return sums
-
-
-def _terms(variable, readers):
-    """The terms of a sum, through additions that nothing else reads."""
-    terms, stack = [], [variable]
-    while stack:
-        term = stack.pop()
-        if (term.node is not None and term.node.op.name == "add" and readers[term] == 1
-                and all(v.type == term.type for v in term.node.inputs)):
-            stack.extend(term.node.inputs[::-1])
-        else:
-            terms.append(term)
-    return terms
-
-
-def _added(terms):
-    total = terms[0]
-    for term in terms[1:]:
-        total = ops.add(total, term)
-    return total
 
 
 def _summed(term):
@@ -203,7 +183,7 @@ def _made_behind(loop, sums, wanted, behind):
     for node in behind:
         found.update(zip(node.outputs, outside(node, found, loop.length)))
     for state, terms in sums.items():
-        after[state] = _added([after[state]] + [_total(term, found, loop.length)
+        after[state] = added([after[state]] + [_total(term, found, loop.length)
                                                 for term in terms])
     return ([after[state] for state in old_states]
             + [_at_all_steps(v, found, loop.length) for v in old_outputs])

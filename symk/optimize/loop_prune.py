@@ -1,24 +1,29 @@
-"""Takes out of loops what nobody needs: states and outputs that nobody reads, values that are the
-same in each step, and what is there twice.
+"""Takes out of loops and branches what nobody needs: states and outputs that nobody reads, values
+that are the same in each step, and what is there twice.
 """
 import collections
 
 from .. import ops
 from ..graph import Constant, dims
-from ..graph.walk import nodes_of, rebuild
+from ..graph.walk import nodes_of
+from ..ops.branch import branch
 from ..ops.loop import Loop
 from .inside import replace_nodes
 from .pattern import number_of
 
 __all__ = ["prune_loops"]
 
+_SMALL = 4096   # elements of a constant that may be copied into a body
+
 
 def prune_loops(results):
-    """The results with smaller loops, and how many parts went."""
+    """The results with smaller loops and branches, and how many parts went."""
     needed = _needed(results)
     counts = collections.Counter()
 
     def pruned(node, inputs):
+        if node.op.name == "cond":
+            return _smaller_branch(node, inputs, needed, counts)
         if node.op.name != "scan":
             return None
         pruning = _Pruning(node, inputs, needed)
@@ -27,6 +32,18 @@ def prune_loops(results):
         return outputs if +pruning.counts else None
 
     return replace_nodes(results, pruned), counts
+
+
+def _smaller_branch(node, inputs, needed, counts):
+    """A branch without the outputs that nobody reads, or None if there are none."""
+    kept = [k for k, outer in enumerate(node.outputs) if outer in needed]
+    dropped = len(node.outputs) - len(kept)
+    if not dropped:
+        return None
+    counts["output of a branch that nobody reads -> none"] += dropped
+    sides = [side.with_outputs(side.outputs[k] for k in kept) for side in node.op.bodies]
+    made = dict(zip(kept, branch(inputs[0], sides, inputs[1:])))
+    return [made.get(k, old) for k, old in enumerate(node.outputs)]
 
 
 # --- what is read ---
@@ -39,6 +56,8 @@ def _needed(results):
     for node in reversed(nodes_of(results)):
         if node.op.name == "scan":
             needed.update(_needed_by_loop(node, needed))
+        elif node.op.name == "cond":
+            needed.update(_needed_by_branch(node, needed))
         elif needed.intersection(node.outputs):
             needed.update(node.inputs)
     return needed
@@ -52,6 +71,15 @@ def _needed_by_loop(node, needed):
     states = op.split(body.inputs)[1]
     return [outside for inside, outside in zip(body.inputs, node.inputs)
             if inside in (live if inside in states else used)]
+
+
+def _needed_by_branch(node, needed):
+    """The operands of a branch that its needed results depend on."""
+    kept = [k for k, outer in enumerate(node.outputs) if outer in needed]
+    used = _used([side.outputs[k] for side in node.op.bodies for k in kept])
+    found = [outside for side in node.op.bodies
+             for inside, outside in zip(side.inputs, node.inputs[1:]) if inside in used]
+    return found + [node.inputs[0]] if kept else []
 
 
 def _live_states(node, needed):
@@ -123,7 +151,8 @@ class _Pruning:
                     replaced[inside] = first[outside]
                     self.counts["operand twice -> once"] += 1
         for inside, outside in loop.invariants.items():
-            if inside in used and _is_constant(outside):
+            small = not isinstance(outside, Constant) or outside.value.size <= _SMALL
+            if inside in used and small and _is_constant(outside):
                 replaced[inside] = outside
                 self.counts["constant operand -> inside"] += 1
         if replaced:
@@ -142,7 +171,7 @@ class _Pruning:
     def _join_states(self):
         """States that begin with the same value and go on with the same one are one."""
         first = {}
-        for (state, initial), result in zip(list(self.loop.states.items()), list(self.loop.results)):
+        for (state, initial), result in zip(self.loop.states.items(), self.loop.results):
             same = first.setdefault((initial, result), state)
             if same is not state:
                 self._drop_state(state, same, "state twice -> once")

@@ -13,10 +13,11 @@ from ..graph.walk import nodes_of
 from .broadcast import drop_broadcasts
 from .canonicalise import CANONICALISE
 from .epilogue import read_from_result, take_in_epilogues, take_in_transposes
+from .expand import expand_compositions
 from .fold import fold
 from .fuse import fuse
 from .fuse_reduce import fuse_reductions
-from .inside import inside
+from .inside import has_bodies, inside
 from .layout import move_transposes
 from .loop_keep import keep_for_gradients
 from .loop_move import move_before_loops, move_behind_loops
@@ -25,6 +26,7 @@ from .merge import merge
 from .rewrite import rewrite
 from .simplify import SIMPLIFY
 from .stabilise import STABILISE
+from .sums import join_slices
 
 __all__ = ["STAGES", "Stage", "Report", "optimize", "explain"]
 
@@ -44,6 +46,12 @@ def _in_turn(*stages):
     return run
 
 
+def _for_loops(*stages):
+    """As `_in_turn`, of stages that have nothing to do where there is no loop."""
+    run = _in_turn(*stages)
+    return lambda results: run(results) if has_bodies(results) else (results, {})
+
+
 _SIMPLIFY = _in_turn(_table(CANONICALISE + SIMPLIFY), drop_broadcasts, fold)
 
 class Stage(typing.NamedTuple):
@@ -55,15 +63,17 @@ class Stage(typing.NamedTuple):
 
 
 STAGES = (
-    Stage("loops", _in_turn(prune_loops, keep_for_gradients),
+    Stage("loops", _for_loops(prune_loops, keep_for_gradients),
           "while the steps of a gradient still read as those of its loop"),
-    Stage("fold", _in_turn(fold, merge), "known conditions and equal nodes first: less to do"),
+    Stage("fold", _in_turn(expand_compositions, fold, merge),
+          "definitions, known conditions and equal nodes first: less to do"),
     Stage("canonicalise", _table(CANONICALISE), "one form for each thing, so that rules are few"),
     Stage("simplify", _SIMPLIFY, "less work for the same values"),
     Stage("stabilise", _table(STABILISE), "while logarithms and exponentials still stand apart"),
-    Stage("clean up", _in_turn(_SIMPLIFY, merge), "what stabilise left, and what became equal"),
-    Stage("around loops", _in_turn(prune_loops, move_before_loops, move_behind_loops, prune_loops,
-                                   _SIMPLIFY, merge),
+    Stage("clean up", _in_turn(_SIMPLIFY, join_slices, merge),
+          "what stabilise left, and what became equal"),
+    Stage("around loops", _for_loops(prune_loops, move_before_loops, move_behind_loops,
+                                     prune_loops, _SIMPLIFY, merge),
           "what a step does is known; a large product outside is better than many inside"),
     Stage("layout", _in_turn(move_transposes, _table(CANONICALISE), fold, merge),
           "before products take in what reads them: a transpose between would be in the way"),
@@ -96,11 +106,13 @@ def optimize(results, names=None):
                          % (", ".join(known), ", ".join(map(repr, names))))
     reports = []
     before = len(nodes_of(results))
+    nested = has_bodies(results)      # no stage makes a loop or branch
     for stage in STAGES:
         if names is not None and stage.name not in names:
             continue
         types = [variable.type for variable in results]
-        results, counts = inside(stage.run)(results)
+        run = inside(stage.run) if nested else stage.run
+        results, counts = run(results)
         assert [variable.type for variable in results] == types, stage.name
         if settings.check:
             check(results)

@@ -11,8 +11,8 @@ import numpy as np
 
 from .files import replacing
 
-__all__ = ["HEADER_LIMIT", "dataset", "name_of", "names", "open_to_read", "open_to_write", "read_text",
-           "write_arrays", "write_names", "write_text"]
+__all__ = ["HEADER_LIMIT", "dataset", "name_of", "names", "open_to_read", "open_to_write",
+           "read_text", "write_arrays", "write_names", "write_text"]
 
 # An HDF5 object header holds at most 64 KiB; Keras leaves some of it for other entries.
 HEADER_LIMIT = 64512

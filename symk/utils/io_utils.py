@@ -187,7 +187,7 @@ class H5Dict:
     def __enter__(self):
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, exc_type, exc_val, exc_tb):
         self.close()
 
 

@@ -1,4 +1,4 @@
-"""Whatever is composed: the gradient is the slope, and so is the gradient's gradient."""
+"""Whatever is composed: derivatives are slopes, in both directions, and so are theirs."""
 import numpy as np
 from hypothesis import given, settings, strategies
 
@@ -43,6 +43,8 @@ def test_the_gradient_of_a_random_graph_is_its_slope(steps, size):
     arrays = [generator.uniform(-1, 1, shape) for shape in ((size, 3), (1, 3), (size, 1))]
     feeds = dict(zip(inputs, arrays))
     verify.check(loss, feeds, directions=1)
+    verify.check_forward(loss, feeds, directions=1)
     for gradient in grad(loss, inputs):
         if gradient is not None:
             verify.check(gradient, feeds, directions=1, tolerance=1e-5)
+            verify.check_forward(gradient, feeds, directions=1, tolerance=1e-5)

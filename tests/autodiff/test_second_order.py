@@ -4,6 +4,7 @@ import pytest
 
 from symk import ops
 from symk.autodiff import grad, hessian_vector, verify
+from symk.compile import function
 from symk.graph import Placeholder
 from symk.graph.reference import evaluate
 
@@ -44,6 +45,19 @@ def test_the_second_derivative_is_the_slope_of_the_first(name):
     gradient = grad(loss, x)
     verify.check(gradient, feeds, step=1e-4)
     verify.check_forward(gradient, feeds, step=1e-4)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_compiled_hessian_product_is_that_of_the_reference(name):
+    pytest.importorskip("symk._core")
+    shape, build = CASES[name]
+    generator = np.random.default_rng(13)
+    x = Placeholder("float64", shape)
+    product = hessian_vector(ops.sum(ops.sin(build(x))), x, generator.normal(size=shape))
+    value = generator.normal(size=shape)
+    wanted, = evaluate([product], {x: value})
+    np.testing.assert_allclose(function([x], product)(value), wanted,
+                               rtol=1e-8, atol=1e-9 * np.abs(wanted).max())
 
 
 @pytest.mark.parametrize("name", CASES)

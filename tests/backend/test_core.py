@@ -29,14 +29,14 @@ def test_names_are_scoped_as_on_tensorflow():
     assert K.variable(0.0, name="alone").name == "alone:0"
 
 
-def test_sparse_values_are_refused():
+def test_sparse_values_are_refused_where_a_dense_one_is_needed():
     class Matrix:
         def tocoo(self):
             return self
     with pytest.raises(DtypeError, match="a dense value is required"):
-        K.variable(Matrix())
-    with pytest.raises(DtypeError, match="tensors are dense"):
-        K.placeholder((2,), sparse=True)
+        K.constant(Matrix())
+    with pytest.raises(DtypeError, match="a dense value is required"):
+        K.set_value(K.zeros((2,)), Matrix())
 
 
 def test_placeholder_needs_a_rank():

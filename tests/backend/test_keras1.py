@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from symk import backend as K
+from symk.backend import common
 from symk.graph import GraphError, ShapeError
 
 X = np.random.RandomState(0).normal(size=(2, 5, 6, 3)).astype("float32")
@@ -101,11 +102,12 @@ def test_the_order_of_weights_is_that_of_keras_2():
 
 def test_dim_ordering():
     try:
-        K.set_image_dim_ordering("th")
-        assert K.image_data_format() == "channels_first" and K.image_dim_ordering() == "th"
+        common.set_image_dim_ordering("th")
+        assert K.image_data_format() == "channels_first" and common.image_dim_ordering() == "th"
         same(K.spatial_2d_padding(FIRST, (1, 1), dim_ordering="default"),
              K.spatial_2d_padding(FIRST, ((1, 1), (1, 1)), "channels_first"))
     finally:
-        K.set_image_dim_ordering("tf")
+        common.set_image_dim_ordering("tf")
     with pytest.raises(ValueError, match="'tf' or 'th'"):
-        K.set_image_dim_ordering("channels_last")
+        common.set_image_dim_ordering("channels_last")
+    assert not hasattr(K, "image_dim_ordering"), "scripts tell Keras 1 by it"

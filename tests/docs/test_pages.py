@@ -10,7 +10,7 @@ pytest.importorskip("symk._core")
 DOCS = pathlib.Path(__file__).resolve().parent.parent.parent / "docs"
 
 
-@pytest.mark.parametrize("page", ["graph.md", "custom_ops.md"])
+@pytest.mark.parametrize("page", ["graph.md", "custom_ops.md", "training.md"])
 def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(nodes, "_REGISTRY", dict(nodes._REGISTRY))

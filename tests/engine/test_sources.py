@@ -9,7 +9,7 @@ import pytest
 from symk import config
 from symk.callbacks import Callback, CSVLogger, LambdaCallback
 from symk.engine import sources
-from symk.engine.ahead import ahead
+from symk.engine.ahead import Ahead
 from symk.layers import Dense, Input
 from symk.models import Model, Sequential
 from symk.utils import HDF5Matrix, Sequence
@@ -128,7 +128,7 @@ def test_items_come_in_order_from_a_thread_of_their_own():
         for number in range(5):
             threads.add(threading.current_thread())
             yield number
-    assert list(ahead(items())) == [0, 1, 2, 3, 4]
+    assert list(Ahead(items())) == [0, 1, 2, 3, 4]
     assert threading.current_thread() not in threads
     assert not any(thread.is_alive() for thread in threads)
 
@@ -137,7 +137,7 @@ def test_an_exception_arrives_where_its_item_would():
     def items():
         yield 1
         raise LookupError("second")
-    got = ahead(items())
+    got = Ahead(items())
     assert next(got) == 1
     with pytest.raises(LookupError, match="second"):
         next(got)
@@ -145,7 +145,7 @@ def test_an_exception_arrives_where_its_item_would():
 
 def test_closing_ends_the_thread():
     before = threading.active_count()
-    got = ahead(iter(range(10 ** 9)))
+    got = Ahead(iter(range(10 ** 9)))
     assert [next(got), next(got)] == [0, 1]
     got.close()
     assert threading.active_count() == before
@@ -214,6 +214,20 @@ def test_validation_by_a_generator():
     assert history["val_loss"][-1] == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-5)
 
 
+def test_validation_by_arrays_is_of_all_of_them_whatever_the_steps():
+    model = regression()
+    history = model.fit_generator(Batches(), verbose=0, validation_data=(X, Y),
+                                  validation_steps=1).history
+    assert history["val_loss"][0] == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-5)
+
+
+def test_a_number_of_steps_may_be_a_fraction_and_is_rounded_up():
+    seen = []
+    regression().fit_generator(Batches(), steps_per_epoch=50 / 15, verbose=0, callbacks=[
+        LambdaCallback(on_batch_end=lambda batch, logs: seen.append(batch))])
+    assert seen == [0, 1, 2, 3]
+
+
 def test_batches_are_read_while_a_step_runs():
     """Reading takes as long as the step, so both together take about as long as one."""
     wait = 0.03
@@ -275,7 +289,9 @@ def test_a_stop_among_the_steps_skips_the_validation():
     ({"class_weight": [{}, {}]}, ValueError, "a dict for each output"),
     ({"sample_weight": np.ones(49)}, ValueError, "sample weights have 49"),
     ({"sample_weight": np.ones((50, 2))}, ValueError, r"arrays of shape \(batch\) are required"),
-    ({"steps_per_epoch": 0}, ValueError, "steps")])
+    ({"steps_per_epoch": 0}, ValueError, "a positive number of batches"),
+    ({"steps_per_epoch": "all"}, ValueError, "a positive number of batches"),
+    ({"validation_steps": 2, "validation_split": 0.1}, ValueError, "validation_steps must not")])
 def test_wrong_options_are_named_before_anything_changes(options, error, words):
     model = regression()
     options = dict({"verbose": 0}, **options)

@@ -22,6 +22,7 @@ def sizes(n, m):
     (dims.maximum(2 * N * M, N * M), 2 * N * M), (dims.maximum(N // 2, 0), N // 2),
     (dims.broadcast(N, 1), N), (dims.broadcast(1, N), N), (dims.broadcast(N, N), N),
     (dims.broadcast(N, M), dims.broadcast(M, N)),
+    (dims.broadcast(N, 5), 5), (dims.broadcast(5, N), 5), (dims.broadcast(0, N), 0),
     (dims.broadcast(dims.broadcast(N, M), N), dims.broadcast(N, M)),
     ((N + M) * (N + M), N * N + 2 * N * M + M * M),
     (N % 1, 0), ((3 * N) % 3, 0), (dims.product((N, 2, M)), 2 * M * N), (dims.product(()), 1),

@@ -20,8 +20,7 @@ def test_show_lists_sources_then_nodes_then_results():
         "x: placeholder (x.0, 4) float32",
         "w: shared (4, 2) float32",
         "constant: constant () float32 = 2.0",
-        '%0 = matmul(x, w)[transpose_a=False, transpose_b=False, activation=] '
-        '-> (x.0, 2) float32  # "dense_1" (Dense)',
+        '%0 = matmul(x, w) -> (x.0, 2) float32  # "dense_1" (Dense)',
         "%1 = softmax(%0)[axis=1] -> (x.0, 2) float32",
         "%2 = mul(%1, constant) -> (x.0, 2) float32",
         "results: %2",

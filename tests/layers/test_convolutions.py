@@ -54,7 +54,8 @@ def close(found, expected):
 # ---- convolutions
 
 @pytest.mark.parametrize("cls, shape, size", [
-    (Conv1D, (2, 7, 3), (3,)), (Conv2D, (2, 6, 5, 3), (2, 3)), (Conv3D, (2, 4, 5, 3, 2), (2, 3, 2))])
+    (Conv1D, (2, 7, 3), (3,)), (Conv2D, (2, 6, 5, 3), (2, 3)),
+    (Conv3D, (2, 4, 5, 3, 2), (2, 3, 2))])
 @pytest.mark.parametrize("step", [1, 2])
 @pytest.mark.parametrize("rate", [1, 2])
 def test_a_convolution_is_a_sum_over_windows(cls, shape, size, step, rate):

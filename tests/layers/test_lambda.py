@@ -79,12 +79,14 @@ def test_the_declared_shape_is_known_after():
     y = Lambda(doubled, output_shape=lambda shape: (shape[0], 3, shape[2]))(x)
     assert K.int_shape(y) == (None, 3, 4)
     assert Model(x, y).predict(np.ones((2, 3, 4))).shape == (2, 3, 4)
+    y = Lambda(doubled, output_shape=lambda shape: [shape[0], 3, shape[2]])(x)
+    assert K.int_shape(y) == (None, 3, 4)
     with pytest.raises(ValueError):
         Model(x, y).predict(np.ones((2, 5, 4)))
 
 
 def test_a_wrong_shape_is_refused():
-    with pytest.raises(ValueError, match=r'layer "double" \(Lambda\): \[output_shape\] .*\(None, 5\)'):
+    with pytest.raises(ValueError, match=r'layer "double" .*: \[output_shape\] .*\(None, 5\)'):
         Lambda(doubled, output_shape=(5,), name="double")(Input((3,)))
 
 

@@ -374,7 +374,8 @@ def test_dropout_in_training(cls, implementation):
     model = Sequential([cls(3, dropout=0.3, recurrent_dropout=0.3, implementation=implementation,
                             input_shape=(5, 4)), Dense(1)])
     model.compile("adam", "mse")
-    assert np.isfinite(model.fit(data(), np.ones((3, 1)), epochs=2, verbose=0).history["loss"]).all()
+    history = model.fit(data(), np.ones((3, 1)), epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
     x = data()
     np.testing.assert_array_equal(model.predict(x), model.predict(x))
 
@@ -440,7 +441,8 @@ def test_unrolling_needs_the_number_of_steps():
 @pytest.mark.parametrize("make, text", [
     (lambda: RNN(object()), "`call` and `state_size`"),
     (lambda: LSTM(0), "units"), (lambda: GRU(3, implementation=3), "implementation must be 1 or 2"),
-    (lambda: LSTM(3)(Input((4,))), "3 axes are required")])
+    (lambda: LSTM(3)(Input((4,))), "3 axes are required"),
+    (lambda: LSTM(3, name="x")(Input((4, None))), 'layer "x" .*number of features must be known')])
 def test_wrong_arguments_are_named(make, text):
     with pytest.raises(ValueError, match=text):
         make()

@@ -5,8 +5,9 @@ import pytest
 from symk import activations, constraints, initializers, regularizers
 from symk import backend as K
 from symk.engine import InputSpec
-from symk.layers import (GRU, LSTM, RNN, Bidirectional, Dense, Embedding, Flatten, Input, Lambda,
-                         Layer, LSTMCell, TimeDistributed, concatenate)
+from symk.layers import (GRU, LSTM, RNN, Bidirectional, Conv2D, Dense, Embedding, Flatten, Input,
+                         Lambda, Layer, LSTMCell, TimeDistributed, concatenate)
+from symk.layers.wrappers import Wrapper
 from symk.models import Model, Sequential, load_model
 
 
@@ -441,3 +442,97 @@ def test_unknown_cells_are_named_when_a_model_is_loaded(tmp_path):
     Sequential([RNN([MinimalRNNCell(4), LSTMCell(3)], input_shape=(5, 3))]).save(path)
     with pytest.raises(ValueError, match="unknown: 'MinimalRNNCell'"):
         load_model(path)
+
+
+def test_a_wrapper_that_gives_its_layer_a_weight():
+    class Scaled(Wrapper):
+        def build(self, input_shape=None):
+            if not self.layer.built:
+                self.layer.build(input_shape)
+                self.layer.built = True
+            self.scale = self.layer.add_weight(name="scale", shape=(1,), initializer="ones")
+            self.layer.add_loss(K.sum(K.square(self.scale)))
+            super(Scaled, self).build()
+
+        def call(self, inputs):
+            return self.layer.call(inputs) * self.scale
+
+    model = Sequential([Scaled(Dense(2), input_shape=(3,))])
+    assert [w.name.split("/")[-1] for w in model.trainable_weights] == [
+        "kernel:0", "bias:0", "scale:0"]
+    assert len(model.losses) == 1
+    model.compile("sgd", "mse")
+    assert np.isfinite(model.train_on_batch(np.ones((4, 3)), np.ones((4, 2))))
+
+
+def test_a_layer_that_runs_its_own_loop():
+    """A linear chain: the logarithm of the sum over all ways, by K.rnn with constants."""
+    class Chain(Layer):
+        def build(self, input_shape):
+            size = input_shape[-1]
+            self.chain = self.add_weight(name="chain", shape=(size, size), initializer="uniform")
+            super(Chain, self).build(input_shape)
+
+        def call(self, x, mask=None):
+            def step(inputs, states):
+                before, chain = states
+                after = K.logsumexp(K.expand_dims(before, 2) + chain, axis=1) + inputs
+                return after, [after]
+            last, _, _ = K.rnn(step, x[:, 1:], [x[:, 0]], constants=[self.chain])
+            return K.logsumexp(last, axis=-1, keepdims=True)
+
+    layer = Chain()
+    x = Input((3, 2))
+    model = Model(x, layer(x))
+    values = np.random.uniform(-1, 1, (2, 3, 2))
+    chain, = layer.get_weights()
+    ways = [sum(np.exp(values[b, 0, i] + chain[i, j] + values[b, 1, j] + chain[j, k]
+                       + values[b, 2, k])
+                for i in (0, 1) for j in (0, 1) for k in (0, 1)) for b in (0, 1)]
+    np.testing.assert_allclose(model.predict(values)[:, 0], np.log(ways), rtol=1e-5)
+
+
+def test_a_convolution_with_a_kernel_of_ones_own():
+    class Normed(Conv2D):
+        def build(self, input_shape):
+            channel_axis = 1 if self.data_format == "channels_first" else -1
+            kernel_shape = self.kernel_size + (input_shape[channel_axis], self.filters)
+            self.kernel = self.add_weight(shape=kernel_shape, name="kernel",
+                                          initializer=self.kernel_initializer)
+            self.bias = None
+            self.u = self.add_weight(shape=(1, self.filters), name="sn", trainable=False,
+                                     initializer=initializers.RandomNormal(0, 1))
+            self.input_spec = InputSpec(ndim=self.rank + 2,
+                                        axes={channel_axis: input_shape[channel_axis]})
+            self.built = True
+
+        def call(self, inputs, training=None):
+            matrix = K.reshape(self.kernel, [-1, self.filters])
+            v = K.l2_normalize(K.dot(self.u, K.transpose(matrix)))
+            u = K.l2_normalize(K.dot(v, matrix))
+            self.add_update(K.update(self.u, u), inputs)
+            sigma = K.sum(K.dot(K.dot(v, matrix), K.transpose(u)))
+            return K.conv2d(inputs, self.kernel / sigma, strides=self.strides,
+                            padding=self.padding, data_format=self.data_format)
+
+    model = Sequential([Normed(3, 2, use_bias=False, input_shape=(5, 5, 2)), Flatten()])
+    model.compile("sgd", "mse")
+    for _ in range(10):
+        model.train_on_batch(np.zeros((1, 5, 5, 2)), np.zeros((1, 48)))
+    kernel, u = model.get_weights()
+    greatest = np.linalg.svd(kernel.reshape(-1, 3))[1][0]
+    found = np.linalg.norm(kernel.reshape(-1, 3) @ u[0])
+    assert found == pytest.approx(greatest, rel=0.05)
+
+
+def test_what_call_must_return():
+    class Pair(Layer):
+        def call(self, x):
+            return x, 2 * x
+
+    x = Input((3,))
+    one, two = Pair()(x)
+    np.testing.assert_array_equal(Model(x, [one, two]).predict(np.ones((2, 3)))[1], 2)
+    for wrong in (3, None):
+        with pytest.raises(ValueError, match=r'layer "w" \(Lambda\): \[call\] a tensor, or a list'):
+            Lambda(lambda x: wrong, name="w")(x)

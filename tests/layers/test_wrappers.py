@@ -287,6 +287,11 @@ def test_configs_make_the_layer_again(make):
     assert json.loads(json.dumps(serialize(deserialize(config)))) == config
 
 
+def test_a_layer_that_is_not_recurrent():
+    with pytest.raises(ValueError, match=r"recurrent layer is required; .* \(Dense\) has no return"):
+        Bidirectional(Dense(3))
+
+
 def test_an_unknown_merge_mode():
     with pytest.raises(ValueError, match="merge_mode must be one of 'sum', 'mul', 'ave', 'concat'"):
         Bidirectional(LSTM(2), merge_mode="weird")

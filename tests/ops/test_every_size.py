@@ -58,6 +58,13 @@ def dtype_of(op, drawn):
     return drawn.dtype or ("float32" if "float32" in accepts else accepts[0])
 
 
+def array_of(op, drawn, shape, generator):
+    """The values that a sample gives, if their shape stays; else zeros and ones."""
+    if drawn.exact is not None and shape == drawn.shape:
+        return np.array(drawn.exact, dtype_of(op, drawn))
+    return generator.integers(0, 2, shape).astype(dtype_of(op, drawn))
+
+
 def outcome(run):
     """The values, or None if it is refused."""
     try:
@@ -69,7 +76,7 @@ def outcome(run):
 def try_variant(op, sample, shapes, attributes):
     """Builds and runs one variant; returns whether it had a value."""
     generator = np.random.default_rng(3)
-    arrays = [generator.integers(0, 2, shape).astype(dtype_of(op, drawn))
+    arrays = [array_of(op, drawn, shape, generator)
               for shape, drawn in zip(shapes, sample.inputs)]
     inputs = [Placeholder(array.dtype, array.shape) for array in arrays]
     made = outcome(lambda: apply(op(**attributes), *inputs))

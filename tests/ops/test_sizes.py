@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 
 from symk import ops
-from symk.graph import GraphError, Placeholder
+from symk.autodiff import grad
+from symk.compile import function
+from symk.graph import GraphError, Placeholder, ShapeError
 from symk.graph.reference import evaluate
 
 X = Placeholder("float32", (None, None, 3), name="x")
@@ -54,3 +56,21 @@ def test_a_reshape_by_computed_sizes_keeps_its_shape():
     shape = ops.shape_of(X)
     y = ops.reshape(X, ops.stack([shape[0] * shape[1], shape[2]]))
     assert y.shape == (N * M, 3)
+
+
+@pytest.mark.parametrize("mode", ["native", "reference"])
+def test_an_unknown_size_that_meets_a_known_one_is_the_known_one(mode):
+    x = Placeholder("float32", (None, 2), name="x")
+    known = ops.constant(np.arange(10.0).reshape(5, 2), dtype="float32")
+    total = x + known
+    assert total.shape == (5, 2)
+    gradient = grad(ops.sum(ops.square(total)), x)
+    run = function([x], [total, gradient], mode=mode).run
+    for rows in (5, 1):
+        array = np.ones((rows, 2), "float32")
+        value, slope = run([array])
+        np.testing.assert_array_equal(value, array + known.value)
+        np.testing.assert_allclose(slope, (2 * value).sum(0, keepdims=True) if rows == 1
+                                   else 2 * value)
+    with pytest.raises(ShapeError, match="broadcast"):
+        run([np.ones((3, 2), "float32")])

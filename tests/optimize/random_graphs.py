@@ -111,12 +111,23 @@ def drawings(seeds, **options):
 
 
 def is_conditioned(drawing):
-    """Whether all finite values of a drawing, also those along the way, are moderate."""
+    """Whether no result hangs on a rounding error or on the sign of a zero.
+
+    All finite values, also those along the way, must be moderate, and nothing be divided by 0: what
+    sign the 0 of a maximum or a relu has is left open, and decides about the sign of an infinity.
+    """
     made = [variable for node in nodes_of(drawing.results) for variable in node.outputs]
     whole = function(drawing.inputs, made, on_unused_input="ignore", mode="reference")
-    values = whole.run(drawing.arrays)
-    return all(np.max(np.abs(value[np.isfinite(value)]), initial=0) < LARGEST
-               for value in values if value.dtype.kind == "f")
+    values = dict(zip(made, whole.run(drawing.arrays)))
+    values.update(zip(drawing.inputs, drawing.arrays))
+    return all(map(_is_moderate, values.values())) and not any(
+        np.any(values.get(variable.node.inputs[-1], 1) == 0) for variable in made
+        if variable.node.op.name in ("div", "reciprocal"))
+
+
+def _is_moderate(value):
+    return (value.dtype.kind != "f"
+            or np.max(np.abs(value[np.isfinite(value)]), initial=0) < LARGEST)
 
 
 def _fit(a, b):

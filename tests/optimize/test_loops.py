@@ -135,6 +135,17 @@ def test_a_last_value_needs_no_state_of_its_own():
     assert_same(states, results, [x])
 
 
+def test_a_branch_loses_the_outputs_that_nobody_reads_and_their_operands():
+    x, y, p = placeholder(2), placeholder(2), Placeholder("bool", ())
+    first, _ = ops.cond(p, lambda: [ops.sin(x), y * 2], lambda: [x, ops.exp(y)])
+    results, counts = prune_loops([first])
+    assert len(results[0].node.outputs) == 1 and y not in results[0].node.inputs
+    assert sum(counts.values()) == 1
+    for flag in (True, False):
+        feeds = {x: np.ones(2), y: np.ones(2), p: np.array(flag)}
+        np.testing.assert_array_equal(*evaluate([first, results[0]], feeds))
+
+
 # --- what is moved ---
 
 def test_products_of_a_whole_sequence_come_before_the_loop():
@@ -208,6 +219,19 @@ def test_a_sum_that_is_read_in_the_loop_stays():
     states, outputs = ops.scan(step, [a], [np.zeros((3, 3))])
     results, _ = optimize(states + outputs)
     assert inside(loops(results)[0])[-1] in ("add", "matmul", "fused")
+    assert_same(states + outputs, results, [a])
+
+
+def test_a_sum_whose_steps_are_outputs_stays():
+    a = placeholder(None, 4, 3)
+
+    def step(rows, s):
+        total = s[0] + ops.matmul(rows[0], rows[0], transpose_a=True)
+        return [total], [total]
+
+    states, outputs = ops.scan(step, [a], [np.zeros((3, 3))])
+    results, _ = optimize(states + outputs)
+    assert loops(results)[0].op.states == 1
     assert_same(states + outputs, results, [a])
 
 

@@ -5,6 +5,8 @@ batches, `run.py` has the loops.
 """
 import contextlib
 import functools
+import math
+import numbers
 import warnings
 
 import numpy as np
@@ -16,7 +18,7 @@ from . import data
 from .feeds import input_arrays, training_arrays
 from .network import Network
 from .objective import Objective, predict_function
-from .run import Run, checked_frequency, evaluate_source, is_due, predict_source, told
+from .run import Run, count_validations, evaluate_source, is_due, predict_source, told
 from .sources import Arrays, Generated, Repeated, checked_steps, is_generator, triple
 
 __all__ = ["Trainer"]
@@ -239,11 +241,13 @@ class Trainer(Network):
             initial_epoch: number of the first epoch.
             steps_per_epoch: batches per epoch of a generator; for arrays: all samples are one
                 batch, and an epoch is so many steps with it.
-            validation_steps: the same for the validation.
+            validation_steps: the same for the validation: only for a generator, or together with
+                steps_per_epoch.
             validation_freq: number of epochs from one validation to the next, or a list of epochs.
             max_queue_size, workers, use_multiprocessing: for generators only, as in
                 `fit_generator`.
         """
+        validations = count_validations(validation_freq, initial_epoch, epochs)
         if is_generator(x):
             _refuse("a generator", y=y, batch_size=batch_size, sample_weight=sample_weight,
                     validation_split=validation_split or None)
@@ -261,8 +265,10 @@ class Trainer(Network):
             held_out = held_out, weighted
         source = self._source("train", arrays, weighted, batch_size, steps_per_epoch, shuffle)
         readers = max_queue_size, workers, use_multiprocessing
+        if steps_per_epoch is None and not is_generator(validation_data):
+            _refuse("arrays and no steps_per_epoch", validation_steps=validation_steps)
         validation = self._validation(validation_data, held_out, batch_size, validation_steps,
-                                      readers, epochs)
+                                      readers, validations)
         if verbose and source.unit == "samples":
             print("Train on %d samples%s"
                   % (source.total, ", validate on %d %s" % (validation.total, validation.unit)
@@ -281,7 +287,7 @@ class Trainer(Network):
             generator: gives (x, y) or (x, y, sample_weight) without end; or a `Sequence`.
             steps_per_epoch: batches per epoch; the length of a sequence by default.
             validation_data: arrays as in `fit`, or a generator of batches.
-            validation_steps: batches of a validation generator.
+            validation_steps: batches of a validation generator; arrays are evaluated whole.
             max_queue_size: how many batches may be ready before they are needed.
             workers: threads or processes that read a Sequence; 0 reads between the steps, in the
                 calling thread.
@@ -289,16 +295,18 @@ class Trainer(Network):
             shuffle: whether a Sequence is read in a new order in each epoch.
             epochs, verbose, callbacks, validation_freq, class_weight, initial_epoch: as in `fit`.
         """
+        validations = count_validations(validation_freq, initial_epoch, epochs)
         readers = max_queue_size, workers, use_multiprocessing
         source = self._generated("train", generator, steps_per_epoch, "steps_per_epoch", readers,
                                  class_weight, epochs - initial_epoch, shuffle)
-        validation = self._validation(validation_data, None, None, validation_steps, readers,
-                                      epochs)
+        # As in Keras, arrays are evaluated whole, whatever the steps.
+        steps = validation_steps if is_generator(validation_data) else None
+        validation = self._validation(validation_data, None, None, steps, readers,
+                                      validations)
         return self._fit(source, validation, callbacks, verbose, epochs, initial_epoch,
                          validation_freq)
 
     def _fit(self, source, validation, callbacks, verbose, epochs, first, frequency, size=None):
-        frequency = checked_frequency(frequency)
         with source, validation or contextlib.nullcontext():
             run = Run(self, source, callbacks, verbose, epochs, size, validation is not None)
             if isinstance(validation, Arrays):
@@ -398,7 +406,7 @@ class Trainer(Network):
         function = self.predict_function if kind == "predict" else self._function(kind, weighted)
         if steps is not None:
             _refuse("a number of steps", batch_size=batch_size)
-            return Repeated(function, arrays, _checked_count("steps", steps))
+            return Repeated(function, arrays, _whole_steps("steps", steps))
         if not arrays:
             raise ValueError("[data] a number of steps is required for a model that is fed "
                              "nothing; none was given.")
@@ -425,16 +433,16 @@ class Trainer(Network):
 
         if kind != "predict" and self._compile_later is None:
             self._compiled()
-        steps = _checked_count(steps_name, checked_steps(generator, steps, steps_name))
+        steps = _whole_steps(steps_name, checked_steps(generator, steps, steps_name))
         return Generated(generator, steps, prepare, epochs, shuffle, *readers)
 
-    def _validation(self, given, held_out, batch_size, steps, readers, epochs):
-        """The source of validation data, or None."""
+    def _validation(self, given, held_out, batch_size, steps, readers, count):
+        """The source of data for a number of validations, or None."""
         if given is None:
             return None if held_out is None else self._source("test", *held_out, batch_size)
         if is_generator(given):
             return self._generated("test", given, steps, "validation_steps", readers,
-                                   epochs=epochs)
+                                   epochs=count)
         if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
             raise ValueError("[fit] validation_data must be (x, y) or (x, y, sample_weight); %s "
                              "was given." % type(given).__name__)
@@ -447,6 +455,14 @@ def _checked_count(name, count, default=None):
     if not hasattr(count, "__index__") or count < 1:
         raise ValueError("[%s] a positive integer is required; %r was given." % (name, count))
     return int(count)
+
+
+def _whole_steps(name, steps):
+    """A number of steps, rounded up: people divide samples by the size of a batch."""
+    if not isinstance(steps, numbers.Real) or not 0 < steps < float("inf"):
+        raise ValueError("[%s] a positive number of batches is required; %r was given."
+                         % (name, steps))
+    return math.ceil(steps)
 
 
 def _checked_fraction(fraction):

@@ -1,0 +1,122 @@
+// The loops over the elements of a sparse matrix. Each row of a result is summed in the order of
+// the elements, whoever computes it.
+#include "cpu/csr.h"
+
+#include <cstring>
+#include <type_traits>
+
+namespace symk::cpu::SYMK_ISA {
+namespace {
+
+/// to += value * from, over one row of the dense matrix.
+template <class T>
+[[gnu::always_inline]] inline void add_row(T* __restrict to, T value, const T* __restrict from,
+                                           int64_t width) {
+  for (int64_t j = 0; j < width; ++j) to[j] += value * from[j];
+}
+
+template <class T>
+void clear(T* y, int64_t first, int64_t last, int64_t width) {
+  std::memset(y + first * width, 0, static_cast<size_t>((last - first) * width) * sizeof(T));
+}
+
+template <class T, class Index>
+void matmul(const CsrPlan& plan, const CsrOperands& operands, int64_t first, int64_t last) {
+  const T* values = static_cast<const T*>(operands.values);
+  const T* dense = static_cast<const T*>(operands.dense);
+  const Index* columns = static_cast<const Index*>(operands.columns);
+  const Index* bounds = static_cast<const Index*>(operands.bounds);
+  T* y = static_cast<T*>(operands.y);
+  clear(y, first, last, plan.width);
+  for (int64_t row = first; row < last; ++row) {
+    for (int64_t k = bounds[row]; k < bounds[row + 1]; ++k)
+      add_row(y + row * plan.width, values[k], dense + columns[k] * plan.width, plan.width);
+  }
+}
+
+template <class T, class Index>
+void transposed_matmul(const CsrPlan& plan, const CsrOperands& operands, int64_t first,
+                       int64_t last) {
+  const T* values = static_cast<const T*>(operands.values);
+  const T* dense = static_cast<const T*>(operands.dense);
+  const Index* columns = static_cast<const Index*>(operands.columns);
+  const Index* bounds = static_cast<const Index*>(operands.bounds);
+  T* y = static_cast<T*>(operands.y);
+  clear(y, first, last, plan.width);
+  for (int64_t row = 0; row < plan.rows; ++row) {
+    for (int64_t k = bounds[row]; k < bounds[row + 1]; ++k) {
+      const int64_t column = columns[k];
+      if (column < first || column >= last) continue;
+      add_row(y + column * plan.width, values[k], dense + row * plan.width, plan.width);
+    }
+  }
+}
+
+/// Integers wrap.
+template <class T>
+[[gnu::always_inline]] inline T plus(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>)
+    return a + b;
+  else
+    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+
+template <class T, class Index>
+void to_dense(const CsrPlan& plan, const CsrOperands& operands, int64_t first, int64_t last) {
+  const T* values = static_cast<const T*>(operands.values);
+  const Index* columns = static_cast<const Index*>(operands.columns);
+  const Index* bounds = static_cast<const Index*>(operands.bounds);
+  T* y = static_cast<T*>(operands.y);
+  clear(y, first, last, plan.columns);
+  for (int64_t row = first; row < last; ++row) {
+    T* to = y + row * plan.columns;
+    for (int64_t k = bounds[row]; k < bounds[row + 1]; ++k)
+      to[columns[k]] = plus(to[columns[k]], values[k]);
+  }
+}
+
+template <class Index>
+void row_numbers(const CsrPlan&, const CsrOperands& operands, int64_t first, int64_t last) {
+  const Index* bounds = static_cast<const Index*>(operands.bounds);
+  int64_t* y = static_cast<int64_t*>(operands.y);
+  for (int64_t row = first; row < last; ++row) {
+    for (int64_t k = bounds[row]; k < bounds[row + 1]; ++k) y[k] = row;
+  }
+}
+
+template <class T>
+constexpr void set(CsrKernels& table, DType dtype) {
+  table.to_dense[static_cast<int>(dtype)][0] = to_dense<T, int32_t>;
+  table.to_dense[static_cast<int>(dtype)][1] = to_dense<T, int64_t>;
+}
+
+constexpr CsrKernels make_table() {
+  CsrKernels table = {
+      {{matmul<float, int32_t>, matmul<float, int64_t>},
+       {matmul<double, int32_t>, matmul<double, int64_t>}},
+      {{transposed_matmul<float, int32_t>, transposed_matmul<float, int64_t>},
+       {transposed_matmul<double, int32_t>, transposed_matmul<double, int64_t>}},
+      {},
+      {row_numbers<int32_t>, row_numbers<int64_t>}};
+  set<float>(table, DType::kFloat32);
+  set<double>(table, DType::kFloat64);
+  set<int8_t>(table, DType::kInt8);
+  set<int16_t>(table, DType::kInt16);
+  set<int32_t>(table, DType::kInt32);
+  set<int64_t>(table, DType::kInt64);
+  set<uint8_t>(table, DType::kUInt8);
+  return table;
+}
+
+}  // namespace
+}  // namespace symk::cpu::SYMK_ISA
+
+namespace symk::cpu {
+
+template <>
+const CsrKernels& CsrKernels::of<Isa::SYMK_ISA>() {
+  static constexpr CsrKernels table = SYMK_ISA::make_table();
+  return table;
+}
+
+}  // namespace symk::cpu
