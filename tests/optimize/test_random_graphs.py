@@ -74,6 +74,7 @@ def test_graphs_that_are_asked_for():
 
 
 def test_a_value_that_hangs_on_a_rounding_error_is_told():
-    sound = [random_graphs.is_conditioned(random_graphs.Drawing(seed)) for seed in range(2700, 2740)]
+    sound = [random_graphs.is_conditioned(random_graphs.Drawing(seed))
+             for seed in range(2700, 2740)]
     # 2731 divides by logsumexp(log_softmax(x)); two others divide by 0.
     assert not sound[31] and sum(sound) == 37
