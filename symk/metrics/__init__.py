@@ -66,7 +66,14 @@ def deserialize(config, custom_objects=None):
 
 
 def get(identifier):
-    """A metric from its name, its config or itself (any callable of y_true and y_pred)."""
+    """A metric from its name, its config or itself (any callable of y_true and y_pred).
+
+    The name of a class that needs arguments gives the class.
+    """
     if identifier is None or callable(identifier):
         return identifier
+    if isinstance(identifier, str):
+        found = registry.custom_objects().get(identifier, registry.lookup("metric", identifier))
+        if isinstance(found, type) and registry.required_arguments(found):
+            return found
     return deserialize(identifier)
