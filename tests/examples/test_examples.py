@@ -25,7 +25,7 @@ def example(monkeypatch, tmp_path):
 
 
 def test_digits_cnn(example):
-    assert example("digits_cnn").main(epochs=6, verbose=0) > 0.7
+    assert example("digits_cnn").main(epochs=3, verbose=0) > 0.7
 
 
 def test_text_lstm(example):
