@@ -73,6 +73,10 @@ class Optimizer:
         """The step: pairs (variable, new value) for the state and the parameters."""
         raise NotImplementedError
 
+    def __getstate__(self):
+        """What pickles and copies keep: the state, and not the step that was made of it."""
+        return dict(self.__dict__, updates=[])
+
     def get_weights(self):
         """The values of the state, in the order of `weights`."""
         return K.batch_get_value(self.weights)
