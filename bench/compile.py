@@ -1,6 +1,7 @@
-"""Times what happens around the kernels: importing, compiling, calling, saving. `python -m bench.compile`.
+"""Times what happens around the kernels: importing, compiling, calling. `python -m bench.compile`.
 
-The medians of several repeats; each import runs in a fresh process, and NumPy's own import is listed beside it.
+The medians of several repeats; each import runs in a fresh process, and NumPy's own import is
+listed beside it.
 """
 import os
 import statistics
@@ -144,10 +145,12 @@ def main():
             ("training function of a 128-step unrolled LSTM, gradient to Plan",
              statistics.median(lstm_time() for _ in range(3))),
             ("call of a compiled x + 1, from Python", call_time())]
-    rows += [("compile a chain of %d elementwise nodes" % n, chain_time(n)) for n in (10, 100, 1000, 10000)]
+    rows += [("compile a chain of %d elementwise nodes" % n, chain_time(n))
+             for n in (10, 100, 1000, 10000)]
     print("| what | time |\n|---|---|")
     for what, seconds in rows:
-        print("| %s | %s |" % (what, "%.2f us" % (seconds * 1e6) if seconds < 1e-3 else "%.1f ms" % (seconds * 1e3)))
+        print("| %s | %s |" % (what, "%.2f us" % (seconds * 1e6) if seconds < 1e-3
+                               else "%.1f ms" % (seconds * 1e3)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Constraints: functions of a weight that an optimizer applies after each of its steps."""
 from . import backend as K
-from . import registry
+from . import registry, renames
 from .registry import register
 
 __all__ = ["Constraint", "MaxNorm", "NonNeg", "UnitNorm", "MinMaxNorm", "max_norm", "non_neg",
@@ -39,6 +39,7 @@ class MaxNorm(Constraint):
     Source:   Srivastava et al. 2014, section 5.1.
     """
 
+    @renames.accepts("MaxNorm")
     def __init__(self, max_value=2, axis=0):
         self.max_value = max_value
         self.axis = axis
@@ -80,6 +81,7 @@ class MinMaxNorm(Constraint):
     Args:     rate: 1 puts a norm into the range at once, less moves it by that part of the way.
     """
 
+    @renames.accepts("MinMaxNorm")
     def __init__(self, min_value=0.0, max_value=1.0, rate=1.0, axis=0):
         self.min_value = min_value
         self.max_value = max_value
@@ -111,10 +113,13 @@ def deserialize(config, custom_objects=None):
     return registry.deserialize(config, registry.table("constraint"), custom_objects, "constraint")
 
 
-def get(identifier):
-    """A constraint from its name, its config or itself (any callable of a weight)."""
+def get(identifier, kwargs=None):
+    """A constraint from its name, its config or itself (any callable of a weight).
+
+    Args:     kwargs: the arguments of a name, as Keras 1 had them here.
+    """
     if isinstance(identifier, str):
-        identifier = {"class_name": identifier, "config": {}}
+        identifier = {"class_name": identifier, "config": dict(kwargs or {})}
     if identifier is None or callable(identifier):
         return identifier
     return deserialize(identifier)

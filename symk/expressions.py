@@ -82,9 +82,13 @@ def grad(loss, wrt, known=None, disconnected="none"):
     known = dict(known or {})
     starts = ([] if loss is None else [loss]) + list(known)
     forms = stable(starts, _listed(wrt))
-    loss = None if loss is None else forms[0]
-    known = dict(zip(forms[len(forms) - len(known):], known.values()))
-    return autodiff.grad(loss, wrt, known, disconnected)
+    loss = None if loss is None else forms.pop(0)
+    gradients = {}
+    for form, (tensor, gradient) in zip(forms, known.items()):
+        gradient = ops.as_variable(gradient, like=tensor)
+        # Two tensors may have one stable form.
+        gradients[form] = gradient if form not in gradients else gradients[form] + gradient
+    return autodiff.grad(loss, wrt, gradients, disconnected)
 
 
 def jvp(outputs, wrt, tangents, disconnected="zero"):

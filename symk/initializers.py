@@ -7,6 +7,7 @@ import numpy as np
 
 from . import backend as K
 from . import registry
+from .graph import Shared
 from .registry import register
 
 __all__ = ["Initializer", "Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform",
@@ -14,7 +15,7 @@ __all__ = ["Initializer", "Zeros", "Ones", "Constant", "RandomNormal", "RandomUn
            "glorot_normal", "glorot_uniform", "he_normal", "lecun_normal", "he_uniform", "zero",
            "zeros", "one", "ones", "constant", "uniform", "random_uniform", "normal",
            "random_normal", "truncated_normal", "identity", "orthogonal", "serialize",
-           "deserialize", "get"]
+           "deserialize", "get", "initial_value"]
 
 # The standard deviation of a standard normal distribution cut off at two deviations.
 _TRUNCATED_STD = 0.87962566103423978
@@ -291,6 +292,18 @@ normal = random_normal = RandomNormal
 truncated_normal = TruncatedNormal
 identity = Identity
 orthogonal = Orthogonal
+
+
+def initial_value(initializer, shape, dtype):
+    """The first value of a weight, an array or a tensor, by an initializer of any version.
+
+    Those of Keras 1 are called f(shape, name=None), know no dtype and may return a variable.
+    """
+    if registry.accepts(initializer, "dtype", any_keyword=True):
+        value = initializer(shape, dtype=dtype)
+    else:
+        value = initializer(shape)
+    return K.get_value(value) if isinstance(value, Shared) else value
 
 
 def serialize(initializer):

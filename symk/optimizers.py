@@ -4,15 +4,18 @@
 lives in variables: the count of steps, the rates (so that they can be changed between steps) and
 what an optimizer keeps for each parameter.
 """
+import functools
+import inspect
+
 import numpy as np
 
 from . import backend as K
-from . import registry
+from . import registry, renames
 from .registry import register
 
 __all__ = ["Optimizer", "SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam", "sgd",
            "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "clip_norm", "serialize",
-           "deserialize", "get"]
+           "deserialize", "get", "optimizer_from_config"]
 
 
 def _optimizer(cls):
@@ -69,9 +72,22 @@ class Optimizer:
             grads = [K.clip(grad, -self.clipvalue, self.clipvalue) for grad in grads]
         return grads
 
+    def __init_subclass__(cls, **kwargs):
+        """An optimizer written for Keras 1 gets what it asks for: (params, constraints, loss)."""
+        super().__init_subclass__(**kwargs)
+        own = cls.__dict__.get("get_updates")
+        if own is not None and list(inspect.signature(own).parameters)[1:4] == [
+                "params", "constraints", "loss"]:
+            cls.get_updates = _in_the_order_of_keras_1(own)
+
+    @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         """The step: pairs (variable, new value) for the state and the parameters."""
         raise NotImplementedError
+
+    def __getstate__(self):
+        """What pickles and copies keep: the state, and not the step that was made of it."""
+        return dict(self.__dict__, updates=[])
 
     def get_weights(self):
         """The values of the state, in the order of `weights`."""
@@ -102,6 +118,19 @@ class Optimizer:
         return cls(**config)
 
 
+def _in_the_order_of_keras_1(get_updates):
+    """The method of an optimizer of Keras 1, to be called as those of Keras 2."""
+    @functools.wraps(get_updates)
+    def call(self, *args, **kwargs):
+        if len(args) + len(kwargs) == 3:
+            return get_updates(self, *args, **kwargs)
+        given = dict(zip(("loss", "params"), args), **kwargs)
+        constraints = {param: param.constraint for param in given["params"]
+                       if getattr(param, "constraint", None) is not None}
+        return get_updates(self, given["params"], constraints, given["loss"])
+    return call
+
+
 class _ByParameter(Optimizer):
     """An optimizer whose step is one rule, applied to each parameter by itself.
 
@@ -130,6 +159,7 @@ class _ByParameter(Optimizer):
         """A function (parameter, gradient, *state) -> (new parameter, tuple of new state)."""
         raise NotImplementedError
 
+    @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         params = list(params)
         grads = self.get_gradients(loss, params)
@@ -492,12 +522,20 @@ def deserialize(config, custom_objects=None):
     return registry.deserialize(config, known, custom_objects, "optimizer")
 
 
-def get(identifier):
-    """An optimizer from its name, its config or itself."""
+def optimizer_from_config(config, custom_objects=None):
+    """Keras 1's name of `deserialize`."""
+    return deserialize(config, custom_objects)
+
+
+def get(identifier, kwargs=None):
+    """An optimizer from its name, its config or itself.
+
+    Args:     kwargs: the arguments of a name, as Keras 1 had them here.
+    """
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, str):
-        identifier = {"class_name": identifier, "config": {}}
+        identifier = {"class_name": identifier, "config": dict(kwargs or {})}
     if not isinstance(identifier, dict):
         raise ValueError("[optimizer] a name, a config or an optimizer is required; %r was given."
                          % (identifier,))

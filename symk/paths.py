@@ -9,7 +9,7 @@ import importlib.machinery
 import sys
 import types
 
-__all__ = ["ALIASES", "COLLECTIONS", "Collection", "install"]
+__all__ = ["ALIASES", "COLLECTIONS", "NAMES", "Collection", "install", "later"]
 
 # Old path -> the module that it is.
 ALIASES = {
@@ -32,6 +32,13 @@ COLLECTIONS = {
     "engine.training_arrays": ("engine.run",),
     "engine.training_generator": ("engine.run",),
     "engine.training_utils": ("engine.data", "engine.arguments"),
+}
+
+# Module -> {name that Keras has there: the module that defines it, further down in the order}.
+NAMES = {
+    "engine": {"Model": "models", "Sequential": "models", "Merge": "layers", "merge": "layers",
+               "Container": "models.keras1"},
+    "utils.layer_utils": {"layer_from_config": "layers.keras1"},
 }
 
 
@@ -59,6 +66,21 @@ class Collection(types.ModuleType):
         for source in self._sources:
             names.update(getattr(importlib.import_module(source), "__all__", ()))
         return sorted(names)
+
+
+def later(module):
+    """A `__getattr__` for a module: what `NAMES` says, and the modules of the other tables."""
+    package, _, inner = module.partition(".")
+
+    def find(name):
+        path = "%s.%s" % (inner, name)
+        if path in ALIASES or path in COLLECTIONS:
+            return importlib.import_module("%s.%s" % (package, path))
+        if name in NAMES.get(inner, ()):
+            source = importlib.import_module("%s.%s" % (package, NAMES[inner][name]))
+            return getattr(source, name)
+        raise AttributeError("module %r has no attribute %r" % (module, name))
+    return find
 
 
 class _Finder:

@@ -7,7 +7,7 @@ import difflib
 import inspect
 
 __all__ = ["register", "lookup", "names", "table", "custom_objects", "CustomObjectScope",
-           "serialize", "deserialize", "accepts"]
+           "serialize", "deserialize", "accepts", "required_arguments"]
 
 _TABLES = {}          # kind ("layer", "loss", ...) -> {name: class or function}
 _CUSTOM_OBJECTS = {}  # the user's own names, valid for every kind
@@ -103,11 +103,16 @@ def deserialize(identifier, known, custom=None, what="object"):
         return found.from_config(config)
 
 
+def required_arguments(cls):
+    """The names of the arguments without which a class has no instance."""
+    return [parameter.name for parameter in inspect.signature(cls).parameters.values()
+            if parameter.default is parameter.empty
+            and parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+
+
 def _made(name, cls, what):
     """An instance of a class that was named without a config."""
-    required = [parameter.name for parameter in inspect.signature(cls).parameters.values()
-                if parameter.default is parameter.empty
-                and parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+    required = required_arguments(cls)
     if required:
         raise ValueError('[%s] %r needs the arguments %s; only its name was given. Give an object, '
                          'or a dict with "class_name" and "config".'

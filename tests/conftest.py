@@ -8,6 +8,8 @@ import pytest
 os.environ["SYMK_KERAS_JSON"] = ""   # what a person has there changes no test
 
 from symk.config import settings  # noqa: E402
+from symk.graph import node as nodes  # noqa: E402
+from symk.ops.custom import CustomOp  # noqa: E402
 
 settings.check = True
 
@@ -23,3 +25,13 @@ def fixed_state():
     before = dict(vars(settings))
     yield
     vars(settings).update(before)
+
+
+@pytest.fixture
+def own_ops():
+    """The ops that a test defines are gone after it."""
+    before = set(nodes._REGISTRY)
+    yield
+    for name, op in list(nodes._REGISTRY.items()):
+        if name not in before and issubclass(op, CustomOp):
+            del nodes._REGISTRY[name]

@@ -152,6 +152,13 @@ def test_known_gradients_and_the_loss_add_up():
     np.testing.assert_allclose(alone, sigmoid * known)
 
 
+def test_known_gradients_of_tensors_with_one_stable_form_add_up():
+    x = symk.placeholder((2,), "float64", name="x")
+    first, second = (ops.log(1 + ops.exp(x)) for _ in range(2))
+    slope = symk.grad(None, x, known={first: np.array([1.0, 0.0]), second: np.array([3.0, 4.0])})
+    assert symk.function([x], slope)(np.zeros(2)).tolist() == [2, 2]
+
+
 def test_derivatives_in_a_tensor_inside_of_the_graph():
     x = symk.placeholder((3,), "float64", name="x")
     inner = ops.exp(x)

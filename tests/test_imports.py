@@ -8,8 +8,8 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
-    "paths", "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
-    "deploy", "backend", "activations", "initializers", "regularizers", "constraints", "losses",
+    "paths", "renames", "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
+    "deploy", "backend", "activations", "initializers", "initializations", "regularizers", "constraints", "losses",
     "optimizers", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
     "models",

@@ -159,7 +159,7 @@ def test_mean_intersection_over_union():
     (lambda: metrics.SensitivityAtSpecificity(2.0), r"the rate must be in \[0, 1\]"),
     (lambda: metrics.Reduce("mean", "name"), "reduction must be"),
     (lambda: metrics.get("nope"), "known metric is required"),
-    (lambda: metrics.get("MeanIoU"), "needs the arguments num_classes")])
+    (lambda: metrics.deserialize("MeanIoU"), "needs the arguments num_classes")])
 def test_mistakes_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
@@ -214,3 +214,8 @@ def test_a_wrapped_function_is_saved_by_its_name():
     assert metric.get_config() == config
     with pytest.raises(ValueError, match="known metric is required; 'nope' was given"):
         metrics.deserialize({"class_name": "MeanMetricWrapper", "config": dict(config, fn="nope")})
+
+
+def test_the_name_of_a_class_that_needs_arguments_gives_the_class():
+    assert metrics.get("MeanIoU") is metrics.MeanIoU
+    assert type(metrics.get("AUC")) is metrics.AUC

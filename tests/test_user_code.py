@@ -7,6 +7,7 @@ import pytest
 from symk import backend as K
 from symk import callbacks, constraints, initializers, losses, metrics, optimizers, regularizers
 from symk.layers import Dense, Dropout, Input, Lambda, Layer
+from symk.legacy import interfaces
 from symk.models import Model, Sequential, load_model
 from symk.utils import get_custom_objects
 
@@ -419,3 +420,35 @@ def test_monte_carlo_dropout_by_a_function_of_k():
     x = np.ones((1, 50))
     assert function([x, 0])[0] == pytest.approx(50)
     assert len({float(function([x, 1])[0][0, 0]) for _ in range(5)}) > 1
+
+
+# ---- decorators that copied code of Keras has
+
+def test_the_decorators_of_keras_2_for_the_arguments_of_keras_1():
+    class Decorated(PlainMomentum):
+        @interfaces.legacy_get_updates_support
+        def get_updates(self, loss, params):
+            return super(Decorated, self).get_updates(loss, params)
+    x, y = data(8)
+    model, own = regression(Decorated(lr=0.1)), regression(optimizers.SGD(lr=0.1))
+    for one in (model, own):
+        one.train_on_batch(x, y)
+    np.testing.assert_allclose(model.get_weights()[0], own.get_weights()[0], rtol=1e-5)
+    weight = K.variable(np.ones(3))
+    old_style = Decorated(lr=0.1).get_updates([weight], {}, K.sum(weight))
+    assert any(variable is weight for variable, _ in old_style)
+
+    class Scaled(Dense):
+        @interfaces.legacy_dense_support
+        def __init__(self, units, factor=2, **kwargs):
+            super(Scaled, self).__init__(units, **kwargs)
+            self.factor = factor
+    with pytest.warns(UserWarning, match="output_dim of Keras 1"):
+        layer = Scaled(output_dim=3, factor=5)
+    assert (layer.units, layer.factor) == (3, 5)
+
+    class Own(Layer):
+        @interfaces.legacy_add_weight_support
+        def add_weight(self, *args, **kwargs):
+            return super(Own, self).add_weight(*args, **kwargs)
+    assert Own().add_weight((2, 3), "kernel").shape == (2, 3)

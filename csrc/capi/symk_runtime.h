@@ -70,8 +70,8 @@ SYMK_API const char* symk_last_error(void);
 /* Its symk_status, SYMK_OK if there was none. */
 SYMK_API int symk_last_status(void);
 
-/* Adds the kernels of a shared object written with symk_kernel.h, for the Plans that use them. Since
- * version 2. */
+/* Adds the kernels of a shared object written with symk_kernel.h, for the Plans that use them.
+ * Since version 2. */
 SYMK_API int symk_load_kernels(const char* path);
 
 SYMK_API symk_program* symk_load_file(const char* path);

@@ -18,7 +18,8 @@ class EpilogueOperands {
   /// Throws Error unless the operands fit the result.
   EpilogueOperands(const Binding& binding, const char* kernel)
       : activation_(find_activation<T>(binding.text("activation", "").c_str())) {
-    const std::vector<std::string> names = binding.texts("epilogue");
+    std::vector<std::string> names;
+    if (binding.has("epilogue")) names = binding.texts("epilogue");
     require(binding.inputs().size() == 2 + names.size(), kernel,
             "`epilogue` must name all operands from the third on");
     for (size_t i = 0; i < names.size(); ++i) {

@@ -242,9 +242,8 @@ template <class T>
                                            int64_t gates) {
   T* d_state = at(cell.d_state, row);
   const T* incoming = at(cell.incoming, row);
-  for_units<T>(cell.units, [&](auto units) {
-    units.store(d_state, total<T>(units, d_state, incoming));
-  });
+  for_units<T>(cell.units,
+               [&](auto units) { units.store(d_state, total<T>(units, d_state, incoming)); });
   clear_row(at(cell.d_gates, row), gates * cell.units);
   clear_row(at(cell.d_sums, row), gates * cell.units);
 }

@@ -107,8 +107,8 @@ class SequenceStep : public Step {
 
  protected:
   /// `like` has shape (batch, time, units * gates); `weights`, `mask` (or -1) number inputs.
-  SequenceStep(const Binding& binding, const char* kernel, const Type& like, int gates,
-               int weights, int mask)
+  SequenceStep(const Binding& binding, const char* kernel, const Type& like, int gates, int weights,
+               int mask)
       : kernel_(kernel), gates_(gates), weights_(weights), mask_(mask), f_(functions<T>()) {
     require(like.rank == 3 && like.shape[2] % gates == 0, kernel,
             "a sequence must have the axes batch, time, and units of each gate");
@@ -251,9 +251,7 @@ class SequenceStep : public Step {
   }
 
   /// A line more than is needed: else rows of a power of two would fight for one set of the cache.
-  static int64_t padded(int64_t count) {
-    return whole_lines<T>(count) + kAlignment / item();
-  }
+  static int64_t padded(int64_t count) { return whole_lines<T>(count) + kAlignment / item(); }
 
   /// What comes from outside for one time, if anything does.
   Rows<const T> incoming(const Operands& operands, int number, int64_t first, int64_t time) const {
@@ -612,9 +610,9 @@ std::unique_ptr<Step> bind(Binding& binding) {
 }
 
 const KernelEntry entries[] = {
-    {"rnn_sequence", bind<SimpleSequence>},   {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
-    {"lstm_sequence", bind<LstmSequence>},    {"lstm_sequence_grad", bind<LstmSequenceGrad>},
-    {"gru_sequence", bind<GruSequence>},      {"gru_sequence_grad", bind<GruSequenceGrad>},
+    {"rnn_sequence", bind<SimpleSequence>}, {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
+    {"lstm_sequence", bind<LstmSequence>},  {"lstm_sequence_grad", bind<LstmSequenceGrad>},
+    {"gru_sequence", bind<GruSequence>},    {"gru_sequence_grad", bind<GruSequenceGrad>},
 };
 
 }  // namespace

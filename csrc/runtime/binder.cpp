@@ -13,12 +13,13 @@ class StepBinding final : public Binding {
  public:
   StepBinding(const Plan& plan, const PlanStep& step, const std::vector<int64_t>& sizes,
               std::vector<Type> inputs, std::vector<Type> outputs, std::vector<bool> lasting)
-      : plan_(plan), step_(step), sizes_(sizes), inputs_(std::move(inputs)), outputs_(std::move(outputs)),
-        lasting_(std::move(lasting)) {}
+      : plan_(plan), step_(step), sizes_(sizes), inputs_(std::move(inputs)),
+        outputs_(std::move(outputs)), lasting_(std::move(lasting)) {}
 
   const std::vector<Type>& inputs() const override { return inputs_; }
   const std::vector<Type>& outputs() const override { return outputs_; }
 
+  bool has(const char* key) const override { return find(key) != nullptr; }
   int64_t integer(const char* key) const override {
     const Attribute& found = require(key, "an integer", Attribute::kInteger, Attribute::kSize);
     return found.tag == Attribute::kSize ? sizes_[found.integer] : found.integer;

@@ -78,8 +78,7 @@ void Bound::patch(const void* const* inputs, void* const* outputs, const uint64_
   for (const Patch& patch : out_from_outputs_) out_[patch.slot] = outputs[patch.number];
   for (const VersionPatch& patch : version_patches_)
     versions_[patch.slot] = patch.tensor->version();
-  for (const Patch& patch : versions_from_inputs_)
-    versions_[patch.slot] = versions[patch.number];
+  for (const Patch& patch : versions_from_inputs_) versions_[patch.slot] = versions[patch.number];
 }
 
 void Bound::run_steps(const Watch& watch) {

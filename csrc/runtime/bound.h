@@ -23,8 +23,9 @@ struct MemoryRow {
 
 /// What a run is watched for.
 struct Watch {
-  std::atomic<int64_t>* times_ns = nullptr;  // one counter per step, which grow by the time each took
-  bool check_finite = false;                 // whether a NaN or an infinity is an error
+  std::atomic<int64_t>* times_ns =
+      nullptr;                // one counter per step, which grow by the time each took
+  bool check_finite = false;  // whether a NaN or an infinity is an error
 };
 
 class Bound {
@@ -94,7 +95,7 @@ class Bound {
   const Plan& plan_;
   std::vector<Shape> inputs_;
   std::vector<bool> lasting_;  // per input, or empty
-  std::vector<Type> types_;  // per buffer of the Plan
+  std::vector<Type> types_;    // per buffer of the Plan
   std::vector<Type> output_types_;
   std::vector<BoundStep> steps_;
   std::vector<const void*> in_;     // addresses of all input operands, and of the sources of copies

@@ -36,17 +36,17 @@ struct Operands {
   bool check_finite = false;  // whether a Plan that the step runs looks for NaN
 };
 
-/// A kernel bound to shapes. `run` neither allocates, nor throws, nor makes threads; only a step that
-/// runs a Plan of its own, or a user's code, throws the Error of what is inside. Used by one thread
-/// at a time.
+/// A kernel bound to shapes. `run` neither allocates, nor throws, nor makes threads; only a step
+/// that runs a Plan of its own, or a user's code, throws the Error of what is inside. Used by one
+/// thread at a time.
 class Step {
  public:
   virtual ~Step() = default;
   virtual Status run(const Operands& operands, ThreadPool& pool) = 0;
 };
 
-/// An attribute with its sizes evaluated: integers, reals or texts, whichever is not empty. A single
-/// value is a list of one.
+/// An attribute with its sizes evaluated: integers, reals or texts, whichever is not empty. A
+/// single value is a list of one.
 struct NamedValue {
   std::string name;
   std::vector<int64_t> integers;
@@ -61,6 +61,7 @@ class Binding {
   virtual ~Binding() = default;
   virtual const std::vector<Type>& inputs() const = 0;
   virtual const std::vector<Type>& outputs() const = 0;
+  virtual bool has(const char* key) const = 0;
   virtual int64_t integer(const char* key) const = 0;
   virtual int64_t integer(const char* key, int64_t otherwise) const = 0;
   virtual double real(const char* key) const = 0;
@@ -81,8 +82,8 @@ class Binding {
 
 using BindFunction = std::function<std::unique_ptr<Step>(Binding&)>;
 
-/// Whether a step is left out when its results have no elements. Not one that has more to do than to write them: to
-/// check values, or to print.
+/// Whether a step is left out when its results have no elements. Not one that has more to do than
+/// to write them: to check values, or to print.
 enum class Empty { kLeftOut, kRuns };
 
 /// A kernel by name; a static object of this type in a device's file registers it.
@@ -96,6 +97,6 @@ void add_user_kernel(const std::string& name, BindFunction bind);
 
 BindFunction find_kernel(const std::string& name);  // empty if there is none
 bool runs_when_empty(const std::string& name);
-std::vector<std::string> kernel_names();            // sorted
+std::vector<std::string> kernel_names();  // sorted
 
 }  // namespace symk

@@ -64,4 +64,16 @@ class SharedLock {
   std::atomic<uint64_t> state_{0};
 };
 
+/// Holds a lock for writing as long as it lives.
+class Locked {
+ public:
+  explicit Locked(SharedLock& lock) : lock_(lock) { lock_.lock(); }
+  ~Locked() { lock_.unlock(); }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+
+ private:
+  SharedLock& lock_;
+};
+
 }  // namespace symk

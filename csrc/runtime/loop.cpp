@@ -18,8 +18,8 @@ namespace {
 
 void require(bool holds, const std::string& kernel, const std::string& wanted) {
   if (holds) return;
-  throw Error(ErrorCode::kShape, "[" + kernel + "] " + wanted +
-                                     "; this step does not fit. The Plan is damaged.");
+  throw Error(ErrorCode::kShape,
+              "[" + kernel + "] " + wanted + "; this step does not fit. The Plan is damaged.");
 }
 
 bool same_type(const Type& a, const Type& b) {
@@ -55,8 +55,8 @@ class Body {
   /// Never 0, so that an arena has an address.
   int64_t arena_bytes() const { return aligned_size(bound_.arena_bytes() + 1); }
 
-  void run(char* arena, const void* const* inputs, void* const* outputs,
-           const uint64_t* versions, bool check_finite) {
+  void run(char* arena, const void* const* inputs, void* const* outputs, const uint64_t* versions,
+           bool check_finite) {
     if (arena != arena_) bound_.set_arena(arena_ = arena);
     bound_.run(inputs, outputs, versions, {nullptr, check_finite});
   }
@@ -71,7 +71,8 @@ class Body {
       require(buffer.dtype == inputs[i].dtype, kernel,
               "the body must take " + type_text(inputs[i]) + " as input " + std::to_string(i));
       shapes[i].rank = inputs[i].rank;
-      for (int axis = 0; axis < inputs[i].rank; ++axis) shapes[i].size[axis] = inputs[i].shape[axis];
+      for (int axis = 0; axis < inputs[i].rank; ++axis)
+        shapes[i].size[axis] = inputs[i].shape[axis];
     }
     return shapes;
   }

@@ -24,7 +24,15 @@ struct Size {
 
 struct Attribute {
   enum Tag : uint8_t {
-    kInteger, kReal, kText, kIntegers, kReals, kTexts, kSize, kSizes, kPlan,
+    kInteger,
+    kReal,
+    kText,
+    kIntegers,
+    kReals,
+    kTexts,
+    kSize,
+    kSizes,
+    kPlan,
   };
   std::string key;
   Tag tag = kInteger;

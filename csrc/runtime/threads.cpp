@@ -1,6 +1,8 @@
 // The thread pool: workers take parts of one job at a time. The caller takes parts too and never
 // waits for a worker that has not begun, so a busy machine costs speed and nothing else. Workers
-// are never joined: they own nothing, and a process may exit while they sleep.
+// are never joined: they own nothing, and a process may exit while they sleep. There is one pool
+// for each number of threads that was ever set; it lives as long as the process, since a caller may
+// still be in one that has been replaced.
 #include "runtime/threads.h"
 
 #include <linux/futex.h>
@@ -49,7 +51,7 @@ class Pool final : public ThreadPool {
       for (int64_t part = 0; part < parts; ++part) task(context, part);
       return;
     }
-    if (!started_) start();
+    if (!started_ && in_use_.load()) start();
     task_ = task;
     context_ = context;
     parts_ = parts;
@@ -63,13 +65,26 @@ class Pool final : public ThreadPool {
     busy_.store(false);
   }
 
-  /// Ends the workers; the pool then runs everything on its callers. It is kept, since callers may
-  /// still refer to it.
+  /// Ends the workers: until it is used again, the pool runs everything on its callers.
   void retire() {
     while (busy_.exchange(true)) std::this_thread::yield();
-    retired_.store(true);
+    in_use_.store(false);
+    started_ = false;
+    life_.fetch_add(1);
     epoch_.fetch_add(1);
     wake(kMaxThreads);
+    busy_.store(false);
+  }
+
+  void use() { in_use_.store(true); }
+
+  /// In the child of a fork: no worker came along, and whatever job ran here runs in the parent.
+  void forget_threads() {
+    started_ = false;
+    busy_.store(false);
+    open_.store(false);
+    active_.store(0);
+    sleepers_.store(0);
   }
 
  private:
@@ -80,7 +95,7 @@ class Pool final : public ThreadPool {
     pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the threads of the user
     for (int i = 1; i < count_; ++i) {
       try {
-        std::thread([this] { work(); }).detach();
+        std::thread([this, life = life_.load()] { work(life); }).detach();
       } catch (const std::exception&) {
         break;  // fewer workers are slower, not wrong
       }
@@ -99,9 +114,9 @@ class Pool final : public ThreadPool {
   // A worker counts itself in before it looks whether the job is open, and the caller closes the
   // job before it looks at the count: so either the worker sees a closed job, or the caller waits
   // for it.
-  void work() {
+  void work(uint32_t life) {
     uint32_t seen = 0;
-    while (!retired_.load()) {
+    while (life_.load() == life) {
       seen = wait_for_job(seen);
       active_.fetch_add(1);
       if (open_.load()) take_parts();
@@ -146,7 +161,8 @@ class Pool final : public ThreadPool {
   void (*task_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
   int64_t parts_ = 0;
-  std::atomic<bool> busy_{false}, open_{false}, retired_{false};
+  std::atomic<bool> busy_{false}, open_{false}, in_use_{false};
+  std::atomic<uint32_t> life_{0};  // grows when the workers are to end
   std::atomic<int> active_{0}, sleepers_{0};
   alignas(64) std::atomic<uint32_t> epoch_{0};
   alignas(64) std::atomic<int64_t> next_{0};
@@ -185,31 +201,37 @@ int configured_count() {
   return checked_count(*end == '\0' ? count : 0, std::string("SYMK_NUM_THREADS=") + text);
 }
 
+Pool* pools[kMaxThreads + 1];  // by the number of threads; null where none was needed yet
 std::atomic<Pool*> current_pool{nullptr};
 std::atomic<uint32_t> generation{1};
-SharedLock pool_lock;
+SharedLock pool_lock;  // for `pools`, and for changes of the current pool
 
-// The workers do not exist in a child, and its memory may show a job half done: it makes a pool of
-// its own when it first needs one. The old pool is left as it is.
 void after_fork_in_child() {
   generation.fetch_add(1);
   inside_task = false;
-  Pool* const old = current_pool.load();
-  if (old != nullptr) current_pool.store(new (std::nothrow) Pool(old->count()));
+  for (Pool* pool : pools) {
+    if (pool != nullptr) pool->forget_threads();
+  }
+}
+
+/// Makes the pool of `count` threads the current one. The lock must be held.
+Pool& switch_pool(int count) {
+  if (pools[count] == nullptr) pools[count] = new Pool(count);
+  Pool& fresh = *pools[count];
+  Pool* const replaced = current_pool.load();
+  if (replaced == &fresh) return fresh;
+  fresh.use();
+  current_pool.store(&fresh, std::memory_order_release);
+  if (replaced != nullptr) replaced->retire();
+  return fresh;
 }
 
 Pool& pool() {
-  Pool* found = current_pool.load(std::memory_order_acquire);
+  Pool* const found = current_pool.load(std::memory_order_acquire);
   if (found != nullptr) return *found;
   const int count = configured_count();
-  pool_lock.lock();
-  found = current_pool.load();
-  if (found == nullptr) {
-    found = new Pool(count);
-    current_pool.store(found);
-  }
-  pool_lock.unlock();
-  return *found;
+  const Locked locked(pool_lock);
+  return current_pool.load() != nullptr ? *current_pool.load() : switch_pool(count);
 }
 
 [[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
@@ -228,13 +250,8 @@ void set_thread_count(int count) {
     throw Error(ErrorCode::kArgument,
                 "[threads] the number of threads cannot change while a kernel runs on this one.");
   }
-  Pool& old = pool();
-  if (old.count() == count) return;
-  Pool* fresh = new Pool(count);
-  pool_lock.lock();
-  Pool* const replaced = current_pool.exchange(fresh);
-  pool_lock.unlock();
-  replaced->retire();
+  const Locked locked(pool_lock);
+  switch_pool(count);
 }
 
 }  // namespace symk

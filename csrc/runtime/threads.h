@@ -1,4 +1,5 @@
-// A fixed pool of threads. Work is split by shape, never by the number of threads, so results do not depend on it.
+// A fixed pool of threads. Work is split by shape, never by the number of threads, so results do
+// not depend on it.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@ class ThreadPool {
  public:
   virtual ~ThreadPool() = default;
 
-  /// Runs task(context, part) for part = 0 .. parts-1 and returns when all are done. Parts may run in any order, on
-  /// any thread. A caller that finds the pool busy runs its parts itself.
+  /// Runs task(context, part) for part = 0 .. parts-1 and returns when all are done. Parts may run
+  /// in any order, on any thread. A caller that finds the pool busy runs its parts itself.
   virtual void run(int64_t parts, void (*task)(void* context, int64_t part), void* context) = 0;
 
   /// The same for any callable `f(part)`.

@@ -1,5 +1,5 @@
-// A dtype, and a view: dense row-major memory with a shape. Includes nothing that allocates, so kernel
-// files may include it.
+// A dtype, and a view: dense row-major memory with a shape. Includes nothing that allocates, so
+// kernel files may include it.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,15 @@
 namespace symk {
 
 enum class DType : uint8_t {
-  kFloat32 = 0, kFloat64 = 1, kFloat16 = 2, kInt8 = 3, kInt16 = 4, kInt32 = 5, kInt64 = 6, kUInt8 = 7, kBool = 8,
+  kFloat32 = 0,
+  kFloat64 = 1,
+  kFloat16 = 2,
+  kInt8 = 3,
+  kInt16 = 4,
+  kInt32 = 5,
+  kInt64 = 6,
+  kUInt8 = 7,
+  kBool = 8,
 };
 constexpr int kDTypeCount = 9;
 

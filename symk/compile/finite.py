@@ -1,5 +1,5 @@
-"""Finds the first value that is not finite, in reference mode. csrc/runtime/finite.cpp is the native
-counterpart and says the same.
+"""Finds the first value that is not finite, in reference mode. csrc/runtime/finite.cpp is the
+native counterpart and says the same.
 """
 import numpy as np
 

@@ -7,6 +7,7 @@ import os
 import threading
 
 from ..graph.errors import DeviceError
+from ..graph.node import Storage
 from .callback import dispatch
 from .legalise import legalise
 from .lower import lower
@@ -74,6 +75,10 @@ class NativeStorage:
     @property
     def version(self):
         return self.tensor.version
+
+    def __reduce__(self):
+        """Copies and pickles have the value, in the memory of Python until it is used again."""
+        return Storage, (self.read(),)
 
 
 class NativeProgram:

@@ -400,7 +400,10 @@ def _instructions(attributes, operands):
         lines.append("%s = %s(%s)%s" % (label, name, ", ".join(names[a] for a in arguments),
                                         " " + dtype if name == "cast" else ""))
         names.append(label)
-    lines.append("-> " + ", ".join(names[out] for out in attributes["outs"]))
+    results = [names[out] for out in attributes["outs"]]
+    reductions = attributes.get("reductions", ("",) * len(results))
+    lines.append("-> " + ", ".join("%s(%s)" % pair if pair[0] else pair[1]
+                                   for pair in zip(reductions, results)))
     return lines
 
 
@@ -436,12 +439,16 @@ def text(plan):
     return "\n".join(lines)
 
 
+# What `_instructions` shows.
+_PROGRAM = ("ops", "dtypes", "arity", "args", "outs", "reductions")
+
+
 def _step_text(number, step, sizes, buffer_text):
     results = ", ".join(map(buffer_text, step.outputs))
     operands = ["b%d" % number for number in step.inputs]
-    fused = step.kernel == "elementwise"
-    attributes = "" if fused else "".join(
-        " %s=%s" % (key, _attribute_text(value, sizes)) for key, value in step.attributes.items())
+    fused = "ops" in step.attributes
+    attributes = "".join(" %s=%s" % (key, _attribute_text(value, sizes))
+                         for key, value in step.attributes.items() if key not in _PROGRAM)
     lines = ["%4d  %s(%s)%s -> %s%s" % (number, step.kernel, ", ".join(operands), attributes,
                                         results, "  # " + step.origin if step.origin else "")]
     if fused:

@@ -27,7 +27,8 @@ class Row(typing.NamedTuple):
 
     def limit_ns(self, limits):
         """The least time that the machine needs."""
-        return 1e9 * max(self.size_bytes / limits["bytes_per_s"], self.flops / limits["flops_per_s"])
+        moving = self.size_bytes / limits["bytes_per_s"]
+        return 1e9 * max(moving, self.flops / limits["flops_per_s"])
 
 
 def rows(program):

@@ -214,8 +214,8 @@ class Layer:
         if _in_shapes_only():
             return Placeholder(dtype, shape, name=name)
         initializer = initializers.get("glorot_uniform" if initializer is None else initializer)
-        weight = K.variable(initializer(shape, dtype=dtype), dtype=dtype, name=name or "variable",
-                            constraint=constraint)
+        value = initializers.initial_value(initializer, shape, dtype)
+        weight = K.variable(value, dtype=dtype, name=name or "variable", constraint=constraint)
         weight.trainable = trainable
         self._track_weight(weight)
         regularizer = regularizers.get(regularizer)

@@ -6,8 +6,8 @@
 import functools
 import warnings
 
-__all__ = ["ARGUMENTS", "CLASSES", "accept_old_names", "has_old_names", "modern", "modern_name",
-           "shape_first"]
+__all__ = ["ARGUMENTS", "CLASSES", "accept_old_names", "accepting_old_names", "has_old_names",
+           "modern", "modern_name", "shape_first"]
 
 CLASSES = {
     "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D",
@@ -214,9 +214,13 @@ def _merge(config):
 
 def accept_old_names(cls):
     """Lets the constructor of a class take the arguments of Keras 1 too, with a warning."""
-    old = _old_names(cls.__name__)
-    constructor = cls.__init__
-    sizes = _KERNEL_SIZES.get(cls.__name__, ())
+    cls.__init__ = accepting_old_names(cls.__init__, cls.__name__)
+
+
+def accepting_old_names(constructor, class_name):
+    """A constructor that also takes the arguments that a class had in Keras 1."""
+    old = _old_names(class_name)
+    sizes = _KERNEL_SIZES.get(class_name, ())
 
     @functools.wraps(constructor)
     def accepting(self, *args, **kwargs):
@@ -224,11 +228,11 @@ def accept_old_names(cls):
             args = _with_kernel_size(args, len(sizes))
         if not old.isdisjoint(kwargs):
             given = sorted(old.intersection(kwargs))
-            kwargs = _with_new_names(cls.__name__, kwargs)
+            kwargs = _with_new_names(class_name, kwargs)
             warnings.warn("[%s] the arguments of Keras 2 are better; %s of Keras 1 was given."
-                          % (cls.__name__, ", ".join(given)), stacklevel=2)
+                          % (class_name, ", ".join(given)), stacklevel=2)
         constructor(self, *args, **kwargs)
-    cls.__init__ = accepting
+    return accepting
 
 
 def shape_first(add_weight):

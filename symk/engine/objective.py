@@ -2,6 +2,8 @@
 
 `compile` makes an `Objective`; it turns the model's graph into the functions that are run.
 """
+import inspect
+
 import numpy as np
 
 from .. import backend as K
@@ -134,8 +136,9 @@ class Objective:
         lists = metric_lists(metrics, self.model.output_names)
         for endpoint, output, given in zip(self.endpoints, self.outputs, lists):
             if given and endpoint.is_trained:
-                getattr(endpoint, kind).extend(metric_object(metric, output, endpoint.loss)
-                                               for metric in given)
+                getattr(endpoint, kind).extend(
+                    metric_object(part, output, endpoint.loss)
+                    for metric in given for part in _parts(metric, endpoint.target, output))
 
     def _metric_names(self):
         """What training reports, the total loss first: as in Keras, with the output's name in
@@ -311,6 +314,22 @@ def _in_sequence(updates):
             value = rebuild([value], {variable: latest[variable]})[0]
         latest[variable] = value
     return latest
+
+
+def _parts(metric, target, output):
+    """The metrics that one is: for a user's function that gives a dict, one for each of its keys."""
+    if not inspect.isfunction(metric) or metric.__module__.startswith("symk."):
+        return [metric]
+    values = metric(target, output)
+    return [_part(metric, key) for key in values] if isinstance(values, dict) else [metric]
+
+
+def _part(metric, key):
+    """A function that gives one of the values of a metric."""
+    def part(y_true, y_pred):
+        return metric(y_true, y_pred)[key]
+    part.__name__ = key
+    return part
 
 
 def _unused(name, taken):

@@ -10,8 +10,8 @@ import itertools
 from .errors import ShapeError
 
 __all__ = ["Dim", "Size", "FloorDiv", "Max", "Broadcast", "maximum", "minimum", "broadcast",
-           "checked_broadcast", "ceil_div", "floor_div", "product", "evaluate", "substitute", "as_size",
-           "known_equal", "known_different", "sizes_in"]
+           "checked_broadcast", "ceil_div", "floor_div", "product", "evaluate", "substitute",
+           "as_size", "known_equal", "known_different", "sizes_in"]
 
 _serial = itertools.count()
 

@@ -26,14 +26,15 @@ from ..losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from . import confusion, functions, means, metric
+from . import confusion, functions, keras1, means, metric
 from .confusion import *
 from .functions import *
+from .keras1 import *
 from .means import *
 from .metric import *
 from .metric import Metric
 
-__all__ = (functions.__all__ + metric.__all__ + means.__all__ + confusion.__all__ + [
+__all__ = (functions.__all__ + keras1.__all__ + metric.__all__ + means.__all__ + confusion.__all__ + [
     "KLD", "MAE", "MAPE", "MSE", "MSLE", "binary_crossentropy", "categorical_crossentropy",
     "categorical_hinge", "hinge", "kld", "kullback_leibler_divergence", "logcosh", "mae", "mape",
     "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
@@ -66,7 +67,14 @@ def deserialize(config, custom_objects=None):
 
 
 def get(identifier):
-    """A metric from its name, its config or itself (any callable of y_true and y_pred)."""
+    """A metric from its name, its config or itself (any callable of y_true and y_pred).
+
+    The name of a class that needs arguments gives the class.
+    """
     if identifier is None or callable(identifier):
         return identifier
+    if isinstance(identifier, str):
+        found = registry.custom_objects().get(identifier, registry.lookup("metric", identifier))
+        if isinstance(found, type) and registry.required_arguments(found):
+            return found
     return deserialize(identifier)

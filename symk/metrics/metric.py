@@ -28,6 +28,16 @@ class Metric(Layer):
         self.calls = []     # (tensors given, updates) of each `update_state`
         self.update_state = self._recording(self.update_state)
 
+    def __getstate__(self):
+        """What pickles and copies keep: the state, and not where the metric has been used."""
+        kept = dict(self.__dict__, calls=[], _update_entries=[])
+        del kept["update_state"]
+        return kept
+
+    def __setstate__(self, kept):
+        self.__dict__.update(kept)
+        self.update_state = self._recording(self.update_state)
+
     def _recording(self, update_state):
         """The method, noting its updates as those of the layer."""
         def recording(*args, **kwargs):

@@ -94,7 +94,7 @@ def broadcast_shapes(name, *types):
 
 
 def _meet(name, types, a, b):
-    """The size at which two axes meet. That an unknown size fits a known one is left to the Plan."""
+    """The size at which two axes meet. Whether an unknown one fits is left to the Plan."""
     size = dims.broadcast(a, b)
     what = ("the shapes must broadcast: sizes equal, or one of them 1; they are %s"
             % " and ".join(map(repr, types)))

@@ -3,8 +3,17 @@ import numpy as np
 
 from ..graph import Op, TensorType, apply, dims, op
 from ..graph.dtype import floating
-from .checks import (BOOL, FLOATS, NUMBERS, at_least, axes_in, axis_in, need_axes, need_broadcast,
-                     need_dtype)
+from .checks import (
+    BOOL,
+    FLOATS,
+    NUMBERS,
+    at_least,
+    axes_in,
+    axis_in,
+    need_axes,
+    need_broadcast,
+    need_dtype,
+)
 from .convert import as_variable, cast, fit
 from .elementwise import equal, exp, greater, sqrt, square, where
 from .kinds import Reduction, reduction

@@ -1,6 +1,8 @@
 """The stages and rules as a page: `python -m symk.optimize.document` prints the generated part of
 docs/optimize.md, which a test compares with it.
 """
+import textwrap
+
 from .canonicalise import CANONICALISE
 from .simplify import SIMPLIFY
 from .stabilise import BEFORE_GRADIENTS, STABILISE
@@ -24,7 +26,9 @@ def page():
     lines += ["", "## Rules", ""]
     for name, rules, meaning in _TABLES:
         lines += ["### %s" % name, "", meaning, ""]
-        lines += ["- `%s`%s" % (row.name, _guarded(row)) for row in rules]
+        for row in rules:
+            lines += textwrap.wrap("- `%s`%s" % (row.name, _guarded(row)), 100,
+                                   subsequent_indent="  ")
         lines += [""]
     return "\n".join(lines).rstrip() + "\n"
 

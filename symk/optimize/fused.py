@@ -70,7 +70,10 @@ class Program(Op):
 
 @op("fused", kind="fused")
 class Fused(Program):
-    """A program all of whose results are written. Shapes: operands -> the shape they broadcast to."""
+    """A program all of whose results are written.
+
+    Shapes: operands -> the shape that they broadcast to.
+    """
 
     def infer(self, *types):
         shape = broadcast_shapes(self.name, *types)

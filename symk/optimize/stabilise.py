@@ -4,8 +4,9 @@ They are exact in real arithmetic. They hold for expressions as users and Keras'
 where a loss clips probabilities by epsilon, or adds it, the epsilon stands between and no rule
 fires, because it is part of the value.
 
-Derivatives are taken of the stable form (`stable`): that of log(1 + exp(x)) is exp(x) / (1 + exp(x)),
-which is NaN for large x and cannot be mended afterwards; that of softplus(x) is sigmoid(x).
+Derivatives are taken of the stable form (`stable`): that of log(1 + exp(x)) as written is
+exp(x) / (1 + exp(x)), which is NaN for large x and cannot be mended afterwards; that of softplus(x)
+is sigmoid(x).
 """
 import math
 
@@ -162,8 +163,8 @@ STABILISE = [
          shapes=_PAIR, example=lambda x, g: _there_and_back(g, ops.sigmoid(x))),
 ]
 
-# Rules for what is about to be differentiated. A norm has a derivative of its own, 0 at 0, where the
-# square root has none; afterwards it is a root of a sum of squares again.
+# Rules for what is about to be differentiated. A norm has a derivative of its own, 0 at 0, where
+# the square root has none; afterwards it is a root of a sum of squares again.
 BEFORE_GRADIENTS = STABILISE + [
     rule("maximum(x, 0) -> x, x not negative", ("maximum", "x", 0), "x",
          when=lambda m: _is_not_negative(m.x), example=lambda x: ops.maximum(ops.square(x), 0) + 1),

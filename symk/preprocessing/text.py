@@ -10,11 +10,17 @@ import warnings
 
 import numpy as np
 
-__all__ = ["text_to_word_sequence", "one_hot", "hashing_trick", "Tokenizer", "tokenizer_from_json"]
+__all__ = ["text_to_word_sequence", "one_hot", "hashing_trick", "Tokenizer", "tokenizer_from_json",
+           "base_filter"]
 
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 _LEARNT = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
 _MODES = ("binary", "count", "tfidf", "freq")
+
+
+def base_filter():
+    """The characters that part words by default, as Keras 1 gave them."""
+    return FILTERS
 
 
 def text_to_word_sequence(text, filters=FILTERS, lower=True, split=" "):

@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 
+from .. import renames
 from .files import replacing
 from .progress import Progbar
 
@@ -35,6 +36,7 @@ def cache_folder(subdir="", base=None):
     return folder
 
 
+@renames.accepts("validate_file")
 def validate_file(fpath, file_hash, algorithm="auto", chunk_size=65535):
     """Whether a file has a hash.
 

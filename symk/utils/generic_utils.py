@@ -11,7 +11,8 @@ from .progress import Progbar
 __all__ = ["Progbar", "get_custom_objects", "CustomObjectScope", "custom_object_scope",
            "serialize_keras_object", "deserialize_keras_object", "has_arg", "to_list",
            "unpack_singleton", "is_all_none", "object_list_uid", "slice_arrays",
-           "transpose_shape", "check_for_unexpected_keys", "func_dump", "func_load"]
+           "transpose_shape", "check_for_unexpected_keys", "func_dump", "func_load",
+           "get_from_module"]
 
 get_custom_objects = registry.custom_objects
 CustomObjectScope = registry.CustomObjectScope
@@ -20,6 +21,21 @@ CustomObjectScope = registry.CustomObjectScope
 def serialize_keras_object(instance):
     """What a saved model keeps of an object: None, its name, or its class and config."""
     return registry.serialize(instance)
+
+
+def get_from_module(identifier, module_params, module_name, instantiate=False, kwargs=None):
+    """What a name stands for, as Keras 1 asked for it; anything but a name is itself.
+
+    Args:     module_params: {name: class or function}. module_name: the word for messages.
+              instantiate: whether a class is called, with kwargs.
+    """
+    if not isinstance(identifier, str):
+        return identifier
+    known = dict(module_params, **registry.custom_objects())
+    if identifier not in known:
+        raise ValueError("[%s] one of the names %s is required; %r was given."
+                         % (module_name, ", ".join(sorted(map(repr, known))), identifier))
+    return known[identifier](**kwargs or {}) if instantiate else known[identifier]
 
 
 def custom_object_scope(*args):

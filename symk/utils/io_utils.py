@@ -5,7 +5,8 @@ import numpy as np
 
 from . import hdf5
 
-__all__ = ["H5Dict", "HDF5Matrix", "ask_to_proceed_with_overwrite", "h5dict"]
+__all__ = ["H5Dict", "HDF5Matrix", "ask_to_proceed_with_overwrite", "h5dict", "load_array",
+           "save_array"]
 
 
 class HDF5Matrix:
@@ -200,3 +201,15 @@ def ask_to_proceed_with_overwrite(filepath):
         answer = input("[WARNING] %s already exists - overwrite? [y/n]" % filepath).strip().lower()
         if answer in ("y", "n"):
             return answer == "y"
+
+
+def save_array(array, name):
+    """Keeps an array in an HDF5 file of its own, as its dataset "data"."""
+    with hdf5.open_to_write(name, overwrite=True) as file:
+        file.create_dataset("data", data=array)
+
+
+def load_array(name):
+    """The array of a file of `save_array`."""
+    with hdf5.open_to_read(name) as file:
+        return file["data"][()]

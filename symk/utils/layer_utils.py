@@ -2,10 +2,13 @@
 import numpy as np
 
 from .. import backend as K
+from .. import paths, renames
 from .conv_utils import convert_kernel
 
 __all__ = ["convert_all_kernels_in_model", "convert_dense_weights_data_format", "convert_kernel",
            "count_params", "get_source_inputs", "print_summary"]
+
+__getattr__ = paths.later(__name__)
 
 # Layers whose kernels Keras on Theano keeps the other way round.
 _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose")
@@ -48,14 +51,19 @@ def get_source_inputs(tensor, layer=None, node_index=None):
     return sources
 
 
-def print_summary(model, line_length=None, positions=None, print_fn=None):
+@renames.accepts("print_summary")
+def print_summary(model, line_length=None, positions=None, print_fn=None, relevant_nodes=None):
     """Prints a model's layers, output shapes and numbers of parameters.
 
-    Args:     line_length: characters per line; 65, or 98 with the column "Connected to".
+    Args:     model: a model; or a list of layers, with `relevant_nodes`, the calls by which they
+                  are joined, if that is to be shown.
+              line_length: characters per line; 65, or 98 with the column "Connected to".
               positions: ends of the columns, as fractions of the line or in characters.
               print_fn: called with each line; `print` by default.
     """
     print_fn = print_fn or print
+    if isinstance(model, (list, tuple)):
+        model = _Layers(model, relevant_nodes)
     chain = _is_chain(model)
     length, ends, titles = _CHAIN_COLUMNS if chain else _GRAPH_COLUMNS
     line_length = line_length or length
@@ -76,6 +84,25 @@ def print_summary(model, line_length=None, positions=None, print_fn=None):
     print_fn("Trainable params: {:,}".format(trainable))
     print_fn("Non-trainable params: {:,}".format(fixed))
     print_fn("_" * line_length)
+
+
+class _Layers:
+    """A list of layers, to be shown as a model is."""
+
+    name = "layers"
+
+    def __init__(self, layers, nodes=None):
+        self.layers = list(layers)
+        self.nodes_by_depth = {number: [node] for number, node in enumerate(nodes or ())}
+        self._topology = None if nodes is None else self
+
+    @property
+    def trainable_weights(self):
+        return [weight for layer in self.layers for weight in layer.trainable_weights]
+
+    @property
+    def non_trainable_weights(self):
+        return [weight for layer in self.layers for weight in layer.non_trainable_weights]
 
 
 def _is_chain(model):

@@ -4,6 +4,8 @@ import time
 
 import numpy as np
 
+from .. import renames
+
 __all__ = ["Progbar"]
 
 
@@ -34,6 +36,7 @@ class Progbar:
         self._last_length = 0
         self._on_terminal = _is_terminal(sys.stdout)
 
+    @renames.accepts("Progbar.update")
     def update(self, current, values=None, finished=False):
         """Goes to step `current` and draws; values are pairs (name, value of these steps).
 

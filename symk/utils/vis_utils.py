@@ -3,7 +3,7 @@ import os
 
 from .extras import extra
 
-__all__ = ["model_to_dot", "plot_model"]
+__all__ = ["model_to_dot", "plot", "plot_model"]
 
 _WRAPPERS = ("TimeDistributed", "Bidirectional")
 
@@ -62,6 +62,9 @@ def plot_model(model, to_file="model.png", show_shapes=False, show_layer_names=T
                       "Install it, so that `dot` is on the path; or draw to a .dot file."
                       % (os.fspath(to_file), error)) from None
     return _notebook_picture(to_file) if extension[1:] in ("", "png") else None
+
+
+plot = plot_model       # Keras 1's name
 
 
 def _notebook_picture(path):

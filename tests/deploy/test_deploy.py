@@ -52,6 +52,38 @@ def exported(tmp_path_factory):
     return f, path
 
 
+def recurrent_network():
+    """A loop, with a branch in its step, over sequences of any length, and an LSTM."""
+    generator = np.random.RandomState(0)
+
+    def weights(*shape):
+        return Shared(generator.standard_normal(shape).astype("float32"))
+
+    x = Placeholder("float32", (None, None, 3), name="x")
+    w, u, kernel, recurrent = weights(3, 4), weights(4, 4), weights(3, 16), weights(4, 16)
+    zeros = ops.full((x.shape[0], 4), 0, "float32")
+
+    def step(rows, states):
+        h = ops.tanh(ops.matmul(rows[0], w) + ops.matmul(states[0], u))
+        h = ops.cond(ops.sum(h) > 0.0, lambda: h * 0.5, lambda: ops.exp(h))
+        return [h], [h]
+
+    _, (outputs,) = ops.scan(step, [ops.transpose(x, (1, 0, 2))], [zeros])
+    every, last, _ = ops.lstm_sequence(ops.matmul(x, kernel), recurrent, zeros, zeros, reverse=True)
+    return function([x], [outputs, every, last], mode="native")
+
+
+def test_loops_and_branches_are_exported(tmp_path):
+    f, path = recurrent_network(), tmp_path / "recurrent.plan"
+    export(f, path)
+    model = load(path)
+    for batch, steps in ((2, 5), (1, 1), (3, 0), (40, 7)):
+        x = np.random.RandomState(steps).standard_normal((batch, steps, 3)).astype("float32")
+        for expected, result in zip(f.run([x]), model.run([x])):
+            assert result.shape == expected.shape
+            np.testing.assert_array_equal(result, expected)
+
+
 def test_the_file_computes_the_same_bits(exported):
     f, path = exported
     model = load(path)

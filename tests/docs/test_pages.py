@@ -4,16 +4,13 @@ import re
 
 import pytest
 
-from symk.graph import node as nodes
-
 pytest.importorskip("symk._core")
 DOCS = pathlib.Path(__file__).resolve().parent.parent.parent / "docs"
 
 
-@pytest.mark.parametrize("page", ["graph.md", "custom_ops.md", "training.md"])
-def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("page", ["graph.md", "custom_ops.md", "loops.md", "training.md"])
+def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys, own_ops):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(nodes, "_REGISTRY", dict(nodes._REGISTRY))
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.S)
     assert len(blocks) >= 3
     names = {"__name__": "page"}

@@ -7,16 +7,11 @@ import shutil
 import numpy as np
 import pytest
 
-from symk.graph import node as nodes
-
 pytest.importorskip("symk._core")
 EXAMPLES = pathlib.Path(__file__).resolve().parent.parent.parent / "examples"
 
 
-@pytest.fixture(autouse=True)
-def own_registry(monkeypatch):
-    """Ops that an example defines are gone after it."""
-    monkeypatch.setattr(nodes, "_REGISTRY", dict(nodes._REGISTRY))
+pytestmark = pytest.mark.usefixtures("own_ops")
 
 
 def test_newtons_method_finds_the_minimum(tmp_path, capsys):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from symk import backend as K
+from symk import callbacks, losses, metrics
 from symk.layers import Add, Dense, Input, Layer
 from symk.models import Model, Sequential, clone_model
 from symk.registry import register
@@ -116,3 +117,47 @@ def test_a_model_in_a_pickle_keeps_registered_names():
         pass
     assert pickle.loads(pickle.dumps(chain())).layers[1].__class__ is Doubled
     assert Other
+
+
+# ---- the parts of a training
+
+COPIES = pytest.mark.parametrize("keep", [
+    copy.deepcopy, lambda part: pickle.loads(pickle.dumps(part))])
+
+
+def trained():
+    model = Sequential([Dense(2, input_shape=(4,))])
+    model.compile("adam", "mse", metrics=[metrics.MeanAbsoluteError()])
+    model.train_on_batch(X, Y, reset_metrics=False)
+    return model
+
+
+@COPIES
+def test_copies_of_metrics_have_the_state_and_go_their_own_way(keep):
+    metric = trained().metrics[0]
+    same = keep(metric)
+    assert K.eval(same.result()) == K.eval(metric.result()) > 0
+    same.reset_states()
+    assert K.eval(metric.result()) > 0
+    model = Sequential([Dense(2, input_shape=(4,))])
+    model.compile("sgd", "mse", metrics=[same])
+    expected = np.abs(model.predict(X) - Y).mean()
+    assert model.evaluate(X, Y, verbose=0)[1] == pytest.approx(expected, rel=1e-5)
+
+
+@COPIES
+def test_copies_of_optimizers_have_the_state(keep):
+    optimizer = trained().optimizer
+    same = keep(optimizer)
+    for one, other in zip(same.get_weights(), optimizer.get_weights()):
+        np.testing.assert_array_equal(one, other)
+    K.set_value(same.lr, 0.5)
+    assert K.get_value(optimizer.lr) != 0.5
+
+
+@COPIES
+@pytest.mark.parametrize("make", [
+    lambda: callbacks.EarlyStopping(), lambda: losses.Huber(0.5), lambda: Dense(3)])
+def test_other_parts_can_be_copied(keep, make):
+    part = make()
+    assert type(keep(part)) is type(part)

@@ -59,6 +59,26 @@ std::vector<Row> all_rows() {
                   {image, channels, channels, channels, image},
                   {image, channels, channels},
                   {}});
+  const Operand all = {{3, 4, 2}}, state = {{3, 2}}, mask = {{3, 4}, DType::kBool};
+  const Operand three = {{3, 4, 6}}, four = {{3, 4, 8}}, of_three = {{2, 6}}, of_four = {{2, 8}};
+  rows.push_back({"rnn_sequence", {all, {{2, 2}}, state, mask}, {all, state}, {}});
+  rows.push_back({"rnn_sequence_grad", {all, {{2, 2}}, state, all}, {all, state}, {}});
+  rows.push_back({"lstm_sequence",
+                  {four, of_four, state, state, mask},
+                  {all, all, four, state, state},
+                  {}});
+  rows.push_back({"lstm_sequence_grad",
+                  {four, all, state, of_four, state, state, all},
+                  {four, state, state},
+                  {}});
+  rows.push_back({"gru_sequence",
+                  {three, of_three, state, {{6}}, mask},
+                  {all, three, all, state},
+                  {}});
+  rows.push_back({"gru_sequence_grad",
+                  {three, all, all, state, of_three, state, all},
+                  {three, state, three},
+                  {}});
   return rows;
 }
 
@@ -122,10 +142,15 @@ bool try_row(const Row& row, std::mt19937& generator) {
   binding.list_values = row.lists;
   binding.integer_values = {
       {"axis", row.axis}, {"keepdims", 0}, {"size", random_choice(kWild, generator)}};
+  for (const char* key : {"reverse", "sequences", "reset_after"}) {
+    binding.integer_values[key] = random_integer(0, 1, generator);
+  }
   for (const char* key : {"value", "start", "step", "epsilon"}) {
     binding.real_values[key] =
         random_choice(std::vector<double>{1, -1, 1e300, -1e300, NAN, INFINITY}, generator);
   }
+  binding.text_values["activation"] = random_integer(0, 9, generator) ? "tanh" : "exp";
+  binding.text_values["recurrent_activation"] = "hard_sigmoid";
   binding.text_values["padding"] = random_integer(0, 3, generator) ? "valid" : "same";
   std::vector<Array> in, out;
   for (const Operand& operand : row.in)

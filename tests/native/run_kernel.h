@@ -38,6 +38,11 @@ class GivenBinding : public Binding {
 
   const std::vector<Type>& inputs() const override { return in; }
   const std::vector<Type>& outputs() const override { return out; }
+  bool has(const char* key) const override {
+    return integer_values.count(key) + text_values.count(key) + real_values.count(key) +
+               list_values.count(key) + text_lists.count(key) >
+           0;
+  }
   int64_t integer(const char* key) const override { return get(integer_values, key); }
   int64_t integer(const char* key, int64_t otherwise) const override {
     return integer_values.count(key) ? integer(key) : otherwise;

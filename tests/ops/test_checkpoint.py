@@ -12,7 +12,7 @@ BATCH, WIDTH = 256, 64
 
 
 def deep(block, recompute):
-    """A loss of 24 layers, its weights and input; each four layers are a checkpoint if so wished."""
+    """A loss of 24 layers, its input and weights; each four are a checkpoint if so wished."""
     random = np.random.RandomState(0)
     x = Placeholder("float32", (None, WIDTH))
     weights = [Shared(random.standard_normal((WIDTH, WIDTH)).astype("float32") * 0.1)

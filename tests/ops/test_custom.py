@@ -11,18 +11,11 @@ from symk import ops
 from symk.autodiff import verify
 from symk.compile import function
 from symk.config import settings
-from symk.graph import CustomOpError, GraphError, ShapeError, layer_scope
-from symk.graph import node as nodes
+from symk.graph import CustomOpError, GraphError, Op, ShapeError, layer_scope
 from symk.ops.custom import CustomOp, custom_op
 
 
-@pytest.fixture(autouse=True)
-def known_ops():
-    """Each test leaves the registry as it found it."""
-    before = dict(nodes._REGISTRY)
-    yield
-    nodes._REGISTRY.clear()
-    nodes._REGISTRY.update(before)
+pytestmark = pytest.mark.usefixtures("own_ops")
 
 
 def cube(**members):
@@ -74,7 +67,7 @@ def test_it_works_inside_of_training():
 
 def test_without_a_gradient_it_is_named():
     x = placeholder(3)
-    y = ops.sum(cube(grad=nodes.Op.grad)()(x))
+    y = ops.sum(cube(grad=Op.grad)()(x))
     with pytest.raises(GraphError, match=r"^\[test_cube\] .*x -> test_cube has none"):
         symk.grad(y, x)
 

@@ -19,6 +19,7 @@ ROWS, COLUMNS = 3, 4
 # A finite value beyond this is something moderate divided by a rounding error (a sum that should be
 # 0): another order of operations may well make it infinite.
 LARGEST = 1e12
+NEARLY_ZERO = 1e-9   # a rounding error of moderate values, with room
 
 
 class Drawing:
@@ -110,19 +111,22 @@ def drawings(seeds, **options):
             yield seed, drawing
 
 
-def is_conditioned(drawing):
-    """Whether no result hangs on a rounding error or on the sign of a zero.
+# Ops that make much of the sign of a number near 0: a rounding error, or the 0 of a maximum or relu,
+# whose sign is left open, would decide about an infinity or NaN.
+_SPLIT_AT_ZERO = ("div", "reciprocal", "sqrt", "log")
 
-    All finite values, also those along the way, must be moderate, and nothing be divided by 0: what
-    sign the 0 of a maximum or a relu has is left open, and decides about the sign of an infinity.
+
+def is_conditioned(drawing):
+    """Whether no result hangs on a rounding error: all finite values, also those along the way, are
+    moderate, and none that is nearly 0 goes into an op that splits there.
     """
     made = [variable for node in nodes_of(drawing.results) for variable in node.outputs]
     whole = function(drawing.inputs, made, on_unused_input="ignore", mode="reference")
     values = dict(zip(made, whole.run(drawing.arrays)))
     values.update(zip(drawing.inputs, drawing.arrays))
     return all(map(_is_moderate, values.values())) and not any(
-        np.any(values.get(variable.node.inputs[-1], 1) == 0) for variable in made
-        if variable.node.op.name in ("div", "reciprocal"))
+        np.any(np.abs(values.get(variable.node.inputs[-1], 1)) < NEARLY_ZERO) for variable in made
+        if variable.node.op.name in _SPLIT_AT_ZERO)
 
 
 def _is_moderate(value):

@@ -256,7 +256,7 @@ def test_a_gradient_takes_what_the_forward_loop_has_computed():
 # --- random loops ---
 
 def random_loop(seed):
-    """A loop of random steps over two sequences and two states, and what it uses from outside."""
+    """A loop of random steps, with loops and branches inside, and what it uses from outside."""
     random = np.random.RandomState(seed)
     x, y, w = placeholder(None, 2, 3), placeholder(None, 3), placeholder(3, 3)
 
@@ -264,7 +264,7 @@ def random_loop(seed):
         pool = [*rows, *states, w]
         for _ in range(random.randint(3, 12)):
             a, b = (pool[random.randint(len(pool))] for _ in range(2))
-            kind = random.randint(6)
+            kind = random.randint(8)
             if kind == 0 and a.ndim == 2 and a.shape[1] == 3:
                 pool.append(ops.tanh(a @ w))
             elif kind == 1 and a.ndim == 2:
@@ -273,6 +273,11 @@ def random_loop(seed):
                 pool.append(ops.sum(a, -1, keepdims=True) * 0.3)
             elif kind == 3:
                 pool.append(ops.sigmoid(a))
+            elif kind == 6 and a.shape == (2, 3):
+                pool.append(ops.scan(lambda r, s: ([ops.tanh(s[0] * 0.5 + r[0]) - w[0]], [s[0]]),
+                                     [a], [w[1]])[1][0])
+            elif kind == 7 and a.ndim == 2:
+                pool.append(ops.cond(ops.sum(a) > 0, lambda: ops.sin(a), lambda: a * ops.sum(b)))
             elif a.shape == b.shape or a.ndim < 2 or b.ndim < 2:
                 pool.append(ops.tanh(a - b) if kind == 4 else a * b * 0.5)
         fits = [v for v in pool if v.shape == (2, 3)] or [states[0]]

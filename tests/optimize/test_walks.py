@@ -5,6 +5,7 @@ import pytest
 from symk import ops
 from symk.graph import Placeholder, Shared, layer_scope
 from symk.graph.node import Constant
+from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
 from symk.optimize import STAGES, explain, optimize
 from symk.optimize.broadcast import drop_broadcasts
@@ -148,3 +149,10 @@ def test_keras_cross_entropy_keeps_its_clip():
     clipped = ops.clip(p / ops.sum(p, 1, keepdims=True), 1e-7, 1 - 1e-7)
     results, _ = optimize([-ops.sum(target * ops.log(clipped), 1)], ["simplify", "stabilise"])
     assert {"clip", "log"} <= set(names(results))
+
+
+def test_an_infinite_number_is_no_count():
+    """Found by random graphs: seed 1017133."""
+    x = matrix()
+    result, = optimize([ops.sum(ops.full(x.shape, np.inf, "float32"), 1)])[0]
+    assert evaluate([result], {x: np.zeros((2, 4), "float32")})[0].tolist() == [np.inf, np.inf]

@@ -20,7 +20,7 @@ def objects(isa):
 
 
 def weak_symbols(paths):
-    """The names that the linker may take from another object: weak, unique or of a vague linkage."""
+    """The names that the linker may take from another object."""
     listed = subprocess.run([NM, "-C", "--defined-only"] + paths, check=True, text=True,
                             stdout=subprocess.PIPE).stdout
     parts = (line.split(" ", 2) for line in listed.splitlines() if line.count(" ") >= 2)

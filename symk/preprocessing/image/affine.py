@@ -1,15 +1,18 @@
 """Transforms of one image: rotation, shift, shear, zoom, and changes of its values."""
 import numpy as np
 
+from ... import renames
 from ...utils.extras import extra
 from .arrays import array_to_img, img_to_array
 
 __all__ = ["random_rotation", "random_shift", "random_shear", "random_zoom",
            "random_channel_shift", "random_brightness", "apply_affine_transform",
-           "apply_channel_shift", "apply_brightness_shift", "flip_axis",
+           "apply_channel_shift", "apply_brightness_shift", "flip_axis", "apply_transform",
+           "random_barrel_transform",
            "transform_matrix_offset_center"]
 
 
+@renames.accepts("affine")
 def random_rotation(x, rg, row_axis=1, col_axis=2, channel_axis=0, fill_mode="nearest", cval=0.0,
                     interpolation_order=1):
     """An image turned by an angle between -rg and rg degrees; see `apply_affine_transform`."""
@@ -19,6 +22,7 @@ def random_rotation(x, rg, row_axis=1, col_axis=2, channel_axis=0, fill_mode="ne
                                   order=interpolation_order)
 
 
+@renames.accepts("affine")
 def random_shift(x, wrg, hrg, row_axis=1, col_axis=2, channel_axis=0, fill_mode="nearest",
                  cval=0.0, interpolation_order=1):
     """An image shifted by at most the fractions wrg of its width and hrg of its height."""
@@ -29,6 +33,7 @@ def random_shift(x, wrg, hrg, row_axis=1, col_axis=2, channel_axis=0, fill_mode=
                                   order=interpolation_order)
 
 
+@renames.accepts("affine")
 def random_shear(x, intensity, row_axis=1, col_axis=2, channel_axis=0, fill_mode="nearest",
                  cval=0.0, interpolation_order=1):
     """An image sheared by an angle between -intensity and intensity degrees."""
@@ -38,6 +43,7 @@ def random_shear(x, intensity, row_axis=1, col_axis=2, channel_axis=0, fill_mode
                                   order=interpolation_order)
 
 
+@renames.accepts("affine")
 def random_zoom(x, zoom_range, row_axis=1, col_axis=2, channel_axis=0, fill_mode="nearest",
                 cval=0.0, interpolation_order=1):
     """An image zoomed by factors between the two numbers of zoom_range; below 1 it grows."""
@@ -51,6 +57,7 @@ def random_zoom(x, zoom_range, row_axis=1, col_axis=2, channel_axis=0, fill_mode
                                   order=interpolation_order)
 
 
+@renames.accepts("random_channel_shift")
 def random_channel_shift(x, intensity_range, channel_axis=0):
     """An image with a number between -intensity_range and intensity_range added."""
     return apply_channel_shift(x, np.random.uniform(-intensity_range, intensity_range),
@@ -110,12 +117,31 @@ def apply_affine_transform(x, theta=0, tx=0, ty=0, shear=0, zx=1, zy=1, row_axis
     matrix = _transform_matrix(theta, tx, ty, shear, zx, zy)
     if matrix is None:
         return x
-    ndimage = extra("scipy.ndimage", "apply_affine_transform")
     matrix = transform_matrix_offset_center(matrix, x.shape[row_axis], x.shape[col_axis])
+    return _transformed(x, matrix, channel_axis, fill_mode, cval, order)
+
+
+def _transformed(x, matrix, channel_axis, fill_mode, cval, order):
+    """An image whose pixels come from where a 3x3 matrix says, channel by channel."""
+    ndimage = extra("scipy.ndimage", "apply_affine_transform")
     channels = [ndimage.affine_transform(channel, matrix[:2, :2], matrix[:2, 2], order=order,
                                          mode=fill_mode, cval=cval)
                 for channel in np.moveaxis(x, channel_axis, 0)]
     return np.stack(channels, axis=channel_axis)
+
+
+@renames.accepts("affine")
+def apply_transform(x, transform_matrix, channel_axis=0, fill_mode="nearest", cval=0.0):
+    """An image transformed by a 3x3 matrix that has its offsets, as Keras 1 had it: the nearest
+    pixel is taken, and the rows and columns are the axes that are not the channels'."""
+    return _transformed(x, np.asarray(transform_matrix), channel_axis, fill_mode, cval, order=0)
+
+
+def random_barrel_transform(x, intensity):
+    """Refuses, as Keras 1 has only the name."""
+    raise NotImplementedError("[random_barrel_transform] Keras 1 names this function, but it does "
+                              "nothing there. Use apply_affine_transform, or a preprocessing "
+                              "function of your own.")
 
 
 def _transform_matrix(theta, tx, ty, shear, zx, zy):

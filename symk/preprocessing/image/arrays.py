@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from ... import backend as K
+from ... import renames
 from ...utils.extras import extra
 
 __all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "list_pictures",
@@ -17,6 +18,7 @@ _GREY_MODES = ("L", "I;16", "I")
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
+@renames.accepts("image file")
 def array_to_img(x, data_format=None, scale=True, dtype=None):
     """A Pillow image of an array (rows, columns, channels), or channels first.
 
@@ -46,6 +48,7 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
     return image_module.fromarray((x[:, :, 0] if channels == 1 else x).astype("uint8"))
 
 
+@renames.accepts("image file")
 def img_to_array(img, data_format=None, dtype=None):
     """An array (rows, columns, channels) of a Pillow image, or channels first.
 

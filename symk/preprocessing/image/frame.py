@@ -118,6 +118,11 @@ class DataFrameIterator(FileIterator):
             return table[list(y_col) if isinstance(y_col, (list, tuple)) else y_col].values
         return None
 
+    def get_classes(self, df, y_col):
+        """The numbers of the classes in a column of a table: one for each row, or a list."""
+        return [[self.class_indices[one] for one in label] if isinstance(label, (list, tuple))
+                else self.class_indices[label] for label in df[y_col]]
+
     def _labels_of(self, batch, index_array):
         if self.class_mode == "multi_output":
             return [column[index_array] for column in self._labels]

@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 
 from ... import backend as K
+from ... import renames
 from .affine import apply_affine_transform, apply_brightness_shift, apply_channel_shift, flip_axis
 from .frame import DataFrameIterator
 from .iterators import DirectoryIterator, NumpyArrayIterator
@@ -38,6 +39,7 @@ class ImageDataGenerator:
         dtype: of the batches.
     """
 
+    @renames.accepts("ImageDataGenerator")
     def __init__(self, featurewise_center=False, samplewise_center=False,
                  featurewise_std_normalization=False, samplewise_std_normalization=False,
                  zca_whitening=False, zca_epsilon=1e-6, rotation_range=0, width_shift_range=0.0,
@@ -93,6 +95,7 @@ class ImageDataGenerator:
             warnings.warn("ImageDataGenerator: zca_whitening replaces "
                           "featurewise_std_normalization, which is now off.", stacklevel=3)
 
+    @renames.accepts("images")
     def flow(self, x, y=None, batch_size=32, shuffle=True, sample_weight=None, seed=None,
              save_to_dir=None, save_prefix="", save_format="png", subset=None):
         """Batches of arrays; endless, in a new order in each epoch.
@@ -231,6 +234,7 @@ class ImageDataGenerator:
         """An image of rank 3, transformed at random."""
         return self.apply_transform(x, self.get_random_transform(x.shape, seed))
 
+    @renames.accepts("images")
     def fit(self, x, augment=False, rounds=1, seed=None):
         """Computes mean, standard deviation and whitening of the data, where they are needed.
 

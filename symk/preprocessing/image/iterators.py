@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from ... import backend as K
+from ... import renames
 from ...utils.sequence import Sequence
 from .arrays import COLOR_CHANNELS, array_to_img, img_to_array, load_img
 
@@ -35,6 +36,7 @@ class Iterator(Sequence):
 
     white_list_formats = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 
+    @renames.accepts("Iterator")
     def __init__(self, n, batch_size, shuffle, seed):
         if batch_size < 1:
             raise ValueError("[%s] batch_size must be at least 1; it is %r."
@@ -134,6 +136,7 @@ class Iterator(Sequence):
 class NumpyArrayIterator(Iterator):
     """Batches of arrays: what ImageDataGenerator.flow gives; its arguments are described there."""
 
+    @renames.accepts("NumpyArrayIterator")
     def __init__(self, x, y, image_data_generator, batch_size=32, shuffle=False, sample_weight=None,
                  seed=None, data_format=None, save_to_dir=None, save_prefix="", save_format="png",
                  subset=None, dtype=None):
@@ -274,6 +277,7 @@ class DirectoryIterator(FileIterator):
 
     allowed_class_modes = {"categorical", "binary", "sparse", "input", None}
 
+    @renames.accepts("image file")
     def __init__(self, directory, image_data_generator, target_size=(256, 256), color_mode="rgb",
                  classes=None, class_mode="categorical", batch_size=32, shuffle=True, seed=None,
                  data_format=None, save_to_dir=None, save_prefix="", save_format="png",

@@ -1,0 +1,99 @@
+"""The memory of a training step of ResNet-50 beside that of PyTorch: `python -m bench.memory`.
+
+Both count what a step needs besides the parameters: activations, gradients, scratch and the state
+of SGD with momentum. For symk it is the arena of the Plan and the momentum; for PyTorch the growth
+of the process over two steps, each in a process of its own.
+"""
+import argparse
+import resource
+import subprocess
+import sys
+
+import numpy as np
+
+MEGABYTE = 1e6
+
+
+def symk_bytes(batch):
+    """The arena of a step, and the momentum."""
+    from .compile import resnet50
+    from symk import optimizers
+    model = resnet50()
+    model.compile(optimizers.SGD(0.01, momentum=0.9), loss="categorical_crossentropy")
+    model.train_on_batch(np.zeros((batch, 224, 224, 3), "float32"),
+                         np.zeros((batch, 1000), "float32"))
+    weights = sum(4 * int(np.prod(w.shape)) for w in model.trainable_weights)
+    return model.train_function.program.memory()["arena_bytes"] + weights
+
+
+def torch_bytes(batch):
+    """How far two steps raise the memory of this process."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    class Block(nn.Module):
+        """A bottleneck of ResNet-50."""
+
+        def __init__(self, inside, filters, stride, project):
+            super().__init__()
+            self.convolutions = nn.ModuleList([
+                nn.Conv2d(inside, filters, 1, stride), nn.Conv2d(filters, filters, 3, 1, 1),
+                nn.Conv2d(filters, 4 * filters, 1)])
+            self.norms = nn.ModuleList(nn.BatchNorm2d(c.out_channels) for c in self.convolutions)
+            self.project = (nn.Sequential(nn.Conv2d(inside, 4 * filters, 1, stride),
+                                          nn.BatchNorm2d(4 * filters)) if project
+                            else nn.Identity())
+
+        def forward(self, x):
+            y = x
+            for number, (convolution, norm) in enumerate(zip(self.convolutions, self.norms)):
+                y = norm(convolution(y))
+                y = functional.relu_(y) if number < 2 else y
+            y += self.project(x)
+            return functional.relu_(y)
+
+    blocks, inside = [], 64
+    for stage, count in enumerate((3, 4, 6, 3)):
+        for number in range(count):
+            filters = 64 << stage
+            blocks.append(Block(inside, filters, 2 if stage and not number else 1, not number))
+            inside = 4 * filters
+    model = nn.Sequential(
+        nn.Conv2d(3, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, 2, 1), *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(2048, 1000)).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
+    x = torch.zeros(batch, 3, 224, 224).contiguous(memory_format=torch.channels_last)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(2):
+        optimizer.zero_grad(set_to_none=True)
+        functional.cross_entropy(model(x), torch.zeros(batch, dtype=torch.long)).backward()
+        optimizer.step()
+    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench.memory",
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--torch", default=sys.executable, help="an interpreter that has torch")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--side", choices=("symk", "torch"), 
+                        help="measure one side, in this process")
+    arguments = parser.parse_args()
+    if arguments.side:
+        print((symk_bytes if arguments.side == "symk" else torch_bytes)(arguments.batch))
+        return
+    found = {}
+    for side, python in (("symk", sys.executable), ("torch", arguments.torch)):
+        command = [python, "-m", "bench.memory", "--side", side, "--batch", str(arguments.batch)]
+        found[side] = int(subprocess.run(command, check=True, text=True,
+                                         stdout=subprocess.PIPE).stdout.split()[-1])
+    print("| ResNet-50, batch %d | symk | torch | torch / symk |\n|---|---|---|---|"
+          % arguments.batch)
+    print("| step besides the parameters | %.0f MB | %.0f MB | %.2f |"
+          % (found["symk"] / MEGABYTE, found["torch"] / MEGABYTE, found["torch"] / found["symk"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Arguments that Keras 1 named otherwise: one table for everything but layers and K, one wrapper.
+
+`accepts(key)` lets a function take the old names of a row too; each use warns, saying the new
+name. Layers have their table in `engine/legacy.py`, K in `backend/keras1.py`. Imports nothing of
+symk.
+"""
+import functools
+import inspect
+import itertools
+import math
+import typing
+import warnings
+
+__all__ = ["ARGUMENTS", "New", "accepts", "told"]
+
+_FORMATS = {"tf": "channels_last", "th": "channels_first", "default": None}
+
+
+class New(typing.NamedTuple):
+    """What an old argument is now: a name, and how the value becomes one of the new arguments.
+
+    `put(values, value)` changes the dict of all arguments; None keeps the value under the name.
+    """
+
+    name: str
+    put: typing.Optional[typing.Callable] = None
+
+
+def _data_format(values, value):
+    values["data_format"] = _FORMATS.get(value, value)
+
+
+def _steps(name, generator):
+    """A number of samples becomes one of batches, by the size of the generator's first batch."""
+    def put(values, samples):
+        if samples is None:
+            return
+        source = values.get(generator)
+        size = getattr(source, "batch_size", None)
+        if size is None:
+            values[generator], size = _first_size(source)
+        values[name] = None if size is None else math.ceil(samples / size)
+    return New(name, put)
+
+
+def _first_size(source):
+    """A source of batches, from which one was read and put back, and the size of that one."""
+    if not hasattr(source, "__next__"):
+        if isinstance(source, (tuple, list)) or not hasattr(source, "__getitem__"):
+            return source, None     # arrays have their own number of samples
+        return source, _size(source[0])
+    first = next(source)
+    return itertools.chain([first], source), _size(first)
+
+
+def _size(batch):
+    while isinstance(batch, (tuple, list, dict)):
+        batch = next(iter(batch.values())) if isinstance(batch, dict) else batch[0]
+    return len(batch)
+
+
+def _constraints(values, constraints):
+    for weight, constraint in (constraints or {}).items():
+        weight.constraint = constraint
+
+
+_WORKERS = {"max_q_size": "max_queue_size", "nb_worker": "workers",
+            "pickle_safe": "use_multiprocessing"}
+_AXES = {"row_index": "row_axis", "col_index": "col_axis", "channel_index": "channel_axis"}
+_ORDERING = {"dim_ordering": New("data_format", _data_format)}
+
+ARGUMENTS = {   # function: {argument of Keras 1: argument of Keras 2, or New(...)}
+    "Model": {"input": "inputs", "output": "outputs"},
+    "fit": {"nb_epoch": "epochs"},
+    "fit_generator": dict(_WORKERS, nb_epoch="epochs",
+                          samples_per_epoch=_steps("steps_per_epoch", "generator"),
+                          nb_val_samples=_steps("validation_steps", "validation_data")),
+    "evaluate_generator": dict(_WORKERS, val_samples=_steps("steps", "generator")),
+    "predict_generator": dict(_WORKERS, val_samples=_steps("steps", "generator")),
+    "Layer.call": {"x": "inputs"},
+    "Network.call": {"x": "inputs", "input": "inputs"},
+    "compute_mask": {"input": "inputs", "input_mask": "mask"},
+    "assert_input_compatibility": {"input": "inputs"},
+    "Recurrent": {"x": "inputs"},
+    "InputLayer": {"input_dtype": "dtype"},
+    "get_updates": {"constraints": New("the constraint of each parameter", _constraints)},
+    "MaxNorm": {"m": "max_value"},
+    "MinMaxNorm": {"low": "min_value", "high": "max_value"},
+    "ImageDataGenerator": _ORDERING,
+    "images": {"X": "x"},
+    "NumpyArrayIterator": dict(_ORDERING, X="x"),
+    "Iterator": {"N": "n"},
+    "image file": _ORDERING,
+    "affine": _AXES,
+    "random_channel_shift": {"intensity": "intensity_range", "channel_index": "channel_axis"},
+    "to_categorical": {"nb_classes": "num_classes"},
+    "normalize": {"a": "x"},
+    "validate_file": {"md5_hash": "file_hash"},
+    "Progbar.update": {"force": "finished"},
+    "multiclass_logloss": {"P": "p", "Y": "y"},
+    "print_summary": {"layers": "model"},
+}
+
+
+def told(where, old, new, stacklevel=3):
+    """Warns that an old name was used, and says the new one."""
+    warnings.warn("[%s] %s is Keras 1's name; use %s." % (where, old, new), stacklevel=stacklevel)
+
+
+def accepts(key):
+    """A decorator: the function takes the old names of a row of the table too.
+
+    Raises:   TypeError when an argument is given under both of its names.
+    """
+    renamed = {old: new if isinstance(new, New) else New(new)
+               for old, new in ARGUMENTS[key].items()}
+
+    def decorate(function):
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def call(*args, **kwargs):
+            if renamed.keys().isdisjoint(kwargs):
+                return function(*args, **kwargs)
+            given = {old: kwargs.pop(old) for old in renamed if old in kwargs}
+            bound = signature.bind_partial(*args, **kwargs)
+            for old, value in given.items():
+                _put(function.__name__, bound.arguments, old, renamed[old], value)
+            return function(*bound.args, **bound.kwargs)
+        call.__signature__ = _with_old_names(signature, renamed)
+        return call
+    return decorate
+
+
+def _put(function, values, old, new, value):
+    if new.name in values:
+        raise TypeError("[%s] an argument must be given once; %s and %s, which mean the same, were "
+                        "given." % (function, old, new.name))
+    told(function, old, new.name, stacklevel=4)
+    if new.put is None:
+        values[new.name] = value
+    else:
+        new.put(values, value)
+
+
+def _with_old_names(signature, renamed):
+    """A signature that has the old names too, by keyword."""
+    parameters = list(signature.parameters.values())
+    last = [one for one in parameters if one.kind is one.VAR_KEYWORD]
+    known = parameters[:len(parameters) - len(last)]
+    old = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+           for name in renamed]
+    return signature.replace(parameters=known + old + last)
