@@ -9,15 +9,8 @@ from ..engine.network import layer_from_config
 from ..registry import accepts, register
 from ..utils.generic_utils import to_list
 from .parametric import with_sequence_shape
-from .recurrent_cells import (
-    StackedRNNCells,
-    build_cell,
-    check_cell,
-    output_size_of,
-    reset_dropout_masks,
-    sizes_of,
-    to_tuple,
-)
+from .recurrent_cells import (StackedRNNCells, build_cell, check_cell, output_size_of,
+                              reset_dropout_masks, sizes_of, to_tuple)
 from .recurrent_kernels import by_kernel
 
 __all__ = ["RNN", "call_with_states", "standardize_args"]
