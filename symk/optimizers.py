@@ -15,7 +15,8 @@ from .registry import register
 
 __all__ = ["Optimizer", "SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Nadam", "sgd",
            "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam", "clip_norm", "serialize",
-           "deserialize", "get", "optimizer_from_config"]
+           "deserialize", "get", "optimizer_from_config",
+           "TFOptimizer"]
 
 
 def _optimizer(cls):
@@ -467,6 +468,15 @@ class Nadam(_ByParameter):
         return dict(super().get_config(), beta_1=float(K.get_value(self.beta_1)),
                     beta_2=float(K.get_value(self.beta_2)), epsilon=self.epsilon,
                     schedule_decay=self.schedule_decay)
+
+
+class TFOptimizer(Optimizer):
+    """Refuses: in Keras it wraps an optimizer of TensorFlow, and symk runs none of its code."""
+
+    def __init__(self, optimizer):
+        raise TypeError("[TFOptimizer] an optimizer of symk is required; %r was given. Take SGD, "
+                        "RMSprop, Adagrad, Adadelta, Adam, Adamax or Nadam, or derive one from "
+                        "Optimizer." % (optimizer,))
 
 
 sgd = SGD

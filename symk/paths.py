@@ -19,6 +19,7 @@ ALIASES = {
     "callbacks.tensorboard_v2": "callbacks.tensorboard",
     "datasets.data_utils": "utils.data_utils",
     "utils.visualize_util": "utils.vis_utils",
+    "utils.metrics_utils": "metrics",
 }
 
 # Old path -> the modules whose names it has; the first that has a name gives it.
@@ -37,7 +38,7 @@ COLLECTIONS = {
 # Module -> {name that Keras has there: the module that defines it, further down in the order}.
 NAMES = {
     "engine": {"Model": "models", "Sequential": "models", "Merge": "layers", "merge": "layers",
-               "Container": "models.keras1"},
+               "Container": "models.model"},
     "utils.layer_utils": {"layer_from_config": "layers.keras1"},
 }
 

@@ -1,6 +1,6 @@
 """Penalties on weights or activities: a regularizer maps a tensor to a scalar of the loss."""
 from . import backend as K
-from . import registry
+from . import registry, renames
 from .registry import register
 
 __all__ = ["Regularizer", "L1L2", "EigenvalueRegularizer", "l1", "l2", "l1_l2", "L1L2Regularizer",
@@ -14,10 +14,12 @@ class Regularizer:
     def __call__(self, x):
         return 0.0
 
+    @renames.accepts("set_param")
     def set_param(self, p):
         """Notes a weight, as regularizers of Keras 1 had it; a layer then adds its penalty."""
         self.p = p
 
+    @renames.accepts("set_layer")
     def set_layer(self, layer):
         """Notes a layer, as regularizers of activities in Keras 1 had it."""
         self.layer = layer

@@ -86,6 +86,8 @@ ARGUMENTS = {   # function: {argument of Keras 1: argument of Keras 2, or New(..
     "get_updates": {"constraints": New("the constraint of each parameter", _constraints)},
     "MaxNorm": {"m": "max_value"},
     "MinMaxNorm": {"low": "min_value", "high": "max_value"},
+    "set_param": {"_": "p"},
+    "set_layer": {"_": "layer"},
     "ImageDataGenerator": _ORDERING,
     "images": {"X": "x"},
     "NumpyArrayIterator": dict(_ORDERING, X="x"),

@@ -114,6 +114,23 @@ struct Lattice {
       log_sum(following(i), following(i + 1), skipped).store(to + i);
     }
   }
+
+  /// x <- exp(x - shift).
+  void exponentiate(double* x, int64_t count, double shift) const {
+    for (int64_t i = 0; i < count; i += V::width) {
+      const int lanes = count - i < V::width ? static_cast<int>(count - i) : V::width;
+      math::exp(V::load_partial(x + i, lanes) - V(shift)).store_partial(x + i, lanes);
+    }
+  }
+
+  /// The share of the paths that are at each class in a step; uses up the line of `forward`.
+  void share_out(int64_t step, const double* behind, double probability) const {
+    double* ahead = forward + step * line + kFront;
+    for (int64_t s = 0; s < states; ++s) ahead[s] += behind[kFront + s];
+    exponentiate(ahead, states, probability);
+    for (int64_t i = 0; i < row.classes; ++i) shares[i] = 0;
+    for (int64_t s = 0; s < states; ++s) shares[class_of(s)] += ahead[s];
+  }
 };
 
 template <class T>
@@ -137,17 +154,12 @@ void gradient(const CtcRow& row, double g, T* d_logits) {
   for (int64_t step = row.steps - 1; step >= 0; --step) {
     double* behind = lattice.backward + step % 2 * lattice.line;
     lattice.go_back(step, lattice.backward + (step + 1) % 2 * lattice.line, behind);
-    const double* ahead = lattice.forward + step * lattice.line;
-    for (int64_t i = 0; i < row.classes; ++i) lattice.shares[i] = 0;
-    for (int64_t s = 0; s < lattice.states; ++s) {
-      const int64_t i = kFront + s;
-      lattice.shares[lattice.class_of(s)] += math::exp(ahead[i] + behind[i] - probability);
-    }
+    lattice.share_out(step, behind, probability);
     lattice.read_scores(step);
-    for (int64_t i = 0; i < row.classes; ++i) {
-      const double softmax = math::exp(lattice.scores[i] - lattice.totals[step]);
-      d_logits[step * row.classes + i] = static_cast<T>(g * (softmax - lattice.shares[i]));
-    }
+    lattice.exponentiate(lattice.scores, row.classes, lattice.totals[step]);
+    T* to = d_logits + step * row.classes;
+    for (int64_t i = 0; i < row.classes; ++i)
+      to[i] = static_cast<T>(g * (lattice.scores[i] - lattice.shares[i]));
   }
 }
 

@@ -135,7 +135,8 @@ struct Search {
   static int64_t bytes(int64_t width, int64_t steps, int64_t classes) {
     const int64_t per_node = checked_multiply(node_count(width, steps), 12);
     const int64_t entries = checked_multiply(width, 2 * sizeof(Entry));
-    return aligned_size(checked_add(checked_add(per_node, entries), 16 * classes));
+    const int64_t per_class = checked_multiply(classes, 16);
+    return aligned_size(checked_add(checked_add(per_node, entries), per_class));
   }
 
   Search(char* memory, int64_t width, int64_t steps, int64_t classes)

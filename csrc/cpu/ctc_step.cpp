@@ -30,8 +30,12 @@ struct Problem {
   DType labels_dtype, steps_dtype, counts_dtype;
   int64_t parts = 1, part_doubles = 0;
 
-  int64_t label_bytes() const { return aligned_size(batch * places * 8); }
-  int64_t scratch_bytes() const { return label_bytes() + parts * part_doubles * 8; }
+  int64_t label_bytes() const {
+    return aligned_size(checked_multiply(checked_multiply(batch, places), 8));
+  }
+  int64_t scratch_bytes() const {
+    return checked_add(label_bytes(), checked_multiply(parts, part_doubles * 8));
+  }
 };
 
 Problem require_problem(const Binding& binding, const char* kernel, size_t inputs) {
@@ -58,7 +62,10 @@ Problem require_problem(const Binding& binding, const char* kernel, size_t input
   problem.steps_dtype = binding.inputs()[2].dtype;
   problem.counts_dtype = binding.inputs()[3].dtype;
   problem.parts = clamp(problem.batch, 1, kMaxParts);
-  checked_multiply(checked_multiply(problem.steps + 8, problem.places + 16), 64 * kMaxParts);
+  // An Error where the terms of ctc_scratch would not fit.
+  checked_multiply(checked_multiply(checked_add(problem.steps, 8), checked_add(problem.places, 16)),
+                   64 * kMaxParts);
+  checked_multiply(checked_add(problem.classes, 8), 64 * kMaxParts);
   problem.part_doubles =
       whole_lines<double>(ctc_scratch(problem.steps, problem.classes, problem.places));
   return problem;

@@ -12,7 +12,7 @@ from ..graph.node import Constant, Shared
 from ..ops.checks import recorded_needs
 from .alias import choose_direct_updates, in_place_pairs
 from .order import order_nodes
-from .plan import Buffer, Plan, PlanRef, SizeRef, Step
+from .plan import MAX_DEPTH, Buffer, Plan, PlanRef, SizeRef, Step
 from .request import Request
 
 __all__ = ["lower", "describe_origin"]
@@ -23,10 +23,11 @@ _NOT_IN_PLANS = ("shape", "dtype", "depth", "recompute")
 _WORDS = {"otherwise": "else"}
 
 
-def lower(request, keep_operands=False, is_body=False):
+def lower(request, keep_operands=False, depth=0):
     """The Plan of a request.
 
-    Args:     is_body: the operands of the step that runs it have been checked.
+    Args:     depth: how many loops and branches it is inside of; then its inputs have been checked,
+              as the operands of the step that runs it.
               keep_operands: no step writes over an operand or into a shared variable, so that what
               a step has read can still be looked at when it has run.
     Returns:  (plan, shared): the Shared variables in the order of the Plan's.
@@ -34,8 +35,8 @@ def lower(request, keep_operands=False, is_body=False):
     order, direct = order_nodes(request.results), {}
     if not keep_operands:
         order, direct = choose_direct_updates(order, request)
-    lowering = _Lowering(request, direct, keep_operands)
-    if not is_body:
+    lowering = _Lowering(request, direct, keep_operands, depth)
+    if not depth:
         lowering.check_inputs()
     for node in order:
         lowering.add(node)
@@ -46,8 +47,9 @@ def lower(request, keep_operands=False, is_body=False):
 class _Lowering:
     """The Plan that is being written, and where each variable is in it."""
 
-    def __init__(self, request, direct, keep_operands=False):
-        self.request, self.direct, self.keep_operands = request, direct, keep_operands
+    def __init__(self, request, direct, keep_operands, depth):
+        self.request, self.direct = request, direct
+        self.keep_operands, self.depth = keep_operands, depth
         self.plan = Plan(metadata={"name": request.name or ""})
         self.shared = []
         self.buffers = {}        # variable -> number
@@ -140,7 +142,10 @@ class _Lowering:
         """A body as a Plan of this Plan."""
         names = ["output_%d" % number for number in range(len(body.outputs))]
         request = Request(body.inputs, list(body.outputs), [], "body", names)
-        self.plan.plans.append(lower(request, self.keep_operands, is_body=True)[0])
+        if self.depth == MAX_DEPTH:
+            raise GraphError("[function] loops and branches may be inside of each other %d deep; "
+                             "these are deeper." % MAX_DEPTH)
+        self.plan.plans.append(lower(request, self.keep_operands, self.depth + 1)[0])
         return PlanRef(len(self.plan.plans) - 1)
 
     # --- checks ---

@@ -14,8 +14,8 @@ import numpy as np
 from ..graph.dtype import size_bytes
 from ..graph.errors import GraphError
 
-__all__ = ["Plan", "Buffer", "Step", "SizeRef", "PlanRef", "DTYPE_NAMES", "BUFFER_KINDS", "SIZE_KINDS",
-           "encode", "decode", "evaluate_sizes", "text", "diff"]
+__all__ = ["Plan", "Buffer", "Step", "SizeRef", "PlanRef", "DTYPE_NAMES", "BUFFER_KINDS",
+           "SIZE_KINDS", "encode", "decode", "evaluate_sizes", "text", "diff"]
 
 MAGIC = b"SYMKPLAN"
 VERSION = 2
@@ -50,7 +50,8 @@ class Buffer(typing.NamedTuple):
 
 
 class Step(typing.NamedTuple):
-    """One kernel over buffers. Attributes: int, float, str, SizeRef, a tuple of one of these, or PlanRef."""
+    """One kernel over buffers. Attributes: int, float, str, SizeRef, PlanRef, or a tuple of one of
+    the first four."""
 
     kernel: str
     origin: str
@@ -346,7 +347,7 @@ def _decode_plans(places, blob, depth):
 
 
 def evaluate_sizes(plan, shapes):
-    """The value of each size for inputs of these shapes, as the runtime finds them when it binds."""
+    """The value of each size for inputs of these shapes, as the runtime finds it at binding."""
     rules = {"constant": lambda a, b: a, "input": lambda a, b: shapes[a][b],
              "add": lambda a, b: values[a] + values[b],
              "multiply": lambda a, b: values[a] * values[b],

@@ -7,6 +7,8 @@ is printed beside it; what works in the caches may reach more than 100 %.
 import collections
 import typing
 
+import numpy as np
+
 from ..graph.dtype import size_bytes
 from ..graph.node import registered_ops
 from ..graph.type import TensorType
@@ -86,8 +88,17 @@ def _by_layer(steps):
 
 
 def _name(step):
-    """The kernel; of an elementwise program its ops."""
-    return " ".join(step.attributes["ops"]) if step.kernel == "elementwise" else step.kernel
+    """The kernel; of an elementwise program its ops, and what reduces their values."""
+    return " ".join(_instructions(step)) if _is_program(step) else step.kernel
+
+
+def _is_program(step):
+    return step.kernel in ("elementwise", "fused_reduce")
+
+
+def _instructions(step):
+    """What a program does with each element."""
+    return [*step.attributes["ops"], *filter(None, step.attributes.get("reductions", ()))]
 
 
 def _types(plan, buffers, sizes):
@@ -106,8 +117,9 @@ def _flops(plan, step, sizes):
     inputs, outputs = (_types(plan, b, sizes) for b in (step.inputs, step.outputs))
     if step.kernel == "scan":
         return _loop_flops(plan, step, inputs, sizes)
-    if step.kernel == "elementwise":
-        return len(step.attributes["ops"]) * outputs[0].size
+    if _is_program(step):
+        elements = np.prod(np.broadcast_shapes(*(type.shape for type in inputs)), dtype=int)
+        return len(_instructions(step)) * int(elements)
     op = registered_ops().get(step.kernel)
     return op.flops(inputs, outputs) if op is not None else 0
 

@@ -1,6 +1,5 @@
 """The engine: layers and their edges, networks of layers, and how they are trained."""
-import importlib
-
+from .. import paths
 from ..utils.layer_utils import get_source_inputs
 from .edges import InputSpec, Node
 from .inputs import Input, InputLayer
@@ -9,9 +8,4 @@ from .network import Network
 
 __all__ = ["Input", "InputLayer", "InputSpec", "Layer", "Network", "Node", "get_source_inputs"]
 
-
-def __getattr__(name):
-    """Keras has Model here too; it stands below the engine, so it is found when it is asked for."""
-    if name == "Model":
-        return importlib.import_module("..models", __name__).Model
-    raise AttributeError("module %r has no attribute %r" % (__name__, name))
+__getattr__ = paths.later(__name__)

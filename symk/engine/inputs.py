@@ -1,5 +1,6 @@
 """Input: where a model's graph begins."""
 from .. import backend as K
+from .. import renames
 from ..graph import Variable, dims
 from ..registry import register
 from .edges import Node, mark
@@ -22,6 +23,7 @@ class InputLayer(Layer):
         name: name of the layer.
     """
 
+    @renames.accepts("InputLayer")
     def __init__(self, input_shape=None, batch_size=None, batch_input_shape=None, dtype=None,
                  input_tensor=None, sparse=False, name=None):
         super().__init__(dtype=_dtype_of(dtype, input_tensor),

@@ -10,11 +10,12 @@ import threading
 import numpy as np
 
 from .. import backend as K
-from .. import initializers, registry, regularizers
+from .. import initializers, registry, regularizers, renames
 from ..graph import Placeholder, Shared, SymkError, dims, layer_scope
 from ..utils.generic_utils import to_list, unpack_singleton
 from . import legacy
 from .edges import Node, check_inputs, history_of, mark, shapes_of
+from .keras1 import LayerOfKeras1
 
 __all__ = ["Layer", "Contribution", "placeholder_of"]
 
@@ -80,7 +81,7 @@ class Contribution:
             mine is given for mine, given in zip(self.inputs, inputs))
 
 
-class Layer:
+class Layer(LayerOfKeras1):
     """The base of all layers.
 
     # Arguments
@@ -155,10 +156,12 @@ class Layer:
         """
         self.built = True
 
+    @renames.accepts("Layer.call")
     def call(self, inputs, **kwargs):
         """The output for symbolic inputs."""
         return inputs
 
+    @renames.accepts("compute_mask")
     def compute_mask(self, inputs, mask=None):
         """The mask of the output: the input's if the layer supports masking, else none."""
         if self.supports_masking:
@@ -358,6 +361,7 @@ class Layer:
         scopes.enter_context(_naming(self))
         return scopes
 
+    @renames.accepts("assert_input_compatibility")
     def assert_input_compatibility(self, inputs):
         """Raises unless the layer can be called on these tensors."""
         check_inputs(self, inputs)
@@ -396,6 +400,7 @@ class Layer:
     def _build_for(self, inputs):
         self.build(shapes_of(inputs))
         self.built = True
+        self._take_given()
         self.assert_input_compatibility(inputs)
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)

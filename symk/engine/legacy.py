@@ -46,6 +46,7 @@ _SEPARABLE = dict(_FORMAT, nb_filter="filters", border_mode="padding", subsample
 
 ARGUMENTS = {
     "Dense": dict(_WEIGHTS, output_dim="units"),
+    "TimeDistributedDense": dict(_WEIGHTS, output_dim="units"),
     "Embedding": {"init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer",
                   "W_constraint": "embeddings_constraint"},
     "BatchNormalization": {"beta_init": "beta_initializer", "gamma_init": "gamma_initializer"},
@@ -79,12 +80,14 @@ _KERNEL_SIZES = {
 # Old arguments without a new one, and the value that means nothing.
 _DROPPED = {
     # The dtype of the input was not that of the weights.
-    "Embedding": {"dropout": (0, 0.0), "input_dtype": None},
-    "BatchNormalization": {"mode": (0,)},
+    "Embedding": {"input_dtype": None},
     "Conv2DTranspose": {"output_shape": None},
     "LSTM": {"forget_bias_init": None, "consume_less": None},
     "ConvLSTM2D": {"forget_bias_init": None, "consume_less": None},
     "GRU": {"consume_less": None}, "SimpleRNN": {"consume_less": None}}
+
+# Old arguments that change what the layer does; they become attributes of their names.
+_KEPT = {"Embedding": ("dropout",), "BatchNormalization": ("mode",)}
 
 _DATA_FORMATS = {"tf": "channels_last", "th": "channels_first", "default": None}
 _IMPLEMENTATIONS = {"cpu": 1, "mem": 1, "gpu": 2}
@@ -102,7 +105,7 @@ def modern_name(class_name):
 
 def modern(class_name, config):
     """(class name, config) of Keras 2 for those of a layer in a file of Keras 1 or 2."""
-    if class_name == "Merge":
+    if class_name == "Merge" and not config.get("layers"):
         return _merge(config)
     if class_name == "TimeDistributedDense":
         inner = {"class_name": "Dense", "config": modern("Dense", _without_place(config))[1]}
@@ -137,7 +140,7 @@ def _without_input_sizes(class_name, config):
 def _old_names(class_name):
     """The old arguments of a class."""
     return (frozenset(ARGUMENTS.get(class_name, ())) | frozenset(_KERNEL_SIZES.get(class_name, ()))
-            | frozenset(_DROPPED.get(class_name, ())))
+            | frozenset(_DROPPED.get(class_name, ())) | frozenset(_KEPT.get(class_name, ())))
 
 
 def _with_new_names(class_name, arguments):
@@ -183,6 +186,8 @@ def _modern_value(name, value):
     if not isinstance(value, dict) or "name" not in value or "class_name" in value:
         return value
     if name.endswith("_regularizer"):
+        if value["name"] == "EigenvalueRegularizer":
+            return {"class_name": value["name"], "config": {"k": value["k"]}}
         if value["name"] not in _REGULARIZERS:
             raise ValueError("[load] %s must be one of %s; %r was given, which Keras 2 does not "
                              "have." % (name, ", ".join(_REGULARIZERS), value["name"]))
@@ -227,12 +232,26 @@ def accepting_old_names(constructor, class_name):
         if sizes and len(args) > len(sizes):
             args = _with_kernel_size(args, len(sizes))
         if not old.isdisjoint(kwargs):
-            given = sorted(old.intersection(kwargs))
+            given = sorted(old.intersection(kwargs).difference(_KEPT.get(class_name, ())))
             kwargs = _with_new_names(class_name, kwargs)
-            warnings.warn("[%s] the arguments of Keras 2 are better; %s of Keras 1 was given."
-                          % (class_name, ", ".join(given)), stacklevel=2)
+            if given:
+                warnings.warn("[%s] the arguments of Keras 2 are better; %s of Keras 1 was given."
+                              % (class_name, ", ".join(_renaming(class_name, given))),
+                              stacklevel=2)
+        kept = {name: kwargs.pop(name) for name in _KEPT.get(class_name, ()) if name in kwargs}
         constructor(self, *args, **kwargs)
+        for name, value in kept.items():
+            setattr(self, name, value)
     return accepting
+
+
+def _renaming(class_name, given):
+    """What old arguments are now, as words."""
+    names = ARGUMENTS.get(class_name, {})
+    sizes = _KERNEL_SIZES.get(class_name, ())
+    for name in given:
+        new = names.get(name, "kernel_size" if name in sizes else None)
+        yield "%s (now %s)" % (name, new) if new else name
 
 
 def shape_first(add_weight):

@@ -2,7 +2,7 @@
 import copy
 
 from .. import backend as K
-from .. import registry
+from .. import registry, renames
 from ..graph import Placeholder, layer_scope, nodes_of, sources_of
 from ..utils.generic_utils import to_list, unpack_singleton
 from ..utils.layer_utils import print_summary
@@ -27,6 +27,7 @@ class Network(Layer):
         name: name of the network.
     """
 
+    @renames.accepts("Model")
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True):
         super().__init__(name=name, trainable=trainable)
         if inputs is None and outputs is None:
@@ -197,10 +198,12 @@ class Network(Layer):
 
     # ---- calling
 
+    @renames.accepts("Network.call")
     def call(self, inputs, mask=None):
         """The outputs for other inputs, by calling every layer again."""
         return self._run(inputs, mask)[0]
 
+    @renames.accepts("compute_mask")
     def compute_mask(self, inputs, mask=None):
         if self._topology is None:
             return None

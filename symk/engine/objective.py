@@ -318,7 +318,7 @@ def _in_sequence(updates):
 
 def _parts(metric, target, output):
     """The metrics that one is: for a user's function that gives a dict, one for each of its keys."""
-    if not inspect.isfunction(metric) or metric.__module__.startswith("symk."):
+    if not inspect.isfunction(metric) or (metric.__module__ or "").startswith("symk."):
         return [metric]
     values = metric(target, output)
     return [_part(metric, key) for key in values] if isinstance(values, dict) else [metric]

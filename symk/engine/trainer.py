@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from .. import optimizers
+from .. import optimizers, renames
 from ..utils.generic_utils import unpack_singleton
 from ..utils.progress import Progbar
 from . import data
@@ -219,6 +219,7 @@ class Trainer(Network):
 
     # ---- arrays and generators
 
+    @renames.accepts("fit")
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose=1, callbacks=None,
             validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
             sample_weight=None, initial_epoch=0, steps_per_epoch=None, validation_steps=None,
@@ -277,6 +278,7 @@ class Trainer(Network):
         return self._fit(source, validation, callbacks, verbose, epochs, initial_epoch,
                          validation_freq, size)
 
+    @renames.accepts("fit_generator")
     def fit_generator(self, generator, steps_per_epoch=None, epochs=1, verbose=1, callbacks=None,
                       validation_data=None, validation_steps=None, validation_freq=1,
                       class_weight=None, max_queue_size=10, workers=1, use_multiprocessing=False,
@@ -347,6 +349,7 @@ class Trainer(Network):
         return self._evaluate(self._source("test", arrays, weighted, batch_size, steps),
                               callbacks, verbose)
 
+    @renames.accepts("evaluate_generator")
     def evaluate_generator(self, generator, steps=None, callbacks=None, max_queue_size=10,
                            workers=1, use_multiprocessing=False, verbose=0):
         """The loss, or the list of loss and metrics, over batches from a generator.
@@ -384,6 +387,7 @@ class Trainer(Network):
         return self._predict_all(self._source("predict", arrays, (), batch_size, steps), callbacks,
                                  verbose)
 
+    @renames.accepts("predict_generator")
     def predict_generator(self, generator, steps=None, callbacks=None, max_queue_size=10,
                           workers=1, use_multiprocessing=False, verbose=0):
         """The outputs for batches from a generator of x, (x, y) or (x, y, sample_weight).

@@ -212,6 +212,18 @@ class ConvLSTM2D(CellLayer, ConvRNN2D):
                 recurrent_dropout=recurrent_dropout),
             **kwargs)
 
+    def conv_step(self, x, W, b=None, border_mode="valid"):
+        """The convolution of the input, as Keras 1 names it."""
+        return self.cell.input_conv(x, W, b, padding=border_mode)
+
+    def conv_step_hidden(self, x, W, border_mode="same"):
+        """The convolution of the state, as Keras 1 names it; the state keeps its size."""
+        if border_mode != "same":
+            raise ValueError('[conv_step_hidden] border_mode must be "same"; %r was given.'
+                             % (border_mode,))
+        return self.cell.recurrent_conv(x, W)
+
+
 
 class ConvRecurrent2D(Recurrent):
     """The base of recurrent layers of images. A subclass defines `step`, as in `Recurrent`.

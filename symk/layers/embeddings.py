@@ -30,6 +30,8 @@ class Embedding(Parametric):
         Gal & Ghahramani 2015, https://arxiv.org/abs/1512.05287
     """
 
+    dropout = 0.0       # of Keras 1: the part of the words that is dropped in training
+
     def __init__(self, input_dim, output_dim, embeddings_initializer="uniform",
                  embeddings_regularizer=None, activity_regularizer=None,
                  embeddings_constraint=None, mask_zero=False, input_length=None, **kwargs):
@@ -59,7 +61,14 @@ class Embedding(Parametric):
         self._check_steps(inputs)
         if not K.dtype(inputs).startswith(("int", "uint")):
             inputs = K.cast(inputs, "int32")
-        return K.gather(self.embeddings, inputs)
+        return K.gather(self._kept_embeddings(), inputs)
+
+    def _kept_embeddings(self):
+        """The vectors; in training without those of the words that `dropout` drops."""
+        if not 0 < self.dropout < 1:
+            return self.embeddings
+        kept = K.random_binomial((self.input_dim, 1), p=1.0 - self.dropout)
+        return K.in_train_phase(self.embeddings * (kept / (1.0 - self.dropout)), self.embeddings)
 
     def _check_steps(self, inputs):
         """Raises ValueError if the input's steps are not those of `input_length`."""
@@ -75,5 +84,6 @@ class Embedding(Parametric):
                              "%r." % (self.name, self.input_length, inputs.type))
 
     def get_config(self):
-        return dict(super().get_config(), input_dim=self.input_dim, output_dim=self.output_dim,
-                    mask_zero=self.mask_zero, input_length=self.input_length)
+        config = dict(super().get_config(), input_dim=self.input_dim, output_dim=self.output_dim,
+                      mask_zero=self.mask_zero, input_length=self.input_length)
+        return dict(config, dropout=self.dropout) if self.dropout else config

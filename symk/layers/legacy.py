@@ -1,5 +1,5 @@
 """Layers that Keras 2.3 keeps for programs of earlier versions, with their old arguments."""
-from .. import activations, constraints, initializers, regularizers
+from .. import activations, constraints, initializers, regularizers, renames
 from .. import backend as K
 from ..engine import InputSpec, Layer
 from ..registry import register
@@ -86,6 +86,7 @@ class Highway(_OldDense):
     """A dense layer with a gate that lets a part of the input through unchanged.
 
     # Arguments
+        transform_bias: the first value of the bias of the gate; 1 by default.
         init, activation, weights, W_regularizer, b_regularizer, activity_regularizer,
         W_constraint, b_constraint, bias, input_dim: as in Keras 1.
 
@@ -95,9 +96,10 @@ class Highway(_OldDense):
 
     def __init__(self, init="glorot_uniform", activation=None, weights=None, W_regularizer=None,
                  b_regularizer=None, activity_regularizer=None, W_constraint=None,
-                 b_constraint=None, bias=True, input_dim=None, **kwargs):
+                 b_constraint=None, bias=True, input_dim=None, transform_bias=None, **kwargs):
         super().__init__(init, weights, W_regularizer, b_regularizer, activity_regularizer,
                          W_constraint, b_constraint, bias, input_dim, **kwargs)
+        self.transform_bias = transform_bias
         self.activation = activations.get(activation)
 
     def build(self, input_shape):
@@ -106,7 +108,9 @@ class Highway(_OldDense):
         self.W_carry = self.add_weight("W_carry", (size, size), initializer=self.init)
         self.b_carry = None
         if self.bias:
-            self.b_carry = self.add_weight("b_carry", (size,), initializer="ones")
+            first = 1.0 if self.transform_bias is None else self.transform_bias
+            self.b_carry = self.add_weight("b_carry", (size,),
+                                           initializer=initializers.Constant(first))
         self.input_spec = InputSpec(ndim=2, axes={1: size})
         self.built = True
 
@@ -118,7 +122,9 @@ class Highway(_OldDense):
         return self.activation(new) * gate + (1 - gate) * x
 
     def get_config(self):
-        return dict(super().get_config(), activation=activations.serialize(self.activation))
+        config = dict(super().get_config(), activation=activations.serialize(self.activation))
+        return config if self.transform_bias is None \
+            else dict(config, transform_bias=self.transform_bias)
 
 
 class _Step:
@@ -129,7 +135,9 @@ class _Step:
 
     @property
     def state_size(self):
-        return [self.layer.units] * len(self.layer._states or [None])
+        units = self.layer.units
+        return [getattr(self.layer, "output_dim", None) if units is None else units] * len(
+            self.layer._states or [None])
 
     def call(self, inputs, states, constants=()):
         return self.layer.step(inputs, list(states) + list(constants))
@@ -145,37 +153,51 @@ class Recurrent(RNN):
 
     # Arguments
         return_sequences, return_state, go_backwards, stateful, unroll: as in `RNN`.
-        implementation: for the subclass to read.
+        implementation, consume_less: for the subclass to read.
     """
 
-    units = None
+    units = None        # a subclass of Keras 1 sets output_dim in its place
 
     def __init__(self, return_sequences=False, return_state=False, go_backwards=False,
-                 stateful=False, unroll=False, implementation=0, **kwargs):
+                 stateful=False, unroll=False, implementation=0, consume_less=None, **kwargs):
         super().__init__(_Step(self), return_sequences, return_state, go_backwards, stateful,
                          unroll, **kwargs)
         self.implementation = implementation
+        self.consume_less = consume_less
 
     def build(self, input_shape):
         """For subclasses: makes the weights."""
         self.built = True
 
+    @renames.accepts("Recurrent")
     def step(self, inputs, states):
         """(output, new states) of a step; `states` ends with the constants."""
         raise NotImplementedError("[Recurrent] %s must define step(inputs, states)."
                                   % type(self).__name__)
 
+    @renames.accepts("Recurrent")
     def get_constants(self, inputs, training=None):
         """Tensors that each step gets."""
         return []
 
+    @renames.accepts("Recurrent")
     def preprocess_input(self, inputs, training=None):
         """The sequence that the steps get."""
         return inputs
 
+    @renames.accepts("Recurrent")
+    def get_initial_states(self, inputs):
+        """The states to begin with, where none are given."""
+        return self.get_initial_state(inputs)
+
+    def _first_states(self, inputs, initial_state):
+        if initial_state is None and not self.stateful:
+            initial_state = self.get_initial_states(inputs)
+        return super()._first_states(inputs, initial_state)
+
     def _run(self, inputs, states, mask, training, constants):
-        constants = self.get_constants(inputs, training=None)
-        inputs = self.preprocess_input(inputs, training=None)
+        constants = self.get_constants(inputs)
+        inputs = self.preprocess_input(inputs)
         return super()._run(inputs, states, mask, training, constants)
 
     def get_config(self):

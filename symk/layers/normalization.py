@@ -27,6 +27,9 @@ class BatchNormalization(Parametric):
         Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167
     """
 
+    # Of Keras 1: 1 normalises each sample, 2 always takes mean and variance of the batch.
+    mode = 0
+
     def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True,
                  beta_initializer="zeros", gamma_initializer="ones",
                  moving_mean_initializer="zeros", moving_variance_initializer="ones",
@@ -61,6 +64,10 @@ class BatchNormalization(Parametric):
         self.built = True
 
     def call(self, inputs, training=None):
+        if self.mode == 1:
+            return self._by_sample(inputs)
+        if self.mode == 2:
+            training = 1
         if training in (0, False) and training is not None:
             return self._with_moving_values(inputs)
         axes = [axis for axis in range(inputs.ndim) if axis != self.axis % inputs.ndim]
@@ -69,6 +76,14 @@ class BatchNormalization(Parametric):
         self._move(inputs, mean, variance)
         return K.in_train_phase(output, lambda: self._with_moving_values(inputs),
                                 training=training)
+
+    def _by_sample(self, inputs):
+        """Each sample with the mean and the deviation of its own features."""
+        centred = inputs - K.mean(inputs, axis=-1, keepdims=True)
+        deviation = K.sqrt(K.var(inputs, axis=-1, keepdims=True) + self.epsilon)
+        output = centred / (deviation + self.epsilon)
+        output = output * self.gamma if self.scale else output
+        return output + self.beta if self.center else output
 
     def _with_moving_values(self, inputs):
         return K.batch_normalization(inputs, self.moving_mean, self.moving_variance, self.beta,
@@ -83,8 +98,9 @@ class BatchNormalization(Parametric):
                         inputs)
 
     def get_config(self):
-        return dict(super().get_config(), axis=self.axis, momentum=self.momentum,
-                    epsilon=self.epsilon, center=self.center, scale=self.scale)
+        config = dict(super().get_config(), axis=self.axis, momentum=self.momentum,
+                      epsilon=self.epsilon, center=self.center, scale=self.scale)
+        return dict(config, mode=self.mode) if self.mode else config
 
     @classmethod
     def from_config(cls, config):

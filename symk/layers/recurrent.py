@@ -1,6 +1,7 @@
 """Recurrent layers: SimpleRNN, GRU and LSTM. The cells and `RNN` are in files of their own."""
 import inspect
 
+from .. import backend as K
 from .. import regularizers
 from ..engine import InputSpec, Layer
 from ..registry import register
@@ -41,6 +42,29 @@ class CellLayer(RNN):
                              "the input has the shape %s, its axis %d is unknown."
                              % (self.name, type(self).__name__, shape, axis))
         super().build(input_shape)
+
+    # ---- as in Keras 1; a subclass may have a step of its own
+
+    def step(self, x, states):
+        """(output, new states) of a step."""
+        return self.cell.call(x, list(states))
+
+    def get_constants(self, x):
+        """Tensors that each step gets after the states; the cell needs none."""
+        return []
+
+    def preprocess_input(self, x):
+        """The sequence that the steps get."""
+        return x
+
+    def _run(self, inputs, states, mask, training, constants):
+        """As all recurrent layers; by `step` if a subclass has its own."""
+        if type(self).step is CellLayer.step:
+            return super()._run(inputs, states, mask, training, constants)
+        constants = list(constants or []) + list(self.get_constants(inputs))
+        return K.rnn(self.step, self.preprocess_input(inputs), states,
+                     go_backwards=self.go_backwards, mask=mask, constants=constants,
+                     unroll=self.unroll, input_length=K.int_shape(inputs)[1])
 
     def adapt_weights(self, arrays):
         """Arrays of a file as this layer holds them: those in cuDNN's layout are converted."""

@@ -41,7 +41,6 @@ def _products(cell, inputs, training):
         product = K.dot(inputs, cell.kernel)
     else:
         ones = ops.full((inputs.shape[0], inputs.shape[2]), 1, K.dtype(inputs))
-        cell.reset_dropout_masks()
         dropped = [inputs * K.expand_dims(mask, 1)
                    for mask in cell.dropped_inputs(ones, training)]
         if getattr(cell, "implementation", 2) == 1:

@@ -2,7 +2,7 @@
 from .. import backend as K
 from ..engine import InputSpec, Layer
 from ..registry import register
-from ..utils.conv_utils import normalize_padding_sizes, normalize_tuple
+from ..utils.conv_utils import normalize_padding_sizes, normalize_tuple, sides_of
 
 __all__ = ["Cropping1D", "Cropping2D", "Cropping3D", "UpSampling1D", "UpSampling2D",
            "UpSampling3D", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D"]
@@ -36,7 +36,10 @@ class _ZeroPadding(_Resizing):
 
     def __init__(self, padding, data_format=None, **kwargs):
         super().__init__(data_format, **kwargs)
-        sides = (padding,) if self.rank == 1 and not isinstance(padding, int) else padding
+        if isinstance(padding, dict):
+            sides = sides_of(padding, self.rank)
+        else:
+            sides = (padding,) if self.rank == 1 and not isinstance(padding, int) else padding
         self._sides = normalize_padding_sizes(sides, self.rank, "padding")
         self.padding = self._sides[0] if self.rank == 1 else self._sides
 

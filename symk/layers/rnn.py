@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import backend as K
-from .. import ops
+from .. import ops, renames
 from ..engine import InputSpec, Layer
 from ..engine.edges import check_inputs
 from ..engine.network import layer_from_config
@@ -189,6 +189,7 @@ class RNN(Layer):
             output = shape[:2] + output[1:]
         return [output] + self.state_shapes(shape) if self.return_state else output
 
+    @renames.accepts("compute_mask")
     def compute_mask(self, inputs, mask=None):
         """The mask of the input for sequences, else none; states have none."""
         mask = to_list(mask)[0] if self.return_sequences else None
@@ -215,6 +216,7 @@ class RNN(Layer):
         """The output for sequences, beginning with states and given constants, if there are any."""
         return call_with_states(self, super().__call__, inputs, initial_state, constants, kwargs)
 
+    @renames.accepts("Layer.call")
     def call(self, inputs, mask=None, training=None, initial_state=None, constants=None):
         """The output; `inputs` may be a list of the input, the initial states, the constants."""
         tensor = to_list(inputs)[0]

@@ -2,12 +2,13 @@
 from ..engine.trainer import Trainer
 from ..registry import register
 from . import files, text, weights
+from .keras1 import ModelOfKeras1
 
-__all__ = ["Model"]
+__all__ = ["Container", "Model"]
 
 
 @register("layer")
-class Model(Trainer):
+class Model(ModelOfKeras1, Trainer):
     """The layers between inputs and outputs, to be trained, saved and used as a layer.
 
     # Arguments
@@ -54,4 +55,5 @@ class Model(Trainer):
         return text.to_yaml(self, **kwargs)
 
 
+Container = Model                          # its name before it was trained, in Keras 1
 register("layer", "Functional")(Model)     # its name in tf.keras

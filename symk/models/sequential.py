@@ -133,11 +133,15 @@ class Sequential(Model):
         return copy.deepcopy(config)
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model that a config describes: a dict, or (before Keras 2.2.3) a list of layers."""
+    def from_config(cls, config, custom_objects=None, layer_cache=None):
+        """The model that a config describes: a dict, or (before Keras 2.2.3) a list of layers.
+
+        # Arguments
+            layer_cache: {name: layer}, filled by Keras 1: layers of one name are one layer.
+        """
         if isinstance(config, list):
             config = {"name": None, "layers": config}
-        layers = [layer_from_config(layer, custom_objects) for layer in config["layers"]]
+        layers = [_cached(layer, custom_objects, layer_cache) for layer in config["layers"]]
         model = cls(layers, name=config.get("name"))
         if model._ends is None and config.get("build_input_shape") is not None:
             model.build(config["build_input_shape"])
@@ -155,8 +159,21 @@ class Sequential(Model):
         return (outputs > 0.5).astype("int32")
 
 
+def _cached(config, custom_objects, cache):
+    """The layer of a config, or that of the same name in a cache."""
+    name = config["config"].get("name") if isinstance(config["config"], dict) else None
+    if cache is None or name is None:
+        return layer_from_config(config, custom_objects)
+    if name not in cache:
+        cache[name] = layer_from_config(config, custom_objects)
+    return cache[name]
+
+
 def _begin_with(layer):
     """(input, output) of a first layer that knows the shape of its input, else None."""
+    if hasattr(layer, "make_inputs"):
+        start = layer.make_inputs()
+        return start, _called(layer, start)
     shape, dtype = getattr(layer, "batch_input_shape", None), layer.dtype
     if isinstance(layer, Network) and layer.inputs:
         shape, dtype = layer.inputs[0].shape, layer.inputs[0].dtype

@@ -236,7 +236,7 @@ def _or_zeros(gradient, variable):
 
 
 _MASK = values((3, 4), "bool")
-_GATE = dict(low=0.1, high=0.9)      # within the range of every curve, away from its ends
+_GATE = {"low": 0.1, "high": 0.9}      # within the range of every curve, away from its ends
 
 
 # --- SimpleRNN ---

@@ -35,6 +35,25 @@ def normalize_padding_sizes(padding, n, name):
     return tuple(normalize_tuple(side, 2, name, minimum=0) for side in sides)
 
 
+# The sides by their names, as Keras 1 has them, for sequences, images and volumes.
+_SIDES = {1: (("left_pad", "right_pad"),),
+          2: (("top_pad", "bottom_pad"), ("left_pad", "right_pad")),
+          3: (("dim1_pad_left", "dim1_pad_right"), ("dim2_pad_left", "dim2_pad_right"),
+              ("dim3_pad_left", "dim3_pad_right"))}
+
+
+def sides_of(padding, n):
+    """A dict of sides, as Keras 1 takes it, as n pairs; anything else as it is."""
+    if not isinstance(padding, dict):
+        return padding
+    names = [name for pair in _SIDES[n] for name in pair]
+    unknown = sorted(set(padding) - set(names))
+    if unknown:
+        raise ValueError("[padding] the sides are %s; %s was given."
+                         % (", ".join(names), ", ".join(map(repr, unknown))))
+    return tuple(tuple(padding.get(name, 0) for name in pair) for pair in _SIDES[n])
+
+
 def normalize_padding(value):
     """The name of a padding in lower case: "valid", "same" or "causal"."""
     padding = str(value).lower()

@@ -107,3 +107,20 @@ def test_embeddings_are_tables_for_the_projector(tmp_path):
 def test_embeddings_need_data(tmp_path):
     with pytest.raises(ValueError, match="embeddings_data is required"):
         TensorBoard(str(tmp_path), embeddings_freq=1)
+
+
+def test_tensorboard_itself_reads_the_files(tmp_path):
+    reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    model, history = fitted(tmp_path, histogram_freq=1, write_grads=True, write_images=True)
+    events = reader.EventAccumulator(str(tmp_path), size_guidance={"histograms": 0})
+    events.Reload()
+    np.testing.assert_allclose([event.value for event in events.Scalars("val_loss")],
+                               history["val_loss"], rtol=1e-6)
+    last = events.Histograms("last/kernel_0")[-1].histogram_value
+    weights = model.get_weights()[2]
+    np.testing.assert_allclose([last.min, last.max, last.num, last.sum],
+                               [weights.min(), weights.max(), 6, weights.sum()], rtol=1e-5)
+    image = events.Images("first/kernel_0/image/0")[-1]
+    assert (image.height, image.width) == (3, 4)
+    assert [node.name for node in events.Graph().node] == ["x", "inner/first", "inner/drop",
+                                                           "last"]

@@ -7,7 +7,7 @@ from symk.autodiff import grad
 from symk.compile.lower import lower
 from symk.compile.order import estimate_bytes, order_nodes
 from symk.compile.request import prepare
-from symk.graph import Placeholder, Shared, layer_scope
+from symk.graph import GraphError, Placeholder, Shared, layer_scope
 
 
 def lowered(inputs, outputs, updates=()):
@@ -27,6 +27,18 @@ def test_reshapes_cost_no_step():
     plan = lowered([x], [ops.exp(ops.reshape(x, (-1, 6)))])
     assert kernels(plan) == ["elementwise"]
     assert [buffer.kind for buffer in plan.buffers] == ["input", "alias", "temporary"]
+
+
+def test_loops_that_are_too_deep_are_refused():
+    def nested(depth, value):
+        if not depth:
+            return ops.sin(value)
+        return ops.scan(lambda _, s: ([nested(depth - 1, s[0])], []), [], [value], length=1)[0][0]
+
+    x = Placeholder("float32", (2,), name="x")
+    assert lowered([x], [nested(16, x)]).plans
+    with pytest.raises(GraphError, match="16 deep"):
+        lowered([x], [nested(17, x)])
 
 
 def test_equal_constants_are_stored_once():

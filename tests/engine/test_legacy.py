@@ -57,18 +57,24 @@ def test_regularizers_and_constraints_had_other_configs():
 
 
 @pytest.mark.parametrize("name, config, words", [
-    ("BatchNormalization", {"mode": 2}, "'mode' of Keras 1 must be 0"),
-    ("Embedding", {"input_dim": 3, "output_dim": 2, "dropout": 0.5}, "'dropout' of Keras 1"),
     ("Merge", {"mode": "function"}, "use Lambda"),
-    ("Dense", {"output_dim": 2, "W_regularizer": {"name": "EigenvalueRegularizer", "k": 1}},
-     "'EigenvalueRegularizer' was given")])
+    ("Dense", {"output_dim": 2, "W_regularizer": {"name": "LogRegularizer", "k": 1}},
+     "'LogRegularizer' was given")])
 def test_what_keras_2_has_nothing_for_is_refused(name, config, words):
     with pytest.raises(ValueError, match=words):
         modern(name, **config)
 
 
+def test_what_layers_only_did_in_keras_1_is_kept():
+    norm = modern("BatchNormalization", mode=2)
+    assert norm.mode == 2 and norm.get_config()["mode"] == 2
+    words = modern("Embedding", input_dim=3, output_dim=2, dropout=0.5)
+    assert words.dropout == 0.5 and words.get_config()["dropout"] == 0.5
+    assert "dropout" not in layers.Embedding(3, 2).get_config()
+
+
 def test_constructors_take_old_arguments_with_a_warning():
-    with pytest.warns(UserWarning, match=r"\[Dense\].* init, output_dim of Keras 1"):
+    with pytest.warns(UserWarning, match=r"\[Dense\].* init .now kernel_initializer., output_dim .now units. of Keras 1"):
         layer = layers.Dense(output_dim=3, init="one")
     assert layer.units == 3
     assert layers.Conv2D(4, 3, 5).kernel_size == (3, 5)

@@ -79,6 +79,20 @@ std::vector<Row> all_rows() {
                   {three, all, all, state, of_three, state, all},
                   {three, state, three},
                   {}});
+  for (const char* name : {"cumsum", "cumprod"})
+    rows.push_back({name, {{{2, 3}}}, {{{2, 3}}}, {}, 1});
+  rows.push_back({"linear_recurrence", {{{2, 3}}, {{2, 3}}}, {{{2, 3}}}, {}, 1});
+  rows.push_back({"top_k", {{{3, 4}}}, {{{3, 2}}, {{3, 2}, index}}, {}});
+  rows.push_back({"in_top_k", {{{3, 4}}, {{3}, index}}, {{{3}, DType::kBool}}, {}});
+  const Operand logits = {{3, 4, 5}}, lengths = {{3}, index}, labels = {{3, 2}, index};
+  rows.push_back({"ctc_loss", {logits, labels, lengths, lengths}, {{{3}}}, {}});
+  rows.push_back({"ctc_loss_grad", {logits, labels, lengths, lengths, {{3}}}, {logits}, {}});
+  rows.push_back({"ctc_greedy_decode", {logits, lengths}, {{{3, 4}, index}, {{3}}}, {}});
+  rows.push_back({"ctc_beam_search", {logits, lengths}, {{{3, 2, 4}, index}, {{3, 2}}}, {}});
+  const Operand elements = {{6}}, columns = {{6}, index}, bounds = {{4}, index};
+  rows.push_back({"csr_matmul", {elements, columns, bounds, {{5, 2}}}, {{{3, 2}}}, {}});
+  rows.push_back({"csr_to_dense", {elements, columns, bounds}, {{{3, 5}}}, {}});
+  rows.push_back({"csr_rows", {bounds}, {columns}, {}});
   return rows;
 }
 
@@ -142,9 +156,11 @@ bool try_row(const Row& row, std::mt19937& generator) {
   binding.list_values = row.lists;
   binding.integer_values = {
       {"axis", row.axis}, {"keepdims", 0}, {"size", random_choice(kWild, generator)}};
-  for (const char* key : {"reverse", "sequences", "reset_after"}) {
+  for (const char* key : {"reverse", "sequences", "reset_after", "transpose", "merge_repeated"})
     binding.integer_values[key] = random_integer(0, 1, generator);
-  }
+  const std::vector<int64_t> counts = {2, 3, 0, -1, INT64_MAX};
+  for (const char* key : {"k", "beam_width", "top_paths"})
+    binding.integer_values[key] = random_choice(counts, generator);
   for (const char* key : {"value", "start", "step", "epsilon"}) {
     binding.real_values[key] =
         random_choice(std::vector<double>{1, -1, 1e300, -1e300, NAN, INFINITY}, generator);

@@ -123,3 +123,10 @@ def test_transposes_cancel():
     assert compiled(build, (None, 3, 4)) == ["elementwise"]
     assert compiled(lambda x: K.reshape(K.reshape(x, (-1, 12)), (-1, 3, 4)) + 1,
                     (None, 3, 4)) == ["elementwise"]
+
+
+def test_a_profile_names_what_a_fused_step_does():
+    x = Placeholder("float32", (None, 10))
+    profiled = function([x], [K.sum(K.square(x), axis=1)], profile=True)
+    profiled.run([np.ones((3, 10), "float32")])
+    assert "square sum" in profiled.show("profile")

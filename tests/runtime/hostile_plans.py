@@ -14,7 +14,6 @@ import tempfile
 import zlib
 
 import numpy as np
-
 from conftest import Builder
 
 from symk import _core as core

@@ -1,4 +1,4 @@
-"""Values that live between calls: when they change, what reads them, and when they must not change."""
+"""Values that live between calls: when they change, what reads them, when they must not change."""
 import numpy as np
 import pytest
 

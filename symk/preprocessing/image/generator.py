@@ -46,7 +46,7 @@ class ImageDataGenerator:
                  height_shift_range=0.0, brightness_range=None, shear_range=0.0, zoom_range=0.0,
                  channel_shift_range=0.0, fill_mode="nearest", cval=0.0, horizontal_flip=False,
                  vertical_flip=False, rescale=None, preprocessing_function=None, data_format=None,
-                 validation_split=0.0, interpolation_order=1, dtype=None):
+                 validation_split=0.0, interpolation_order=1, dtype="float32"):
         self.featurewise_center = featurewise_center
         self.samplewise_center = samplewise_center
         self.featurewise_std_normalization = featurewise_std_normalization
@@ -68,7 +68,7 @@ class ImageDataGenerator:
         self.preprocessing_function = preprocessing_function
         self.data_format = K.normalize_data_format(data_format)
         self.interpolation_order = interpolation_order
-        self.dtype = dtype or K.floatx()
+        self.dtype = dtype
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self.mean = self.std = self.principal_components = None
