@@ -7,7 +7,7 @@ from symk.autodiff import grad
 from symk.graph import Placeholder
 from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
-from symk.optimize.layout import move_transposes
+from symk.optimize import optimize
 
 LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 SHAPE = (2, 3, 4, 5)
@@ -36,7 +36,7 @@ def test_a_model_is_turned_at_its_borders_only():
     y = convolved(ops.pad(hidden, (0, 0, 1, 1), (0, 0, 1, 0)), kernel(random, 6))
     loss = ops.mean(ops.square(ops.mean(y, (2, 3))))
     results = [loss] + grad(loss, [x])
-    after, _ = move_transposes(results)
+    after, _ = optimize(results, ["layout"])
     assert transposes(results) > 8 and transposes(after) == 2
     feeds = {x: random.normal(size=SHAPE)}
     for actual, expected in zip(evaluate(after, feeds), evaluate(results, feeds)):
@@ -66,7 +66,7 @@ def test_random_graphs_keep_their_values(part):
             pool.append(step(random, pool))
         loss = ops.mean(ops.tanh(pool[-1]))
         results = [pool[-1], loss] + grad(loss, [x])
-        after, _ = move_transposes(results)
+        after, _ = optimize(results, ["layout"])
         assert [v.type for v in after] == [v.type for v in results]
         before, left = before + transposes(results), left + transposes(after)
         feeds = {x: random.normal(size=SHAPE)}
