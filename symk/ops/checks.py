@@ -146,7 +146,8 @@ def need_broadcast(name, shape, wanted, what):
     if lead < 0:
         raise ShapeError("[%s] %s." % (name, what))
     for size, target in zip(shape, wanted[lead:]):
-        if dims.broadcast(size, target) is None:
+        common = dims.broadcast(size, target)
+        if common is None or dims.known_different(common, target):
             raise ShapeError("[%s] %s." % (name, what))
         if size != target and not _is_one(size):
             same_size(name, dims.checked_broadcast(size, target), target, what)
