@@ -266,9 +266,11 @@ class ImageDataGenerator:
 
     def _whitening(self, flat):
         """The symmetric matrix W with W^T cov W = 1 up to zca_epsilon."""
-        covariance = flat.T @ flat / len(flat)
-        vectors, values, _ = np.linalg.svd(covariance)
-        return (vectors / np.sqrt(values + self.zca_epsilon)) @ vectors.T
+        _, singular, vectors = np.linalg.svd(flat / np.sqrt(len(flat)),
+                                             full_matrices=len(flat) < flat.shape[1])
+        variances = np.zeros(len(vectors), flat.dtype)
+        variances[:len(singular)] = singular ** 2
+        return (vectors.T / np.sqrt(variances + self.zca_epsilon)) @ vectors
 
 
 def _zoom_range(zoom_range):
