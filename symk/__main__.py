@@ -19,8 +19,20 @@ def main(arguments=None):
     demo.add_argument("--epochs", type=int, default=15, help="default: %(default)s")
     demo.add_argument("--seed", type=int, default=1, help="default: %(default)s")
     commands.add_parser("info", help="say how symk is built and what this machine has")
+    run = commands.add_parser("run", help="run a script that imports keras, answered by symk")
+    run.add_argument("--keras", type=int, choices=(1, 2),
+                     help="the version whose meaning names have; the script says by default")
+    run.add_argument("--backend", choices=("tensorflow", "theano"), help="what K.backend() says")
+    run.add_argument("--dim-ordering", choices=("tf", "th"), help="the order of image axes")
+    run.add_argument("script")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="of the script")
+    convert = commands.add_parser("convert", help="rewrite an old model file as one of Keras 2.3")
+    convert.add_argument("source", metavar="OLD")
+    convert.add_argument("target", metavar="NEW")
+    inspect = commands.add_parser("inspect", help="say what is in a file of a model or of weights")
+    inspect.add_argument("file")
     options = parser.parse_args(arguments)
-    return _demo(options) if options.command == "demo" else _info()
+    return _COMMANDS[options.command](options)
 
 
 def _demo(options):
@@ -29,13 +41,43 @@ def _demo(options):
     return 0
 
 
-def _info():
+def _info(options):
     from .compile.native import core
     native = core()
     print("symk %s" % __version__)
     print("instruction set %s, %d threads, %d kernels"
           % (native.isa(), native.threads(), len(native.kernels())))
     return 0
+
+
+def _run(options):
+    from .compat.run import run
+    return run(options.script, options.arguments, options.keras, options.backend,
+               options.dim_ordering)
+
+
+def _convert(options):
+    from .compat.convert import convert
+    return _said(lambda: convert(options.source, options.target))
+
+
+def _inspect(options):
+    from .compat.convert import described
+    return _said(lambda: described(options.file))
+
+
+def _said(lines):
+    """Prints lines; what goes wrong with a file is one line, and the status 1."""
+    try:
+        for line in lines():
+            print(line)
+    except (OSError, ValueError, KeyError) as error:
+        print("symk: %s" % error, file=sys.stderr)
+        return 1
+    return 0
+
+
+_COMMANDS = {"demo": _demo, "info": _info, "run": _run, "convert": _convert, "inspect": _inspect}
 
 
 if __name__ == "__main__":

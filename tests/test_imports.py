@@ -26,6 +26,9 @@ LAZY = {"h5py", "scipy", "yaml", "cffi", "matplotlib", "subprocess", "multiproce
 INSIDE_FUNCTIONS = {
     ("__main__.py", "_demo"): "a command waits for what it uses alone",
     ("__main__.py", "_info"): "a command waits for what it uses alone",
+    ("__main__.py", "_run"): "a command waits for what it uses alone",
+    ("__main__.py", "_convert"): "a command waits for what it uses alone",
+    ("__main__.py", "_inspect"): "a command waits for what it uses alone",
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -7,5 +7,6 @@
 `symk run script.py` does the same for a script that stays as it is.
 """
 from .answer import install, uninstall
+from .run import run
 
-__all__ = ["install", "uninstall"]
+__all__ = ["install", "run", "uninstall"]

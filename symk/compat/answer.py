@@ -1,14 +1,16 @@
 """Makes `import keras` mean symk, for Keras 2 or for Keras 1.
 
 `keras.anything` is `symk.anything`, the same module. Only the top is a module of its own: it has
-Keras's version.
+Keras's version. For Keras 1 every module is shown through the table of `keras1.py`.
 """
 import importlib
 import importlib.machinery
 import sys
 import types
 
-from ..backend import set_image_data_format
+from .. import backend as K
+from ..backend import common
+from . import keras1
 
 __all__ = ["VERSIONS", "install", "uninstall"]
 
@@ -17,6 +19,10 @@ VERSIONS = {2: "2.3.1", 1: "1.2.2"}
 
 _DATA_FORMATS = {"tf": "channels_last", "th": "channels_first", "channels_last": "channels_last",
                  "channels_first": "channels_first"}
+
+# Functions of K that Keras had before 2.3; scripts of then find them under `import keras`.
+_EARLIER = ("image_dim_ordering", "set_image_dim_ordering")
+_BACKENDS = ("tensorflow", "theano", "cntk", "symk")
 
 
 class _Keras(types.ModuleType):
@@ -33,10 +39,37 @@ class _Keras(types.ModuleType):
         try:
             return importlib.import_module("keras." + name)
         except ModuleNotFoundError:
-            return getattr(importlib.import_module("symk"), name)
+            value = getattr(importlib.import_module("symk"), name)
+            return keras1.REPLACED.get(value, value) if self.__version__ == VERSIONS[1] else value
 
     def __dir__(self):
         return dir(importlib.import_module("symk"))
+
+
+class _Shown(types.ModuleType):
+    """A module of symk, whose names mean what they mean in Keras 1."""
+
+    def __init__(self, name, source):
+        super().__init__(name, source.__doc__)
+        self.__path__ = []
+        self._source = source
+        if hasattr(source, "__all__"):
+            self.__all__ = list(source.__all__)
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError("module %r has no attribute %r" % (self.__name__, name))
+        value = getattr(self._source, name)
+        if isinstance(value, types.ModuleType) and value.__name__.startswith("symk.") \
+                and not callable(value):
+            return importlib.import_module("keras" + value.__name__[len("symk"):])
+        try:
+            return keras1.REPLACED.get(value, value)
+        except TypeError:       # a value that is no key
+            return value
+
+    def __dir__(self):
+        return dir(self._source)
 
 
 class _Finder:
@@ -60,13 +93,18 @@ class _Finder:
         return importlib.machinery.ModuleSpec(name, self)
 
     def create_module(self, spec):
-        """The module keras; None, for an empty one, elsewhere."""
-        return _Keras(self.version) if spec.name == "keras" else None
+        """The module keras, or one shown as Keras 1's; None, for an empty one, elsewhere."""
+        if spec.name == "keras":
+            return _Keras(self.version)
+        if self.version != VERSIONS[1]:
+            return None
+        source = importlib.import_module("symk." + spec.name[len("keras."):])
+        return None if callable(source) else _Shown(spec.name, source)
 
     def exec_module(self, module):
-        """keras.x is symk.x itself."""
+        """keras.x is symk.x itself, but for a module that is shown."""
         name = module.__name__
-        if name != "keras":
+        if name != "keras" and not isinstance(module, _Shown):
             sys.modules[name] = importlib.import_module("symk." + name[len("keras."):])
 
 
@@ -75,7 +113,8 @@ def install(keras=2, backend=None, image_dim_ordering=None):
 
     Args:
         keras: 2 or 1, the version whose meaning names have where the two differ.
-        backend: what K.backend() says: "tensorflow", "theano"; None leaves "symk".
+        backend: what K.backend() says, for scripts that ask: "tensorflow", "theano", ...; None
+            leaves "tensorflow". With Keras 1 and "theano", convolutions of K turn their kernels.
         image_dim_ordering: "tf" or "th"; None leaves the data format as it is.
     Raises:   ValueError for other values; RuntimeError when another keras is imported already.
     """
@@ -89,8 +128,15 @@ def install(keras=2, backend=None, image_dim_ordering=None):
         if image_dim_ordering not in _DATA_FORMATS:
             raise ValueError('[install] image_dim_ordering must be "tf" or "th"; %r was given.'
                              % (image_dim_ordering,))
-        set_image_data_format(_DATA_FORMATS[image_dim_ordering])
+        K.set_image_data_format(_DATA_FORMATS[image_dim_ordering])
+    if backend not in (None,) + _BACKENDS:
+        raise ValueError("[install] backend must be one of %s; %r was given."
+                         % (", ".join(_BACKENDS), backend))
     uninstall()
+    for name in _EARLIER:
+        setattr(K, name, getattr(common, name))
+    if backend is not None:
+        K.backend = lambda: backend
     sys.meta_path.insert(0, _Finder(VERSIONS[keras]))
 
 
@@ -99,3 +145,6 @@ def uninstall():
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
     for name in [name for name in sys.modules if name == "keras" or name.startswith("keras.")]:
         del sys.modules[name]
+    for name in _EARLIER:
+        vars(K).pop(name, None)
+    K.backend = common.backend

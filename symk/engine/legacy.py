@@ -7,7 +7,8 @@ import functools
 import warnings
 
 __all__ = ["ARGUMENTS", "CLASSES", "accept_old_names", "accepting_old_names", "has_old_names",
-           "modern", "modern_name", "shape_first"]
+           "modern", "modern_name", "shape_first",
+           "sizes_of", "with_new_names"]
 
 CLASSES = {
     "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D",
@@ -114,7 +115,7 @@ def modern(class_name, config):
     if not isinstance(config, dict) or not _old_names(class_name).intersection(config):
         return class_name, config
     config = _without_input_sizes(class_name, config)
-    return class_name, _with_new_names(class_name, config)
+    return class_name, with_new_names(class_name, config)
 
 
 def _place(config):
@@ -143,7 +144,7 @@ def _old_names(class_name):
             | frozenset(_DROPPED.get(class_name, ())) | frozenset(_KEPT.get(class_name, ())))
 
 
-def _with_new_names(class_name, arguments):
+def with_new_names(class_name, arguments):
     """Keyword arguments under their new names, with their new values."""
     names = ARGUMENTS.get(class_name, {})
     dropped = _DROPPED.get(class_name, {})
@@ -233,7 +234,7 @@ def accepting_old_names(constructor, class_name):
             args = _with_kernel_size(args, len(sizes))
         if not old.isdisjoint(kwargs):
             given = sorted(old.intersection(kwargs).difference(_KEPT.get(class_name, ())))
-            kwargs = _with_new_names(class_name, kwargs)
+            kwargs = with_new_names(class_name, kwargs)
             if given:
                 warnings.warn("[%s] the arguments of Keras 2 are better; %s of Keras 1 was given."
                               % (class_name, ", ".join(_renaming(class_name, given))),
@@ -262,6 +263,11 @@ def shape_first(add_weight):
             kwargs["shape"], args = args[0], args[1:]
         return add_weight(layer, *args, **kwargs)
     return accepting
+
+
+def sizes_of(class_name):
+    """The arguments that were the sizes of a kernel in Keras 1, one by one."""
+    return _KERNEL_SIZES.get(class_name, ())
 
 
 def has_old_names(class_name):

@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import backend as K
 from .. import layers, registry
+from ..backend.common import backend
 from ..engine import legacy
 
 __all__ = ["KERAS_VERSION", "check_classes", "jsonable", "model_from_config", "model_from_json",
@@ -36,7 +37,7 @@ def jsonable(value):
 def description(model):
     """What a file keeps of a model's architecture."""
     return {"class_name": type(model).__name__, "config": model.get_config(),
-            "keras_version": KERAS_VERSION, "backend": K.backend()}
+            "keras_version": KERAS_VERSION, "backend": backend()}
 
 
 def to_json(model, **kwargs):

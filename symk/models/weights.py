@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from .. import backend as K
+from ..backend.common import backend
 from ..utils import hdf5
 from .legacy import modern_arrays, old_count
 from .text import KERAS_VERSION
@@ -27,7 +28,7 @@ def save_weights(model, filepath, overwrite=True):
 def save_weights_to_hdf5_group(group, layers):
     """Writes the weights of layers into a group, one group for each layer."""
     hdf5.write_names(group, "layer_names", [layer.name for layer in layers])
-    hdf5.write_text(group, "backend", K.backend())
+    hdf5.write_text(group, "backend", backend())
     hdf5.write_text(group, "keras_version", KERAS_VERSION)
     for layer in layers:
         values = K.batch_get_value(layer.weights)

@@ -14,7 +14,7 @@ from symk.utils.test_utils import layer_test
 
 # Layers of several inputs and what is no layer of its own; each has tests elsewhere.
 OTHERS = {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract",
-          "InputLayer", "Model", "Functional", "Sequential"}
+          "InputLayer", "Merge", "Model", "Functional", "Sequential"}
 
 SEQUENCE, IMAGE, VOLUME, IMAGES = (2, 5, 3), (2, 5, 6, 3), (2, 4, 5, 3, 2), (2, 3, 5, 4, 2)
 FIRST = {"data_format": "channels_first"}
@@ -53,8 +53,12 @@ ROWS = [
     row("Embedding", (2, 4), dtype="int32", input_dim=12, output_dim=3),
     row("Embedding", (2, 4), dtype="int32", input_dim=12, output_dim=3, mask_zero=True,
         input_length=4),
+    row("Embedding", (2, 4), dtype="int32", input_dim=12, output_dim=3, dropout=0.3),
     row("MaxoutDense", (2, 3), output_dim=4, nb_feature=2),
     row("Highway", (2, 3), activation="relu", bias=False),
+    row("TimeDistributedDense", SEQUENCE, units=4, activation="relu"),
+    row("ParametricSoftplus", (2, 3), alpha_init=0.5, beta_init=2.0),
+    row("SReLU", IMAGE, shared_axes=[1, 2]),
     row("LeakyReLU", (2, 3), alpha=0.1),
     row("PReLU", IMAGE, shared_axes=[1, 2]),
     row("ELU", (2, 3), alpha=0.5),
@@ -62,6 +66,8 @@ ROWS = [
     row("Softmax", SEQUENCE, axis=1),
     row("ReLU", (2, 3), max_value=6.0, negative_slope=0.1, threshold=0.5),
     row("BatchNormalization", (4, 3)),
+    row("BatchNormalization", (4, 3), mode=1),
+    row("BatchNormalization", (4, 3), mode=2),
     row("BatchNormalization", IMAGE, axis=1, scale=False),
     row("Conv1D", SEQUENCE, filters=4, kernel_size=2, dilation_rate=2),
     row("Conv1D", (2, None, 3), filters=4, kernel_size=3, padding="causal"),

@@ -1,0 +1,47 @@
+"""Runs a script that imports keras, with symk in its place."""
+import os
+import sys
+import traceback
+import types
+
+from . import answer
+from .detect import version_of
+
+__all__ = ["run"]
+
+
+def run(script, arguments=(), keras=None, backend=None, image_dim_ordering=None):
+    """Runs a script as `python script.py arguments` would; returns its exit status.
+
+    Args:     keras: 1 or 2; None finds out which one it was written for.
+              backend, image_dim_ordering: as in `install`.
+    Raises:   OSError if there is no such file.
+    """
+    with open(script, "rb") as file:
+        source = file.read()
+    try:
+        code = compile(source, script, "exec", dont_inherit=True)
+        version = version_of(source) if keras is None else keras
+    except SyntaxError:
+        traceback.print_exc(limit=0)
+        return 1
+    answer.install(version, backend, image_dim_ordering)
+    module = types.ModuleType("__main__")
+    module.__file__ = script
+    sys.modules["__main__"] = module
+    sys.argv = [script] + list(arguments)
+    sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
+    try:
+        exec(code, module.__dict__)
+    except Exception as error:
+        traceback.print_exception(type(error), error, _from_script(error, script))
+        return 1
+    return 0
+
+
+def _from_script(error, script):
+    """The traceback from the script on, without what started it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != script:
+        trace = trace.tb_next
+    return trace
