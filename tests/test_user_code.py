@@ -443,7 +443,7 @@ def test_the_decorators_of_keras_2_for_the_arguments_of_keras_1():
         def __init__(self, units, factor=2, **kwargs):
             super(Scaled, self).__init__(units, **kwargs)
             self.factor = factor
-    with pytest.warns(UserWarning, match="output_dim of Keras 1"):
+    with pytest.warns(UserWarning, match="output_dim .*of Keras 1"):
         layer = Scaled(output_dim=3, factor=5)
     assert (layer.units, layer.factor) == (3, 5)
 
