@@ -23,7 +23,7 @@ def get_fans(shape, dim_ordering="th"):
     """How many inputs and outputs a weight connects: (fan_in, fan_out)."""
     if len(shape) == 2:
         return shape[0], shape[1]
-    if len(shape) not in (4, 5):
+    if len(shape) not in ((3, 4, 5) if dim_ordering == "tf" else (4, 5)):
         root = np.sqrt(np.prod(shape))
         return root, root
     if dim_ordering not in ("th", "tf"):

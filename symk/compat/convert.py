@@ -3,7 +3,7 @@ import json
 
 from ..engine import legacy
 from ..models import load_model
-from ..models.weights import writer_of
+from ..models.weights import saved_layers, writer_of
 from ..utils import hdf5
 
 __all__ = ["convert", "described"]
@@ -22,8 +22,8 @@ def described(path):
             training = hdf5.read_text(file, "training_config")
             if training is not None:
                 yield "optimizer %s" % json.loads(training)["optimizer_config"]["class_name"]
-        for layer in hdf5.names(group, "layer_names") or []:
-            for name in hdf5.names(group[layer], "weight_names") or []:
+        for layer, names in saved_layers(group).items():
+            for name in names:
                 data = hdf5.dataset(group[layer], name)
                 yield "weight %s/%s %s %s" % (layer, name, tuple(data.shape), data.dtype)
 
@@ -57,8 +57,7 @@ def _config(file):
 
 
 def _weight_names(group):
-    return [name for layer in hdf5.names(group, "layer_names") or []
-            for name in hdf5.names(group[layer], "weight_names") or []]
+    return [name for names in saved_layers(group).values() for name in names]
 
 
 def _entries(config):

@@ -156,8 +156,21 @@ class Layer(layers.Layer, metaclass=_Meaning):
 
 # ---- models
 
+def _short(metrics):
+    """Metrics with the name that the accuracy had."""
+    if isinstance(metrics, dict):
+        return {output: _short(metric) for output, metric in metrics.items()}
+    if isinstance(metrics, (list, tuple)):
+        return [_short(metric) for metric in metrics]
+    return "acc" if metrics == "accuracy" else metrics
+
+
 class _Training:
     """The defaults and the order of arguments of training in Keras 1."""
+
+    def compile(self, optimizer, loss=None, metrics=None, **kwargs):
+        """As in Keras 2; the accuracy is reported as "acc"."""
+        super().compile(optimizer, loss, metrics=_short(metrics), **kwargs)
 
     def fit(self, x=None, y=None, batch_size=32, nb_epoch=10, verbose=1, callbacks=None,
             validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,

@@ -148,7 +148,7 @@ class Layer(LayerOfKeras1):
 
     # ---- for subclasses to define
 
-    def build(self, input_shape):
+    def build(self, input_shape=None):
         """Makes the weights.
 
         # Arguments

@@ -12,8 +12,8 @@ from .text import KERAS_VERSION
 
 __all__ = ["load_weights", "load_weights_from_hdf5_group",
            "load_weights_from_hdf5_group_by_name", "preprocess_weights_for_loading",
-           "read_weights", "save_weights", "save_weights_to_hdf5_group", "saved_names",
-           "writer_of"]
+           "read_weights", "save_weights", "save_weights_to_hdf5_group", "saved_layers",
+           "saved_names", "writer_of"]
 
 # Layers whose first weights Keras on Theano keeps for true convolution: flipped on both axes.
 _CONVOLUTIONS = {"Conv1D": 1, "Conv2D": 1, "Conv3D": 1, "Conv2DTranspose": 1, "ConvLSTM2D": 2}
@@ -54,7 +54,7 @@ def read_weights(group, layers, by_name=False, skip_mismatch=False, reshape=Fals
     Raises:   ValueError, naming the layer, if what is in the file does not fit.
     """
     writer = writer_of(group)
-    saved = _saved_layers(group)
+    saved = saved_layers(group)
     assignments = []
     pairs = _pairs_by_name(saved, layers) if by_name else _pairs_by_order(saved, layers)
     for name, layer in pairs:
@@ -91,20 +91,22 @@ def writer_of(group):
     version = hdf5.read_text(group, "keras_version") or "1"
     backend = hdf5.read_text(group, "backend")
     if backend is None and version.startswith("1"):
-        names = [name for names in _saved_layers(group).values() for name in names]
+        names = [name for names in saved_layers(group).values() for name in names]
         backend = "tensorflow" if any(name.endswith(":0") for name in names) else "theano"
     return Writer(version, backend)
 
 
 def saved_names(group, layers):
     """[(layer, names of its arrays)] of the layers with weights, in their order."""
-    saved = _saved_layers(group)
+    saved = saved_layers(group)
     return [(layer, saved[name]) for name, layer in _pairs_by_order(saved, layers)]
 
 
-def _saved_layers(group):
+def saved_layers(group):
     """{layer name: names of its weights} in the order of the file."""
     layer_names = hdf5.names(group, "layer_names")
+    if layer_names is None and "nb_layers" in group.attrs:
+        return _numbered_layers(group)
     if layer_names is None:
         raise ValueError("[load_weights] a file with weights in Keras's layout is required; %r has "
                          "no list of layers." % group.file.filename)
@@ -114,6 +116,19 @@ def _saved_layers(group):
             raise ValueError("[load_weights] the file must have a group for each layer; %r has "
                              "none for %r." % (group.file.filename, name))
         saved[name] = hdf5.names(group[name], "weight_names") or []
+    return saved
+
+
+def _numbered_layers(group):
+    """The same for a file from before Keras 1, which has numbers in place of names."""
+    saved = {}
+    for number in range(int(group.attrs["nb_layers"])):
+        name = "layer_%d" % number
+        if name not in group:
+            raise ValueError("[load_weights] the file must have a group for each of its %d layers; "
+                             "%r has no %r."
+                             % (group.attrs["nb_layers"], group.file.filename, name))
+        saved[name] = ["param_%d" % place for place in range(int(group[name].attrs["nb_params"]))]
     return saved
 
 
