@@ -22,7 +22,7 @@ def test_the_package_gives_them_by_name():
 def test_importing_symk_loads_none_of_them():
     program = "import sys, symk; print([m for m in ('numpy', 'symk.graph') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
-                         check=True, env={"PYTHONPATH": ":".join(sys.path)})
+                         check=True, env=dict(os.environ, PYTHONPATH=":".join(sys.path)))
     assert run.stdout.strip() == "[]"
 
 

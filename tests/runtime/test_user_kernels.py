@@ -2,6 +2,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -155,8 +156,8 @@ def test_a_file_whose_kernels_are_missing_says_so(kernels, define, tmp_path):
     data = plan.read_bytes()
     program = ("import sys; from symk.deploy.load import load\n"
                "import numpy as np\nload(sys.argv[1])(np.ones(2))")
-    run = subprocess.run([os.sys.executable, "-c", program, str(plan)], capture_output=True,
-                         text=True, env={"PYTHONPATH": ":".join(os.sys.path)})
+    run = subprocess.run([sys.executable, "-c", program, str(plan)], capture_output=True,
+                         text=True, env=dict(os.environ, PYTHONPATH=":".join(sys.path)))
     assert data and run.returncode == 1 and "no kernel of that name" in run.stderr
 
 
