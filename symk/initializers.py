@@ -301,6 +301,8 @@ def initial_value(initializer, shape, dtype):
     """
     if registry.accepts(initializer, "dtype", any_keyword=True):
         value = initializer(shape, dtype=dtype)
+    elif registry.accepts(initializer, "name"):
+        value = initializer(shape, name=None)
     else:
         value = initializer(shape)
     return K.get_value(value) if isinstance(value, Shared) else value

@@ -27,7 +27,7 @@ COLLECTIONS = {
     "engine.base_layer": ("engine",),
     "engine.input_layer": ("engine",),
     "engine.topology": ("engine",),
-    "engine.training": ("models", "engine", "engine.trainer"),
+    "engine.training": ("models", "engine", "engine.trainer", "utils.generic_utils"),
     "engine.saving": ("models", "models.files", "models.weights"),
     "engine.sequential": ("models", "engine"),
     "engine.training_arrays": ("engine.run",),

@@ -83,11 +83,11 @@ def _initializer(name):
     """An initializer of Keras 1 for kernels that are laid out as in Keras 2."""
     function = getattr(initializations, name)
 
-    @functools.wraps(function)
     def values(shape, dtype=None):
         if name == "orthogonal":
             return initializers.Orthogonal(gain=1.1)(shape, dtype)
         return K.get_value(function(shape, dim_ordering="tf"))
+    values.__name__ = name      # under which files have it
     return values
 
 

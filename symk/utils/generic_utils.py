@@ -12,7 +12,7 @@ __all__ = ["Progbar", "get_custom_objects", "CustomObjectScope", "custom_object_
            "serialize_keras_object", "deserialize_keras_object", "has_arg", "to_list",
            "unpack_singleton", "is_all_none", "object_list_uid", "slice_arrays",
            "transpose_shape", "check_for_unexpected_keys", "func_dump", "func_load",
-           "get_from_module"]
+           "get_from_module", "slice_X"]
 
 get_custom_objects = registry.custom_objects
 CustomObjectScope = registry.CustomObjectScope
@@ -102,6 +102,9 @@ def slice_arrays(arrays, start=None, stop=None):
     if isinstance(arrays, list):
         return [None if array is None else array[rows] for array in arrays]
     return arrays[rows]
+
+
+slice_X = slice_arrays      # Keras 1's name
 
 
 def transpose_shape(shape, target_format, spatial_axes):

@@ -5,7 +5,7 @@ from keras import constraints, initializations, regularizers
 from keras.constraints import maxnorm
 from keras.engine.topology import Layer
 from keras.layers import (BatchNormalization, Dense, Highway, Lambda, MaxoutDense,
-                          ParametricSoftplus, SReLU, TimeDistributedDense)
+                          ParametricSoftplus, SimpleRNN, SReLU, TimeDistributedDense)
 from keras.models import Sequential
 from keras.optimizers import Optimizer
 from keras.regularizers import activity_l2, l2
@@ -95,6 +95,11 @@ for layer in (MaxoutDense(4, nb_feature=3), Highway(activation="tanh"), SReLU(),
     chain.add(Dense(6, input_dim=6))
     chain.add(layer)
     assert chain.predict(x).shape[0] == 8, layer
+irnn = Sequential()
+irnn.add(SimpleRNN(output_dim=4, init=lambda shape, name: initializations.normal(
+    shape, scale=0.001, name=name), inner_init=lambda shape, name: initializations.identity(
+        shape, scale=1.0, name=name), activation="relu", input_shape=(5, 1)))
+assert (irnn.get_weights()[1] == np.eye(4)).all()
 steps = Sequential([TimeDistributedDense(4, input_dim=3, input_length=5, init="uniform")])
 assert steps.output_shape == (None, 5, 4)
 copy = layer_from_config({"class_name": "Dense", "config": Dense(3, name="d").get_config()})
