@@ -37,7 +37,7 @@ def build(classes, size=16):
     return model
 
 
-def main(epochs=12, per_class=140, picture="image_folders.png", verbose=2):
+def main(epochs=20, per_class=140, picture="image_folders.png", verbose=2):
     """Trains; returns the accuracy on the files held out for validation."""
     reader = ImageDataGenerator(rescale=1 / 255, shear_range=5, zoom_range=0.1,
                                 validation_split=0.2)
@@ -57,5 +57,5 @@ def main(epochs=12, per_class=140, picture="image_folders.png", verbose=2):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=20)
     main(parser.parse_args().epochs)
