@@ -165,3 +165,15 @@ def test_recurrent_layers_may_have_a_step_of_their_own():
     twice.set_weights(once.get_weights())
     one, two = outputs.predict(np.ones((1, 4, 3)))
     np.testing.assert_allclose(two, 2 * one, rtol=1e-5)
+
+
+def test_a_model_that_stands_in_two_places_counts_once():
+    question = models.Sequential([layers.Dense(4, input_dim=3)])
+    story = models.Sequential([layers.Dense(4, input_dim=5), layers.BatchNormalization()])
+    match = models.Sequential([layers.Merge([story, question], mode="sum")])
+    answer = models.Sequential([layers.Merge([match, question], mode="concat"), layers.Dense(1)])
+    assert [K.int_shape(tensor) for tensor in answer.inputs] == [(None, 5), (None, 3)]
+    assert len(answer.trainable_weights) == 2 + 2 + 2 + 2 and len(answer.updates) == 2
+    answer.compile("sgd", "mse")
+    loss = answer.train_on_batch([np.ones((4, 5)), np.ones((4, 3))], np.ones((4, 1)))
+    assert np.isfinite(loss)

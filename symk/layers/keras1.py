@@ -45,6 +45,7 @@ class Merge(Layer):
         self.layers = list(layers or [])
         self._inner = _merger(mode, concat_axis, dot_axes, output_shape, output_mask, arguments)
         self._mask = None
+        self.origins = self._places = None      # of a first layer of a Sequential: see make_inputs
         models = [isinstance(layer, Network) for layer in self.layers]
         if self.layers and not all(models):
             if any(models):
@@ -60,13 +61,17 @@ class Merge(Layer):
         return [layer for model in self.layers for layer in model.flattened_layers]
 
     def make_inputs(self):
-        """New inputs like those of the models, in their order."""
+        """New inputs like those of the models, in their order; one for all that models share."""
         if not self.layers:
             raise ValueError("[Merge] models are required in the first layer of a Sequential; none "
                              "were given. Call the layer on tensors of a Model instead.")
-        return [Input(batch_shape=K.int_shape(tensor), dtype=tensor.dtype, name=name)
-                for model in self.layers
-                for tensor, name in zip(model.inputs, model.input_names)]
+        named = [pair for model in self.layers for pair in zip(_origins(model), model.input_names)]
+        names = dict(reversed(named))
+        self.origins = list(dict(named))
+        self._places = [[self.origins.index(tensor) for tensor in _origins(model)]
+                        for model in self.layers]
+        return [Input(batch_shape=K.int_shape(tensor), dtype=tensor.dtype, name=names[tensor])
+                for tensor in self.origins]
 
     def call(self, inputs, mask=None):
         tensors = to_list(inputs)
@@ -78,11 +83,28 @@ class Merge(Layer):
 
     def _outputs_of_models(self, inputs):
         outputs = []
-        for model in self.layers:
-            count = len(model.inputs)
-            outputs += to_list(model(unpack_singleton(inputs[:count])))
-            inputs = inputs[count:]
+        for model, places in zip(self.layers, self._places):
+            outputs += to_list(model(unpack_singleton([inputs[place] for place in places])))
         return outputs
+
+    # A model may stand in several places; what it has counts once.
+
+    def _all_trainable_weights(self):
+        return _once(super()._all_trainable_weights())
+
+    @property
+    def non_trainable_weights(self):
+        return _once(super().non_trainable_weights)
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, weights):
+        Layer.non_trainable_weights.fset(self, weights)
+
+    def loss_entries(self):
+        return _once(super().loss_entries())
+
+    def update_entries(self):
+        return _once(super().update_entries())
 
     def compute_mask(self, inputs, mask=None):
         """What the layer that joins gave to its output."""
@@ -111,6 +133,17 @@ class Merge(Layer):
             function = layer_from_config(mode, custom_objects)
             config.update(mode=function.function, arguments=function.arguments)
         return cls(**config)
+
+
+def _origins(model):
+    """The inputs of a model as they were first made, before it was joined with others."""
+    first = model.layers[0] if model.layers else None
+    return first.origins if isinstance(first, Merge) and first.origins else model.inputs
+
+
+def _once(things):
+    """Without repetitions, by identity."""
+    return list({id(thing): thing for thing in things}.values())
 
 
 def _merger(mode, concat_axis, dot_axes, output_shape, output_mask, arguments):
