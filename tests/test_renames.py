@@ -150,7 +150,7 @@ def test_names_further_down_are_found_under_the_engine():
     assert symk.engine.Model is models.Model and symk.engine.Merge is layers.Merge
     assert symk.engine.merge is layers.merge and symk.engine.topology.Container is models.Model
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        symk.engine.nothing
+        assert symk.engine.nothing
 
 
 def test_recurrent_layers_may_have_a_step_of_their_own():

@@ -86,8 +86,8 @@ def _table(name):
     if name in _METHODS:
         return renames.ARGUMENTS[_METHODS[name]]
     modern = legacy.modern_name(name)
-    return dict(legacy.ARGUMENTS.get(modern, {}), **{
-        word: "kernel_size" for word in legacy.sizes_of(modern)})
+    return dict(legacy.ARGUMENTS.get(modern, {}),
+                **dict.fromkeys(legacy.sizes_of(modern), "kernel_size"))
 
 
 def _of_keras_1(name):

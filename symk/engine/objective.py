@@ -317,7 +317,7 @@ def _in_sequence(updates):
 
 
 def _parts(metric, target, output):
-    """The metrics that one is: for a user's function that gives a dict, one for each of its keys."""
+    """The metrics that one is: one for each key, if a user's function gives a dict."""
     if not inspect.isfunction(metric) or (metric.__module__ or "").startswith("symk."):
         return [metric]
     values = metric(target, output)

@@ -34,12 +34,14 @@ from .means import *
 from .metric import *
 from .metric import Metric
 
-__all__ = (functions.__all__ + keras1.__all__ + metric.__all__ + means.__all__ + confusion.__all__ + [
+__all__ = (functions.__all__ + keras1.__all__ + metric.__all__ + means.__all__
+           + confusion.__all__)
+__all__ += [
     "KLD", "MAE", "MAPE", "MSE", "MSLE", "binary_crossentropy", "categorical_crossentropy",
     "categorical_hinge", "hinge", "kld", "kullback_leibler_divergence", "logcosh", "mae", "mape",
     "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
     "mean_squared_logarithmic_error", "mse", "msle", "poisson", "sparse_categorical_crossentropy",
-    "squared_hinge", "clone_metric", "clone_metrics", "serialize", "deserialize", "get"])
+    "squared_hinge", "clone_metric", "clone_metrics", "serialize", "deserialize", "get"]
 
 
 def clone_metric(metric):

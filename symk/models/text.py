@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 
-from .. import backend as K
 from .. import layers, registry
 from ..backend.common import backend
 from ..engine import legacy

@@ -14,7 +14,7 @@ from .vis_utils import model_to_dot, plot_model
 __all__ = ["CustomObjectScope", "GeneratorEnqueuer", "H5Dict", "HDF5Matrix", "OrderedEnqueuer",
            "Progbar", "Sequence", "convert_all_kernels_in_model", "custom_object_scope",
            "deserialize_keras_object", "get_custom_objects", "get_file", "get_source_inputs",
-           "losses_utils", "model_to_dot", "multi_gpu_model", "normalize", "plot_model", "print_summary",
-           "serialize_keras_object", "to_categorical"]
+           "losses_utils", "model_to_dot", "multi_gpu_model", "normalize", "plot_model",
+           "print_summary", "serialize_keras_object", "to_categorical"]
 
 __getattr__ = paths.later(__name__)

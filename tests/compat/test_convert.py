@@ -11,7 +11,8 @@ from symk.__main__ import main
 
 @pytest.fixture
 def network():
-    return models.Sequential([layers.Dense(3, input_shape=(2,), name="a"), layers.Dense(1, name="b")])
+    return models.Sequential([layers.Dense(3, input_shape=(2,), name="a"),
+                              layers.Dense(1, name="b")])
 
 
 def of_keras_1(path, network):

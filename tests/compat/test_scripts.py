@@ -10,7 +10,7 @@ SCRIPTS = sorted((pathlib.Path(__file__).parent / "scripts").glob("*.py"))
 
 def symk(*arguments, cwd=None):
     return subprocess.run([sys.executable, "-m", "symk"] + list(map(str, arguments)), cwd=cwd,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300)
+                          capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
