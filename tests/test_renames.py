@@ -177,3 +177,19 @@ def test_a_model_that_stands_in_two_places_counts_once():
     answer.compile("sgd", "mse")
     loss = answer.train_on_batch([np.ones((4, 5)), np.ones((4, 3))], np.ones((4, 1)))
     assert np.isfinite(loss)
+
+
+def test_a_declared_output_shape_is_taken_or_refused():
+    def declared(size):
+        with pytest.warns(UserWarning, match="output_shape"):
+            layer = layers.Deconvolution2D(2, 3, 3, output_shape=(None, size, size, 2),
+                                           subsample=(2, 2), input_shape=(5, 5, 1))
+        return models.Sequential([layer])
+
+    assert declared(11).output_shape == (None, 11, 11, 2)
+    model = declared(12)
+    assert model.predict(np.ones((1, 5, 5, 1))).shape == (1, 12, 12, 2)
+    again = models.Sequential.from_config(model.get_config())
+    assert again.output_shape == (None, 12, 12, 2)
+    with pytest.raises(ValueError, match="13 was declared"):
+        declared(13)

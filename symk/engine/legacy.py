@@ -56,7 +56,8 @@ ARGUMENTS = {
     "GaussianNoise": {"sigma": "stddev"},
     "PReLU": {"init": "alpha_initializer"},
     "Conv1D": _SEQUENCE, "LocallyConnected1D": _LOCAL_1D,
-    "Conv2D": _IMAGE, "Conv3D": _IMAGE, "Conv2DTranspose": _IMAGE, "LocallyConnected2D": _LOCAL,
+    "Conv2D": _IMAGE, "Conv3D": _IMAGE, "LocallyConnected2D": _LOCAL,
+    "Conv2DTranspose": dict(_IMAGE, output_shape="declared_shape"),
     "SeparableConv2D": _SEPARABLE,
     "ConvLSTM2D": dict(_STATE, **_GATED, **_FORMAT, nb_filter="filters", border_mode="padding",
                        subsample="strides"),
@@ -82,13 +83,13 @@ _KERNEL_SIZES = {
 _DROPPED = {
     # The dtype of the input was not that of the weights.
     "Embedding": {"input_dtype": None},
-    "Conv2DTranspose": {"output_shape": None},
     "LSTM": {"forget_bias_init": None, "consume_less": None},
     "ConvLSTM2D": {"forget_bias_init": None, "consume_less": None},
     "GRU": {"consume_less": None}, "SimpleRNN": {"consume_less": None}}
 
 # Old arguments that change what the layer does; they become attributes of their names.
-_KEPT = {"Embedding": ("dropout",), "BatchNormalization": ("mode",)}
+_KEPT = {"Embedding": ("dropout",), "BatchNormalization": ("mode",),
+         "Conv2DTranspose": ("declared_shape",)}
 
 _DATA_FORMATS = {"tf": "channels_last", "th": "channels_first", "default": None}
 _IMPLEMENTATIONS = {"cpu": 1, "mem": 1, "gpu": 2}
@@ -252,7 +253,8 @@ def _renaming(class_name, given):
     sizes = _KERNEL_SIZES.get(class_name, ())
     for name in given:
         new = names.get(name, "kernel_size" if name in sizes else None)
-        yield "%s (now %s)" % (name, new) if new else name
+        known = new and new not in _KEPT.get(class_name, ())
+        yield "%s (now %s)" % (name, new) if known else name
 
 
 def shape_first(add_weight):

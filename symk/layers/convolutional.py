@@ -2,7 +2,7 @@
 from .. import backend as K
 from ..engine import InputSpec, Layer
 from ..registry import register
-from ..utils.conv_utils import deconv_length, normalize_tuple
+from ..utils.conv_utils import conv_output_length, deconv_length, normalize_tuple
 from .parametric import Parametric, with_sequence_shape
 from .pooling import (AveragePooling1D, AveragePooling2D, AveragePooling3D, MaxPooling1D,
                       MaxPooling2D, MaxPooling3D)
@@ -204,6 +204,8 @@ class _Transposed(_Conv):
                                  "and strides=%s were given."
                                  % (type(self).__name__, self.output_padding, self.strides))
 
+    declared_shape = None       # `output_shape` of Keras 1, where several sizes are possible
+
     def build_kernels(self, channels):
         self.kernel = self._add("kernel", self.kernel_size + (self.filters, channels))
         return self.filters
@@ -217,11 +219,28 @@ class _Transposed(_Conv):
             for size, stride, window, more, rate in zip(
                 sizes, self.strides, self.kernel_size, self.output_padding or (None,) * self.rank,
                 self.dilation_rate))
+        if self.declared_shape is not None:
+            sizes = self._declared_sizes(inputs.shape[1:-1] if last else inputs.shape[2:], sizes)
         channels = (self.filters,)
         return inputs.shape[:1] + (sizes + channels if last else channels + sizes)
 
+    def _declared_sizes(self, given, computed):
+        """The sizes that were declared; the convolution of each must give the input's size."""
+        last = self.data_format == "channels_last"
+        wanted = self.declared_shape[1:-1] if last else self.declared_shape[2:]
+        for size, want, window, stride, rate in zip(given, wanted, self.kernel_size, self.strides,
+                                                    self.dilation_rate):
+            if isinstance(size, int) and want is not None and size != conv_output_length(
+                    want, window, self.padding, stride, rate):
+                raise ValueError('in layer "%s" (%s): [output_shape] a size whose convolution has '
+                                 "%d positions is required; %d was declared."
+                                 % (self.name, type(self).__name__, size, want))
+        return tuple(size if want is None else want for size, want in zip(computed, wanted))
+
     def get_config(self):
-        return dict(super().get_config(), output_padding=self.output_padding)
+        config = dict(super().get_config(), output_padding=self.output_padding)
+        return config if self.declared_shape is None \
+            else dict(config, declared_shape=self.declared_shape)
 
 
 @register("layer")
