@@ -204,9 +204,28 @@ class _Transposed(_Conv):
                                  "and strides=%s were given."
                                  % (type(self).__name__, self.output_padding, self.strides))
 
-    declared_shape = None       # `output_shape` of Keras 1, where several sizes are possible
+    declared_shape = None       # `output_shape` of Keras 1, with the batch
+
+    def _declared_padding(self):
+        """What the declared sizes add to the least that the convolution can come from."""
+        sizes = self._declared_sizes()
+        windows = tuple(zip(self.strides, self.kernel_size, self.dilation_rate))
+        given = [conv_output_length(size, kernel, self.padding, stride, rate)
+                 for size, (stride, kernel, rate) in zip(sizes, windows)]
+        least, usual = (tuple(deconv_length(length, stride, kernel, self.padding, more, rate)
+                              for length, (stride, kernel, rate) in zip(given, windows))
+                        for more in (0, None))
+        if None in sizes or sizes == usual:
+            return self.output_padding
+        return tuple(size - low for size, low in zip(sizes, least))
+
+    def _declared_sizes(self):
+        shape = tuple(self.declared_shape)
+        return shape[1:-1] if self.data_format == "channels_last" else shape[2:]
 
     def build_kernels(self, channels):
+        if self.declared_shape is not None:
+            self.output_padding = self._declared_padding()
         self.kernel = self._add("kernel", self.kernel_size + (self.filters, channels))
         return self.filters
 
@@ -219,28 +238,21 @@ class _Transposed(_Conv):
             for size, stride, window, more, rate in zip(
                 sizes, self.strides, self.kernel_size, self.output_padding or (None,) * self.rank,
                 self.dilation_rate))
-        if self.declared_shape is not None:
-            sizes = self._declared_sizes(inputs.shape[1:-1] if last else inputs.shape[2:], sizes)
+        self._check_declared(sizes)
         channels = (self.filters,)
         return inputs.shape[:1] + (sizes + channels if last else channels + sizes)
 
-    def _declared_sizes(self, given, computed):
-        """The sizes that were declared; the convolution of each must give the input's size."""
-        last = self.data_format == "channels_last"
-        wanted = self.declared_shape[1:-1] if last else self.declared_shape[2:]
-        for size, want, window, stride, rate in zip(given, wanted, self.kernel_size, self.strides,
-                                                    self.dilation_rate):
-            if isinstance(size, int) and want is not None and size != conv_output_length(
-                    want, window, self.padding, stride, rate):
-                raise ValueError('in layer "%s" (%s): [output_shape] a size whose convolution has '
-                                 "%d positions is required; %d was declared."
-                                 % (self.name, type(self).__name__, size, want))
-        return tuple(size if want is None else want for size, want in zip(computed, wanted))
+    def _check_declared(self, sizes):
+        if self.declared_shape is None:
+            return
+        for size, wanted in zip(sizes, self._declared_sizes()):
+            if isinstance(size, int) and wanted is not None and size != wanted:
+                raise ValueError('in layer "%s" (%s): [output_shape] a size that input, kernel and '
+                                 "strides allow is required, as %d; %d was declared."
+                                 % (self.name, type(self).__name__, size, wanted))
 
     def get_config(self):
-        config = dict(super().get_config(), output_padding=self.output_padding)
-        return config if self.declared_shape is None \
-            else dict(config, declared_shape=self.declared_shape)
+        return dict(super().get_config(), output_padding=self.output_padding)
 
 
 @register("layer")
