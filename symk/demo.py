@@ -22,14 +22,14 @@ __all__ = ["run"]
 _WIDTH = 78
 _INK = " .:-=+*#%"       # from white to black; two pixel values share a character
 
-# Runs an exported file by the C library alone: load.py is found by its path, symk is not imported.
+# Runs an exported file by the C library alone: loader.py is found by its path, symk is not imported.
 _ELSEWHERE = """
 import importlib.util, sys
 import numpy
-spec = importlib.util.spec_from_file_location("load", sys.argv[1])
-load = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(load)
-model = load.load(sys.argv[2])
+spec = importlib.util.spec_from_file_location("loader", sys.argv[1])
+loader = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(loader)
+model = loader.load(sys.argv[2])
 numpy.save(sys.argv[4], model(numpy.load(sys.argv[3])))
 imported = [name for name in sys.modules if name.split(".")[0] == "symk"]
 assert not imported, imported
@@ -158,7 +158,7 @@ def _compare(model, images, out):
 
 def _predict_elsewhere(plan_file, images, out):
     """What another process computes with the exported file."""
-    script = os.path.join(os.path.dirname(deploy.__file__), "load.py")
+    script = os.path.join(os.path.dirname(deploy.__file__), "loader.py")
     source, target = (os.path.join(out, name) for name in ("images.npy", "predictions.npy"))
     np.save(source, images)
     try:

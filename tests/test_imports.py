@@ -104,5 +104,5 @@ def test_only_native_imports_the_extension():
 
 
 def test_the_loader_of_plans_imports_nothing_of_symk():
-    loader = PACKAGE / "deploy" / "load.py"
+    loader = PACKAGE / "deploy" / "loader.py"
     assert list(own_imports(loader)) == []

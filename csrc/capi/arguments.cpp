@@ -18,12 +18,12 @@ std::string label(const char* what, const NamedBuffer& named) {
   return "[" + std::string(what) + " " + named.name + "] ";
 }
 
+}  // namespace
+
 bool has_type(const symk_array& array, const Type& type) {
   return array.dtype == static_cast<int32_t>(type.dtype) && array.rank == type.rank &&
          std::equal(type.shape, type.shape + type.rank, array.shape);
 }
-
-}  // namespace
 
 void refuse(ErrorCode code, const std::string& text) { throw Error(code, text); }
 

@@ -46,6 +46,8 @@ class Arguments {
   Few<void*> output_data_;
 };
 
+bool has_type(const symk_array& array, const Type& type);
+
 [[noreturn]] void refuse(ErrorCode code, const std::string& text);
 
 }  // namespace symk::door

@@ -26,11 +26,23 @@ std::string size_text(const Plan& plan, int64_t number) {
   return "s" + std::to_string(number);
 }
 
-std::string size_definition(const Plan& plan, const Size& size) {
+std::string combined(Size::Kind kind, const std::string& a, const std::string& b) {
   static const char* const form[] = {"", "", " + ", " * ", " // ", "max", "broadcast"};
-  const std::string a = size_text(plan, size.a), b = size_text(plan, size.b);
-  const bool infix = size.kind <= Size::kFloorDivide;
-  return infix ? a + form[size.kind] + b : form[size.kind] + ("(" + a + ", ") + b + ")";
+  return kind <= Size::kFloorDivide ? a + form[kind] + b : form[kind] + ("(" + a + ", ") + b + ")";
+}
+
+std::string size_definition(const Plan& plan, const Size& size) {
+  return combined(size.kind, size_text(plan, size.a), size_text(plan, size.b));
+}
+
+/// A size in terms of the inputs; where it is made of many others, by their numbers.
+std::string expression_text(const Plan& plan, int64_t number, int depth = 4) {
+  const Size& size = plan.sizes[static_cast<size_t>(number)];
+  if (size.kind <= Size::kInput || depth == 0) return size_text(plan, number);
+  const std::string a = expression_text(plan, size.a, depth - 1);
+  const std::string b = expression_text(plan, size.b, depth - 1);
+  const std::string text = combined(size.kind, a, b);
+  return size.kind <= Size::kFloorDivide ? "(" + text + ")" : text;
 }
 
 std::string buffer_type(const Plan& plan, uint32_t buffer) {
@@ -127,5 +139,12 @@ std::string plan_text(const Plan& plan) {
 }  // namespace
 
 std::string Program::describe() const { return plan_text(*plan_); }
+
+std::string Program::shape_text(uint32_t buffer) const {
+  const std::vector<uint32_t>& shape = plan_->buffers[buffer].shape;
+  const std::string sizes =
+      joined(shape, [this](uint32_t size) { return expression_text(*plan_, size); });
+  return "(" + sizes + (shape.size() == 1 ? ",)" : ")");
+}
 
 }  // namespace symk

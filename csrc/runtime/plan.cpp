@@ -2,8 +2,6 @@
 // (Checker).
 #include "runtime/plan.h"
 
-#include <cstdio>
-
 #include "runtime/crc32.h"
 #include "runtime/reader.h"
 #include "runtime/sizes.h"
@@ -20,14 +18,16 @@ std::string number_text(uint64_t number) { return std::to_string(number); }
 /// Part of the blob: offset and bytes.
 using Place = std::pair<uint64_t, uint64_t>;
 
+/// Whether a Plan has a blob of its own, or refers to the bytes it is read from.
+enum class Blob { kCopied, kReferred };
+
 std::unique_ptr<const Plan> read_sub_plan(const char* bytes, size_t count, int depth);
 
-/// The whole Plan from its bytes, with nothing but the layout checked. That of a sub-plan, which
-/// has a depth above 0, refers to its bytes; the others are copied.
+/// The whole Plan from its bytes, with nothing but the layout checked.
 class Decoder {
  public:
-  Decoder(const char* bytes, size_t count, int depth)
-      : bytes_(bytes), count_(count), depth_(depth), read_(bytes, count) {}
+  Decoder(const char* bytes, size_t count, int depth, Blob blob)
+      : bytes_(bytes), count_(count), depth_(depth), blob_(blob), read_(bytes, count) {}
 
   void decode(Plan& plan) {
     header();
@@ -173,7 +173,7 @@ class Decoder {
                   number_text(read_.left()) + " are left.");
     }
     const char* data = read_.take(bytes);
-    if (depth_ == 0) {
+    if (blob_ == Blob::kCopied) {
       plan.blob = Block(static_cast<int64_t>(bytes));
       std::memcpy(plan.blob.data(), data, bytes);
       data = plan.blob.data();
@@ -206,6 +206,7 @@ class Decoder {
   const char* bytes_;
   size_t count_;
   int depth_;
+  Blob blob_;
   Reader read_;
 };
 
@@ -298,17 +299,17 @@ class Checker {
   /// Constants and shared values have the same shape for all inputs, and constants have the bytes
   /// for it.
   void fixed_shapes() {
-    const std::vector<int64_t> known = known_sizes(plan_);
+    plan_.known = known_sizes(plan_);
     for (size_t i = 0; i < plan_.buffers.size(); ++i) {
       const Buffer& buffer = plan_.buffers[i];
       if (buffer.kind != Buffer::kConstant && buffer.kind != Buffer::kShared) continue;
       for (uint32_t size : buffer.shape) {
-        if (known[size] < 0) {
+        if (plan_.known[size] < 0) {
           refuse_plan("a constant or shared value must have a fixed shape; buffer " +
                       number_text(i) + " has not.");
         }
       }
-      const int64_t bytes = bound_type(plan_, static_cast<uint32_t>(i), known).bytes();
+      const int64_t bytes = bound_type(plan_, static_cast<uint32_t>(i), plan_.known).bytes();
       if (buffer.kind == Buffer::kConstant && plan_.constants[buffer.reference].bytes != bytes) {
         refuse_plan(
             "constant " + number_text(static_cast<uint64_t>(buffer.reference)) + " must have " +
@@ -388,7 +389,7 @@ std::unique_ptr<const Plan> read_sub_plan(const char* bytes, size_t count, int d
     refuse_plan("Plans within Plans must not go deeper than " + number_text(kMaxDepth) + ".");
   }
   auto plan = std::make_unique<Plan>();
-  Decoder(bytes, count, depth).decode(*plan);
+  Decoder(bytes, count, depth, Blob::kReferred).decode(*plan);
   Checker(*plan).check();
   if (!plan->shared.empty()) {
     refuse_plan("a sub-plan must have no shared values; one has " +
@@ -400,49 +401,35 @@ std::unique_ptr<const Plan> read_sub_plan(const char* bytes, size_t count, int d
 }  // namespace
 
 std::vector<int64_t> Plan::known_shape(uint32_t buffer) const {
-  const std::vector<int64_t> known = known_sizes(*this);
   std::vector<int64_t> shape;
   for (uint32_t size : buffers[buffer].shape) shape.push_back(known[size]);
   return shape;
 }
 
-bool Plan::changes_shared(uint32_t number) const {
-  for (const Update& update : updates) {
-    if (update.shared == number) return true;
-  }
+std::vector<bool> Plan::changed_shared() const {
+  std::vector<bool> changed(shared.size(), false);
+  for (const Update& update : updates) changed[update.shared] = true;
   for (const PlanStep& step : steps) {
     for (uint32_t output : step.outputs) {
-      if (output == shared[number].buffer) return true;
+      const Buffer& buffer = buffers[output];
+      if (buffer.kind == Buffer::kShared) changed[static_cast<size_t>(buffer.reference)] = true;
     }
   }
-  return false;
+  return changed;
 }
 
 std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count) {
   auto plan = std::make_shared<Plan>();
-  Decoder(static_cast<const char*>(bytes), count, 0).decode(*plan);
+  Decoder(static_cast<const char*>(bytes), count, 0, Blob::kCopied).decode(*plan);
   Checker(*plan).check();
   return plan;
 }
 
-std::shared_ptr<const Plan> read_plan_file(const char* path) {
-  std::FILE* const opened = std::fopen(path, "rb");
-  if (opened == nullptr) {
-    throw Error(ErrorCode::kFile, "[load] a file that can be read is required; \"" +
-                                      std::string(path) + "\" cannot be opened.");
-  }
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(opened, std::fclose);
-  std::vector<char> bytes;
-  char chunk[1 << 16];
-  size_t count;
-  while ((count = std::fread(chunk, 1, sizeof chunk, opened)) > 0) {
-    bytes.insert(bytes.end(), chunk, chunk + count);
-  }
-  if (std::ferror(opened)) {
-    throw Error(ErrorCode::kFile, "[load] a file that can be read is required; reading \"" +
-                                      std::string(path) + "\" failed.");
-  }
-  return read_plan(bytes.data(), bytes.size());
+std::unique_ptr<Plan> read_plan_in_place(const void* bytes, size_t count) {
+  auto plan = std::make_unique<Plan>();
+  Decoder(static_cast<const char*>(bytes), count, 0, Blob::kReferred).decode(*plan);
+  Checker(*plan).check();
+  return plan;
 }
 
 Error with_origin(const Error& error, const PlanStep& step) {

@@ -87,18 +87,20 @@ struct Plan {
   std::vector<Update> updates;
   std::vector<Check> checks;
   std::vector<std::unique_ptr<const Plan>> plans;  // the bodies of loops and branches
-  Block blob;  // where the constants lie, those of sub-plans included; empty in a sub-plan
+  std::vector<int64_t> known;  // per size: what it is for all inputs, or -1; found by the reader
+  Block blob;  // where the constants lie, those of sub-plans included; empty where they lie elsewhere
 
   /// The shape of a buffer as far as it is the same for all inputs: -1 for a size that is not.
   std::vector<int64_t> known_shape(uint32_t buffer) const;
-  /// Whether calls change the shared value: by an update, or by a step that writes into it.
-  bool changes_shared(uint32_t shared) const;
+  /// Per shared value, whether calls change it: by an update, or by a step that writes into it.
+  std::vector<bool> changed_shared() const;
 };
 
 /// Reads a Plan. Throws Error(kFormat) saying what is wrong and where.
 std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count);
-/// Reads a Plan from a file; kFile when it cannot be read.
-std::shared_ptr<const Plan> read_plan_file(const char* path);
+/// The same without a copy of the constants: the bytes, which begin on a multiple of kAlignment,
+/// must stay as long as the Plan.
+std::unique_ptr<Plan> read_plan_in_place(const void* bytes, size_t count);
 
 /// The same error, which also says who made the step.
 Error with_origin(const Error& error, const PlanStep& step);

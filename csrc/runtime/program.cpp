@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "runtime/error.h"
+#include "runtime/sizes.h"
 
 namespace symk {
 namespace {
@@ -12,16 +13,13 @@ namespace {
 // batch is short), and batches of sequences come in a few dozen lengths.
 constexpr size_t kKeptBindings = 32;
 
-void require_tensor(const Plan& plan, size_t number, const Tensor& tensor) {
-  const NamedBuffer& named = plan.shared[number];
-  const DType dtype = plan.buffers[named.buffer].dtype;
-  const std::vector<int64_t> shape = plan.known_shape(named.buffer);
-  const Type& given = tensor.type();
-  if (given.dtype == dtype && shape == std::vector<int64_t>(given.shape, given.shape + given.rank))
-    return;
-  throw Error(given.dtype == dtype ? ErrorCode::kShape : ErrorCode::kDtype,
-              "[shared " + named.name + "] the value must be " +
-                  type_text(shape, dtype_name(dtype)) + "; " + type_text(given) + " was given.");
+void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& given) {
+  const bool shape_fits = given.rank == wanted.rank &&
+                          std::equal(given.shape, given.shape + given.rank, wanted.shape);
+  if (given.dtype == wanted.dtype && shape_fits) return;
+  throw Error(given.dtype == wanted.dtype ? ErrorCode::kShape : ErrorCode::kDtype,
+              "[shared " + named.name + "] the value must be " + type_text(wanted) + "; " +
+                  type_text(given) + " was given.");
 }
 
 }  // namespace
@@ -58,9 +56,11 @@ Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<T
                                           " shared values are required; " +
                                           std::to_string(shared_.size()) + " were given.");
   }
+  const std::vector<bool> changed = plan_->changed_shared();
   for (size_t i = 0; i < shared_.size(); ++i) {
-    require_tensor(*plan_, i, *shared_[i]);
-    locks_.push_back({shared_[i].get(), plan_->changes_shared(static_cast<uint32_t>(i))});
+    const NamedBuffer& named = plan_->shared[i];
+    require_tensor(named, bound_type(*plan_, named.buffer, plan_->known), shared_[i]->type());
+    locks_.push_back({shared_[i].get(), changed[i]});
   }
   std::sort(locks_.begin(), locks_.end(),
             [](const Lock& a, const Lock& b) { return a.tensor < b.tensor; });
@@ -135,16 +135,22 @@ void Program::unlock_shared_values() {
   }
 }
 
-Call::Call(Program& program, const Shape* inputs) : program_(program), context_(program.borrow()) {
+Call::Call(Program& program, const Shape* inputs)
+    : program_(program), borrowed_(program.borrow()) {
   try {
-    bound_ = &context_->bound(program.plan(), program.shared_, inputs);
+    bound_ = &borrowed_->bound(program.plan(), program.shared_, inputs);
   } catch (...) {
-    program_.give_back(std::move(context_));
+    program_.give_back(std::move(borrowed_));
     throw;
   }
 }
 
-Call::~Call() { program_.give_back(std::move(context_)); }
+Call::Call(Program& program, const Shape* inputs, Context& context)
+    : program_(program), bound_(&context.bound(program.plan(), program.shared_, inputs)) {}
+
+Call::~Call() {
+  if (borrowed_) program_.give_back(std::move(borrowed_));
+}
 
 void Call::run(const void* const* inputs, void* const* outputs) {
   struct Locked {

@@ -62,6 +62,8 @@ class Program {
   MemoryUse memory_use();
   /// The Plan as text.
   std::string describe() const;
+  /// The shape of a buffer as text, sizes that depend on the inputs as expressions: "(x.0, 10)".
+  std::string shape_text(uint32_t buffer) const;
 
  private:
   friend class Call;
@@ -92,6 +94,8 @@ class Call {
  public:
   /// `inputs` has one shape per input. Throws Error when they do not fit the Plan.
   Call(Program& program, const Shape* inputs);
+  /// The same in a context of the caller, which one call at a time may use.
+  Call(Program& program, const Shape* inputs, Context& context);
   ~Call();
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
@@ -104,7 +108,7 @@ class Call {
 
  private:
   Program& program_;
-  std::unique_ptr<Context> context_;
+  std::unique_ptr<Context> borrowed_;
   Bound* bound_ = nullptr;
 };
 

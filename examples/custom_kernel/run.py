@@ -8,7 +8,7 @@ import numpy as np
 
 import symk
 from symk import deploy
-from symk.deploy.load import load
+from symk.deploy.loader import load
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

@@ -14,8 +14,8 @@ import numpy as np
 from ..graph.dtype import size_bytes
 from ..graph.errors import GraphError
 
-__all__ = ["Plan", "Buffer", "Step", "SizeRef", "PlanRef", "DTYPE_NAMES", "BUFFER_KINDS",
-           "SIZE_KINDS", "encode", "decode", "evaluate_sizes", "text", "diff"]
+__all__ = ["Plan", "Buffer", "Step", "SizeRef", "PlanRef", "Writer", "ALIGNMENT", "DTYPE_NAMES",
+           "BUFFER_KINDS", "SIZE_KINDS", "encode", "decode", "evaluate_sizes", "text", "diff"]
 
 MAGIC = b"SYMKPLAN"
 VERSION = 2
@@ -80,8 +80,8 @@ class Plan:
 
 # --- to bytes ---
 
-class _Writer:
-    """Collects the bytes of a Plan."""
+class Writer:
+    """Collects the bytes of a Plan, or of a file around Plans."""
 
     def __init__(self):
         self.parts = []
@@ -93,6 +93,10 @@ class _Writer:
         data = value.encode("utf-8")
         self.pack("I", len(data))
         self.parts.append(data)
+
+    def pair(self, pair):
+        self.string(pair[0])
+        self.string(pair[1])
 
     def list(self, items, write):
         self.pack("I", len(items))
@@ -165,14 +169,10 @@ def _blob(contents):
 
 def encode(plan):
     """The bytes of a Plan."""
-    writer = _Writer()
+    writer = Writer()
     blob, places = _blob([np.ascontiguousarray(array).tobytes() for array in plan.constants]
                          + [encode(part) for part in plan.plans])
     constants, plans = places[:len(plan.constants)], places[len(plan.constants):]
-
-    def write_pair(pair):
-        writer.string(pair[0])
-        writer.string(pair[1])
 
     def write_place(place):
         writer.pack("QQ", *place)
@@ -182,7 +182,7 @@ def encode(plan):
         writer.numbers("I", buffer.shape)
         writer.pack("q", buffer.reference)
 
-    writer.list(list(plan.metadata.items()), write_pair)
+    writer.list(list(plan.metadata.items()), writer.pair)
     writer.list(plan.sizes, lambda s: writer.pack("Bqq", SIZE_KINDS.index(s[0]), s[1], s[2]))
     writer.list(constants, write_place)
     writer.list(plan.buffers, write_buffer)

@@ -1,15 +1,18 @@
-"""Deployment: `export` writes a compiled function to one file, `load` runs such a file.
+"""Deployment: `export` writes compiled functions to one file, `load` runs such a file.
 
-`load.py` needs none of symk's Python and does not import it; see there. So this package imports
-nothing until `export` is asked for.
+`loader.py` needs none of symk's Python and does not import it; see there. So this package imports
+nothing until something is asked for.
 """
 import importlib
 
-__all__ = ["export"]
+_FROM = {"export": "exporter", "export_standalone": "standalone", "load": "loader"}
+
+__all__ = list(_FROM)
 
 
 def __getattr__(name):
-    if name != "export":
+    if name not in _FROM:
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
-    globals()["export"] = importlib.import_module(".export", __name__).export
-    return globals()["export"]
+    value = getattr(importlib.import_module("." + _FROM[name], __name__), name)
+    globals()[name] = value
+    return value

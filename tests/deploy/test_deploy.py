@@ -12,8 +12,8 @@ import symk
 from symk import ops
 from symk.compile import function
 from symk.deploy import export
-from symk.deploy import load as load_module
-from symk.deploy.load import load
+from symk.deploy import loader as load_module
+from symk.deploy.loader import load
 from symk.graph import Placeholder, Shared
 from symk.graph.errors import GraphError
 

@@ -22,7 +22,7 @@ from symk.autodiff import grad
 from symk.compile import function
 from symk.compile.plan import VERSION, encode
 from symk.deploy import export
-from symk.deploy.load import load
+from symk.deploy.loader import load
 from symk.graph import Placeholder, Shared
 
 # What a refusal may be: the errors of a Plan, and those of a Plan that is sound but asks too much.

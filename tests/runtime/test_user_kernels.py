@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import symk
-from symk.deploy.load import load
+from symk.deploy.loader import load
 from symk.graph import CustomOpError, GraphError
 from symk.ops.custom import CustomOp, custom_op
 
@@ -154,7 +154,7 @@ def test_a_file_whose_kernels_are_missing_says_so(kernels, define, tmp_path):
     plan = tmp_path / "lost.plan"
     symk.deploy.export(symk.function([x], define("user_squares")(x)), plan)
     data = plan.read_bytes()
-    program = ("import sys; from symk.deploy.load import load\n"
+    program = ("import sys; from symk.deploy.loader import load\n"
                "import numpy as np\nload(sys.argv[1])(np.ones(2))")
     run = subprocess.run([sys.executable, "-c", program, str(plan)], capture_output=True,
                          text=True, env=dict(os.environ, PYTHONPATH=":".join(sys.path)))
