@@ -9,7 +9,7 @@ import shutil
 import tempfile
 
 from .. import renames
-from .files import replacing
+from ..files import replacing
 from .progress import Progbar
 
 __all__ = ["get_file", "validate_file", "cache_folder"]
