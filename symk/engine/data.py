@@ -56,11 +56,28 @@ def _array(value, what, name):
     if is_read_by_rows(value):
         array = Rows(value)
     else:
-        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        array = _of_numbers(value.to_numpy() if hasattr(value, "to_numpy") else value, what, name)
     if array.dtype.kind not in "biuf":
         raise DtypeError("[%s %s] an array of numbers is required; dtype %s was given."
                          % (what, name, array.dtype))
     return array
+
+
+def _of_numbers(value, what, name):
+    """An array; one of objects, as a table with columns of several dtypes gives, as floats."""
+    try:
+        array = np.asarray(value)
+        return array.astype("float64") if array.dtype == object else array
+    except (TypeError, ValueError) as error:
+        unequal = _differ_in_length(value)
+        raise ValueError("[%s %s] %s" % (
+            what, name, "rows of one length are required; those given have several. Pad them: "
+            "preprocessing.sequence.pad_sequences." if unequal else
+            "an array of numbers is required; %s." % error)) from error
+
+
+def _differ_in_length(rows):
+    return len({len(row) for row in rows if hasattr(row, "__len__")}) > 1
 
 
 def fitted(arrays, placeholders, names, what):

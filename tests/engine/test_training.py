@@ -376,3 +376,26 @@ def test_a_generator_that_ends_is_an_error():
     x, _, y = samples(4)
     with pytest.raises(ValueError, match="ended before"):
         classifier().fit_generator(iter([(x, y)]), steps_per_epoch=2, verbose=0)
+
+
+def test_objects_that_are_numbers_are_taken():
+    model = Sequential([Dense(1, input_shape=(2,))])
+    x = np.array([[1, 2.5], [True, 0.5]], dtype=object)
+    np.testing.assert_array_equal(model.predict(x), model.predict(x.astype("float32")))
+
+
+def test_rows_of_several_lengths_are_told_from_wrong_dtypes():
+    model = Sequential([Dense(1, input_shape=(2,))])
+    with pytest.raises(ValueError, match=r"\[input .*rows of one length.*pad_sequences"):
+        model.predict([[1, 2], [3]])
+    with pytest.raises(ValueError, match=r"\[input .*array of numbers"):
+        model.predict(np.array([[1, "a"]], dtype=object))
+
+
+def test_class_weights_of_old_programs_have_no_effect():
+    model = Sequential([Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    with pytest.warns(UserWarning, match="'auto' has no effect"):
+        weighted = model.fit(x, y, class_weight="auto", epochs=1, verbose=0)
+    assert np.isfinite(weighted.history["loss"]).all()
