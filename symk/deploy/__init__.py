@@ -1,15 +1,18 @@
-"""Deployment: `export` writes a compiled function to one file, `load` runs such a file.
+"""Deployment: `export` writes a compiled function to one file, `load` runs such a file; `to_onnx`
+writes it as an ONNX file.
 
 `load.py` needs none of symk's Python and does not import it; see there. So this package imports
-nothing until `export` is asked for.
+nothing until one of its names is asked for.
 """
 import importlib
 
-__all__ = ["export"]
+_MODULES = {"export": ".export", "to_onnx": ".onnx"}     # name -> the module that has it
+
+__all__ = list(_MODULES)
 
 
 def __getattr__(name):
-    if name != "export":
+    if name not in _MODULES:
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
-    globals()["export"] = importlib.import_module(".export", __name__).export
-    return globals()["export"]
+    globals()[name] = getattr(importlib.import_module(_MODULES[name], __name__), name)
+    return globals()[name]

@@ -103,7 +103,7 @@ def _digest(chunks, algorithm):
     return hasher.hexdigest()
 
 
-class _OutOfReach(OSError):
+class DownloadError(OSError):
     """The address gives nothing."""
 
 
@@ -111,7 +111,7 @@ def _renew(origin, path, target, file_hash, algorithm):
     """Downloads `path`; out of reach, what is there of it or of its unpacked target stays."""
     try:
         _download(origin, path, file_hash, algorithm)
-    except _OutOfReach as error:
+    except DownloadError as error:
         present = next((one for one in (path, target) if os.path.exists(one)), None)
         if present is None:
             raise
@@ -127,7 +127,7 @@ def _download(origin, path, file_hash, algorithm):
         try:
             _fetch(origin, temporary)
         except OSError as error:
-            raise _OutOfReach("[get_file] %s is required; it cannot be downloaded (%s). Download "
+            raise DownloadError("[get_file] %s is required; it cannot be downloaded (%s). Download "
                               "it elsewhere and put it at %s."
                               % (origin, error, path)) from error
         if file_hash is not None and not validate_file(temporary, file_hash, algorithm):

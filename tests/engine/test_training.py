@@ -399,3 +399,15 @@ def test_class_weights_of_old_programs_have_no_effect():
     with pytest.warns(UserWarning, match="'auto' has no effect"):
         weighted = model.fit(x, y, class_weight="auto", epochs=1, verbose=0)
     assert np.isfinite(weighted.history["loss"]).all()
+
+
+def test_a_callable_object_as_metric_goes_by_its_name():
+    class Distance:
+        name = "distance"
+
+        def __call__(self, y_true, y_pred):
+            return K.abs(y_true - y_pred)
+
+    model = Sequential([Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse", metrics=[Distance()])
+    assert model.metrics_names == ["loss", "distance"]

@@ -111,16 +111,17 @@ class Drawing:
         return evaluate(self.results, dict(zip(self.inputs, self.arrays)), inspect)
 
 
-def sure(drawing, values, trials=2):
+def sure(drawing, values):
     """Which elements of the results rounding leaves as they are, to many digits: a mask for each.
 
     Rounding is replaced by noise that is larger: every result along the way gets a relative error.
     What moves with it hangs on rounding (a difference of equal values, the branch that the sign of
-    0 takes), and another order of operations may move it as well.
+    0 takes), and another order of operations may move it as well. The second trial moves each
+    result the other way than the first, so that the sign of each 0 is seen both ways.
     """
     masks = [np.isfinite(value) for value in values]
-    for trial in range(trials):
-        noise = _Noise(np.random.RandomState(trial))
+    for seed, sign in ((0, 1), (0, -1), (1, 1)):
+        noise = _Noise(np.random.RandomState(seed), sign)
         for mask, value, other in zip(masks, values, drawing.values(noise)):
             with np.errstate(invalid="ignore"):
                 mask &= np.abs(other - value) <= AGREEMENT * (1 + np.abs(value))
@@ -130,13 +131,13 @@ def sure(drawing, values, trials=2):
 class _Noise:
     """Moves each result of a graph as it is made."""
 
-    def __init__(self, random):
-        self._random = random
+    def __init__(self, random, sign):
+        self._random, self._sign = random, sign
 
     def __call__(self, variable, array, operands):
         if not is_float(variable.dtype) or any(np.may_share_memory(array, x) for x in operands):
             return   # the elements of an operand, moved
-        draws = self._random.uniform(-1, 1, array.shape)
+        draws = self._sign * self._random.uniform(-1, 1, array.shape)
         if variable.node.op.name not in EXACT:
             array *= 1 + NOISE * draws
         size = np.abs(array)
