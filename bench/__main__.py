@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 
-from . import cases, limits
+from . import cases, limits, models, moves  # noqa: F401 (these add their cases)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("torch", "onnxruntime")
