@@ -3,6 +3,7 @@
 Every message names the input or output, what it needs and what was given.
 """
 import collections
+import warnings
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from ..graph import DtypeError, dims
 from .rows import Rows, is_read_by_rows
 
 __all__ = ["arrays_of", "batches", "check_cardinality", "check_finite", "check_labels",
-           "class_weights", "fitted", "parts", "sliced", "split_validation", "weights_of"]
+           "check_predicted", "class_weights", "fitted", "parts", "sliced", "split_validation",
+           "weights_of"]
 
 
 def arrays_of(data, names, what):
@@ -135,6 +137,24 @@ def check_cardinality(groups):
                          % "; ".join("%s have %s" % (what, " and ".join(map(str, found)))
                                      for what, found in counts.items()))
     return every[0] if every else 0
+
+
+def check_predicted(arrays):
+    """Takes inputs of as many samples; the first array says how many, as in Keras.
+
+    Others may go on: a warning says what is left out.
+
+    Raises:   ValueError when another ends before the first.
+    """
+    counts = sorted({len(array) for array in arrays})
+    if len(counts) < 2:
+        return
+    first = len(arrays[0])
+    if counts[0] < first:
+        check_cardinality({"inputs": arrays})
+    warnings.warn("[predict] the inputs have %s samples. Predictions are made for the %d of the "
+                  "first; the rest of the others is not used."
+                  % (" and ".join(map(str, counts)), first), stacklevel=3)
 
 
 def check_labels(array, classes, name):

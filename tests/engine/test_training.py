@@ -8,7 +8,7 @@ import pytest
 from symk import backend as K
 from symk import losses, metrics, optimizers
 from symk.callbacks import LambdaCallback
-from symk.layers import Dense, Dropout, Input
+from symk.layers import Dense, Dropout, Input, concatenate
 from symk.models import Model, Sequential
 from symk.utils import Sequence
 
@@ -41,6 +41,16 @@ def test_a_step_of_gradient_descent():
     x, y = np.array([[1.0, 1.0], [0.0, 2.0]]), np.array([[0.0], [1.0]])
     assert model.train_on_batch(x, y) == pytest.approx((3.0 ** 2 + 3.0 ** 2) / 2)
     np.testing.assert_allclose(model.get_weights()[0], [[1 - 0.1 * 3], [2 - 0.1 * 9]], rtol=1e-6)
+
+
+def test_the_first_input_says_how_many_predictions_are_made():
+    ends = Input(shape=(2,)), Input(shape=(2,))
+    model = Model(list(ends), Dense(3)(concatenate(list(ends))))
+    x = np.ones((7, 2), "float32")
+    with pytest.warns(UserWarning, match="have 4 and 7 samples. Predictions are made for the 4"):
+        assert model.predict([x[:4], x], batch_size=3).shape == (4, 3)
+    with pytest.raises(ValueError, match="as many samples; inputs have 4 and 7"):
+        model.predict([x, x[:4]])
 
 
 def test_evaluate_is_the_mean_over_samples_of_unequal_batches():
