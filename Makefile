@@ -43,8 +43,10 @@ sanitize: $(VENV)/.ready
 	  LD_PRELOAD="$(ASAN) $(UBSAN)" \
 	  $(abspath $(BIN))/pytest -q -x -p no:cacheprovider runtime deploy
 
+# Writes bench/RESULTS.md and its pictures. TORCH names a Python that has torch, ONNXRUNTIME one that has onnxruntime.
 bench: build
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench.report $(if $(TORCH),--torch $(TORCH)) \
+	  $(if $(ONNXRUNTIME),--onnxruntime $(ONNXRUNTIME))
 
 clean:
 	rm -rf build dist *.egg-info symk/*.so

@@ -1,12 +1,13 @@
-"""Times symk beside PyTorch, case by case, the two sides in turn, and prints one table.
+"""Times symk beside its peers, case by case, the sides in turn, and prints one table.
 
     python -m bench                              # all cases
     python -m bench --cases matmul,softmax       # names containing one of these
     python -m bench --torch PYTHON               # an interpreter that has torch (default: this one, if it has)
+    python -m bench --onnxruntime PYTHON         # and one that has onnxruntime
 
-Each round times both sides one after the other, so that a machine whose speed drifts slows both; the ratio quoted
-is the median of the ratios of the rounds. The limit is the larger of operations / FMA rate and bytes / copy rate, both measured
-in the same run by `bench/limits.cpp`.
+Each round times all sides one after the other, so that a machine whose speed drifts slows all; the ratio quoted
+is that to the fastest peer, the median of the ratios of the rounds. The limit is the larger of operations / FMA rate and
+bytes / copy rate, both measured in the same run by `bench/limits.cpp`.
 """
 import argparse
 import datetime
@@ -17,9 +18,10 @@ import statistics
 import subprocess
 import sys
 
-from . import cases, limits
+from . import cases, limits, models, moves  # noqa: F401 (these add their cases)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PEERS = ("torch", "onnxruntime")
 
 
 class Side:
@@ -46,6 +48,7 @@ class Side:
 def measure(case, sides, rounds):
     """{side: [seconds of a step in each round]} and {side: error text}."""
     times, errors = {}, {}
+    sides = [side for side in sides if hasattr(case, side.name)]
     for side in sides:
         answer = side.ask("prepare", case)
         if "error" in answer:
@@ -61,11 +64,15 @@ def measure(case, sides, rounds):
 
 def row(case, times, errors, machine):
     """The result of one case as a dict."""
-    result = {"case": case.name, "errors": errors}
+    result = {"case": case.name, "flops": case.flops, "bytes": case.bytes, "errors": errors}
     for name, values in times.items():
         result[name + "_us"] = statistics.median(values) * 1e6
-    if "symk" in times and "torch" in times:
-        result["ratio"] = statistics.median(t / s for s, t in zip(times["symk"], times["torch"]))
+    peers = [name for name in times if name != "symk"]
+    if "symk" in times and peers:
+        ratios = {name: statistics.median(t / s for s, t in zip(times["symk"], times[name]))
+                  for name in peers}
+        result["best_peer"] = min(ratios, key=ratios.get)
+        result["ratio"] = ratios[result["best_peer"]]
     floor = max(case.flops / machine["flops_per_s"], case.bytes / machine["bytes_per_s"])
     if floor and "symk" in times:
         result["of_limit"] = floor / statistics.median(times["symk"])
@@ -78,20 +85,25 @@ def show_time(microseconds):
     return "%.2f ms" % (microseconds / 1e3) if microseconds >= 1e3 else "%.1f us" % microseconds
 
 
-def line_of(result):
+def line_of(result, peers):
     """A result as a row of a Markdown table."""
     ratio, share = result.get("ratio"), result.get("of_limit")
-    return "| %s | %s | %s | %s | %s |" % (
-        result["case"], show_time(result.get("symk_us")), show_time(result.get("torch_us")),
-        "-" if ratio is None else "%.2f" % ratio, "-" if share is None else "%.0f %%" % (100 * share))
+    cells = [result["case"]] + [show_time(result.get(name + "_us")) for name in ("symk",) + peers]
+    cells += ["-" if ratio is None else "%.2f" % ratio, "-" if share is None else "%.0f %%" % (100 * share)]
+    return "| %s |" % " | ".join(cells)
+
+
+def has(python, package):
+    return subprocess.run([python, "-c", "import " + package], stderr=subprocess.DEVNULL).returncode == 0
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default="", help="only names containing one of these texts, comma-separated")
-    parser.add_argument("--torch", default=os.environ.get("SYMK_BENCH_TORCH", sys.executable),
-                        help="a Python interpreter that has torch")
+    for peer in PEERS:
+        parser.add_argument("--" + peer, default=sys.executable, metavar="PYTHON",
+                            help="a Python interpreter that has " + peer)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", help="also write the results to this file")
@@ -100,16 +112,17 @@ def main():
     print("%s, %s, %d threads; FMA %.0f GFLOP/s, copy of 64 MB %.1f GB/s\n" % (
         datetime.date.today(), platform.processor() or platform.machine(), arguments.threads,
         machine["flops_per_s"] / 1e9, machine["bytes_per_s"] / 1e9))
+    peers = tuple(peer for peer in PEERS if has(getattr(arguments, peer), peer))
+    if not peers:
+        print("no peer is there: symk alone is timed (--torch PYTHON names an interpreter that has it)\n")
     sides = [Side("symk", sys.executable, arguments.threads)]
-    if subprocess.run([arguments.torch, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0:
-        sides.append(Side("torch", arguments.torch, arguments.threads))
-    else:
-        print("torch is not there: symk alone is timed (--torch PYTHON names an interpreter that has it)\n")
-    print("| case | symk | torch | torch / symk | of limit |\n|---|---|---|---|---|")
+    sides += [Side(peer, getattr(arguments, peer), arguments.threads) for peer in peers]
+    titles = ("case", "symk") + peers + ("best peer / symk", "of limit")
+    print("| %s |\n%s|" % (" | ".join(titles), "|---" * len(titles)))
     results = []
     for case in cases.find(arguments.cases):
         results.append(row(case, *measure(case, sides, arguments.rounds), machine))
-        print(line_of(results[-1]), flush=True)
+        print(line_of(results[-1], peers), flush=True)
         for name, text in results[-1]["errors"].items():
             print("  %s failed: %s" % (name, text), file=sys.stderr)
     if arguments.json:

@@ -1,7 +1,7 @@
 """What is timed: one class per case, with its floor (operations, bytes) and a step for each side.
 
-A side's method returns a function that runs the case once; everything that is not the case (making arrays,
-compiling) happens before. Only the side that runs imports its library.
+A side's method returns a function that runs the case once; everything that is not the case (making
+arrays, compiling) happens before. Only the side that runs imports its library.
 """
 import numpy as np
 
@@ -40,7 +40,7 @@ def symk_step(build, arrays):
 
 
 class Case:
-    """`flops` and `bytes` are the least work of one step; the larger of the two floors is the limit."""
+    """`flops` and `bytes` are the least work of a step; the larger floor is the limit."""
 
     flops = 0
     bytes = 0
@@ -281,32 +281,29 @@ class Sum(Case):
 
 
 @case
-class Transpose(Case):
-    name = "transpose_2048x2048"
-    bytes = 8 * 2048 * 2048
+class Call(Case):
+    """The cost of a call, array in, array out: x + 1 of one element, and 20 ops on one element."""
+    sets = [("x_plus_1",), ("20_ops",)]
+
+    def __init__(self, part):
+        self.name, self.ops = "call_" + part, 1 if part == "x_plus_1" else 20
+
+    def chain(self, x, tanh):
+        """Ops that no rule can shorten."""
+        if self.ops == 1:
+            return x + 1
+        for i in range(self.ops // 2):
+            x = tanh(x * (0.5 + 0.1 * i))
+        return x
 
     def symk(self):
         from symk import ops
-        return symk_step(lambda x: ops.transpose(x, (1, 0)), [normal(2048, 2048)])
-
-    def torch(self):
-        import torch
-        x = torch.from_numpy(normal(2048, 2048))
-        return lambda: x.t().contiguous()
-
-
-@case
-class Call(Case):
-    """The cost of a call: x + 1 of one element, array in, array out."""
-    name = "call_x_plus_1"
-
-    def symk(self):
-        return symk_step(lambda x: x + 1, [normal(1)])
+        return symk_step(lambda x: self.chain(x, ops.tanh), [normal(1)])
 
     def torch(self):
         import torch
         x = normal(1)
-        return lambda: (torch.from_numpy(x) + 1).numpy()
+        return lambda: self.chain(torch.from_numpy(x), torch.tanh).numpy()
 
 
 class Recurrence(Case):
@@ -394,113 +391,43 @@ class UserRecurrence(Recurrence):
         return K.rnn(step, x, [state])[1]
 
 
-def mlp(layers):
-    return [layers.Dense(512, activation="relu", input_shape=(784,)), layers.Dropout(0.2),
-            layers.Dense(512, activation="relu"), layers.Dropout(0.2),
-            layers.Dense(10, activation="softmax")]
-
-
-def cnn(layers):
-    return [layers.Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)),
-            layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(2), layers.Dropout(0.25),
-            layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dropout(0.5),
-            layers.Dense(10, activation="softmax")]
-
-
-def torch_mlp(nn):
-    return nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Dropout(0.2), nn.Linear(512, 512), nn.ReLU(),
-                         nn.Dropout(0.2), nn.Linear(512, 10))
-
-
-def torch_cnn(nn):
-    return nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-                         nn.Dropout(0.25), nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(), nn.Dropout(0.5),
-                         nn.Linear(128, 10))
-
-
-class ModelCase(Case):
-    """A Keras model beside the same model in torch; the batch is 128 unless said otherwise."""
-
-    def __init__(self, which, batch):
-        self.which, self.batch = which, batch
-        self.shape = (batch, 784) if which == "mlp" else (batch, 28, 28, 1)
-        forward = {"mlp": 2 * (784 * 512 + 512 * 512 + 512 * 10),
-                   "cnn": 2 * (26 * 26 * 9 * 32 + 24 * 24 * 9 * 32 * 64 + 9216 * 128 + 1280)}
-        self.forward_flops = forward[which] * batch
-        self.labels = np.random.RandomState(2).randint(0, 10, batch)
-
-    def symk_model(self):
-        from symk import layers, models
-        return models.Sequential((mlp if self.which == "mlp" else cnn)(layers))
-
-    def torch_model(self):
-        import torch
-        torch.manual_seed(0)
-        x = normal(*self.shape)
-        if self.which == "mlp":
-            return torch_mlp(torch.nn), torch.from_numpy(x)
-        last = torch.channels_last
-        x = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=last)
-        return torch_cnn(torch.nn).to(memory_format=last), x
-
-
 @case
-class TrainingStep(ModelCase):
-    """train_on_batch beside zero_grad, forward, backward, step. MLP: RMSprop. CNN: SGD with momentum."""
-    sets = [("mlp", 128), ("cnn", 128)]
+class ConvLstm(Case):
+    """All outputs of a convolutional LSTM with 3x3 windows, alone and with gradients."""
+    sets = [(False,), (True,)]
+    shape, filters = (8, 10, 20, 20, 20), 20
 
-    def __init__(self, which, batch):
-        super().__init__(which, batch)
-        self.name = "train_mnist_%s_batch_%d" % (which, batch)
-        self.flops = 3 * self.forward_flops
+    def __init__(self, gradient):
+        self.name = "conv_lstm_b8_t10_20x20x20_%s" % ("fwdbwd" if gradient else "fwd")
+        self.gradient = gradient
+        inside, outside = 9 * (self.shape[-1] + self.filters), 4 * self.filters
+        forward = 2 * int(np.prod(self.shape[:-1])) * inside * outside
+        self.flops = 3 * forward if gradient else forward
 
     def symk(self):
-        from symk import optimizers
-        model = self.symk_model()
-        optimizer = (optimizers.RMSprop(1e-4) if self.which == "mlp"
-                     else optimizers.SGD(1e-3, momentum=0.9))
-        model.compile(optimizer, loss="categorical_crossentropy")
-        x, y = normal(*self.shape), np.eye(10, dtype="float32")[self.labels]
-        return lambda: model.train_on_batch(x, y)
+        from symk import backend as K
+        from symk import layers
+        x, g = K.placeholder(self.shape), K.placeholder(self.shape)
+        layer = layers.ConvLSTM2D(self.filters, 3, padding="same", return_sequences=True,
+                                  recurrent_activation="sigmoid")
+        outputs = [layer(x)]
+        if self.gradient:
+            wanted = [x] + layer.trainable_weights
+            outputs += K.gradients(K.sum(outputs[0] * g), wanted)
+        step = K.function([x, g] if self.gradient else [x], outputs)
+        arrays = [normal(*self.shape)] * (2 if self.gradient else 1)
+        return lambda: step(arrays)
 
     def torch(self):
         import torch
-        model, x = self.torch_model()
-        optimizer = (torch.optim.RMSprop(model.parameters(), 1e-4) if self.which == "mlp"
-                     else torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9))
-        labels = torch.from_numpy(self.labels)
 
-        def step():
-            optimizer.zero_grad()
-            loss = torch.nn.functional.cross_entropy(model(x), labels)
-            loss.backward()
-            optimizer.step()
-            return loss.item()
-        return step
-
-
-@case
-class Inference(ModelCase):
-    """predict_on_batch beside a call under inference_mode."""
-    sets = [("mlp", 1), ("cnn", 1), ("cnn", 32)]
-
-    def __init__(self, which, batch):
-        super().__init__(which, batch)
-        self.name = "infer_mnist_%s_batch_%d" % (which, batch)
-        self.flops = self.forward_flops
-        self.bytes = 4 * (784 * 512 + 512 * 512) if which == "mlp" else 4 * 9216 * 128
-
-    def symk(self):
-        model = self.symk_model()
-        x = normal(*self.shape)
-        return lambda: model.predict_on_batch(x)
-
-    def torch(self):
-        import torch
-        model, x = self.torch_model()
-        model.eval()
-
-        def step():
-            with torch.inference_mode():
-                return torch.softmax(model(x), -1).numpy()
-        return step
+        from .peers import torch_conv_lstm
+        layer = torch_conv_lstm(torch, self.shape[-1], self.filters)
+        x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(normal(*self.shape), -1, 1)))
+        if not self.gradient:
+            def step():
+                with torch.inference_mode():
+                    return layer(x)
+            return step
+        wanted = [x.requires_grad_(), *layer.parameters()]
+        return lambda: torch.autograd.grad(layer(x), wanted, x)

@@ -3,6 +3,7 @@ import argparse
 import sys
 
 from . import __version__
+from .deploy import places
 
 __all__ = ["main"]
 
@@ -29,6 +30,17 @@ def main(arguments=None):
     convert = commands.add_parser("convert", help="rewrite an old model file as one of Keras 2.3")
     convert.add_argument("source", metavar="OLD")
     convert.add_argument("target", metavar="NEW")
+    export = commands.add_parser("export", help="compile a model file into one that runs anywhere")
+    export.add_argument("source", metavar="MODEL.h5")
+    export.add_argument("target", metavar="TARGET", help="the file, by custom NAME.symk")
+    export.add_argument("--train", action="store_true", help="with the training step")
+    form = export.add_mutually_exclusive_group()
+    form.add_argument("--onnx", action="store_true", help="write an ONNX file")
+    form.add_argument("--standalone", action="store_true",
+                      help="write a folder with a C++ project that holds the model")
+    config = commands.add_parser("config", help="say where the C library and its headers are")
+    for place in places.PLACES:
+        config.add_argument("--" + place, dest="places", action="append_const", const=place)
     inspect = commands.add_parser("inspect", help="say what is in a file of a model or of weights")
     inspect.add_argument("file")
     options = parser.parse_args(arguments)
@@ -61,6 +73,31 @@ def _convert(options):
     return _said(lambda: convert(options.source, options.target))
 
 
+def _export(options):
+    from . import deploy, models
+    if options.train and (options.onnx or options.standalone):
+        raise SystemExit("symk export: --train is for a .symk file; leave it out")
+
+    def write():
+        model = models.load_model(options.source)
+        if options.onnx:
+            deploy.to_onnx(model, options.target)
+        elif options.standalone:
+            deploy.standalone(model, options.target)
+        else:
+            deploy.export(model, options.target, train=options.train)
+        yield "%s: written" % options.target
+
+    return _said(write)
+
+
+def _config(options):
+    for place in options.places or places.PLACES:
+        found = places.PLACES[place]()
+        print(found if options.places else "%-12s %s" % (place, found))
+    return 0
+
+
 def _inspect(options):
     from .compat.convert import described
     return _said(lambda: described(options.file))
@@ -77,7 +114,8 @@ def _said(lines):
     return 0
 
 
-_COMMANDS = {"demo": _demo, "info": _info, "run": _run, "convert": _convert, "inspect": _inspect}
+_COMMANDS = {"demo": _demo, "info": _info, "run": _run, "convert": _convert, "inspect": _inspect,
+             "export": _export, "config": _config}
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ assert not imported, imported
 def run(out="symk_demo", epochs=15, seed=1):
     """Runs the demo and returns the accuracy on the held-out digits.
 
-    Args:     out: folder for digits.h5 and digits.plan; made if it does not exist.
+    Args:     out: folder for digits.h5 and digits.symk; made if it does not exist.
               epochs: rounds of training.
               seed: of weights, dropout and the order of the samples.
     """
@@ -140,11 +140,11 @@ def _compare(model, images, out):
                    ("%s, loaded again" % model_file, loaded.predict_on_batch(images))]
     sizes = [model_file]
     if settings.mode == "native":
-        plan_file = os.path.join(out, "digits.plan")
-        deploy.export(loaded, plan_file, {"model": model.name})
-        predictions.append(("%s, by the C library in a process without symk" % plan_file,
-                            _predict_elsewhere(plan_file, images, out)))
-        sizes.append(plan_file)
+        compiled_file = os.path.join(out, "digits.symk")
+        loaded.export(compiled_file)
+        predictions.append(("%s, by the C library in a process without symk" % compiled_file,
+                            _predict_elsewhere(compiled_file, images, out)))
+        sizes.append(compiled_file)
     reference = predictions[0][1]
     for what, values in predictions:
         same = values.tobytes() == reference.tobytes()
@@ -156,13 +156,13 @@ def _compare(model, images, out):
                                   for path in sizes))
 
 
-def _predict_elsewhere(plan_file, images, out):
+def _predict_elsewhere(compiled_file, images, out):
     """What another process computes with the exported file."""
     script = os.path.join(os.path.dirname(deploy.__file__), "loader.py")
     source, target = (os.path.join(out, name) for name in ("images.npy", "predictions.npy"))
     np.save(source, images)
     try:
-        subprocess.run([sys.executable, "-I", "-c", _ELSEWHERE, script, plan_file, source, target],
+        subprocess.run([sys.executable, "-I", "-c", _ELSEWHERE, script, compiled_file, source, target],
                        check=True)
         return np.load(target)
     finally:

@@ -8,7 +8,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
-    "paths", "renames", "config", "registry", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
+    "paths", "renames", "config", "registry", "extras", "files", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
     "deploy", "backend", "activations", "initializers", "initializations", "regularizers", "constraints", "losses",
     "optimizers", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
@@ -20,7 +20,7 @@ RANK = {part: rank for rank, part in enumerate(ORDER)}
 
 # Packages of others that only their users wait for: importing symk stays fast without them.
 LAZY = {"h5py", "scipy", "yaml", "cffi", "matplotlib", "subprocess", "multiprocessing", "urllib",
-        "tarfile", "zipfile", "requests", "pydot"}
+        "tarfile", "zipfile", "requests", "pydot", "onnx"}
 
 # Own imports inside of functions, each with its reason.
 INSIDE_FUNCTIONS = {
@@ -29,6 +29,7 @@ INSIDE_FUNCTIONS = {
     ("__main__.py", "_run"): "a command waits for what it uses alone",
     ("__main__.py", "_convert"): "a command waits for what it uses alone",
     ("__main__.py", "_inspect"): "a command waits for what it uses alone",
+    ("__main__.py", "_export"): "a command waits for what it uses alone",
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

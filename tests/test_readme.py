@@ -15,5 +15,5 @@ def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
         exec(compile(block, str(README), "exec"), names)
     loss, accuracy = names["model"].evaluate(names["x_test"], names["y_test"], verbose=0)
     assert np.isfinite(loss) and accuracy > 0.9
-    assert (tmp_path / "digits.h5").exists() and (tmp_path / "digits.plan").exists()
+    assert (tmp_path / "digits.h5").exists() and (tmp_path / "digits.symk").exists()
     assert "step" in capsys.readouterr().out

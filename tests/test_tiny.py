@@ -32,14 +32,14 @@ def test_a_model_goes_the_whole_way(tmp_path):
     loaded = load_model(str(tmp_path / "m.h5"))
     expected = model.predict_on_batch(x)
     assert loaded.predict_on_batch(x).tobytes() == expected.tobytes()
-    deploy.export(loaded.predict_function, str(tmp_path / "m.plan"))
-    assert run_alone(tmp_path / "m.plan")(x).tobytes() == expected.tobytes()
+    loaded.export(tmp_path / "m.symk")
+    assert run_alone(tmp_path / "m.symk")(x).tobytes() == expected.tobytes()
 
 
 def run_alone(path):
-    """The model in a file, through load.py found by its path."""
-    script = pathlib.Path(deploy.__file__).with_name("load.py")
-    spec = importlib.util.spec_from_file_location("load_alone", script)
+    """The model in a file, through loader.py found by its path."""
+    script = pathlib.Path(deploy.__file__).with_name("loader.py")
+    spec = importlib.util.spec_from_file_location("loader_alone", script)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.load(str(path))
@@ -62,7 +62,7 @@ def test_the_demo_reaches_its_accuracy(tmp_path, capsys):
     text = capsys.readouterr().out
     assert text.count("same bits") == 3
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["digits.h5",
-                                                                          "digits.plan"]
+                                                                          "digits.symk"]
 
 
 @pytest.mark.parametrize("arguments, words", [(["--version"], "symk 0."), (["info"], "kernels")])

@@ -166,7 +166,7 @@ class FusedReduction : public Step {
   /// Scratch: the totals of all splits, then one region per part.
   void lay_out(Binding& binding) {
     region_bytes_ = program_.region_bytes();
-    const int64_t totals = std::max(kChunk, width_);
+    const int64_t totals = shape_.inner_reduced ? kChunk : std::max(kChunk, width_);
     for (Fold& fold : folds_) {
       fold.stage_offset = reserve(stage_ * fold.item);
       fold.piece_offset = reserve(totals * kTotalBytes);

@@ -2,7 +2,7 @@
 import numpy as np
 
 from .. import backend as K
-from ..utils.extras import extra
+from ..extras import extra
 
 __all__ = ["preprocess_input", "decode_predictions", "TAGS"]
 

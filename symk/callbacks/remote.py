@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from ..utils.extras import extra
+from ..extras import extra
 from .base import Callback
 
 __all__ = ["RemoteMonitor"]

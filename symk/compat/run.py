@@ -1,10 +1,10 @@
-"""Runs a script that imports keras, with symk in its place."""
+"""Runs a script that imports keras, with symk in its place and what it found around Keras."""
 import os
 import sys
 import traceback
 import types
 
-from . import answer
+from . import answer, surroundings
 from .detect import version_of
 
 __all__ = ["run"]
@@ -32,7 +32,8 @@ def run(script, arguments=(), keras=None, backend=None, image_dim_ordering=None)
     sys.argv = [script] + list(arguments)
     sys.path.insert(0, os.path.dirname(os.path.abspath(script)))
     try:
-        exec(code, module.__dict__)
+        with surroundings.provided():
+            exec(code, module.__dict__)
     except Exception as error:
         traceback.print_exception(type(error), error, _from_script(error, script))
         return 1

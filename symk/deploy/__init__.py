@@ -1,18 +1,18 @@
-"""Deployment: `export` writes compiled functions to one file, `load` runs such a file.
+"""Deployment: `export` writes compiled functions to one file, `load` runs such a file; `to_onnx`
+writes a function as an ONNX file.
 
 `loader.py` needs none of symk's Python and does not import it; see there. So this package imports
-nothing until something is asked for.
+nothing until one of its names is asked for.
 """
 import importlib
 
-_FROM = {"export": "exporter", "export_standalone": "standalone", "load": "loader"}
+_MODULES = {"export": ".exporter", "load": ".loader", "to_onnx": ".onnx"}   # name -> its module
 
-__all__ = list(_FROM)
+__all__ = list(_MODULES)
 
 
 def __getattr__(name):
-    if name not in _FROM:
+    if name not in _MODULES:
         raise AttributeError("module %r has no attribute %r" % (__name__, name))
-    value = getattr(importlib.import_module("." + _FROM[name], __name__), name)
-    globals()[name] = value
-    return value
+    globals()[name] = getattr(importlib.import_module(_MODULES[name], __name__), name)
+    return globals()[name]

@@ -92,7 +92,8 @@ def metric_object(metric, output, loss):
         metric = metric()
     if hasattr(metric, "update_state"):
         return metric
-    name = metric if isinstance(metric, str) else getattr(metric, "__name__", None)
+    name = metric if isinstance(metric, str) else getattr(metric, "__name__",
+                                                          getattr(metric, "name", None))
     if metric in ("accuracy", "acc", "crossentropy", "ce"):
         metric = _metric_for(metric, output, loss)
     if isinstance(metric, (str, dict)):

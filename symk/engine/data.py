@@ -3,6 +3,7 @@
 Every message names the input or output, what it needs and what was given.
 """
 import collections
+import warnings
 
 import numpy as np
 
@@ -10,7 +11,8 @@ from ..graph import DtypeError, dims
 from .rows import Rows, is_read_by_rows
 
 __all__ = ["arrays_of", "batches", "check_cardinality", "check_finite", "check_labels",
-           "class_weights", "fitted", "parts", "sliced", "split_validation", "weights_of"]
+           "check_predicted", "class_weights", "fitted", "parts", "sliced", "split_validation",
+           "weights_of"]
 
 
 def arrays_of(data, names, what):
@@ -56,11 +58,28 @@ def _array(value, what, name):
     if is_read_by_rows(value):
         array = Rows(value)
     else:
-        array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        array = _of_numbers(value.to_numpy() if hasattr(value, "to_numpy") else value, what, name)
     if array.dtype.kind not in "biuf":
         raise DtypeError("[%s %s] an array of numbers is required; dtype %s was given."
                          % (what, name, array.dtype))
     return array
+
+
+def _of_numbers(value, what, name):
+    """An array; one of objects, as a table with columns of several dtypes gives, as floats."""
+    try:
+        array = np.asarray(value)
+        return array.astype("float64") if array.dtype == object else array
+    except (TypeError, ValueError) as error:
+        unequal = _differ_in_length(value)
+        raise ValueError("[%s %s] %s" % (
+            what, name, "rows of one length are required; those given have several. Pad them: "
+            "preprocessing.sequence.pad_sequences." if unequal else
+            "an array of numbers is required; %s." % error)) from error
+
+
+def _differ_in_length(rows):
+    return len({len(row) for row in rows if hasattr(row, "__len__")}) > 1
 
 
 def fitted(arrays, placeholders, names, what):
@@ -118,6 +137,24 @@ def check_cardinality(groups):
                          % "; ".join("%s have %s" % (what, " and ".join(map(str, found)))
                                      for what, found in counts.items()))
     return every[0] if every else 0
+
+
+def check_predicted(arrays):
+    """Takes inputs of as many samples; the first array says how many, as in Keras.
+
+    Others may go on: a warning says what is left out.
+
+    Raises:   ValueError when another ends before the first.
+    """
+    counts = sorted({len(array) for array in arrays})
+    if len(counts) < 2:
+        return
+    first = len(arrays[0])
+    if counts[0] < first:
+        check_cardinality({"inputs": arrays})
+    warnings.warn("[predict] the inputs have %s samples. Predictions are made for the %d of the "
+                  "first; the rest of the others is not used."
+                  % (" and ".join(map(str, counts)), first), stacklevel=3)
 
 
 def check_labels(array, classes, name):

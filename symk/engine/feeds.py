@@ -2,6 +2,8 @@
 
 The order is that of `Objective.feeds`: inputs, targets, sample weights.
 """
+import warnings
+
 import numpy as np
 
 from ..config import settings
@@ -9,6 +11,9 @@ from . import data
 from .objective import fed
 
 __all__ = ["input_arrays", "training_arrays"]
+
+# What old programs pass as class_weight, and Keras passed over.
+_WITHOUT_EFFECT = "auto"
 
 
 def input_arrays(model, x):
@@ -94,6 +99,10 @@ def _by_output(class_weight, names):
             raise ValueError("[class_weight] a dict for each output (%s) is required; a list of "
                              "%d was given." % (", ".join(names), len(class_weight)))
         return dict(zip(names, class_weight))
+    if class_weight == _WITHOUT_EFFECT:
+        warnings.warn("[class_weight] a dict from classes to weights is required; %r has no "
+                      "effect, as in Keras." % (class_weight,), stacklevel=2)
+        return {}
     if not isinstance(class_weight, dict):
         raise ValueError("[class_weight] a dict from classes to weights is required; %r was given."
                          % (class_weight,))

@@ -387,8 +387,8 @@ class Layer(LayerOfKeras1):
         return outputs
 
     def outputs_for(self, inputs, arguments):
-        """What `call` gives for keyword arguments: a tensor, or a list of them."""
-        outputs = self.call(inputs, **arguments)
+        """What `call` gives for keyword arguments: a tensor, or a list of several."""
+        outputs = unpack_singleton(self.call(inputs, **arguments))
         if isinstance(outputs, tuple):
             outputs = list(outputs)
         for output in to_list(outputs):

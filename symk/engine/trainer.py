@@ -383,7 +383,7 @@ class Trainer(Network):
             return self.predict_generator(x, steps, callbacks, max_queue_size, workers,
                                           use_multiprocessing, verbose)
         arrays = input_arrays(self, x)
-        data.check_cardinality({"inputs": arrays})
+        data.check_predicted(arrays)
         return self._predict_all(self._source("predict", arrays, (), batch_size, steps), callbacks,
                                  verbose)
 

@@ -1,4 +1,5 @@
 """Model: a graph of layers with everything that users do with it."""
+from .. import deploy
 from ..engine.trainer import Trainer
 from ..registry import register
 from . import files, text, weights
@@ -45,6 +46,16 @@ class Model(ModelOfKeras1, Trainer):
             reshape: whether an array of the right number of elements is reshaped.
         """
         weights.load_weights(self, filepath, by_name, skip_mismatch, reshape)
+
+    def export(self, filepath, metadata=None, train=False):
+        """Writes the compiled model as one file that runs without Python (`docs/deploy.md`).
+
+        # Arguments
+            filepath: path of the file, by custom with the ending ".symk".
+            metadata: a dict of texts that the file carries along.
+            train: whether the training step is there too.
+        """
+        deploy.export(self, filepath, metadata, train)
 
     def to_json(self, **kwargs):
         """The architecture as JSON; the arguments are those of `json.dumps`."""

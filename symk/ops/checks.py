@@ -136,6 +136,8 @@ def same_size(name, a, b, what):
 def at_least(name, size, bound, what):
     """Requires size >= bound, as `same_size` requires equality."""
     larger = dims.maximum(size, bound)
+    if dims.known_different(larger, size):
+        raise ShapeError("[%s] %s: %s < %s." % (name, what, size, bound))
     if larger != size:
         same_size(name, larger, size, what)
 

@@ -7,14 +7,16 @@ import hashlib
 import os
 import shutil
 import tempfile
+import warnings
 
 from .. import renames
-from .files import replacing
+from ..files import replacing
 from .progress import Progbar
 
 __all__ = ["get_file", "validate_file", "cache_folder"]
 
 _CHUNK = 1 << 16
+_PATIENCE_S = 30    # how long a server may say nothing; a network without a way out never answers
 _HASHES = {32: "md5", 64: "sha256"}    # number of hexadecimal digits -> algorithm
 
 
@@ -60,7 +62,8 @@ def get_file(fname, origin, untar=False, md5_hash=None, file_hash=None, cache_su
         untar: Keras 1's way to unpack: `fname` + ".tar.gz" is unpacked to `fname`, whose path is
             returned.
         md5_hash, file_hash, hash_algorithm: what the file must have; a file with another hash is
-            downloaded again, and a download with another hash is not kept.
+            downloaded again, and a download with another hash is not kept. Where there is no
+            network, the file that is there is used with a warning: a person has put it there.
         cache_subdir, cache_dir: see `cache_folder`.
         extract: whether an archive is unpacked beside itself.
         archive_format: "auto", "tar", "zip", a list of these, or None.
@@ -73,7 +76,7 @@ def get_file(fname, origin, untar=False, md5_hash=None, file_hash=None, cache_su
     path = target + ".tar.gz" if untar else target
     if not os.path.exists(path) or (file_hash is not None
                                     and not validate_file(path, file_hash, hash_algorithm)):
-        _download(origin, path, file_hash, hash_algorithm)
+        _renew(origin, path, target, file_hash, hash_algorithm)
     if untar:
         if not os.path.exists(target):
             _unpack(path, folder, "tar")
@@ -100,6 +103,23 @@ def _digest(chunks, algorithm):
     return hasher.hexdigest()
 
 
+class DownloadError(OSError):
+    """The address gives nothing."""
+
+
+def _renew(origin, path, target, file_hash, algorithm):
+    """Downloads `path`; out of reach, what is there of it or of its unpacked target stays."""
+    try:
+        _download(origin, path, file_hash, algorithm)
+    except DownloadError as error:
+        present = next((one for one in (path, target) if os.path.exists(one)), None)
+        if present is None:
+            raise
+        warnings.warn("[get_file] %s has not the known hash, and %s cannot be downloaded (%s). "
+                      "What is there is used; delete it if it is not what you want."
+                      % (present, origin, error.__cause__), stacklevel=3)
+
+
 def _download(origin, path, file_hash, algorithm):
     """Fetches a file; nothing is at `path` before all of it is there and has its hash."""
     print("Downloading data from", origin)
@@ -107,8 +127,9 @@ def _download(origin, path, file_hash, algorithm):
         try:
             _fetch(origin, temporary)
         except OSError as error:
-            raise OSError("[get_file] %s is required; it cannot be downloaded (%s). Download it "
-                          "elsewhere and put it at %s." % (origin, error, path)) from error
+            raise DownloadError("[get_file] %s is required; it cannot be downloaded (%s). Download "
+                              "it elsewhere and put it at %s."
+                              % (origin, error, path)) from error
         if file_hash is not None and not validate_file(temporary, file_hash, algorithm):
             raise OSError("[get_file] a file with the hash %s is required; the one from %s has "
                           "another. It is not kept. Download it elsewhere and put it at %s."
@@ -118,7 +139,7 @@ def _download(origin, path, file_hash, algorithm):
 def _fetch(origin, path):
     """Copies what an address gives to a file, with a progress bar."""
     import urllib.request
-    with urllib.request.urlopen(origin) as answer, open(path, "wb") as file:
+    with urllib.request.urlopen(origin, timeout=_PATIENCE_S) as answer, open(path, "wb") as file:
         length = answer.headers.get("Content-Length")
         length = int(length) if length else None
         bar, done = Progbar(length), 0

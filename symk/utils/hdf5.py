@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 
-from .files import replacing
+from ..files import replacing
 
 __all__ = ["HEADER_LIMIT", "dataset", "name_of", "names", "open_to_read", "open_to_write",
            "read_text", "write_arrays", "write_names", "write_text"]

@@ -1,7 +1,7 @@
 """Pictures of models, drawn by Graphviz through pydot."""
 import os
 
-from .extras import extra
+from ..extras import extra
 
 __all__ = ["model_to_dot", "plot", "plot_model"]
 

@@ -4,7 +4,7 @@ import pytest
 
 from symk import backend as K
 from symk.graph import Placeholder
-from symk.layers import Add, Dense, Input, InputSpec, Layer
+from symk.layers import Add, Dense, Input, InputSpec, Lambda, Layer
 from symk.models import Model, Sequential
 
 
@@ -49,6 +49,13 @@ def test_a_layer_of_the_user():
     model.compile("sgd", "mse")
     model.train_on_batch(np.ones((2, 3)), np.zeros((2, 3)))
     assert (model.get_weights()[0] < [1, 2, 3]).all()
+
+
+def test_a_list_of_one_output_is_that_output():
+    x = Input(shape=(3,))
+    slope = Lambda(lambda pair: K.gradients(K.sum(pair[1]), pair[0]))([x, x])
+    assert K.is_keras_tensor(slope)
+    np.testing.assert_array_equal(Model(x, Add()([x, slope])).predict(np.ones((2, 3))), 2)
 
 
 def test_layers_that_are_attributes_bring_their_weights():

@@ -8,7 +8,7 @@ import pytest
 from symk import backend as K
 from symk import losses, metrics, optimizers
 from symk.callbacks import LambdaCallback
-from symk.layers import Dense, Dropout, Input
+from symk.layers import Dense, Dropout, Input, concatenate
 from symk.models import Model, Sequential
 from symk.utils import Sequence
 
@@ -41,6 +41,16 @@ def test_a_step_of_gradient_descent():
     x, y = np.array([[1.0, 1.0], [0.0, 2.0]]), np.array([[0.0], [1.0]])
     assert model.train_on_batch(x, y) == pytest.approx((3.0 ** 2 + 3.0 ** 2) / 2)
     np.testing.assert_allclose(model.get_weights()[0], [[1 - 0.1 * 3], [2 - 0.1 * 9]], rtol=1e-6)
+
+
+def test_the_first_input_says_how_many_predictions_are_made():
+    ends = Input(shape=(2,)), Input(shape=(2,))
+    model = Model(list(ends), Dense(3)(concatenate(list(ends))))
+    x = np.ones((7, 2), "float32")
+    with pytest.warns(UserWarning, match="have 4 and 7 samples. Predictions are made for the 4"):
+        assert model.predict([x[:4], x], batch_size=3).shape == (4, 3)
+    with pytest.raises(ValueError, match="as many samples; inputs have 4 and 7"):
+        model.predict([x, x[:4]])
 
 
 def test_evaluate_is_the_mean_over_samples_of_unequal_batches():
@@ -376,3 +386,38 @@ def test_a_generator_that_ends_is_an_error():
     x, _, y = samples(4)
     with pytest.raises(ValueError, match="ended before"):
         classifier().fit_generator(iter([(x, y)]), steps_per_epoch=2, verbose=0)
+
+
+def test_objects_that_are_numbers_are_taken():
+    model = Sequential([Dense(1, input_shape=(2,))])
+    x = np.array([[1, 2.5], [True, 0.5]], dtype=object)
+    np.testing.assert_array_equal(model.predict(x), model.predict(x.astype("float32")))
+
+
+def test_rows_of_several_lengths_are_told_from_wrong_dtypes():
+    model = Sequential([Dense(1, input_shape=(2,))])
+    with pytest.raises(ValueError, match=r"\[input .*rows of one length.*pad_sequences"):
+        model.predict([[1, 2], [3]])
+    with pytest.raises(ValueError, match=r"\[input .*array of numbers"):
+        model.predict(np.array([[1, "a"]], dtype=object))
+
+
+def test_class_weights_of_old_programs_have_no_effect():
+    model = Sequential([Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    with pytest.warns(UserWarning, match="'auto' has no effect"):
+        weighted = model.fit(x, y, class_weight="auto", epochs=1, verbose=0)
+    assert np.isfinite(weighted.history["loss"]).all()
+
+
+def test_a_callable_object_as_metric_goes_by_its_name():
+    class Distance:
+        name = "distance"
+
+        def __call__(self, y_true, y_pred):
+            return K.abs(y_true - y_pred)
+
+    model = Sequential([Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse", metrics=[Distance()])
+    assert model.metrics_names == ["loss", "distance"]

@@ -156,6 +156,16 @@ def test_long_sums_are_exact_to_a_rounding():
     assert abs(total.run([values])[0] - exact) / exact < 3e-7
 
 
+@pytest.mark.parametrize("axes", [None, (0,), (1,), (2,), (0, 1), (1, 2), (0, 2)])
+def test_scratch_is_small_whatever_the_shape(axes):
+    for shape in ((200, 32, 128), (2, 3, 100000), (100000, 2, 3), (3, 100000, 2)):
+        x = Placeholder("float32", shape)
+        total = function([x], [ops.mean(ops.square(x), axes)])
+        total.run([np.ones(shape, "float32")])
+        rows = [row for row in total.program.memory()["map"] if "scratch" in row["name"]]
+        assert len(rows) == 1 and rows[0]["bytes"] < 4e6
+
+
 def test_a_damaged_plan_is_refused():
     from symk.compile import plan as plans
     from symk.compile.native import core

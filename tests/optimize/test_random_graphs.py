@@ -5,6 +5,7 @@ SYMK_RANDOM_GRAPHS=seed[,count] tries the graphs from a seed on: the one that a 
 import importlib.util
 import os
 
+import numpy as np
 import pytest
 
 from symk.compile import function
@@ -22,34 +23,33 @@ MODE = "native" if _core is not None else "reference"
 CHOICES = ([("only " + name, "reference", [name]) for name in NAMES]
            + [("all but " + name, MODE, [n for n in NAMES if n != name]) for name in NAMES]
            + [("all", MODE, NAMES), ("none", MODE, ())])
-FAST, SLOW = 2000, 108000   # of the slow ones 1 in 15 is not compared
+FAST, SLOW = 2000, 100000
 BATCH = 100
 
 
-def run(drawing, mode, stages):
-    compiled = function(drawing.inputs, drawing.results, on_unused_input="ignore", mode=mode,
-                        stages=stages)
-    return compiled.run(drawing.arrays)
+def compare(seed):
+    """One way to run one graph against its meaning; which way is decided by the seed.
 
-
-def compare(seed, drawing):
-    """One way to run one graph against its meaning; which way is decided by the seed."""
+    Returns:  how many elements were compared, and how many there are.
+    """
     name, mode, stages = CHOICES[seed % len(CHOICES)]
     note = "seed %d, stages: %s" % (seed, name)
     try:
-        before = run(drawing, "reference", ())
-        after = run(drawing, mode, stages)
+        drawing = random_graphs.Drawing(seed)
+        before = drawing.values()
+        masks = random_graphs.sure(drawing, before)
+        compiled = function(drawing.inputs, drawing.results, mode=mode, stages=stages)
+        after = compiled.run(drawing.arrays)
     except Exception as error:
         raise AssertionError(note) from error
-    random_graphs.assert_same(before, after, note)
+    random_graphs.assert_same(before, after, masks, note)
+    return sum(mask.sum() for mask in masks), sum(mask.size for mask in masks)
 
 
 def compare_all(first, count):
-    compared = 0
-    for seed, drawing in random_graphs.drawings(range(first, first + count)):
-        compare(seed, drawing)
-        compared += 1
-    return compared
+    """The share of the elements of all results that was compared."""
+    compared, every = zip(*map(compare, range(first, first + count)))
+    return sum(compared) / sum(every)
 
 
 def test_each_way_is_tried():
@@ -57,15 +57,15 @@ def test_each_way_is_tried():
     assert len(seen) == len(CHOICES) == 2 * len(STAGES) + 2
 
 
-@pytest.mark.parametrize("first", range(0, FAST + 2 * BATCH, BATCH))
+@pytest.mark.parametrize("first", range(0, FAST, BATCH))
 def test_stages_keep_the_values(first):
-    assert compare_all(first, BATCH) > 0.8 * BATCH   # few hang on a rounding error
+    assert compare_all(first, BATCH) > 0.8   # the rest are NaN, infinite, or hang on rounding
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(10 ** 6, 10 ** 6 + SLOW, 20 * BATCH))
 def test_stages_keep_the_values_of_many_graphs(first):
-    assert compare_all(first, 20 * BATCH) > 0.9 * 20 * BATCH
+    assert compare_all(first, 20 * BATCH) > 0.88
 
 
 def test_graphs_that_are_asked_for():
@@ -73,8 +73,9 @@ def test_graphs_that_are_asked_for():
     compare_all(int(first), int(count or 1))
 
 
-def test_a_value_that_hangs_on_a_rounding_error_is_told():
-    sound = [random_graphs.is_conditioned(random_graphs.Drawing(seed))
-             for seed in range(2700, 2740)]
-    # 2731 divides by logsumexp(log_softmax(x)); the others split at 0.
-    assert not sound[31] and sum(sound) == 36
+def test_values_that_hang_on_rounding_are_told():
+    drawing = random_graphs.Drawing(1093673)   # compares logsumexp(log_softmax(x)), 0, with 0
+    values = drawing.values()
+    masks = random_graphs.sure(drawing, values)
+    assert all(np.isfinite(value).all() for value in values)
+    assert [mask.sum() for mask in masks] == [4, 3, 4]   # of 12, 3 and 12

@@ -53,6 +53,23 @@ def test_without_a_network_the_message_says_where_to_put_the_file(cache, tmp_pat
     assert list((cache / "datasets").iterdir()) == []
 
 
+def test_without_a_network_a_file_of_ones_own_is_used_with_a_warning(cache, tmp_path):
+    own = cache / "datasets" / "name"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"my own")
+    with pytest.warns(UserWarning, match="name has not the known hash"):
+        path = get_file("name", (tmp_path / "nothing").as_uri(), file_hash="0" * 32)
+    assert pathlib.Path(path).read_bytes() == b"my own"
+
+
+def test_without_a_network_an_unpacked_folder_needs_no_archive(cache, tmp_path):
+    folder = cache / "datasets" / "pictures"
+    folder.mkdir(parents=True)
+    with pytest.warns(UserWarning, match="pictures has not the known hash"):
+        path = get_file("pictures", (tmp_path / "nothing").as_uri(), untar=True)
+    assert path == str(folder)
+
+
 def test_hashes(source):
     assert validate_file(source, digest(source)) and validate_file(source, digest(source).upper())
     assert not validate_file(source, "0" * 64)

@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pytest
 
+from symk.files import replacing
 from symk.utils import Progbar, normalize, progress, to_categorical
 from symk.utils.conv_utils import normalize_padding_sizes, normalize_tuple
-from symk.utils.files import replacing
 
 
 def test_labels_become_rows():

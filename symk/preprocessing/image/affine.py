@@ -2,7 +2,7 @@
 import numpy as np
 
 from ... import renames
-from ...utils.extras import extra
+from ...extras import extra
 from .arrays import array_to_img, img_to_array
 
 __all__ = ["random_rotation", "random_shift", "random_shear", "random_zoom",

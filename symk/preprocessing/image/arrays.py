@@ -6,7 +6,7 @@ import numpy as np
 
 from ... import backend as K
 from ... import renames
-from ...utils.extras import extra
+from ...extras import extra
 
 __all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "list_pictures",
            "COLOR_CHANNELS"]

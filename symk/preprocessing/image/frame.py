@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 
-from ...utils.extras import extra
+from ...extras import extra
 from .iterators import FileIterator, Iterator, checked_choice
 
 __all__ = ["DataFrameIterator"]
