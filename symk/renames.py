@@ -6,12 +6,11 @@ symk.
 """
 import functools
 import inspect
-import itertools
 import math
 import typing
 import warnings
 
-__all__ = ["ARGUMENTS", "New", "accepts", "told"]
+__all__ = ["ARGUMENTS", "New", "Samples", "accepts", "told"]
 
 _FORMATS = {"tf": "channels_last", "th": "channels_first", "default": None}
 
@@ -30,33 +29,16 @@ def _data_format(values, value):
     values["data_format"] = _FORMATS.get(value, value)
 
 
-def _steps(name, generator):
-    """A number of samples becomes one of batches, by the size of the generator's first batch."""
+class Samples(int):
+    """A number of samples where Keras 2 counts batches: an epoch goes on until all were seen."""
+
+
+def _samples(name):
+    """A number of samples stands where one of batches is."""
     def put(values, samples):
-        if samples is None:
-            return
-        source = values.get(generator)
-        size = getattr(source, "batch_size", None)
-        if size is None:
-            values[generator], size = _first_size(source)
-        values[name] = None if size is None else math.ceil(samples / size)
+        if samples is not None:
+            values[name] = Samples(math.ceil(samples))
     return New(name, put)
-
-
-def _first_size(source):
-    """A source of batches, from which one was read and put back, and the size of that one."""
-    if not hasattr(source, "__next__"):
-        if isinstance(source, (tuple, list)) or not hasattr(source, "__getitem__"):
-            return source, None     # arrays have their own number of samples
-        return source, _size(source[0])
-    first = next(source)
-    return itertools.chain([first], source), _size(first)
-
-
-def _size(batch):
-    while isinstance(batch, (tuple, list, dict)):
-        batch = next(iter(batch.values())) if isinstance(batch, dict) else batch[0]
-    return len(batch)
 
 
 def _constraints(values, constraints):
@@ -73,10 +55,10 @@ ARGUMENTS = {   # function: {argument of Keras 1: argument of Keras 2, or New(..
     "Model": {"input": "inputs", "output": "outputs"},
     "fit": {"nb_epoch": "epochs"},
     "fit_generator": dict(_WORKERS, nb_epoch="epochs",
-                          samples_per_epoch=_steps("steps_per_epoch", "generator"),
-                          nb_val_samples=_steps("validation_steps", "validation_data")),
-    "evaluate_generator": dict(_WORKERS, val_samples=_steps("steps", "generator")),
-    "predict_generator": dict(_WORKERS, val_samples=_steps("steps", "generator")),
+                          samples_per_epoch=_samples("steps_per_epoch"),
+                          nb_val_samples=_samples("validation_steps")),
+    "evaluate_generator": dict(_WORKERS, val_samples=_samples("steps")),
+    "predict_generator": dict(_WORKERS, val_samples=_samples("steps")),
     "Layer.call": {"x": "inputs"},
     "Network.call": {"x": "inputs", "input": "inputs"},
     "compute_mask": {"input": "inputs", "input_mask": "mask"},

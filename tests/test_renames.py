@@ -42,7 +42,8 @@ def test_samples_become_batches():
             yield np.ones((4, 2)), np.ones((4, 1))
 
     with pytest.warns(UserWarning, match="samples_per_epoch"):
-        model.fit_generator(batches(), samples_per_epoch=10, epochs=2, verbose=0)
+        model.fit_generator(batches(), samples_per_epoch=10, epochs=2, verbose=0,
+                            workers=0)
     assert len(sizes) == 6, "10 samples are 3 batches of 4"
     with pytest.warns(UserWarning, match="val_samples"):
         assert model.predict_generator(batches(), val_samples=8).shape == (8, 1)

@@ -9,6 +9,9 @@ from .detect import version_of
 
 __all__ = ["run"]
 
+# Engines that scripts of Keras call besides it.
+_ENGINES = ("tensorflow", "theano", "cntk")
+
 
 def run(script, arguments=(), keras=None, backend=None, image_dim_ordering=None):
     """Runs a script as `python script.py arguments` would; returns its exit status.
@@ -34,9 +37,13 @@ def run(script, arguments=(), keras=None, backend=None, image_dim_ordering=None)
     try:
         with surroundings.provided():
             exec(code, module.__dict__)
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         traceback.print_exception(type(error), error, _from_script(error, script))
-        return 1
+        if getattr(error, "name", None) in _ENGINES and isinstance(error, ImportError):
+            print("[run] %s calls %s itself; symk runs no code of it. What it does can be said "
+                  "with keras.backend; see docs/migration.md." % (script, error.name),
+                  file=sys.stderr)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 

@@ -1,4 +1,5 @@
 """Network: a graph of layers that is itself a layer."""
+import contextlib
 import copy
 
 from .. import backend as K
@@ -239,14 +240,13 @@ class Network(Layer):
 
     def _run_layers(self, inputs, masks):
         _check_count(self, inputs)
-        known = {}
-        for tensor, value, mask in zip(self.inputs, inputs, masks):
-            _check_input(self, tensor, value)
-            known[tensor] = (value, mask)
-        for depth in sorted(self.nodes_by_depth, reverse=True):
-            for node in self.nodes_by_depth[depth]:
-                if not isinstance(node.outbound_layer, InputLayer):
-                    _run_node(node, known)
+        known = {tensor: (value, mask)
+                 for tensor, value, mask in zip(self.inputs, inputs, masks)}
+        with _explaining(self, inputs):
+            for depth in sorted(self.nodes_by_depth, reverse=True):
+                for node in self.nodes_by_depth[depth]:
+                    if not isinstance(node.outbound_layer, InputLayer):
+                        _run_node(node, known)
         results = [known[tensor] for tensor in self.outputs]
         return [value for value, _ in results], [mask for _, mask in results]
 
@@ -427,14 +427,24 @@ def _check_count(network, given):
                             len(given)))
 
 
-def _check_input(network, tensor, value):
-    """The sizes that the model's input fixes must not be others in the value."""
-    declared, given = K.int_shape(tensor), K.int_shape(value)
-    if len(declared) != len(given) or any(
-            want is not None and have is not None and want != have
-            for want, have in zip(declared[1:], given[1:])):
-        raise ValueError('in model "%s": [call] input "%s" has the shape %s; %s was given.'
-                         % (network.name, history_of(tensor).layer.name, declared, given))
+@contextlib.contextmanager
+def _explaining(network, given):
+    """A layer that refuses its input is a matter of the model's input, if that has another shape.
+
+    Whatever all layers take is taken: Dense has no objection to one axis more, nor has Keras.
+    """
+    try:
+        yield
+    except ValueError as error:
+        for tensor, value in zip(network.inputs, given):
+            declared, shape = K.int_shape(tensor), K.int_shape(value)
+            if len(declared) != len(shape) or any(
+                    want is not None and have is not None and want != have
+                    for want, have in zip(declared[1:], shape[1:])):
+                raise ValueError('in model "%s": [call] input "%s" has the shape %s; %s was given: '
+                                 "%s" % (network.name, history_of(tensor).layer.name, declared,
+                                         shape, error)) from error
+        raise
 
 
 def _variables_of(nodes, outputs):

@@ -8,6 +8,7 @@ import itertools
 
 import numpy as np
 
+from .. import renames
 from ..utils.enqueuer import GeneratorEnqueuer, OrderedEnqueuer
 from . import data
 from .ahead import Ahead
@@ -87,29 +88,35 @@ class Repeated(contextlib.AbstractContextManager):
 class Generated(contextlib.AbstractContextManager):
     """Batches from an iterator or a sequence of batches, read ahead by threads or processes.
 
-    Args:     steps: batches of an epoch.
+    Nothing is read before the first epoch: a generator may wait for what callbacks do first.
+
+    Args:     steps: batches of an epoch, or `Samples`.
               prepare: makes (function, arrays, number of samples) of what the generator gave.
               epochs: how many are read at most.
               workers: 0 reads in the calling thread.
     """
 
-    unit = "steps"
-
     def __init__(self, generator, steps, prepare, epochs=1, shuffle=False, max_queue_size=10,
                  workers=1, use_multiprocessing=False):
+        self.unit = "samples" if isinstance(steps, renames.Samples) else "steps"
         self.total = steps
         self.prepare = prepare
+        self.limit = steps * max(epochs, 0) if self.unit == "steps" else None
+        self.items = self.close = None
+        self._options = generator, shuffle, max_queue_size, workers, use_multiprocessing
+
+    def _begin(self, generator, shuffle, max_queue_size, workers, use_multiprocessing):
+        """Begins to read."""
         if workers > 1 or use_multiprocessing:
             kind = OrderedEnqueuer if is_sequence(generator) else GeneratorEnqueuer
             options = {"shuffle": shuffle} if is_sequence(generator) else {}
             enqueuer = kind(generator, use_multiprocessing, **options)
-            enqueuer.start(workers, max_queue_size, items=steps * max(epochs, 0))
+            enqueuer.start(workers, max_queue_size, items=self.limit)
             self.items, self.close = enqueuer.get(), enqueuer.stop
             return
         self.items = _over_and_over(generator, shuffle) if is_sequence(generator) else generator
-        self.close = None
         if workers:
-            items = itertools.islice(self.items, steps * max(epochs, 0))
+            items = itertools.islice(self.items, self.limit)
             self.items = Ahead(items, max(max_queue_size, 1))
             self.close = self.items.close
 
@@ -119,13 +126,18 @@ class Generated(contextlib.AbstractContextManager):
             self.close(timeout=None if kind is None else 1.0)
 
     def epoch(self):
-        for _ in range(self.total):
+        if self.items is None:
+            self._begin(*self._options)
+        done = 0
+        while done < self.total:
             try:
                 item = next(self.items)
             except StopIteration:
                 raise ValueError("[generator] it ended before the steps asked for were done; let "
                                  "it go on for ever, or ask for fewer steps.") from None
-            yield self.prepare(item)
+            step = self.prepare(item)
+            yield step
+            done += step[2] if self.unit == "samples" else 1
 
 
 def _over_and_over(sequence, shuffle):

@@ -466,7 +466,7 @@ def _whole_steps(name, steps):
     if not isinstance(steps, numbers.Real) or not 0 < steps < float("inf"):
         raise ValueError("[%s] a positive number of batches is required; %r was given."
                          % (name, steps))
-    return math.ceil(steps)
+    return steps if isinstance(steps, renames.Samples) else math.ceil(steps)
 
 
 def _checked_fraction(fraction):

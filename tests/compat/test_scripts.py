@@ -1,4 +1,5 @@
 """Programs for Keras 1 and 2, run as they are by `symk run`."""
+import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -43,3 +44,18 @@ def test_the_status_of_a_script_is_its_own(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import sys\nsys.exit(7)\n")
     assert symk("run", script).returncode == 7
+
+
+@pytest.mark.skipif(importlib.util.find_spec("theano") is not None, reason="Theano is installed")
+def test_a_script_that_calls_an_engine_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import keras\nimport theano\n")
+    done = symk("run", script)
+    assert done.returncode == 1 and "script.py calls theano itself; symk runs no code" in done.stderr
+
+
+def test_a_script_finds_what_was_around_keras(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from six.moves import range\nimport re\nimport numpy as np\nimport keras\n"
+                      "print(np.float is float, re.split('(b+)?', 'abc'), list(range(2)))\n")
+    assert symk("run", script).stdout == "True ['a', 'b', 'c'] [0, 1]\n"

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from symk.layers import Add, Concatenate, Dense, Dropout, Input, Masking
+from symk import backend as K
+from symk.layers import (Add, Concatenate, Dense, Dropout, Embedding, Input, Masking, Reshape)
 from symk.models import Model, Sequential, clone_model, model_from_json
 
 
@@ -118,6 +119,14 @@ def test_a_wrong_shape_names_model_and_input():
         model([Input(shape=(3,)), Input(shape=(4,))])
     with pytest.raises(ValueError, match=r"2 inputs are required \(a, b\); 1 were given"):
         model(Input(shape=(3,)))
+
+
+def test_a_model_takes_whatever_its_layers_take():
+    inner = Sequential([Dense(12, input_dim=4), Reshape((2, 2, 3))])
+    start = Input(shape=(1,))
+    outer = Model(start, inner(Embedding(5, 4)(start)))
+    assert K.int_shape(outer.output) == (None, 2, 2, 3)
+    assert outer.predict(np.ones((7, 1))).shape == (7, 2, 2, 3)
 
 
 def test_a_model_may_be_thousands_of_layers_deep():

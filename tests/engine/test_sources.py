@@ -1,4 +1,5 @@
 """Where batches come from: files, tables, sparse matrices, generators; what is read ahead."""
+import itertools
 import threading
 import time
 
@@ -12,6 +13,7 @@ from symk.engine import sources
 from symk.engine.ahead import Ahead
 from symk.layers import Dense, Input
 from symk.models import Model, Sequential
+from symk.renames import Samples
 from symk.utils import HDF5Matrix, Sequence
 
 RANDOM = np.random.RandomState(0)
@@ -40,6 +42,39 @@ def path(tmp_path):
     yield path
     if path in HDF5Matrix.refs:
         HDF5Matrix.refs.pop(path).close()
+
+
+# ---- generators
+
+class Feeder(Callback):
+    """Callback and generator in one: it has batches once training has begun."""
+
+    def on_train_begin(self, logs=None):
+        self.size = 5
+
+    def batches(self):
+        start = 0
+        while True:
+            yield X[start:start + self.size], Y[start:start + self.size]
+            start = (start + self.size) % 50
+
+
+def test_a_generator_is_read_after_training_has_begun():
+    feeder, whole = Feeder(), regression()
+    history = whole.fit_generator(feeder.batches(), 10, 2, verbose=0, callbacks=[feeder],
+                                  validation_data=feeder.batches(), validation_steps=2)
+    assert len(history.history["val_loss"]) == 2
+
+
+def test_an_epoch_of_samples_goes_on_until_all_were_seen():
+    sizes = itertools.cycle([8, 3])
+    batches = ((X[:size], Y[:size]) for size in sizes)
+    params = []
+    model = regression()
+    model.fit_generator(batches, Samples(10), 2, verbose=0, workers=0, callbacks=[
+        LambdaCallback(on_batch_end=lambda number, logs: params.append(logs["size"]))])
+    assert params == [8, 3, 8, 3]
+    assert model.history.params["samples"] == 10 and model.history.params["steps"] is None
 
 
 # ---- files
