@@ -21,7 +21,7 @@ def export(what, path, metadata=None, train=False):
     The file is complete or not there: it is written under another name and then renamed.
 
     Args:
-        what: a model, whose prediction is meant; what `symk.compile.function` made in mode
+        what: a model, whose prediction is meant; what `symk.function` or `K.function` made in mode
             "native"; or a dict {name: model or function}, of which the first one is what a file is
             loaded as. Functions with shared variables in common have them in common in the file.
         path: the file; one that exists is replaced. By custom it ends with ".symk".
@@ -67,7 +67,7 @@ def _named(what, train):
 def _function(what):
     """The Function that is meant, and the names of a model's inputs and outputs."""
     if not hasattr(what, "predict_function"):
-        return what, None
+        return getattr(what, "compiled", what), None   # K.function keeps its Function there
     if what.inputs is None:
         raise GraphError("[export] a model with known inputs is required; %r has seen no data yet. "
                          "Call its predict once." % what.name)

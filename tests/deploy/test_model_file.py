@@ -1,0 +1,192 @@
+"""Files with several functions, with states and with metadata; what is folded; what is mapped."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from symk import layers
+from symk import backend as K
+from symk.compile.plan import decode
+from symk.deploy import exporter, load
+from symk.deploy.exporter import export
+from symk.graph.errors import GraphError
+from symk.models import Model, Sequential
+
+pytest.importorskip("symk._core", reason="the native runtime is not built")
+
+
+def classifier():
+    model = Sequential([
+        layers.Conv2D(4, 3, use_bias=False, input_shape=(6, 6, 2), name="conv"),
+        layers.BatchNormalization(name="norm"), layers.ReLU(), layers.Dropout(0.5),
+        layers.Flatten(), layers.Dense(3, activation="softmax", name="classes")], name="shapes")
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def batch(rows=8):
+    generator = np.random.RandomState(0)
+    return (generator.standard_normal((rows, 6, 6, 2)).astype("float32"),
+            generator.randint(0, 3, (rows, 1)))
+
+
+def autoencoder():
+    """(encoder, decoder, both in a row)"""
+    x, code = layers.Input((12,), name="x"), layers.Input((3,), name="code")
+    encoder = Model(x, layers.Dense(3, activation="tanh", name="code_of_x")(x), name="encoder")
+    decoder = Model(code, layers.Dense(12, name="x_of_code")(code), name="decoder")
+    return encoder, decoder, Model(x, decoder(encoder(x)), name="autoencoder")
+
+
+def test_functions_share_their_weights(tmp_path):
+    encoder, decoder, whole = autoencoder()
+    path = tmp_path / "autoencoder.symk"
+    export({"predict": whole, "encode": encoder, "decode": decoder}, path, {"author": "a test"})
+    model = load(path)
+    assert list(model.functions) == ["predict", "encode", "decode"]
+    assert model.functions["predict"] is model and model.metadata("author") == "a test"
+    x = np.random.rand(5, 12).astype("float32")
+    code = model.functions["encode"](x)
+    assert code.tobytes() == encoder.predict(x).tobytes()
+    assert model.functions["decode"](code).tobytes() == model(x).tobytes()
+    functions, values, _ = exporter.exported({"predict": whole, "encode": encoder,
+                                              "decode": decoder})
+    assert len(values) == 4 and sorted(functions[0].values) == [0, 1, 2, 3]
+    assert set(functions[1].values) | set(functions[2].values) == {0, 1, 2, 3}
+
+
+def test_a_file_describes_itself(tmp_path):
+    classifier().export(tmp_path / "m.symk", {"task": "shapes"}, train=True)
+    model = load(tmp_path / "m.symk")
+    assert {key: model.metadata(key) for key in model.metadata_keys()} == {
+        "name": "shapes", "task": "shapes"}
+    train = model.functions["train"]
+    assert [name for name, _, _ in model.outputs] == ["classes"]
+    assert [name for name, _, _ in train.outputs] == ["loss", "accuracy"]
+    assert train.inputs[1] == ("classes_target", np.dtype("int64"), (None, 1))
+    assert model.shapes == (["(conv_input.0, 6, 6, 2)"], ["(conv_input.0, 3)"])
+
+
+def test_sizes_of_outputs_are_expressions_of_those_of_inputs(tmp_path):
+    x = layers.Input((None, 3), name="x")
+    Model(x, layers.Conv1D(2, 2, strides=2)(x)).export(tmp_path / "m.symk")
+    model = load(tmp_path / "m.symk")
+    (given,), (made,) = model.shapes
+    assert given == "(x.0, x.1, 3)" and made.startswith("(x.0, ") and "x.1" in made[5:]
+    assert model.outputs[0][2] == (None, None, 2)
+
+
+def test_a_training_step_trains_where_it_is_loaded(tmp_path):
+    model, (x, y) = classifier(), batch()
+    path = tmp_path / "m.symk"
+    model.export(path, train=True)
+    loaded = load(path)
+    train, before = loaded.functions["train"], loaded(x)
+    for _ in range(5):
+        expected = model.train_on_batch(x, y, reset_metrics=False)
+        loss, accuracy = train.run([x, y])
+        assert (loss.item(), accuracy.item()) == tuple(np.float32(expected))
+    assert loaded(x).tobytes() == model.predict_on_batch(x).tobytes() != before.tobytes()
+    loaded.save(tmp_path / "trained.symk")
+    again = load(tmp_path / "trained.symk")
+    assert again(x).tobytes() == loaded(x).tobytes()
+    for trained in (loaded, again):     # the optimizer's state came along
+        trained.functions["train"].run([x, y])
+    assert again(x).tobytes() == loaded(x).tobytes()
+    assert load(path)(x).tobytes() == before.tobytes()
+
+
+def test_states_are_read_and_written(tmp_path):
+    classifier().export(tmp_path / "m.symk", train=True)
+    model = load(tmp_path / "m.symk")
+    x, _ = batch()
+    assert "classes/bias:0" in model.states
+    bias = model.get_state("classes/bias:0")
+    assert (bias == 0).all() and bias.shape == (3,)
+    model.set_state("classes/bias:0", [0, 100, 0])
+    assert (model(x).argmax(axis=1) == 1).all()
+    assert model.functions["train"].get_state("classes/bias:0")[1] == 100
+    with pytest.raises(ValueError, match=r"\[state classes/bias:0\] the shape must be \(3,\)"):
+        model.set_state("classes/bias:0", np.zeros(4))
+    with pytest.raises(KeyError, match="one of .* is required; 'gamma'"):
+        model.get_state("gamma")
+
+
+def test_a_failed_step_changes_no_state(tmp_path):
+    model, (x, y) = classifier(), batch()
+    model.export(tmp_path / "m.symk", train=True)
+    train = load(tmp_path / "m.symk").functions["train"]
+    before = [train.get_state(name) for name in train.states]
+    with pytest.raises(IndexError):
+        train.run([x, y + 3])
+    for name, value in zip(train.states, before):
+        assert train.get_state(name).tobytes() == value.tobytes()
+
+
+def test_what_is_the_same_at_each_call_is_folded():
+    """Of batch normalisation in the test phase, its scale and its bias are left; of dropout, nothing."""
+    functions, values, _ = exporter.exported(classifier())
+    plan = functions[0].plan
+    assert [step.kernel for step in plan.steps] == ["conv", "matmul", "softmax"]
+    assert sorted(value.name for value in values) == ["classes/bias:0", "classes/kernel:0",
+                                                      "conv/kernel:0"]
+    assert sorted(array.shape for array in plan.constants) == [(4,), (4,)]
+
+
+def test_folding_leaves_what_acts_grows_or_changes():
+    x, w = K.placeholder((2, 3)), K.variable(np.ones((2, 3)), name="w")
+    grown = K.tile(K.reshape(w, (6, 1)), (1, 100000))
+    shown = K.print_tensor(w * 2.0, "w")
+    functions, _, _ = exporter.exported(K.function([x], [x + shown, K.sum(grown, axis=1)]))
+    kernels = [step.kernel for step in functions[0].plan.steps]
+    assert "print" in kernels and len(kernels) > 2
+    counting = K.function([x], [K.sum(x) + w * 2.0], updates=[(w, w + 1.0)])
+    functions, values, _ = exporter.exported(counting)
+    assert [value.name for value in values] == ["w:0"] and functions[0].plan.updates
+
+
+def test_files_name_no_folder_of_the_machine(tmp_path):
+    path = tmp_path / "m.symk"
+    classifier().export(path, train=True)
+    here = os.path.dirname(os.path.abspath(__file__)).encode()
+    data = path.read_bytes()
+    assert here not in data and b"test_model_file.py" in data
+
+
+def test_names_of_values_are_their_own(tmp_path):
+    first, second = K.variable(np.ones(3), name="w"), K.variable(np.zeros(3), name="w")
+    x = K.placeholder((3,))
+    export(K.function([x], [x + first, x - second], updates=[(first, x), (second, x)]),
+           tmp_path / "m.symk")
+    assert sorted(load(tmp_path / "m.symk").states) == ["w:0", "w:0_1"]
+
+
+def test_a_dict_has_no_training_step_of_its_own(tmp_path):
+    with pytest.raises(GraphError, match="train=True needs one model; a dict was given"):
+        export({"predict": classifier()}, tmp_path / "m.symk", train=True)
+
+
+def test_processes_share_the_weights(tmp_path):
+    """The pages of a mapped file that nobody changes belong to no process."""
+    wide = Sequential([layers.Dense(2000, input_shape=(2000,))])    # 16 MB
+    wide.export(tmp_path / "m.symk")
+    program = (
+        "import re, sys; from symk.deploy.loader import load; import numpy as np\n"
+        "model = load(sys.argv[1]); model(np.ones((1, 2000), 'float32'))\n"
+        "part = open('/proc/self/smaps').read().split('m.symk')[1]\n"
+        "sizes = {key: int(kb) for key, kb in re.findall(r'(\\w+): +(\\d+) kB', part)[:12]}\n"
+        "assert sizes['Rss'] > 15000 and sizes['Private_Dirty'] == 0, sizes")
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "m.symk")], check=True)
+
+
+def test_values_lie_on_multiples_of_64(tmp_path):
+    path = tmp_path / "m.symk"
+    model = classifier()
+    model.export(path)
+    data = path.read_bytes()
+    weights = model.get_layer("classes").get_weights()[0].tobytes()
+    assert data.find(weights) % 64 == 0
+    plan = decode(data[data.find(b"SYMKPLAN"):])
+    assert data.find(b"SYMKPLAN") % 64 == 0 and plan.metadata["name"] == "predict of shapes"
