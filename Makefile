@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-slow build sanitize bench clean
+.PHONY: demo test test-slow build sanitize fuzz bench clean
 
 # Trains, saves, loads, deploys: the whole way of a model, on the digits inside the package.
 demo: build
@@ -44,6 +44,19 @@ sanitize: $(VENV)/.ready
 	  $(abspath $(BIN))/pytest -q -x -p no:cacheprovider runtime deploy
 
 # Writes bench/RESULTS.md and its pictures. TORCH names a Python that has torch, ONNXRUNTIME one that has onnxruntime.
+# Damaged model files under the same sanitizers, for FUZZ_SECONDS; a finding leaves its input.
+FUZZED := build/fuzz
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= $(shell date +%s)
+fuzz: build
+	@mkdir -p $(FUZZED)
+	$(BIN)/cmake -S . -B $(FUZZED) -DSYMK_SANITIZE=address,undefined -DSYMK_PYTHON=OFF \
+	  -DSYMK_CUDA=OFF -DSYMK_OUTPUT=$(abspath $(FUZZED)) > $(FUZZED)/configure.log
+	$(BIN)/cmake --build $(FUZZED) --target fuzz_model_file --parallel $(JOBS)
+	$(BIN)/python tests/fuzz/seeds.py $(FUZZED)/seeds
+	cd $(FUZZED) && ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=1000 \
+	  SYMK_NUM_THREADS=1 ./tests/native/fuzz_model_file $(FUZZ_SECONDS) $(FUZZ_SEED) seeds/*.symk
+
 bench: build
 	$(BIN)/python -m bench.report $(if $(TORCH),--torch $(TORCH)) \
 	  $(if $(ONNXRUNTIME),--onnxruntime $(ONNXRUNTIME))

@@ -236,7 +236,7 @@ class ModelReader {
       const ModelValue& value = model_.values[values[i]];
       kept.push_back(value.tensor ? static_cast<int64_t>(shared.size()) : -1);
       if (value.tensor) {
-        shared.push_back(plan.shared[i]);
+        shared.push_back({value.name, plan.shared[i].buffer});
         made.tensors.push_back(value.tensor);
       } else {
         make_constant(plan, plan.shared[i].buffer, value);

@@ -1,9 +1,11 @@
-/* Runs an exported model from C: numbers of one row on standard input, predictions on standard output.
+/* Runs a model file from C: the numbers of one sample on standard input, predictions on standard
+ * output.
  *
- *   cc -I csrc/capi examples/deploy/predict.c -L symk -lsymk_runtime -Wl,-rpath,symk -o predict
- *   ./predict symk_demo/digits.symk < row.txt
+ *   cc examples/deploy/predict.c $(symk config --flags) -o predict
+ *   ./predict digits.symk < sample.txt
  *
- * The model must have one float32 input and one output of known sizes but for the batch, which is 1 here. */
+ * The model must have one float32 input and one output of known sizes but for the batch, which is 1
+ * here. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,30 +27,30 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: %s MODEL < numbers\n", argv[0]);
     return EXIT_FAILURE;
   }
-  symk_program* program = symk_load_file(argv[1]);
-  if (!program) return fail(argv[1]);
+  symk_program* model = symk_load_file(argv[1]);
+  if (!model) return fail(argv[1]);
 
   symk_array input, output;
-  if (symk_input_type(program, 0, &input)) return fail("input");
+  if (symk_input_type(model, 0, &input)) return fail("input");
   input.shape[0] = 1; /* the batch */
-  if (symk_output_types(program, &input, 1, &output, 1)) return fail("output");
+  if (symk_output_types(model, &input, 1, &output, 1)) return fail("output");
 
   const size_t inputs = count_of(&input), outputs = count_of(&output);
-  float* row = malloc(inputs * sizeof *row);
+  float* sample = malloc(inputs * sizeof *sample);
   float* result = malloc(outputs * sizeof *result);
-  if (!row || !result) return EXIT_FAILURE;
+  if (!sample || !result) return EXIT_FAILURE;
   for (size_t i = 0; i < inputs; ++i)
-    if (scanf("%f", &row[i]) != 1) {
+    if (scanf("%f", &sample[i]) != 1) {
       fprintf(stderr, "the model wants %zu numbers; %zu were given\n", inputs, i);
       return EXIT_FAILURE;
     }
-  input.data = row;
+  input.data = sample;
   output.data = result;
-  if (symk_run(program, &input, 1, &output, 1)) return fail("run");
+  if (symk_run(model, &input, 1, &output, 1)) return fail("run");
   for (size_t i = 0; i < outputs; ++i) printf("%.9g\n", result[i]);
 
   free(result);
-  free(row);
-  symk_free(program);
+  free(sample);
+  symk_free(model);
   return EXIT_SUCCESS;
 }

@@ -14,8 +14,13 @@ _ARRAY = struct.Struct("=Qii8q")    # symk_array
 _DTYPES = ("float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "bool")
 
 
-def compiled(source, target, *flags):
-    """Compiles one file against the installed C library, warnings being errors."""
+@pytest.fixture(scope="session")
+def compiled():
+    """compiled(source, target, *flags): a program of one file over the installed C library."""
+    return _compiled
+
+
+def _compiled(source, target, *flags):
     name = "g++" if source.endswith((".cpp", ".cc")) else "gcc"
     compiler = shutil.which("c++" if name == "g++" else "cc") or shutil.which(name)
     if compiler is None:
@@ -27,7 +32,7 @@ def compiled(source, target, *flags):
 
 
 @pytest.fixture(scope="session")
-def run_in_c(tmp_path_factory):
+def run_in_c(tmp_path_factory, compiled):
     """run(path, arrays, function="predict", calls=1): the results of the last call, by a C program."""
     program = compiled(os.path.join(HERE, "run_model.c"),
                        tmp_path_factory.mktemp("c") / "run_model")
