@@ -51,7 +51,7 @@ FUZZ_SEED ?= $(shell date +%s)
 fuzz: build
 	@mkdir -p $(FUZZED)
 	$(BIN)/cmake -S . -B $(FUZZED) -DSYMK_SANITIZE=address,undefined -DSYMK_PYTHON=OFF \
-	  -DSYMK_CUDA=OFF -DSYMK_OUTPUT=$(abspath $(FUZZED)) > $(FUZZED)/configure.log
+	  -DSYMK_CUDA=OFF -DSYMK_ISAS= -DSYMK_OUTPUT=$(abspath $(FUZZED)) > $(FUZZED)/configure.log
 	$(BIN)/cmake --build $(FUZZED) --target fuzz_model_file --parallel $(JOBS)
 	$(BIN)/python tests/fuzz/seeds.py $(FUZZED)/seeds
 	cd $(FUZZED) && ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=1000 \

@@ -51,6 +51,10 @@ class CMakeBuild(build_ext):
     def build_extension(self, extension):
         output = os.path.dirname(os.path.abspath(self.get_ext_fullpath(extension.name)))
         build(os.path.abspath(self.build_temp), output)
+        # For the projects that symk.deploy.standalone writes.
+        shutil.copytree(os.path.join(ROOT, "csrc"), os.path.join(output, "source"),
+                        ignore=shutil.ignore_patterns("python", "cuda", "package", "*.md"),
+                        dirs_exist_ok=True)
 
 
 def build(folder, output):

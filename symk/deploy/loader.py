@@ -77,6 +77,7 @@ _ERRORS = {1: RuntimeError, 2: ValueError, 3: TypeError, 4: IndexError, 5: Value
 _ffi = cffi.FFI()
 _ffi.cdef(_DECLARATIONS)
 _from_buffer = _ffi.from_buffer
+_libraries = {}   # path -> what is loaded from there; each is opened once
 
 
 def load(path, library=None, kernels=()):
@@ -96,10 +97,14 @@ def _open_library(path):
     if path is None:
         package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         path = os.path.join(package, "libsymk_runtime.so")
-    opened = _ffi.dlopen(os.fspath(path))
+    path = os.path.abspath(os.fspath(path))
+    if path in _libraries:
+        return _libraries[path]
+    opened = _ffi.dlopen(path)
     if opened.symk_abi_version() < _ABI_VERSION:
         raise OSError("[load] a library of ABI version %d or later is required; %s has version %d."
                       % (_ABI_VERSION, path, opened.symk_abi_version()))
+    _libraries[path] = opened
     return opened
 
 
@@ -215,7 +220,7 @@ class Function:
 
 
 class Model(Function):
-    """A loaded file. It is its first function itself; `functions` has all, by name."""
+    """A loaded file. It is its first function itself."""
 
     def __init__(self, path, library):
         program = library.symk_load_file(os.fsencode(path))
@@ -225,8 +230,12 @@ class Model(Function):
         names = [_text(library.symk_function_name(program, number))
                  for number in range(library.symk_function_count(program))]
         self.name = names[0]
-        self.functions = {name: self if name == self.name else self._other(name)
-                          for name in names}
+        self._others = {name: self._other(name) for name in names[1:]}
+
+    @property
+    def functions(self):
+        """All functions of the file by name, in its order; the first one is this."""
+        return dict({self.name: self}, **self._others)
 
     def _other(self, name):
         program = self._library.symk_function(self._program, name.encode())
