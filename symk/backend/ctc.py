@@ -2,7 +2,7 @@
 from .. import ops
 from ..config import settings
 from ..graph import ShapeError, dims
-from ..ops.checks import whole
+from ..ops.checks import flag, whole
 
 __all__ = ["ctc_batch_cost", "ctc_decode"]
 
@@ -38,7 +38,7 @@ def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1,
               the best classes (batch, 1).
     """
     logits, steps = _logarithms(y_pred), _lengths("ctc_decode", input_length)
-    if greedy:
+    if flag("ctc_decode", "greedy", greedy):
         labels, score = ops.ctc_greedy_decode(logits, steps)
         return [ops.cut_padding(labels, -1)], ops.expand_dims(score, 1)
     beam_width, top_paths = (whole("ctc_decode", "beam_width and top_paths", number)

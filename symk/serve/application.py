@@ -34,6 +34,7 @@ _LARGE_BYTES = 64 * 1024    # of a body that is read outside of the event loop
 _DTYPES = {"float32": "DT_FLOAT", "float64": "DT_DOUBLE", "float16": "DT_HALF", "int8": "DT_INT8",
            "int16": "DT_INT16", "int32": "DT_INT32", "int64": "DT_INT64", "uint8": "DT_UINT8",
            "bool": "DT_BOOL"}
+_CLOSE = (b"connection", b"close")     # the rest of a body is not read
 # What a model may raise that is about the values of a request.
 _OF_THE_REQUEST = (ValueError, TypeError, IndexError, FloatingPointError)
 
@@ -195,25 +196,23 @@ class Application:
                                [(b"allow", ", ".join(sorted(allowed)).encode())])
         raise RequestError(404, "there is nothing at this path.")
 
-    async def _body(self, scope, receive):
-        """The body of a request, within the limits of size and time."""
-        limit = self.limits.body_bytes
+    async def _chunks(self, scope, receive):
+        """The parts of a body, within the limit of its size."""
+        limit, size, more = self.limits.body_bytes, 0, True
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > limit:
             raise RequestError(413, "a body may have %d bytes; this one has %d."
-                               % (limit, int(declared)), [(b"connection", b"close")])
-        chunks, size, more = [], 0, True
+                               % (limit, int(declared)), [_CLOSE])
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise _Gone
-            chunks.append(message.get("body", b""))
-            more = message.get("more_body", False)
-            size += len(chunks[-1])
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            size += len(chunk)
             if size > limit:
                 raise RequestError(413, "a body may have %d bytes; this one has more." % limit,
-                                   [(b"connection", b"close")])
-        return b"".join(chunks)
+                                   [_CLOSE])
+            yield chunk
 
     async def _predict(self, groups, scope, receive, labels):
         version = self._version(groups)
@@ -222,23 +221,24 @@ class Application:
                                       self.limits.timeout_s)
 
     async def _computed(self, version, scope, receive, labels):
-        servable = version.servable
-        declared = dict(scope["headers"]).get(b"content-length", b"")
-        size = int(declared) if declared.isdigit() else self.limits.body_bytes
-        if self._open_bytes and self._open_bytes + size > self.limits.open_bytes:
-            raise RequestError(503, "too many large requests are open. Try again later.",
-                               [(b"retry-after", b"1"), (b"connection", b"close")])
-        self._open_bytes += size
+        """The answer of a version; what it takes of `open_bytes` is given back at the end."""
+        servable, chunks = version.servable, []
         try:
-            body = await self._body(scope, receive)
+            async for chunk in self._chunks(scope, receive):
+                if self._open_bytes + len(chunk) > self.limits.open_bytes:
+                    raise RequestError(503, "too many large requests are open. Try again later.",
+                                       [(b"retry-after", b"1"), _CLOSE])
+                self._open_bytes += len(chunk)
+                chunks.append(chunk)
+            body = b"".join(chunks)
             name, arrays, by_rows = await self._aside(
                 len(body), tensors.decode, body, servable.functions)
             outputs = await self._run(servable, name, arrays, labels["model"])
-            answer = await self._aside(sum(output.nbytes for output in outputs), tensors.encode,
-                                       outputs, servable.functions[name], by_rows)
+            return _Answer(await self._aside(
+                sum(output.nbytes for output in outputs), tensors.encode, outputs,
+                servable.functions[name], by_rows))
         finally:
-            self._open_bytes -= size
-        return _Answer(answer)
+            self._open_bytes -= sum(map(len, chunks))
 
     async def _run(self, servable, name, arrays, model):
         """The outputs of a function; what it says about the values is told to the client."""

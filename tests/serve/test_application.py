@@ -131,17 +131,36 @@ def test_a_request_has_its_time(application, with_client):
     assert start["status"] == 504 and b"no answer within 0.02 seconds" in body["body"]
 
 
-def test_many_large_requests_are_refused(application, with_client):
+def test_the_bytes_of_all_open_requests_are_bounded(application, with_client):
     application.limits = application.limits._replace(open_bytes=30000)
     body = b" " * 15000 + b'{"instances": [[1, 2, 3]]}'
 
     async def talk(client):
-        return await asyncio.gather(*(client.json("POST", PREDICT, body) for _ in range(4)))
+        pause = asyncio.Event()
 
-    application._open_bytes = 16000
-    answers = with_client(application, talk)
-    assert {status for status, _ in answers} == {503}
-    application._open_bytes = 0
+        async def receive():
+            await pause.wait()
+            return {"type": "http.disconnect"}
+
+        async def begin():      # a client that sends half of its body
+            parts = [{"type": "http.request", "body": body, "more_body": True}]
+            await application({"type": "http", "method": "POST", "path": PREDICT, "headers": []},
+                              lambda: receive() if not parts else _ready(parts.pop()), None)
+
+        slow = asyncio.ensure_future(begin())
+        await asyncio.sleep(0.01)
+        refused = await client.json("POST", PREDICT, body)
+        pause.set()
+        await slow
+        return refused, await client.json("POST", PREDICT, body)
+
+    (refused, answer), (later, _) = with_client(application, talk)
+    assert refused == 503 and "too many large requests are open" in answer["error"]
+    assert later == 200
+
+
+async def _ready(value):
+    return value
 
 
 def test_requests_are_run_together_and_counted(application, dense, with_client):
