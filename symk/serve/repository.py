@@ -106,7 +106,8 @@ class Repository:
             return tried
 
     def _loaded(self, version, old):
-        """A version that was tried to load. A file that is wrong leaves the old content answering."""
+        """A version that was tried to load. If a file was replaced by one that is wrong, the old
+        content answers on; one that was written over is gone, as files are mapped."""
         version.state = "LOADING"
         try:
             model = load(version.path, kernels=self._kernels)
@@ -117,8 +118,9 @@ class Repository:
                                  "do." % version.path)
         except (OSError, ValueError, RuntimeError, TypeError, MemoryError) as error:
             version.error = str(error)
-            version.state = "END" if old is None or old.servable is None else "AVAILABLE"
-            version.servable = None if old is None else old.servable
+            if old is not None and old.stamp[0] != (version.stamp or (None,))[0]:
+                version.servable = old.servable
+            version.state = "END" if version.servable is None else "AVAILABLE"
             return version
         version.servable = Servable(functions, frozenset(
             name for name, function in functions.items() if keeps_rows_apart(function)))

@@ -79,9 +79,12 @@ def test_a_damaged_version_leaves_the_old_one_answering(written, dense, tmp_path
     assert states(repository, "m") == [(2, "END"), (1, "AVAILABLE")]
     assert repository.find("m").number == 1 and repository.is_ready
     assert repository.refresh() == []       # it is not tried again before it changes
-    path.write_bytes(b"nonsense")
+    (tmp_path / "other").write_bytes(b"nonsense")
+    os.replace(tmp_path / "other", path)
     repository.refresh()
     assert repository.find("m").number == 1 and repository.find("m").error
+    assert predicted(repository.find("m")) == dense.predict_on_batch(
+        np.ones((1, 3), "float32")).tolist()
 
 
 def test_a_training_step_is_not_served(dense, tmp_path):
