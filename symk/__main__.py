@@ -43,8 +43,25 @@ def main(arguments=None):
         config.add_argument("--" + place, dest="places", action="append_const", const=place)
     inspect = commands.add_parser("inspect", help="say what is in a file of a model or of weights")
     inspect.add_argument("file")
+    _add_serve(commands)
     options = parser.parse_args(arguments)
     return _COMMANDS[options.command](options)
+
+
+def _add_serve(commands):
+    """The arguments of `symk serve`."""
+    serve = commands.add_parser("serve", help="answer requests for exported models over HTTP")
+    serve.add_argument("paths", nargs="+", metavar="PATH", help=(
+        "a file of `symk export`, a folder of versions NAME/3/model.symk, or a folder of such "
+        "folders; also as NAME=PATH"))
+    serve.add_argument("--host", default="127.0.0.1", help="default: %(default)s, this machine")
+    serve.add_argument("--port", type=int, default=8501, help="default: %(default)s")
+    serve.add_argument("--keep", type=int, default=1, metavar="N",
+                       help="how many versions of a model answer (default: %(default)s)")
+    serve.add_argument("--kernels", action="append", default=[], metavar="FILE",
+                       help="a shared object with kernels of custom ops")
+    for name, kind, what in _LIMITS:
+        serve.add_argument("--" + name, type=kind, help=what)
 
 
 def _demo(options):
@@ -103,19 +120,39 @@ def _inspect(options):
     return _said(lambda: described(options.file))
 
 
+def _serve(options):
+    from .serve import Limits, serve
+    given = {name.replace("-", "_"): getattr(options, name.replace("-", "_"))
+             for name, _, _ in _LIMITS}
+    limits = Limits()._replace(**{name: value for name, value in given.items()
+                                  if value is not None})
+    return _said(lambda: serve(options.paths, options.host, options.port, options.keep,
+                               options.kernels, limits) or ())
+
+
 def _said(lines):
     """Prints lines; what goes wrong with a file is one line, and the status 1."""
     try:
         for line in lines():
             print(line)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError) as error:
         print("symk: %s" % error, file=sys.stderr)
         return 1
     return 0
 
 
 _COMMANDS = {"demo": _demo, "info": _info, "run": _run, "convert": _convert, "inspect": _inspect,
-             "export": _export, "config": _config}
+             "export": _export, "config": _config, "serve": _serve}
+# The limits of `symk serve`: name, type, and what it says.
+_LIMITS = (
+    ("body-bytes", int, "of a request at most (default: 32 MiB)"),
+    ("timeout-s", float, "until a request is answered (default: 30)"),
+    ("batch-rows", int, "rows that are run together at most (default: 32; 1 for no batches)"),
+    ("batch-delay-s", float, "how long a request may wait for others while a runner is free "
+                             "(default: 0)"),
+    ("waiting-rows", int, "rows that may wait; more are refused (default: 1024)"),
+    ("runners", int, "runs of a model at a time (default: 2)"),
+    ("poll-s", float, "between looks for new versions (default: 1)"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
     "paths", "renames", "config", "registry", "extras", "files", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
-    "deploy", "backend", "activations", "initializers", "initializations", "regularizers", "constraints", "losses",
+    "deploy", "serve", "backend", "activations", "initializers", "initializations", "regularizers", "constraints", "losses",
     "optimizers", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
     "models",
@@ -29,6 +29,7 @@ INSIDE_FUNCTIONS = {
     ("__main__.py", "_run"): "a command waits for what it uses alone",
     ("__main__.py", "_convert"): "a command waits for what it uses alone",
     ("__main__.py", "_inspect"): "a command waits for what it uses alone",
+    ("__main__.py", "_serve"): "a command waits for what it uses alone",
     ("__main__.py", "_export"): "a command waits for what it uses alone",
 }
 

@@ -120,7 +120,7 @@ void lstm(const CellStep<T>& cell) {
   const int64_t n = cell.units;
   for (int64_t row = 0; row < cell.rows; ++row) {
     T *gates = at(cell.gates, row), *carry = at(cell.carry, row);
-    T* before = at(cell.carry_before, row);
+    const T* before = at(cell.carry_before, row);
     if (is_hidden(cell, row)) {
       keep_state(cell, row);
       copy_row(carry, before, n);
@@ -140,7 +140,7 @@ void lstm(const CellStep<T>& cell) {
       units.store(gates + n, f);
       units.store(gates + 2 * n, g);
       units.store(gates + 3 * n, o);
-      set_state<T>(units, carry, before, c);
+      units.store(carry, c);
       set_state<T>(units, state, running, o * apply<T>(cell.activation, c));
     });
   }

@@ -30,11 +30,11 @@ struct CellRows {
 /// what the products read and write is in rows of scratch, close together.
 template <class T>
 struct CellStep : CellRows {
-  Rows<const T> x;       // the products with the inputs
-  Rows<const T> sums;    // the products with the state: scratch
-  Rows<T> running;       // the state before the step; becomes that after it: scratch
-  Rows<T> carry_before;  // the same for c of an LSTM
-  Rows<T> reset;         // r * state, of a GRU that resets before the product: scratch
+  Rows<const T> x;             // the products with the inputs
+  Rows<const T> sums;          // the products with the state: scratch
+  Rows<T> running;             // the state before the step; becomes that after it: scratch
+  Rows<const T> carry_before;  // c of an LSTM before the step
+  Rows<T> reset;               // r * state, of a GRU that resets before the product: scratch
   Rows<T> gates, state, carry, inner;  // of sequences, may lie over x; inner: what r is multiplied
                                        // with, or gives
 };

@@ -3,29 +3,17 @@
 // threads never wait for each other. The state's weights are packed once, and stay in the cache of
 // the core. How sequences are parted depends on the shapes alone.
 #include <algorithm>
-#include <cstring>
 #include <string>
 
 #include "cpu/dispatch.h"
 #include "cpu/matmul.h"
 #include "cpu/parts.h"
-#include "cpu/recurrent.h"
+#include "cpu/recurrent_binding.h"
 #include "cpu/require.h"
 #include "runtime/kernel.h"
 
 namespace symk::cpu {
 namespace {
-
-Curve curve_named(const char* kernel, const std::string& name) {
-  static constexpr const char* names[] = {"linear", "relu", "tanh", "sigmoid", "hard_sigmoid"};
-  for (int i = 0; i < 5; ++i) {
-    if (name == names[i]) return static_cast<Curve>(i);
-  }
-  throw Error(ErrorCode::kArgument, std::string("[") + kernel +
-                                        "] an activation must be linear, relu, tanh, sigmoid or "
-                                        "hard_sigmoid; \"" +
-                                        name + "\" was given.");
-}
 
 template <class T>
 struct Functions {
@@ -36,11 +24,10 @@ struct Functions {
 template <class T>
 Functions<T> functions() {
   const auto& product = kernels<MatmulKernels>();
-  const auto& cell = kernels<RecurrentKernels>();
   if constexpr (sizeof(T) == 4) {
-    return {product.float32, cell.float32};
+    return {product.float32, cell_functions<T>()};
   } else {
-    return {product.float64, cell.float64};
+    return {product.float64, cell_functions<T>()};
   }
 }
 
@@ -408,14 +395,14 @@ class LstmSequence final : public SequenceStep<T> {
     cell.running = this->take(scratch, rows, n);
     const Rows<T> sums = this->take(scratch, rows, 4 * n);
     cell.sums = this->read(sums);
-    cell.carry_before = this->states(this->output(operands, 4), first);
+    const T* const c = this->output(operands, 1);
     this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
-    this->copy_states(this->states(this->input(operands, 3), first), cell.carry_before, rows);
     for (int64_t step = 0; step < this->time_; ++step) {
       const int64_t time = this->time_of(step);
       this->set_mask(cell, operands, first, time);
       cell.x = this->at_time(this->input(operands, 0), 4 * n, first, time);
       cell.state = this->at_time(this->output(operands, 0), n, first, time);
+      cell.carry_before = this->before(c, this->input(operands, 3), first, time);
       cell.carry = this->at_time(this->output(operands, 1), n, first, time);
       cell.gates = this->at_time(this->output(operands, 2), 4 * n, first, time);
       this->product(0, cell.running, rows, sums);
@@ -423,6 +410,10 @@ class LstmSequence final : public SequenceStep<T> {
     }
     this->copy_states(this->read(cell.running), this->states(this->output(operands, 3), first),
                       rows);
+    const int64_t last = this->time_of(this->time_ - 1);
+    const Rows<const T> last_c = this->time_ > 0 ? this->at_time(c, n, first, last)
+                                                 : this->states(this->input(operands, 3), first);
+    this->copy_states(last_c, this->states(this->output(operands, 4), first), rows);
   }
 };
 

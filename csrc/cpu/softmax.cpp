@@ -231,7 +231,11 @@ void cross_entropy(const T* logits, const T* targets, T* y, int64_t n, int64_t f
     const V logarithm(math::log(sum_of_exp(x, n, shift)));
     V sum = V::zero();
     each_vector<V>(n, [&](int64_t i, int lanes) {
-      sum = fma(load<V>(t + i, lanes), logarithm - (load<V>(x + i, lanes) - V(shift)), sum);
+      const V target = load<V>(t + i, lanes);
+      const V cost = logarithm - (load<V>(x + i, lanes) - V(shift));
+      // The cost of a class that is masked is infinite; where it is no target, it counts nothing.
+      const V other = select(cost == V(math::Format<T>::infinity), V::zero(), cost);
+      sum = fma(target, select(target == V(0), other, cost), sum);
     });
     y[row] = reduce_add(sum);
   }

@@ -4,6 +4,7 @@ import numpy as np
 from ..config import settings
 from ..graph import GraphError
 from ..graph.dtype import FLOATS, canonical
+from ..ops.checks import number
 
 __all__ = ["backend", "epsilon", "set_epsilon", "floatx", "set_floatx", "cast_to_floatx",
            "image_data_format", "set_image_data_format", "normalize_data_format",
@@ -28,7 +29,7 @@ def epsilon():
 
 
 def set_epsilon(e):
-    settings.epsilon = float(e)
+    settings.epsilon = float(number("set_epsilon", "epsilon", e))
 
 
 def floatx():
@@ -50,7 +51,11 @@ def chosen_dtype(dtype):
 
 def cast_to_floatx(x):
     """A number or an array as a NumPy array of dtype floatx."""
-    return np.asarray(x, dtype=settings.floatx)
+    try:
+        return np.asarray(x, dtype=settings.floatx)
+    except (TypeError, ValueError):
+        raise TypeError("[cast_to_floatx] a number or an array of numbers is required; %r was "
+                        "given." % (x,)) from None
 
 
 def image_data_format():

@@ -45,7 +45,7 @@ def in_train_phase(x, alt, training=None):
     if isinstance(training, Variable):
         # Not `switch`: a choice between two values is decided and fused where the phase is known.
         return _elementwise(ops.cast(training, "bool"), _value(x), _value(alt))
-    if np.ndim(training) or training not in (0, 1):
+    if not np.isscalar(training) or training not in (0, 1):
         raise ValueError("[in_train_phase] training must be 0, 1, a bool, a tensor or None; %r was "
                          "given." % (training,))
     return ops.as_variable(_value(x if training else alt))

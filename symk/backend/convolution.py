@@ -3,8 +3,10 @@ import numpy as np
 
 from .. import ops
 from ..graph import ShapeError, dims
+from ..ops.checks import at_least
 from ..ops.convert import meet
-from .common import normalize_padding
+from ..ops.window import per_axis
+from .common import listed, normalize_padding
 from .data_format import channels_last, restored
 
 __all__ = ["conv1d", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose",
@@ -46,7 +48,7 @@ def conv3d(x, kernel, strides=(1, 1, 1), padding="valid", data_format=None,
 def _convolution(who, x, kernel, rank, strides, padding, data_format, dilation):
     x, kernel = meet(x, kernel)
     _check_ranks(who, x, kernel, rank)
-    _check_strides(strides, dilation)
+    _check_strides(who, strides, dilation, rank)
     x, data_format = channels_last(x, data_format)
     return restored(ops.conv(x, kernel, strides, padding, dilation), data_format)
 
@@ -80,24 +82,30 @@ def _transposed(who, x, kernel, rank, output_shape, strides, padding, data_forma
     padding = normalize_padding(padding)
     x, kernel = meet(x, kernel)
     _check_ranks(who, x, kernel, rank)
-    _check_strides(strides, dilation)
+    _check_strides(who, strides, dilation, rank)
     x, data_format = channels_last(x, data_format)
-    shape = _output_shape(x, output_shape, data_format)
+    shape = _output_shape(who, x, output_shape, data_format)
     return restored(ops.conv_transpose(x, kernel, shape, strides, padding, dilation), data_format)
 
 
-def _output_shape(x, output_shape, data_format):
+def _output_shape(who, x, output_shape, data_format):
     """The shape of a transposed convolution of x, channels last."""
-    batch, *sizes = output_shape
+    batch, *sizes = listed(who, output_shape) or [None]
+    if len(sizes) != x.ndim - 1:
+        raise ShapeError("[%s] output_shape must have a size for each of %d axes; %r was given."
+                         % (who, x.ndim, output_shape))
     if data_format == "channels_first":
         sizes = sizes[1:] + sizes[:1]
     return ops.as_sizes([x.shape[0] if batch is None else batch] + sizes)
 
 
-def _check_strides(strides, dilation):
-    if np.any(np.not_equal(strides, 1)) and np.any(np.not_equal(dilation, 1)):
-        raise ValueError("[convolution] strides or dilation_rate must be 1; strides %r and "
-                         "dilation_rate %r were given." % (strides, dilation))
+def _check_strides(who, strides, dilation, rank):
+    """One of them must be 1 along all axes, as in Keras."""
+    strides = per_axis(who, "strides", strides, rank - 2)
+    dilation = per_axis(who, "dilation_rate", dilation, rank - 2)
+    if max(strides) > 1 and max(dilation) > 1:
+        raise ValueError("[%s] strides or dilation_rate must be 1; strides %r and dilation_rate %r "
+                         "were given." % (who, strides, dilation))
 
 
 def _check_ranks(who, x, kernel, rank):
@@ -117,7 +125,7 @@ def depthwise_conv2d(x, depthwise_kernel, strides=(1, 1), padding="valid", data_
     padding = normalize_padding(padding)
     x, kernel = meet(x, depthwise_kernel)
     _check_ranks("depthwise_conv2d", x, kernel, 4)
-    _check_strides(strides, dilation_rate)
+    _check_strides("depthwise_conv2d", strides, dilation_rate, 4)
     x, data_format = channels_last(x, data_format)
     return restored(_depthwise(x, kernel, strides, padding, dilation_rate), data_format)
 
@@ -159,7 +167,7 @@ def _separable(who, x, depthwise_kernel, pointwise_kernel, rank, strides, paddin
     x, depthwise_kernel, pointwise_kernel = meet(x, depthwise_kernel, pointwise_kernel)
     _check_ranks(who, x, depthwise_kernel, rank)
     _check_ranks(who, x, pointwise_kernel, rank)
-    _check_strides(strides, dilation)
+    _check_strides(who, strides, dilation, rank)
     x, data_format = channels_last(x, data_format)
     y = _depthwise(x, depthwise_kernel, strides, padding, dilation)
     return restored(ops.conv(y, pointwise_kernel), data_format)
@@ -172,9 +180,12 @@ def local_conv1d(inputs, kernel, kernel_size, strides, data_format=None):
               -> (batch, steps', out).
     """
     x, kernel = meet(inputs, kernel)
+    _check_local_ranks("local_conv1d", x, kernel, 3)
+    (width,), (stride,) = (per_axis("local_conv1d", what, value, 1) for what, value in
+                           (("kernel_size", kernel_size), ("strides", strides)))
     x, data_format = channels_last(x, data_format)
-    _check_local_kernel(kernel, x, kernel_size)
-    positions = _positions(kernel.shape[0], kernel_size[0], strides[0])
+    _check_local_kernel(kernel, x, (width,))
+    positions = _positions("local_conv1d", x, 1, kernel.shape[0], width, stride)
     patches = ops.transpose(ops.gather(x, positions, axis=1), (1, 0, 2, 3))
     rows = ops.reshape(patches, (kernel.shape[0], x.shape[0], kernel.shape[1]))
     return restored(ops.transpose(ops.matmul(rows, kernel), (1, 0, 2)), data_format)
@@ -189,11 +200,15 @@ def local_conv2d(inputs, kernel, kernel_size, strides, output_shape, data_format
               the kernel is in * rows * columns.
     """
     x, kernel = meet(inputs, kernel)
+    _check_local_ranks("local_conv2d", x, kernel, 4)
+    window, strides, (height, width) = (
+        per_axis("local_conv2d", what, value, 2) for what, value in
+        (("kernel_size", kernel_size), ("strides", strides), ("output_shape", output_shape)))
     x, data_format = channels_last(x, data_format)
-    _check_local_kernel(kernel, x, kernel_size)
-    height, width = output_shape
-    patches = ops.gather(x, _positions(height, kernel_size[0], strides[0]), axis=1)
-    patches = ops.gather(patches, _positions(width, kernel_size[1], strides[1]), axis=3)
+    _check_local_kernel(kernel, x, window)
+    rows = _positions("local_conv2d", x, 1, height, window[0], strides[0])
+    columns = _positions("local_conv2d", x, 2, width, window[1], strides[1])
+    patches = ops.gather(ops.gather(x, rows, axis=1), columns, axis=3)
     inner = (2, 4, 5) if data_format == "channels_last" else (5, 2, 4)
     patches = ops.transpose(patches, (1, 3, 0) + inner)
     rows = ops.reshape(patches, (height * width, x.shape[0], kernel.shape[1]))
@@ -201,14 +216,23 @@ def local_conv2d(inputs, kernel, kernel_size, strides, output_shape, data_format
     return restored(ops.transpose(y, (2, 0, 1, 3)), data_format)
 
 
+def _check_local_ranks(who, x, kernel, rank):
+    if x.ndim != rank or kernel.ndim != 3:
+        raise ShapeError("[%s] a tensor of %d axes and a kernel of 3 are required; they are %r and "
+                         "%r." % (who, rank, x.type, kernel.type))
+
+
 def _check_local_kernel(kernel, x, window):
     """A kernel must have a row for each element of a window."""
     inner = dims.product(window) * x.shape[-1]
-    if kernel.ndim != 3 or dims.known_different(kernel.shape[1], inner):
+    if dims.known_different(kernel.shape[1], inner):
         raise ShapeError("[local_conv] the kernel must be (positions, %s, out), windows being %r "
                          "of %s channels; it is %r." % (inner, window, x.shape[-1], kernel.type))
 
 
-def _positions(count, width, stride):
-    """The indices that each of `count` windows covers: (count, width)."""
+def _positions(who, x, axis, count, width, stride):
+    """The indices that each of `count` windows covers along an axis of x: (count, width)."""
+    reach = (count - 1) * stride + width
+    at_least(who, x.shape[axis], reach, "the windows must lie inside of %r; along axis %d they "
+             "take %s elements" % (x.type, axis, reach))
     return np.arange(count)[:, None] * stride + np.arange(width)

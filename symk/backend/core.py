@@ -1,4 +1,6 @@
 """Tensors and values: variables, constants, placeholders, functions, gradients, updates."""
+import math
+
 import numpy as np
 
 from .. import ops
@@ -8,7 +10,7 @@ from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Var
 from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
 from ..optimize import stable
-from ..ops.checks import number, whole
+from ..ops.checks import callable_in, number, text, whole
 from .common import chosen_dtype, listed
 from .session import scoped
 from .sparse import is_sparse, sparse_cast, sparse_placeholder, sparse_variable, to_dense
@@ -19,6 +21,8 @@ __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "i
            "batch_set_value", "zeros", "ones", "eye", "zeros_like", "ones_like", "identity",
            "update", "update_add", "update_sub", "moving_average_update", "function", "Function",
            "gradients", "stop_gradient", "checkpoint"]
+
+_LARGEST = 2 ** 48   # elements: beyond what an address can name
 
 
 # ---- making tensors
@@ -31,7 +35,7 @@ def variable(value, dtype=None, name=None, constraint=None):
               constraint: a function of the variable that optimizers apply after each step.
     A sparse matrix of SciPy becomes a sparse tensor.
     """
-    dtype = chosen_dtype(dtype)
+    dtype, name = chosen_dtype(dtype), text("variable", "a name", name)
     if hasattr(value, "tocsr"):
         return sparse_variable(value, dtype, name)
     if isinstance(value, Variable):
@@ -71,8 +75,33 @@ def constant(value, dtype=None, shape=None, name=None):
     dtype = chosen_dtype(dtype)
     value = _numbers("constant", value, dtype)
     if shape is not None:
-        value = value.reshape(shape) if value.size > 1 else np.full(shape, value)
-    return ops.constant(value, dtype, name=name)
+        value = _shaped(value, shape)
+    return ops.constant(value, dtype, name=text("constant", "a name", name))
+
+
+def _shaped(value, shape):
+    """An array in a shape that has as many elements; one element fills any."""
+    sizes = _known_sizes("constant", shape)
+    if value.size != 1 and value.size != math.prod(sizes):
+        raise ShapeError("[constant] the shape must have as many elements as the value, or the "
+                         "value only one; %r and a value of shape %s were given."
+                         % (sizes, value.shape))
+    return value.reshape(sizes) if value.size != 1 else np.broadcast_to(value.reshape(()), sizes)
+
+
+def _known_sizes(who, shape):
+    """A shape as integers that an array can have.
+
+    Raises:   ShapeError.
+    """
+    sizes = ops.as_sizes(shape)
+    if any(isinstance(size, dims.Dim) or size < 0 for size in sizes):
+        raise ShapeError("[%s] sizes must be known and not negative; the shape %s was given."
+                         % (who, sizes))
+    if math.prod(max(size, 1) for size in sizes) >= _LARGEST:
+        raise ShapeError("[%s] a tensor must have fewer than 2**48 elements; the shape %s was "
+                         "given." % (who, sizes))
+    return sizes
 
 
 def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
@@ -110,10 +139,9 @@ def ones(shape, dtype=None, name=None):
 
 def _filled(value, shape, dtype, name):
     sizes = ops.as_sizes(shape)
-    if any(not isinstance(size, dims.Dim) and size < 0 for size in sizes):
-        raise ShapeError("[variable] sizes must not be negative; the shape %s was given." % (sizes,))
     if any(isinstance(size, dims.Dim) for size in sizes):
         return _named(ops.full(sizes, value, chosen_dtype(dtype)), name)
+    sizes = _known_sizes("variable", sizes)
     number = np.array(value, chosen_dtype(dtype))
     return variable(np.broadcast_to(number, sizes), dtype, name)
 
@@ -122,8 +150,7 @@ def eye(size, dtype=None, name=None):
     """A variable: the identity matrix of `size` rows, or of (rows, columns)."""
     rows, columns = size if isinstance(size, (tuple, list)) and len(size) == 2 else (size, size)
     rows, columns = (whole("eye", "the size", number) for number in (rows, columns))
-    if min(rows, columns) < 0:
-        raise ShapeError("[eye] sizes must not be negative; %r was given." % (size,))
+    _known_sizes("eye", (rows, columns))
     return variable(np.eye(rows, columns), dtype, name)
 
 
@@ -147,7 +174,7 @@ def identity(x, name=None):
 
 def _named(tensor, name):
     if name is not None:
-        tensor.name = name
+        tensor.name = text("name", "a name", name)
     return tensor
 
 
@@ -186,12 +213,12 @@ def int_shape(x):
     """The shape as a tuple, with None for sizes that are known only at a call."""
     if isinstance(x, Variable):
         return tuple(None if isinstance(size, dims.Dim) else size for size in x.shape)
-    return np.shape(x)
+    return _values("int_shape", x).shape
 
 
 def ndim(x):
     """The number of axes."""
-    return x.ndim if isinstance(x, Variable) else np.ndim(x)
+    return x.ndim if isinstance(x, Variable) else _values("ndim", x).ndim
 
 
 def size(x, name=None):
@@ -201,6 +228,8 @@ def size(x, name=None):
 
 def dtype(x):
     """The name of the dtype."""
+    if not isinstance(x, Variable) and not isinstance(x, (np.ndarray, np.generic)):
+        raise GraphError("[dtype] a tensor or an array is required; %r was given." % (x,))
     return str(x.dtype)
 
 
@@ -227,7 +256,19 @@ def eval(x):
         return x.get_value()
     if isinstance(x, Variable):
         return compile_function([], [to_dense(x)]).run([])[0]
-    return np.asarray(x)
+    return _values("eval", x)
+
+
+def _values(who, x):
+    """What is no tensor as an array.
+
+    Raises:   DtypeError for rows of different lengths.
+    """
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise DtypeError("[%s] a tensor or an array is required; %r was given."
+                         % (who, x)) from None
 
 
 def get_value(x):
@@ -311,7 +352,7 @@ class Function:
         self.inputs = list(inputs)
         self.outputs = [output if is_sparse(output) else ops.as_variable(output)
                         for output in outputs]
-        self.compiled = compile_function(self.inputs, self.outputs, updates=list(updates or ()),
+        self.compiled = compile_function(self.inputs, self.outputs, updates=_pairs(updates),
                                          name=name,
                                          check_nan=check_nan, profile=profile)
 
@@ -324,6 +365,11 @@ class Function:
     def show(self, what="graph"):
         """The function as text: its graph, stages, plan, memory, profile; see `symk.function`."""
         return self.compiled.show(what)
+
+
+def _pairs(updates):
+    """Updates as a list; what is wrong with one of them is said by the compiler."""
+    return [] if updates is None else listed("function", updates)
 
 
 def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=False):
@@ -363,9 +409,11 @@ def checkpoint(what, inputs=None):
     """
     if inputs is not None:
         single = isinstance(what, Variable)
-        made = ops.checkpoint([what] if single else list(what),
-                              [inputs] if isinstance(inputs, Variable) else list(inputs))
+        made = ops.checkpoint([what] if single else listed("checkpoint", what),
+                              [inputs] if isinstance(inputs, Variable)
+                              else listed("checkpoint", inputs))
         return made[0] if single else made
+    callable_in("checkpoint", "what is recomputed", what)
 
     def recomputed(*tensors):
         if not tensors:

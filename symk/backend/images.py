@@ -3,6 +3,7 @@ import numpy as np
 
 from .. import ops
 from ..graph import ShapeError
+from ..ops.checks import whole
 from .common import normalize_data_format, normalize_padding
 from .data_format import channels_last, restored
 
@@ -65,7 +66,8 @@ def _padded(x, padding, data_format):
                          % (len(padding) + 2, x.type, padding))
     pairs = [tuple(pair) for pair in padding]
     pairs = [(0, 0)] + (pairs + [(0, 0)] if data_format == "channels_last" else [(0, 0)] + pairs)
-    return ops.pad(x, [before for before, _ in pairs], [after for _, after in pairs])
+    widths = [[whole("padding", "a width", width) for width in pair] for pair in pairs]
+    return ops.pad(x, [before for before, _ in widths], [after for _, after in widths])
 
 
 def resize_images(x, height_factor, width_factor, data_format, interpolation="nearest"):

@@ -113,7 +113,7 @@ def _check_shape(function, name, told, tensor):
 
 def _convert(function, values):
     """Values that had another form in Keras 1."""
-    if values.get("data_format") in _FORMATS:
+    if _is_format(values.get("data_format")):
         values["data_format"] = _FORMATS[values["data_format"]] or image_data_format()
         if values["data_format"] == "channels_first":
             for name in _KERNELS.get(function, ()):
@@ -121,6 +121,11 @@ def _convert(function, values):
     padding = values.get("padding")
     if function in _PADDINGS and padding is not None and _is_single(function, padding):
         values["padding"] = _PADDINGS[function](padding)
+
+
+def _is_format(value):
+    """Whether this is Keras 1's word for a data format."""
+    return isinstance(value, str) and value in _FORMATS
 
 
 def _is_single(function, padding):
@@ -159,7 +164,9 @@ def deconv2d(x, kernel, output_shape, strides=(1, 1), border_mode="valid", dim_o
     """
     _check_shape("deconv2d", "image_shape", image_shape, x)
     _check_shape("deconv2d", "filter_shape", filter_shape, kernel)
-    data_format = _FORMATS.get(dim_ordering, dim_ordering) or image_data_format()
+    data_format = dim_ordering
+    if _is_format(dim_ordering):
+        data_format = _FORMATS[dim_ordering] or image_data_format()
     kernel = ops.as_variable(kernel)
     kernel = (ops.transpose(kernel, (2, 3, 0, 1)) if data_format == "channels_first"
               else ops.transpose(kernel, (0, 1, 3, 2)))

@@ -1,6 +1,7 @@
 """Loops over time and over elements: `rnn`, `map_fn`, `foldl`, `foldr`, all by `ops.scan`."""
 from .. import ops
 from ..graph import ShapeError, Variable, dims
+from ..ops.checks import callable_in, text
 from .core import _named
 
 __all__ = ["rnn", "map_fn", "foldl", "foldr"]
@@ -27,6 +28,7 @@ def rnn(step_function, inputs, initial_states, go_backwards=False, mask=None, co
     Returns:  (last output, outputs (batch, time, ...), list of the states after the last time).
               Without any time the last output is zeros.
     """
+    callable_in("rnn", "the step function", step_function)
     inputs = ops.as_variable(inputs)
     if inputs.ndim < 3:
         raise ShapeError("[rnn] inputs of at least 3 axes (batch, time, ...) are required; %r was "
@@ -97,6 +99,8 @@ def map_fn(fn, elems, name=None, dtype=None):
     Args:     elems: a tensor, or a list of tensors of one first size: then fn gets a list.
               dtype: of the result; by default what fn gives.
     """
+    callable_in("map_fn", "fn", fn)
+    text("map_fn", "a name", name)
     elems, unpack = _elements(elems)
     _, (result,) = ops.scan(lambda rows, states: ([], [fn(unpack(rows))]), elems)
     return _named(result if dtype is None else ops.cast(result, dtype), name)
@@ -117,6 +121,7 @@ def foldr(fn, elems, initializer=None, name=None):
 
 
 def _fold(what, fn, elems, initializer, from_right):
+    callable_in(what, "fn", fn)
     elems, unpack = _elements(elems)
     if initializer is None:
         if len(elems) != 1:

@@ -6,6 +6,7 @@ from ..config import settings
 from ..graph import GraphError, ShapeError, dims
 from ..graph.dtype import is_float
 from ..ops.convert import meet
+from .common import listed
 from .sparse import is_sparse, sparse_operands, sparse_product
 
 __all__ = ["abs", "square", "sqrt", "exp", "log", "round", "sign", "pow", "clip", "sin", "cos",
@@ -246,7 +247,7 @@ def _batch_dot_axes(x, y, axes):
         axes = (x.ndim - 1, builtins.max(y.ndim - 2, 1))
     elif isinstance(axes, int):
         axes = (axes, axes)
-    if len(axes) != 2 or not builtins.all(isinstance(axis, int) for axis in axes):
+    if len(listed("batch_dot", axes)) != 2 or not builtins.all(isinstance(axis, int) for axis in axes):
         raise GraphError("[batch_dot] axes must be one integer or two; %r was given." % (axes,))
     result = []
     for axis, tensor in zip(axes, (x, y)):

@@ -3,10 +3,10 @@ import numpy as np
 
 from .. import ops
 from ..config import settings
-from ..graph import ShapeError, dims
+from ..graph import GraphError, ShapeError, dims
 from ..graph.dtype import floating
-from ..ops.checks import axes_in, axis_in, number, whole
-from .common import normalize_data_format
+from ..ops.checks import axes_in, axis_in, flag, number, whole
+from .common import listed, normalize_data_format
 
 __all__ = ["relu", "elu", "softmax", "softplus", "softsign", "sigmoid", "hard_sigmoid", "tanh",
            "dropout", "categorical_crossentropy", "sparse_categorical_crossentropy",
@@ -78,12 +78,12 @@ def dropout(x, level, noise_shape=None, seed=None):
     x = ops.as_variable(x)
     if noise_shape is None:
         noise_shape = x.shape
-    elif len(noise_shape) != x.ndim:
+    elif len(listed("dropout", noise_shape)) != x.ndim:
         raise ShapeError("[dropout] noise_shape must have a size for each axis of %r; %r was "
                          "given." % (x.type, noise_shape))
     else:
         noise_shape = [size if given is None else given
-                       for given, size in zip(noise_shape, x.shape)]
+                       for given, size in zip(listed("dropout", noise_shape), x.shape)]
     key = ops.random_key(np.random.randint(10 ** 7) if seed is None else seed)
     return x * ops.random_bernoulli(key, noise_shape, 1.0 - level, x.dtype, 1.0 / (1.0 - level))
 
@@ -99,7 +99,7 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     output = ops.as_variable(output)
     target = ops.as_variable(target, like=output)
     axis = _class_axis(output, axis)
-    if from_logits:
+    if flag("categorical_crossentropy", "from_logits", from_logits):
         return ops.softmax_cross_entropy(_axis_last(output, axis),
                                          _axis_last(ops.cast(target, output.dtype), axis))
     output = _clipped(output / ops.sum(output, axis, True))
@@ -115,7 +115,7 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """
     output = ops.as_variable(output)
     output = _axis_last(output, _class_axis(output, axis))
-    if not from_logits:
+    if not flag("sparse_categorical_crossentropy", "from_logits", from_logits):
         output = ops.log(_clipped(output))
     labels = ops.reshape(ops.cast(target, "int64"), output.shape[:-1])
     return ops.sparse_softmax_cross_entropy(output, labels)
@@ -131,7 +131,7 @@ def binary_crossentropy(target, output, from_logits=False):
     """
     output = ops.as_variable(output)
     target = ops.cast(ops.as_variable(target, like=output), output.dtype)
-    if from_logits:
+    if flag("binary_crossentropy", "from_logits", from_logits):
         return ops.sigmoid_cross_entropy(output, target)
     if output.node is not None and output.node.op.name == "sigmoid":
         return ops.sigmoid_cross_entropy(output.node.inputs[0], target)
@@ -199,6 +199,9 @@ def batch_normalization(x, mean, var, beta, gamma, axis=-1, epsilon=1e-3):
     """
     x = ops.as_variable(x)
     axis = axis_in("batch_normalization", axis, x.ndim)
+    if mean is None or var is None:
+        raise GraphError("[batch_normalization] a mean and a variance are required; %r and %r were "
+                         "given." % (mean, var))
 
     def aligned(value):
         if value is None:

@@ -6,7 +6,10 @@ import contextlib
 import itertools
 import threading
 
+import numpy as np
+
 from ..graph import GraphError, Placeholder
+from ..ops.checks import flag, text
 
 __all__ = ["learning_phase", "set_learning_phase", "get_uid", "reset_uids", "clear_session",
            "name_scope", "get_session", "set_session", "control_dependencies",
@@ -28,13 +31,14 @@ def learning_phase():
 def set_learning_phase(value):
     """Fixes the phase of all expressions built from now on: 0 testing, 1 training."""
     global _fixed_phase
-    if value not in (0, 1):
+    if not np.isscalar(value) or value not in (0, 1):
         raise ValueError("[set_learning_phase] 0 or 1 is required; %r was given." % (value,))
     _fixed_phase = int(value)
 
 
 def get_uid(prefix=""):
     """1 at the first call with a prefix, then 2, 3, ..."""
+    text("get_uid", "a prefix", prefix)
     return next(_counters.setdefault(prefix, itertools.count(1)))  # one step, so threads may meet
 
 
@@ -54,7 +58,7 @@ def clear_session():
 def name_scope(name):
     """Names of variables made inside begin with `name/`."""
     stack = _scopes.__dict__.setdefault("names", [])
-    stack.append((name, {}))
+    stack.append((str(name), {}))
     try:
         yield name
     finally:
@@ -100,6 +104,6 @@ def manual_variable_initialization(value):
 
     Raises:   GraphError for True.
     """
-    if value:
+    if flag("manual_variable_initialization", "the value", value):
         raise GraphError("[manual_variable_initialization] a variable has its value from the "
                          "start; %r was given. Use K.set_value to give it another." % (value,))

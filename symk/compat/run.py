@@ -31,6 +31,7 @@ def run(script, arguments=(), keras=None, backend=None, image_dim_ordering=None)
     answer.install(version, backend, image_dim_ordering)
     module = types.ModuleType("__main__")
     module.__file__ = script
+    vars(module).update(surroundings.BUILTINS)
     sys.modules["__main__"] = module
     sys.argv = [script] + list(arguments)
     sys.path.insert(0, os.path.dirname(os.path.abspath(script)))

@@ -5,6 +5,7 @@ say what stands for each; the first use of a name warns. For scripts alone: `sym
 """
 import collections.abc
 import contextlib
+import functools
 import importlib
 import importlib.machinery
 import itertools
@@ -18,7 +19,11 @@ import numpy as np
 
 from . import pictures
 
-__all__ = ["provided"]
+__all__ = ["BUILTINS", "provided"]
+
+# Names of Python 2, for the script's own module: others ask by them which Python they are on.
+BUILTINS = {"basestring": str, "long": int, "raw_input": input, "reduce": functools.reduce,
+            "unichr": chr, "unicode": str, "xrange": range}
 
 _ABSTRACT = ("Callable", "Container", "Hashable", "Iterable", "Iterator", "Mapping",
              "MutableMapping", "MutableSequence", "MutableSet", "Sequence", "Set", "Sized")

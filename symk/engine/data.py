@@ -20,16 +20,18 @@ def arrays_of(data, names, what):
 
     Args:     data: an array, a list of arrays or a dict from names to arrays.
               what: "input" or "target", for messages.
-    Raises:   ValueError for missing, surplus or unknown data.
+    Raises:   ValueError for missing or surplus data; what else is in a dict is left, as in Keras,
+              with a warning.
     """
     if isinstance(data, dict):
         missing = [name for name in names if name not in data]
-        surplus = sorted(set(data) - set(names))
-        if missing or surplus:
-            raise ValueError("[%s] a dict with the keys %s is required; %s."
-                             % (what, ", ".join(map(repr, names)),
-                                "missing: %s" % ", ".join(missing) if missing
-                                else "unknown: %s" % ", ".join(surplus)))
+        if missing:
+            raise ValueError("[%s] a dict with the keys %s is required; missing: %s."
+                             % (what, ", ".join(map(repr, names)), ", ".join(missing)))
+        surplus = sorted(set(data).difference(names))
+        if surplus:
+            warnings.warn("[%s] the model has none of the name %s, which is not used; it has %s."
+                          % (what, " or ".join(surplus), ", ".join(names)), stacklevel=2)
         return [_array(data[name], what, name) for name in names]
     if isinstance(data, (list, tuple)):
         if len(names) == 1 and _is_one_array(data):

@@ -548,7 +548,9 @@ def _makers(tensors):
 
 
 def _distinct(outputs, inputs):
-    """Outputs that are none of the inputs: a tensor has one maker."""
-    made = [K.identity(output) if any(output is given for given in inputs) else output
-            for output in to_list(outputs)]
+    """Outputs that are none of the inputs, and no two the same: a tensor has one place."""
+    taken, made = list(inputs), []
+    for output in to_list(outputs):
+        made.append(K.identity(output) if any(output is one for one in taken) else output)
+        taken.append(output)
     return made if isinstance(outputs, list) else made[0]

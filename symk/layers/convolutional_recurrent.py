@@ -1,11 +1,13 @@
 """Recurrent layers whose inputs and states are images: ConvRNN2D and ConvLSTM2D."""
 from .. import backend as K
+from .. import ops
 from ..engine import InputSpec, Layer
 from ..registry import register
 from ..utils.conv_utils import conv_output_length, normalize_tuple
 from .legacy import Recurrent
 from .recurrent import CellLayer
 from .recurrent_cells import DroppingCell, begin_with_open_gates, output_size_of, sizes_of
+from .recurrent_kernels import curve_of
 from .rnn import RNN
 
 __all__ = ["ConvLSTM2D", "ConvLSTM2DCell", "ConvRNN2D", "ConvRecurrent2D", "InputSpec", "Layer",
@@ -115,6 +117,16 @@ class ConvLSTM2DCell(DroppingCell):
         carry = states[1]
         inputs = self.dropped_inputs(inputs, training)
         hidden = self.dropped_state(states[0], training)
+        curves = self._curves(inputs + hidden)
+        if curves is not None:
+            # The bias joins the product that is made in the step, as that of the inputs is made
+            # for all steps at once, before them.
+            sums = self.recurrent_conv(hidden[0], self.recurrent_kernel)
+            sums = sums if self.bias is None else K.bias_add(sums, self.bias, self.data_format)
+            output, carry = ops.lstm_cell(
+                self.input_conv(inputs[0], self.kernel, padding=self.padding), sums, carry,
+                *curves)
+            return output, [output, carry]
         products = zip(self._convolved(self.input_conv, inputs, self.kernel, self.bias),
                        self._convolved(self.recurrent_conv, hidden, self.recurrent_kernel))
         i, f, c, o = [x + h for x, h in products]
@@ -122,6 +134,13 @@ class ConvLSTM2DCell(DroppingCell):
                  + self.recurrent_activation(i) * self.activation(c))
         output = self.recurrent_activation(o) * self.activation(carry)
         return output, [output, carry]
+
+    def _curves(self, images):
+        """The names of both activations where the op of a whole step can be used, else None."""
+        curves = [curve_of(self.activation), curve_of(self.recurrent_activation)]
+        one_mask = all(any(one is images[gate] for gate in (0, self.gates)) for one in images)
+        plain = one_mask and self.data_format == "channels_last" and None not in curves
+        return curves if plain else None
 
     def _convolved(self, convolution, images, kernel, bias=None):
         """A convolution for each gate; as one where no gate has a dropout mask of its own."""

@@ -9,9 +9,14 @@ from ..graph import dims
 from ..ops.recurrent import CURVES
 from .recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell
 
-__all__ = ["by_kernel"]
+__all__ = ["by_kernel", "curve_of"]
 
 _CURVES = {getattr(activations, name): name for name in CURVES}
+
+
+def curve_of(activation):
+    """The name by which the kernels know an activation, or None."""
+    return _CURVES.get(activation)
 
 
 def by_kernel(cell, inputs, states, mask, go_backwards, training):
@@ -22,7 +27,7 @@ def by_kernel(cell, inputs, states, mask, go_backwards, training):
     run = _RUNS.get(type(cell))
     if run is None or 0 < cell.recurrent_dropout < 1:
         return None
-    curves = [_CURVES.get(getattr(cell, name)) for name in ("activation", "recurrent_activation")
+    curves = [curve_of(getattr(cell, name)) for name in ("activation", "recurrent_activation")
               if hasattr(cell, name)]
     if None in curves:
         return None

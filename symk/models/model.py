@@ -33,14 +33,14 @@ class Model(ModelOfKeras1, Trainer):
         files.save_model(self, filepath, overwrite, include_optimizer)
 
     def save_weights(self, filepath, overwrite=True):
-        """Saves the weights as an HDF5 file."""
+        """Saves the weights as an HDF5 file, or as NAME.safetensors."""
         weights.save_weights(self, filepath, overwrite)
 
     def load_weights(self, filepath, by_name=False, skip_mismatch=False, reshape=False):
         """Loads weights from a file of `save_weights` or `save`.
 
         # Arguments
-            filepath: path of the file.
+            filepath: path of the file; NAME.safetensors is read as such.
             by_name: whether layers are found by their names, in place of their order.
             skip_mismatch: by name, whether layers with other shapes are left as they are.
             reshape: whether an array of the right number of elements is reshaped.

@@ -1,12 +1,19 @@
-"""Weights to and from HDF5 groups: by order or by name, checked before anything is set."""
+"""Weights to and from HDF5 groups: by order or by name, checked before anything is set.
+
+A file whose name ends in .safetensors is in that format: a tensor for each weight, called as the
+weight is without its ":0", behind the name of its layer where it does not begin so. Which tensors
+belong to which layer, in order, stands in its metadata.
+"""
 import collections
+import json
+import os
 import warnings
 
 import numpy as np
 
 from .. import backend as K
 from ..backend.common import backend
-from ..utils import hdf5
+from ..utils import hdf5, safetensors
 from .legacy import modern_arrays, old_count
 from .text import KERAS_VERSION
 
@@ -20,7 +27,10 @@ _CONVOLUTIONS = {"Conv1D": 1, "Conv2D": 1, "Conv3D": 1, "Conv2DTranspose": 1, "C
 
 
 def save_weights(model, filepath, overwrite=True):
-    """Saves a model's weights as a file."""
+    """Saves a model's weights as a file: HDF5, or what the name ends in: .safetensors."""
+    if _is_safetensors(filepath):
+        _save_tensors(model, filepath, overwrite)
+        return
     with hdf5.open_to_write(filepath, overwrite) as file:
         save_weights_to_hdf5_group(file, model.layers)
 
@@ -41,11 +51,59 @@ def load_weights(model, filepath, by_name=False, skip_mismatch=False, reshape=Fa
     if skip_mismatch and not by_name:
         raise ValueError("[load_weights] skip_mismatch needs by_name=True; by order, every layer "
                          "must fit.")
+    if _is_safetensors(filepath):
+        filepath = _as_groups(filepath)
     with hdf5.open_to_read(filepath) as file:
         group = file
         if hdf5.names(file, "layer_names") is None and "model_weights" in file:
             group = file["model_weights"]
         read_weights(group, model.layers, by_name, skip_mismatch, reshape)
+
+
+def _is_safetensors(filepath):
+    return isinstance(filepath, (str, os.PathLike)) and os.fspath(filepath).endswith(
+        ".safetensors")
+
+
+def _save_tensors(model, filepath, overwrite):
+    if not overwrite and os.path.exists(filepath):
+        raise FileExistsError("[save] a new file is required with overwrite=False; %r exists."
+                              % os.fspath(filepath))
+    tensors, layers = {}, {}
+    for layer in model.layers:
+        layers[layer.name] = []
+        for weight, value in zip(layer.weights, K.batch_get_value(layer.weights)):
+            name = hdf5.unused(_tensor_name(layer, weight), tensors)
+            layers[layer.name].append(name)
+            tensors[name] = value
+    safetensors.write(filepath, tensors, {
+        "format": "keras", "keras_version": KERAS_VERSION, "backend": backend(),
+        "layers": json.dumps(layers)})
+
+
+def _tensor_name(layer, weight):
+    name = weight.name[:-2] if weight.name.endswith(":0") else weight.name
+    return name if name.startswith(layer.name + "/") else "%s/%s" % (layer.name, name)
+
+
+def _as_groups(filepath):
+    """A safetensors file as the dict that `hdf5.open_to_read` takes: a group for each layer."""
+    tensors, metadata = safetensors.read(filepath)
+    try:
+        layers = json.loads(metadata["layers"])
+        if "attributes" in {*layers, *tensors}:     # the name of what is no dataset in a group
+            raise ValueError
+        groups = {layer: {"attributes": {"weight_names": [name.encode() for name in names]},
+                          **{name: tensors[name] for name in names}}
+                  for layer, names in layers.items()}
+    except (KeyError, ValueError, AttributeError, TypeError, RecursionError):
+        raise ValueError("[load_weights] a safetensors file of save_weights is required, which "
+                         "says in its metadata which tensors belong to which layer; %r does not."
+                         % os.fspath(filepath)) from None
+    about = {"layer_names": [layer.encode() for layer in layers],
+             "backend": metadata.get("backend", "tensorflow"),
+             "keras_version": metadata.get("keras_version", KERAS_VERSION)}
+    return {"attributes": about, **groups}
 
 
 def read_weights(group, layers, by_name=False, skip_mismatch=False, reshape=False):

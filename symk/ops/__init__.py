@@ -27,7 +27,7 @@ from .printing import print_value
 from .random import (random_bernoulli, random_integers, random_key, random_normal,
                      random_truncated_normal, random_uniform)
 from .ranking import in_top_k, top_k
-from .recurrent import gru_sequence, lstm_sequence, rnn_sequence
+from .recurrent import gru_sequence, lstm_cell, lstm_sequence, rnn_sequence
 from .reduce import (all, any, argmax, argmin, l2_norm, logsumexp, max, mean, min, prod, sum,
                      sum_to)
 from .shape import (broadcast_to, concat, cut_padding, expand_dims, full, identity, pad, repeat,
@@ -53,6 +53,6 @@ __all__ = [
     "identity", "pad", "repeat", "reshape", "shape_of", "squeeze", "stack", "stop_gradient",
     "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
     "cumprod", "cumsum", "linear_recurrence", "print_value", "in_top_k", "top_k",
-    "gru_sequence", "lstm_sequence", "rnn_sequence",
+    "gru_sequence", "lstm_cell", "lstm_sequence", "rnn_sequence",
     "cut_padding", "ctc_beam_search", "ctc_greedy_decode", "ctc_loss", "csr_matmul",
     "csr_rows", "csr_to_dense"]

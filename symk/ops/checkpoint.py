@@ -6,7 +6,7 @@ runs when it is needed, and nothing inside of the first copy has to be kept unti
 compute the same from the same, dropout included.
 Source:   Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost.
 """
-from ..graph import GraphError, InnerGraph, Op, Placeholder, apply, nodes_of, op, rebuild
+from ..graph import GraphError, InnerGraph, Op, Placeholder, Variable, apply, nodes_of, op, rebuild
 from ..graph.reference import evaluate
 from .checks import FLOATS, need_type
 from .elementwise import mul, sin
@@ -53,6 +53,14 @@ class Checkpoint(Op):
 
     accepts = FLOATS
     smooth = True
+
+    @property
+    def bodies(self):
+        return (self.body,)
+
+    def with_bodies(self, bodies):
+        """The op over another form of its body."""
+        return Checkpoint(*bodies)
 
     def describe(self):
         """How much is computed again."""
@@ -106,6 +114,10 @@ def checkpoint(outputs, inputs):
               computed again; what does not depend on the inputs is kept.
     Raises:   GraphError when there is nothing on the way, or something that does more than compute.
     """
+    for variable in [*outputs, *inputs]:
+        if not isinstance(variable, Variable):
+            raise GraphError("[checkpoint] symbolic tensors are required; %r is among them."
+                             % (variable,))
     inputs = list(dict.fromkeys(inputs))
     touched, inside = set(inputs), []
     for node in nodes_of(outputs, stop=inputs):

@@ -10,11 +10,13 @@ from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 
 __all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "need_axes",
            "broadcast_shapes", "same_size", "at_least", "need_broadcast", "recorded_needs",
-           "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole"]
+           "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole", "flag", "text",
+           "callable_in"]
 
 ANY = DTYPES
 BOOL = ("bool",)
 NUMBERS = FLOATS + INTEGERS
+_WIDE = 2 ** 63   # attributes of ops are integers of 64 bits
 
 
 def axis_in(name, axis, rank):
@@ -36,26 +38,62 @@ def axis_in(name, axis, rank):
 
 
 def whole(name, what, value):
-    """A Python integer.
+    """A Python integer of 64 bits.
 
     Raises:   GraphError for anything else.
     """
     try:
-        if not isinstance(value, bool):
-            return operator.index(value)
+        found = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        pass   # said below
-    raise GraphError("[%s] %s must be an integer; %r was given." % (name, what, value))
+        found = None
+    if found is None or not -_WIDE <= found < _WIDE:
+        raise GraphError("[%s] %s must be an integer of 64 bits; %r was given."
+                         % (name, what, value))
+    return found
 
 
 def number(name, what, value):
-    """A finite Python number.
+    """A finite Python number; an integer of 64 bits.
 
     Raises:   GraphError for anything else.
     """
-    if isinstance(value, (int, float, np.integer, np.floating)) and np.isfinite(value):
+    if isinstance(value, (int, np.integer)):
+        fits = -_WIDE <= value < _WIDE
+    else:
+        fits = isinstance(value, (float, np.floating)) and np.isfinite(value)
+    if not fits:
+        raise GraphError("[%s] %s must be a finite number; %r was given." % (name, what, value))
+    return value
+
+
+def flag(name, what, value):
+    """A choice as True or False; numbers and None count as Python takes them.
+
+    Raises:   GraphError for anything else.
+    """
+    if value is None or isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)):
+        return bool(value)
+    raise GraphError("[%s] %s must be True or False; %r was given." % (name, what, value))
+
+
+def text(name, what, value):
+    """A text, or None.
+
+    Raises:   GraphError for anything else.
+    """
+    if value is None or isinstance(value, str):
         return value
-    raise GraphError("[%s] %s must be a finite number; %r was given." % (name, what, value))
+    raise GraphError("[%s] %s must be a text; %r was given." % (name, what, value))
+
+
+def callable_in(name, what, value):
+    """A function.
+
+    Raises:   GraphError for what cannot be called.
+    """
+    if not callable(value):
+        raise GraphError("[%s] %s must be a function; %r was given." % (name, what, value))
+    return value
 
 
 def axes_in(name, axes, rank):

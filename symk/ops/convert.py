@@ -120,7 +120,10 @@ def fit(x, accepted):
 
 
 def _array(value):
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        array = np.array(None)   # rows of different lengths
     if array.dtype.kind not in "biuf":
         raise DtypeError("[constant] a number or an array of numbers is required; %r was given."
                          % (value,))

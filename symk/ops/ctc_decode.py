@@ -4,7 +4,7 @@ a search for the most probable labels. The last class is the blank.
 import numpy as np
 
 from ..graph import GraphError, TensorType, apply, dims, op
-from .checks import FLOATS, at_least
+from .checks import FLOATS, at_least, flag
 from .convert import as_variable, cast, fit
 from .ctc import Ctc, log_softmax_rows, need_length
 from .samples import sample, values
@@ -140,11 +140,12 @@ class CtcBeamSearch(Ctc):
 
 def ctc_greedy_decode(logits, steps, merge_repeated=True):
     """(labels padded with -1, minus the sum of the largest logits); see `CtcGreedyDecode`."""
-    return apply(CtcGreedyDecode(bool(merge_repeated)), fit(as_variable(logits), FLOATS),
+    return apply(CtcGreedyDecode(flag("ctc_greedy_decode", "merge_repeated", merge_repeated)), fit(as_variable(logits), FLOATS),
                  cast(steps, "int64"))
 
 
 def ctc_beam_search(logits, steps, beam_width=100, top_paths=1, merge_repeated=False):
     """(labels padded with -1, logarithms of their probabilities); see `CtcBeamSearch`."""
-    return apply(CtcBeamSearch(int(beam_width), int(top_paths), bool(merge_repeated)),
+    merge_repeated = flag("ctc_beam_search", "merge_repeated", merge_repeated)
+    return apply(CtcBeamSearch(int(beam_width), int(top_paths), merge_repeated),
                  fit(as_variable(logits), FLOATS), cast(steps, "int64"))

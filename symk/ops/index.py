@@ -196,7 +196,7 @@ def arange(start, stop=None, step=1, dtype=None):
         size = dims.maximum(dims.ceil_div(length, abs(step)), 0)
     else:
         size = max(0, int(np.ceil((stop - start) / step)))
-    dtype = canonical(dtype or ("float32" if real else "int32"))
+    dtype = canonical(("float32" if real else "int32") if dtype is None else dtype)
     return apply(Arange(start, step, size, dtype))
 
 

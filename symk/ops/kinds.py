@@ -8,7 +8,8 @@ mentions broadcasting: the gradient walk sums a gradient back to its input's sha
 import dataclasses
 
 from ..graph import Op, TensorType, apply, op
-from .checks import FLOATS, axes_in, broadcast_shapes, need_axes, need_dtype, need_equal_dtypes
+from .checks import (FLOATS, axes_in, broadcast_shapes, flag, need_axes, need_dtype,
+                     need_equal_dtypes)
 from .convert import as_variable, fit, meet
 from .samples import sample, values
 from .shape import reshape
@@ -120,7 +121,8 @@ def reduction(name, doc, reference, grad=None, accepts=FLOATS, result=None, doma
         x = as_variable(x)
         x = convert(x) if convert and x.dtype not in accepts else fit(x, accepts)
         axes = axes_in(name, axes, x.ndim)
-        return apply(cls(axes, bool(keepdims)), x) if axes else x
+        keepdims = flag(name, "keepdims", keepdims)
+        return apply(cls(axes, keepdims), x) if axes else x
     return _named(call, name, doc, cls)
 
 

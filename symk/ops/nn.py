@@ -112,7 +112,8 @@ class LogSoftmaxGrad(_AlongAxis):
 
 @op("softmax_cross_entropy", kind="softmax")
 class SoftmaxCrossEntropy(Op):
-    """-sum(targets * log_softmax(logits)) over the last axis.
+    """-sum(targets * log_softmax(logits)) over the last axis; 0 * -inf, of a class that is masked
+    and no target, counts as 0.
 
     Shapes: logits, targets (..., n) -> (...).  Dtypes: floats -> same.
     """
@@ -131,7 +132,9 @@ class SoftmaxCrossEntropy(Op):
         return logits.with_shape(logits.shape[:-1])
 
     def reference(self, logits, targets):
-        return -np.sum(targets * LogSoftmax(logits.ndim - 1).reference(logits), -1)
+        logarithms = LogSoftmax(logits.ndim - 1).reference(logits)
+        masked = (targets == 0) & (logarithms == -np.inf)
+        return -np.sum(np.where(masked, 0, targets * logarithms), -1)
 
     def grad(self, logits, targets, y, g):
         g = expand_dims(g, -1)

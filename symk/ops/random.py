@@ -9,7 +9,7 @@ from ..config import settings
 from ..graph import GraphError, Op, ShapeError, TensorType, apply, op
 from ..graph.dtype import canonical
 from ..graph.node import Shared
-from .checks import ANY, FLOATS, INTEGERS, need_dtype, number
+from .checks import ANY, FLOATS, INTEGERS, need_dtype, number, whole
 from .elementwise import add, mul
 from .philox import normal, truncated_normal, uniform
 from .samples import sample, values
@@ -152,7 +152,7 @@ class RandomKey(Shared):
 
 def random_key(seed):
     """A RandomKey.  Args:  seed: an integer of 64 bits."""
-    return RandomKey(int(seed))
+    return RandomKey(whole("random", "a seed", seed))
 
 
 def fold_in(key, number):
@@ -201,4 +201,4 @@ def random_integers(key, shape, low, high, dtype="int32"):
 
 
 def _float(dtype):
-    return canonical(dtype or settings.floatx)
+    return settings.floatx if dtype is None else canonical(dtype)

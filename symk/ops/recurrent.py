@@ -1,4 +1,4 @@
-"""Whole sequences of SimpleRNN, LSTM and GRU as one op each: kernels that `scan` would take apart.
+"""Whole sequences of SimpleRNN, LSTM and GRU as one op each, and one step of an LSTM.
 
 The products of the inputs with their weights, and the bias, are made before, for all times at once;
 the ops take their sums. The meaning of a step stands once, for arrays and for graphs: `reference`
@@ -16,7 +16,7 @@ from .reduce import sum
 from .samples import sample, values
 from .shape import concat, expand_dims, full, identity, reshape, transpose
 
-__all__ = ["CURVES", "gru_sequence", "lstm_sequence", "rnn_sequence"]
+__all__ = ["CURVES", "gru_sequence", "lstm_cell", "lstm_sequence", "rnn_sequence"]
 
 CURVES = ("linear", "relu", "tanh", "sigmoid", "hard_sigmoid")
 
@@ -147,13 +147,57 @@ def _weights_gradient(before, d_sums):
 
 # --- what the ops share ---
 
-class _Sequence(Op):
-    """Attributes: the curves by name, and `reverse` to run from the last time to the first."""
+class _Recurrent(Op):
+    """The meaning of an op is written once, for NumPy and for graphs. Attributes: the curves by
+    name."""
 
     accepts = FLOATS
     domain = (-1.0, 1.0)
     smooth = True
     gates = 1
+
+    def _need_curves(self):
+        for curve in (self.activation, getattr(self, "recurrent_activation", "sigmoid")):
+            if curve not in CURVES:
+                raise GraphError("[%s] an activation must be one of %s; %r was given."
+                                 % (self.name, ", ".join(CURVES), curve))
+
+    def _need_shape(self, what, type, shape):
+        message = "%s must have the shape %s; it is %r" % (what, shape, type)
+        same_size(self.name, type.ndim, len(shape), message)
+        for given, wanted in zip(type.shape, shape):
+            same_size(self.name, given, wanted, message)
+
+    def reference(self, *arrays):
+        return self._meaning(_Arrays, *arrays)
+
+    def expand(self, *inputs):
+        """The meaning by other ops; None if the number of units is not known."""
+        units = inputs[0].shape[-1]
+        return None if isinstance(units, dims.Dim) else self._meaning(_Graphs, *inputs)
+
+    def push_forward(self, walk, node, tangents):
+        """The tangents of the expansion: the kernels go in the other direction only."""
+        operands = [identity(variable) for variable in node.inputs]   # nothing moves before them
+        outputs = self.expand(*operands)
+        if outputs is None:
+            return NotImplemented
+        moved = walk(outputs, {variable: tangent for variable, tangent in zip(operands, tangents)
+                               if tangent is not None})
+        return [moved.get(output) for output in outputs]
+
+    def _curves(self, math):
+        """The functions of the values and of the gates."""
+        return math.curves[self.activation], math.curves[self.recurrent_activation]
+
+    def _slopes(self, math):
+        """The slopes of both, as functions of their results."""
+        return (lambda y: _slope(math, self.activation, y),
+                lambda y: _slope(math, self.recurrent_activation, y))
+
+
+class _Sequence(_Recurrent):
+    """With the attribute `reverse`, to run from the last time to the first; expands by `scan`."""
 
     def _need(self, sums, weights, mask, sequences, states):
         """Checks the operands: sums (batch, time, units of all gates), weights (units, units of all
@@ -177,45 +221,6 @@ class _Sequence(Op):
             need_dtype(self.name, "mask", mask, BOOL)
             self._need_shape("mask", mask, (batch, time))
         return sums.with_shape((batch, time, units)), sums.with_shape((batch, units))
-
-    def _need_curves(self):
-        for curve in (self.activation, getattr(self, "recurrent_activation", "sigmoid")):
-            if curve not in CURVES:
-                raise GraphError("[%s] an activation must be one of %s; %r was given."
-                                 % (self.name, ", ".join(CURVES), curve))
-
-    def _need_shape(self, what, type, shape):
-        message = "%s must have the shape %s; it is %r" % (what, shape, type)
-        same_size(self.name, type.ndim, len(shape), message)
-        for given, wanted in zip(type.shape, shape):
-            same_size(self.name, given, wanted, message)
-
-    def reference(self, *arrays):
-        return self._meaning(_Arrays, *arrays)
-
-    def expand(self, *inputs):
-        """The steps by `scan`; None if the number of units is not known."""
-        units = inputs[0].shape[-1]
-        return None if isinstance(units, dims.Dim) else self._meaning(_Graphs, *inputs)
-
-    def push_forward(self, walk, node, tangents):
-        """The tangents of the steps one by one: the kernels go in the other direction only."""
-        operands = [identity(variable) for variable in node.inputs]   # nothing moves before them
-        outputs = self.expand(*operands)
-        if outputs is None:
-            return NotImplemented
-        moved = walk(outputs, {variable: tangent for variable, tangent in zip(operands, tangents)
-                               if tangent is not None})
-        return [moved.get(output) for output in outputs]
-
-    def _curves(self, math):
-        """The functions of the values and of the gates."""
-        return math.curves[self.activation], math.curves[self.recurrent_activation]
-
-    def _slopes(self, math):
-        """The slopes of both, as functions of their results."""
-        return (lambda y: _slope(math, self.activation, y),
-                lambda y: _slope(math, self.recurrent_activation, y))
 
     @classmethod
     def flops(cls, inputs, outputs):
@@ -440,6 +445,103 @@ class LstmSequenceGrad(_Sequence):
                   error="a sequence must have the shape (3, 4, 2)")]
 
 
+# --- one step of an LSTM ---
+
+class _Cell(_Recurrent):
+    """Any leading axes: samples, or the pixels of images."""
+
+    gates = 4
+
+    def _need(self, gates, states, sums=()):
+        """Checks the operands: gates and sums (..., 4 units), states (..., units)."""
+        self._need_curves()
+        need_dtype(self.name, "gates", gates, self.accepts)
+        need_equal_dtypes(self.name, gates, *sums, *states)
+        units = states[0].shape[-1:] if states[0].ndim else ()
+        for type in (gates, *sums):
+            self._need_shape("gates", type, states[0].shape[:-1] + tuple(4 * n for n in units))
+        for type in states:
+            self._need_shape("a state", type, states[0].shape)
+
+
+@op("lstm_cell", kind="recurrent")
+class LstmCell(_Cell):
+    """h and c of the next step: c = f * c + i * activation(c'), h = o * activation(c), where i, f,
+    c', o are the parts of x + sums, and the gates i, f, o go through recurrent_activation.
+
+    Shapes: x, sums (..., 4 units), c (..., units) -> h, c (..., units), gates (..., 4 units).
+    Dtypes: floats -> same.
+    """
+
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+
+    in_place = ((2, 1), (2, 0))
+
+    def infer(self, x, sums, c):
+        self._need(x, [c], [sums])
+        return c, c, x
+
+    def _meaning(self, math, x, sums, c):
+        curve, gate = self._curves(math)
+        i, f, g, o = _gates(x + sums, c.shape[-1])
+        i, f, g, o = gate(i), gate(f), curve(g), gate(o)
+        c = f * c + i * g
+        return o * curve(c), c, math.concat([i, f, g, o], c.ndim - 1)
+
+    def grad(self, x, sums, before, h, c, gates, g_h, g_c, g_gates):
+        if g_gates is not None:
+            return NotImplemented
+        d_sums, dc = apply(LstmCellGrad(self.activation, self.recurrent_activation), gates, c,
+                           before, _or_zeros(g_h, h), _or_zeros(g_c, c))
+        return d_sums, d_sums, dc
+
+    samples = [sample((3, 8), (3, 8), (3, 2)), sample((2, 3, 5, 12), (2, 3, 5, 12), (2, 3, 5, 3)),
+               sample((3, 8), (3, 8), (3, 2), activation="linear",
+                      recurrent_activation="hard_sigmoid"),
+               sample((4,), (4,), (1,)), sample((0, 8), (0, 8), (0, 2)),
+               sample((19, 68), (19, 68), (19, 17)), sample((3, 132), (3, 132), (3, 33))]
+    bad = [sample((3, 8), (3, 8), (3, 3), error="gates must have the shape (3, 12)"),
+           sample((3, 8), (2, 8), (3, 2), error="gates must have the shape (3, 8)"),
+           sample((3, 8), (3, 8), (3, 2), activation="exp", error="an activation must be one of")]
+
+
+@op("lstm_cell_grad", kind="recurrent")
+class LstmCellGrad(_Cell):
+    """The gradient of `lstm_cell`.
+
+    Shapes: gates (..., 4 units), c after and before the step, gradients of h and c (..., units)
+            -> gradients of x (or sums) and c.
+    """
+
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+
+    in_place = ((0, 0), (1, 4))
+
+    def infer(self, gates, c, before, g_h, g_c):
+        self._need(gates, [c, before, g_h, g_c])
+        return gates, c
+
+    def _meaning(self, math, gates, c, before, g_h, g_c):
+        curve, _ = self._curves(math)
+        slope, gate_slope = self._slopes(math)
+        i, f, value, o = _gates(gates, c.shape[-1])
+        shown = curve(c)
+        dc = g_c + g_h * o * slope(shown)
+        d_sums = math.concat([dc * value * gate_slope(i), dc * before * gate_slope(f),
+                              dc * i * slope(value), g_h * shown * gate_slope(o)], c.ndim - 1)
+        return d_sums, dc * f
+
+    samples = [sample(values((3, 8), **_GATE), (3, 2), (3, 2), (3, 2), (3, 2)),
+               sample(values((2, 3, 12), **_GATE), *4 * [(2, 3, 3)],
+                      recurrent_activation="hard_sigmoid"),
+               sample(values((0, 8), **_GATE), *4 * [(0, 2)]),
+               sample(values((19, 68), **_GATE), *4 * [(19, 17)], activation="linear")]
+    bad = [sample((3, 8), (3, 2), (3, 2), (3, 2), (3, 3),
+                  error="a state must have the shape (3, 2)")]
+
+
 # --- GRU ---
 
 @op("gru_sequence", kind="recurrent")
@@ -615,6 +717,19 @@ def lstm_sequence(x, weights, h, c, activation="tanh", recurrent_activation="sig
     rule = LstmSequence(activation, recurrent_activation, bool(reverse))
     every, _, _, last_h, last_c = apply(rule, *_operands(x, weights, [h, c], None, mask))
     return every, last_h, last_c
+
+
+def lstm_cell(x, sums, c, activation="tanh", recurrent_activation="sigmoid"):
+    """The states h and c of an LSTM after a step; see `lstm_sequence`.
+
+    Args:
+        x, sums: (..., 4 units): the products with the input and with the state, bias included;
+            they are added up.
+        c: (..., units): the state before the step.
+    """
+    rule = LstmCell(activation, recurrent_activation)
+    h, c, _ = apply(rule, *(fit(v, FLOATS) for v in meet(x, sums, c)))
+    return h, c
 
 
 def gru_sequence(x, weights, h, bias=None, activation="tanh", recurrent_activation="sigmoid",

@@ -4,6 +4,8 @@
 of padding at the end. "causal" puts as many windows, and all the padding before the axis, so that
 a result sees nothing that comes after it.
 """
+import operator
+
 import numpy as np
 
 from ..graph import ShapeError, dims
@@ -22,12 +24,15 @@ def per_axis(name, what, value, rank):
 
     Raises:   ShapeError for anything else.
     """
-    values = (value,) * rank if hasattr(value, "__index__") else tuple(value)
-    if len(values) != rank or any(not hasattr(v, "__index__") or not 0 < v <= LARGEST
-                                  for v in values):
+    values = value if isinstance(value, (tuple, list, np.ndarray)) else (value,) * rank
+    try:
+        values = tuple(map(operator.index, values))
+    except TypeError:
+        values = ()   # said below
+    if len(values) != rank or any(not 0 < v <= LARGEST for v in values):
         raise ShapeError("[%s] %s must be one integer or %d of them, from 1 to %d; %r was given."
                          % (name, what, rank, LARGEST, value))
-    return tuple(int(v) for v in values)
+    return values
 
 
 def output_size(name, size, window, stride, dilation, padding):

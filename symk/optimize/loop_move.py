@@ -2,7 +2,7 @@
 
 Before the loop goes what no state changes: invariants, and products of a whole input sequence.
 Behind it go products that only make outputs, and sums over time of products, so that the gradient
-of a weight is one product: sum over t of a_t' b_t = A' B.
+of a weight is one product: sum over t of a_t' b_t = A' B. Convolutions are products here.
 """
 import collections
 
@@ -144,7 +144,7 @@ def _summed(term):
     if op.name == "matmul":
         plain = op == type(op)(transpose_a=True) and [v.ndim for v in operands] == [2, 2]
         return term if plain else None
-    return term if op.name in ("sum", "sum_to") else None
+    return term if op.name in ("sum", "sum_to", "conv_grad_kernel") else None
 
 
 def _nodes_behind(loop, wanted):
@@ -202,8 +202,9 @@ def _total(term, found, length):
     """The sum of a term over all steps."""
     node = _summed(term).node
     values = [_at_all_steps(variable, found, length) for variable in node.inputs]
-    if node.op.name == "matmul":
-        total = apply(node.op, *(ops.reshape(x, (-1, x.shape[-1])) for x in values))
+    if node.op.name in ("matmul", "conv_grad_kernel"):
+        # The axis that the product sums over, rows or images, is joined with time.
+        total = apply(node.op, *(ops.reshape(x, (-1,) + x.shape[2:]) for x in values))
     else:
         total = ops.sum(for_all_steps(node, values, [True], length), 0)
     return ops.reshape(total, term.shape)

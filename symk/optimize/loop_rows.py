@@ -142,7 +142,14 @@ def _matmul(node, operands, stacked, length):
 def _images(node, operands, stacked, length):
     """With one kernel for all steps, time is one more axis of the batch."""
     batch = ops.reshape(operands[0], (-1,) + node.inputs[0].shape[1:])
-    return apply(node.op, batch, *operands[1:])
+    op = node.op
+    if op.name == "conv_grad_input":
+        op = dataclasses.replace(op, shape=batch.shape[:1] + op.shape[1:])
+    return apply(op, batch, *operands[1:])
+
+
+def _is_of_images(node, stacked):
+    return stacked == [True] + [False] * (len(stacked) - 1)
 
 
 def _gather(node, operands, stacked, length):
@@ -153,10 +160,11 @@ def _gather(node, operands, stacked, length):
 _RULES = {"broadcast_to": _broadcast, "transpose": _transpose, "slice": _slice, "pad": _pad,
           "concat": _concat, "sum_to": _sum_to, "matmul": _matmul, "gather": _gather,
           "softmax": _along_axis, "log_softmax": _along_axis, "softmax_grad": _along_axis,
-          "log_softmax_grad": _along_axis, "conv": _images}
+          "log_softmax_grad": _along_axis, "conv": _images, "conv_grad_input": _images}
 _BY_KIND = {"elementwise": _elementwise, "shape": _reshape, "reduce": _reduce}
 _GUARDS = {
     "matmul": lambda node, stacked: len(stacked) == 2,
-    "conv": lambda node, stacked: stacked == [True] + [False] * (len(stacked) - 1),
+    "conv": _is_of_images,
+    "conv_grad_input": _is_of_images,
     "gather": lambda node, stacked: stacked == [False, True] and node.op.axis == 0,
 }

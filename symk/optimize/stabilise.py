@@ -14,6 +14,7 @@ from .. import ops
 from ..graph import dims
 from ..graph.node import Placeholder
 from ..graph.walk import nodes_of, rebuild
+from .inside import inside
 from .rewrite import rewrite, rule, use
 
 __all__ = ["STABILISE", "BEFORE_GRADIENTS", "stable"]
@@ -134,6 +135,8 @@ STABILISE = [
          ("sigmoid", ("neg", "x")), example=lambda x: ops.reciprocal(ops.exp(-x) + 1)),
     rule("exp(x) / (1 + exp(x)) -> sigmoid(x)", ("div", ("exp", "x"), ("add", 1, ("exp", "x"))),
          ("sigmoid", "x"), example=lambda x: ops.exp(x) / (1 + ops.exp(x))),
+    rule("a / (1 + exp(x)) -> a * sigmoid(-x)", ("div", "a", ("add", 1, ("exp", "x"))),
+         lambda m: m.a * ops.sigmoid(-m.x), example=lambda x: 2 / (1 + ops.exp(-x)) - 1),
     rule("(exp(x) - exp(-x)) / (exp(x) + exp(-x)) -> tanh(x)",
          ("div", ("sub", ("exp", "x"), ("exp", ("neg", "x"))),
           ("add", ("exp", "x"), ("exp", ("neg", "x")))), ("tanh", "x"),
@@ -168,6 +171,9 @@ STABILISE = [
 BEFORE_GRADIENTS = STABILISE + [
     rule("maximum(x, 0) -> x, x not negative", ("maximum", "x", 0), "x",
          when=lambda m: _is_not_negative(m.x), example=lambda x: ops.maximum(ops.square(x), 0) + 1),
+    rule("x ** 0.5 -> sqrt(x), x not negative", ("pow", "x", 0.5), ("sqrt", "x"),
+         when=lambda m: _is_not_negative(m.x),
+         example=lambda x: ops.pow(ops.sum(ops.square(x), 1), 0.5) + 1),
     rule("sqrt(sum(square(x))) -> l2_norm(x)", ("sqrt", ("sum:s", ("square", "x"))), _norm,
          example=lambda x: ops.sqrt(ops.sum(ops.square(x), 1))),
     rule("sqrt(sum(x * x)) -> l2_norm(x)", ("sqrt", ("sum:s", ("mul", "x", "x"))), _norm,
@@ -177,8 +183,13 @@ BEFORE_GRADIENTS = STABILISE + [
 ]
 
 
+def _before_gradients(results):
+    return rewrite(results, BEFORE_GRADIENTS)
+
+
 def stable(results, wrt):
-    """The results in the form of which derivatives in `wrt` are to be taken.
+    """The results, and the steps of their loops, in the form of which derivatives in `wrt` are to
+    be taken.
 
     Variables of `wrt` inside the graph stay what they are, and so do nodes with an effect.
     """
@@ -186,5 +197,5 @@ def stable(results, wrt):
     kept = [v for v in wrt if v.node is not None]
     kept += [v for node in nodes_of(results) if node.op.effect for v in node.outputs]
     stand_ins = {v: Placeholder(v.dtype, v.shape) for v in kept}
-    changed, _ = rewrite(rebuild(results, stand_ins), BEFORE_GRADIENTS)
+    changed, _ = inside(_before_gradients)(rebuild(results, stand_ins))
     return rebuild(changed, {stand_in: v for v, stand_in in stand_ins.items()})

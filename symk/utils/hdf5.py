@@ -12,7 +12,7 @@ import numpy as np
 from ..files import replacing
 
 __all__ = ["HEADER_LIMIT", "dataset", "name_of", "names", "open_to_read", "open_to_write",
-           "read_text", "write_arrays", "write_names", "write_text"]
+           "read_text", "unused", "write_arrays", "write_names", "write_text"]
 
 # An HDF5 object header holds at most 64 KiB; Keras leaves some of it for other entries.
 HEADER_LIMIT = 64512
@@ -203,13 +203,14 @@ def write_arrays(group, names_and_arrays):
     """Datasets, and their names in order as the attribute `weight_names`; names become unique."""
     written = []
     for name, array in names_and_arrays:
-        name = _unused(name, written)
+        name = unused(name, written)
         written.append(name)
         group.create_dataset(name, data=np.asarray(array))
     write_names(group, "weight_names", written)
 
 
-def _unused(name, taken):
+def unused(name, taken):
+    """The name, or name_2, name_3, ... if it is taken."""
     number, result = 1, name
     while result in taken:
         number += 1

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from symk import backend as K
-from symk.graph import ShapeError
+from symk.graph import OutOfRangeError, ShapeError
 
 
 def test_probabilities_learn_to_spell():
@@ -41,3 +41,18 @@ def test_lengths_have_one_number_per_sample():
         K.ctc_batch_cost(K.constant([[0], [1]]), y, K.constant([[4, 4]]), K.constant([[1], [1]]))
     with pytest.raises(ShapeError, match="lengths of the shape"):
         K.ctc_decode(y, K.constant(4))
+
+
+def test_blanks_at_the_end_are_no_labels():
+    y = K.constant(np.full((3, 6, 4), 0.25))
+
+    def cost(labels, counts):
+        return K.eval(K.ctc_batch_cost(K.constant(labels), y, K.constant([[6]] * 3),
+                                       K.constant(counts))).ravel()
+
+    np.testing.assert_allclose(cost([[0, 1, 3], [3, 3, 3], [0, 1, 2]], [[3], [1], [2]]),
+                               cost([[0, 1, 0], [0, 0, 0], [0, 1, 0]], [[2], [0], [2]]))
+    for labels, counts, given in (([3, 1, 3], 3, "3 was"), ([0, 4, 3], 3, "4 was"),
+                                  ([0, 1, 2], 4, "4 was"), ([0, 1, 2], -1, "-1 was")):
+        with pytest.raises(OutOfRangeError, match=given):
+            cost([labels] * 3, [[counts]] * 3)

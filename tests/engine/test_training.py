@@ -43,6 +43,15 @@ def test_a_step_of_gradient_descent():
     np.testing.assert_allclose(model.get_weights()[0], [[1 - 0.1 * 3], [2 - 0.1 * 9]], rtol=1e-6)
 
 
+def test_what_no_input_is_called_is_left_with_a_warning():
+    ends = Input(shape=(2,), name="a"), Input(shape=(2,), name="b")
+    model = Model(list(ends), Dense(1, name="out")(concatenate(list(ends))))
+    model.compile("sgd", "mse")
+    x = np.ones((4, 2))
+    with pytest.warns(UserWarning, match="none of the name words, which is not used; it has a, b"):
+        model.train_on_batch({"a": x, "b": x, "words": ["one"] * 4}, {"out": x[:, :1]})
+
+
 def test_the_first_input_says_how_many_predictions_are_made():
     ends = Input(shape=(2,)), Input(shape=(2,))
     model = Model(list(ends), Dense(3)(concatenate(list(ends))))

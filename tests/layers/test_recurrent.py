@@ -456,3 +456,10 @@ def test_shapes(cls, options):
     y = layer(Input((5, 4)))
     found = [K.int_shape(one) for one in y] if isinstance(y, list) else K.int_shape(y)
     assert layer.compute_output_shape((None, 5, 4)) == found
+
+
+def test_the_output_and_the_last_state_are_two_tensors():
+    x = Input((3, 2))
+    outputs = LSTM(4, return_state=True)(x)
+    config = Model(x, outputs).get_config()
+    assert [place[2] for place in config["output_layers"]] == [0, 1, 2]

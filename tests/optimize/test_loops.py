@@ -244,6 +244,23 @@ def test_products_that_only_make_outputs_come_behind_the_loop():
     assert_same(states + outputs, results, [x, w])
 
 
+def test_convolutions_of_all_steps_and_their_gradients_are_one():
+    """Of images (time, 2, 5, 4, 3): only those of the state stay in the steps."""
+    x, w, u = placeholder(None, 2, 5, 4, 3), placeholder(3, 3, 3, 2), placeholder(3, 3, 2, 2)
+
+    def step(rows, states):
+        h = ops.tanh(ops.conv(rows[0], w, padding="same") + ops.conv(states[0], u, padding="same"))
+        return [h], [h]
+
+    (last,), _ = ops.scan(step, [x], [np.zeros((2, 5, 4, 2))])
+    gradients = grad(ops.sum(ops.square(last)), [x, w, u])
+    results, _ = optimize(gradients)
+    forward, backward = loops(results)
+    assert [name for name in inside(forward) if name.startswith("conv")] == ["conv"]
+    assert [name for name in inside(backward) if name.startswith("conv")] == ["conv_grad_input"]
+    assert_same(gradients, results, [x, w, u])
+
+
 def test_a_gradient_takes_what_the_forward_loop_has_computed():
     network = Network()
     before = len(inside(loops(network.gradients)[-1]))

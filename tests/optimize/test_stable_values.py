@@ -79,6 +79,8 @@ BY_HAND = {
     "(exp(x) - exp(-x)) / (exp(x) + exp(-x))": (
         lambda x: (K.exp(x) - K.exp(-x)) / (K.exp(x) + K.exp(-x)), np.tanh,
         lambda x: 4 * sigmoid(2 * x) * sigmoid(-2 * x)),
+    "2 / (1 + exp(-2 x)) - 1": (lambda x: 2 / (1 + K.exp(-2 * x)) - 1, np.tanh,
+                                lambda x: 4 * sigmoid(2 * x) * sigmoid(-2 * x)),
     "log(exp(x))": (lambda x: K.log(K.exp(x)), lambda x: x, np.ones_like),
 }
 
@@ -170,6 +172,7 @@ NORMS = {
     "sqrt(sum(square(x)))": lambda x: K.sqrt(K.sum(K.square(x), axis=-1)),
     "sqrt(sum(x * x))": lambda x: K.sqrt(K.sum(x * x, axis=-1)),
     "sqrt(mean(square(x)))": lambda x: K.sqrt(K.mean(K.square(x), axis=-1)),
+    "sum(square(x)) ** 0.5": lambda x: K.pow(K.sum(K.square(x), axis=-1), 0.5),
     "sqrt of all": lambda x: K.sqrt(K.sum(K.square(x))),
     "distance": lambda x: K.sqrt(K.sum(K.square(x - K.stop_gradient(x)), axis=-1)),
 }
@@ -204,6 +207,67 @@ def test_logcosh():
     np.testing.assert_allclose(y, (np.abs(ROWS) + np.log1p(np.exp(-2 * np.abs(ROWS)))
                                    - np.log(2)).mean(1), rtol=3e-6, atol=3e-7)
     assert np.isfinite(g).all()
+
+
+# --- inside of loops ---
+
+@pytest.mark.parametrize("unroll", [False, True])
+def test_the_step_of_a_loop_is_differentiated_in_its_stable_form(unroll):
+    def step(x, states):
+        h = K.log(1 + K.exp(x)) - K.log(K.sigmoid(states[0]))
+        return h, [h]
+
+    x = K.placeholder((1, 3, 4))
+    last, outputs, _ = K.rnn(step, x, [K.zeros((1, 4))], unroll=unroll)
+    values = np.array([[[-1e4, 1, 100, 1e4]] * 3])
+    y, g = K.function([x], [outputs] + K.gradients(K.sum(last), [x]))([values])
+    wanted, h = [], np.zeros(4)
+    for row in values[0]:
+        h = softplus(row) + softplus(-h)
+        wanted.append(h)
+    slopes, after = [], 1
+    for time in (2, 1, 0):
+        slopes.insert(0, sigmoid(values[0, time]) * after)
+        after = after * -sigmoid(-wanted[time - 1]) if time else after
+    np.testing.assert_allclose(y[0], wanted, rtol=3e-6)
+    np.testing.assert_allclose(g[0], slopes, rtol=3e-6, atol=1e-30)
+
+
+def test_what_is_computed_again_is_differentiated_in_its_stable_form():
+    x = K.placeholder((4,))
+    y = K.checkpoint(lambda x: K.log(1 + K.exp(x)))(x)
+    value, g = K.function([x], [y] + K.gradients(K.sum(y), [x]))([np.array([-1e4, 0, 100, 1e4])])
+    np.testing.assert_allclose(value, softplus(np.array([-1e4, 0, 100, 1e4])), rtol=3e-6)
+    np.testing.assert_allclose(g, sigmoid(np.array([-1e4, 0, 100, 1e4])), rtol=3e-6)
+
+
+# --- rows that are masked ---
+
+MASKED = np.array([[1, 2, -np.inf], [-np.inf, -np.inf, 0], [3e38, -3e38, 0], [1e38, 1e38, 1e38]])
+
+
+def test_a_softmax_leaves_out_what_is_masked_with_minus_infinity():
+    y, g = run(K.softmax, MASKED, "float32")
+    np.testing.assert_allclose(y[0], [sigmoid(-1), sigmoid(1), 0], rtol=1e-6)
+    np.testing.assert_array_equal(y[1:3], [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_allclose(y[3], 1 / 3, rtol=1e-6)
+    assert np.isfinite(g).all()
+    y, g = run(lambda x: K.logsumexp(x, axis=-1), MASKED[:2], "float32")
+    np.testing.assert_allclose(y, [softplus(1) + 1, 0], rtol=1e-6)
+    np.testing.assert_allclose(g[1], [0, 0, 1])
+
+
+@pytest.mark.parametrize("build", [
+    lambda t, x: K.categorical_crossentropy(t, x, from_logits=True),
+    lambda t, x: -K.sum(t * K.log(K.softmax(x)), axis=-1),
+], ids=["logits", "written"])
+def test_a_class_that_is_masked_and_not_the_target_costs_nothing(build):
+    target = np.array([[0, 1, 0], [0, 0, 1], [1, 0, 0], [0, 1, 0]], "float32")
+    y, g = run(lambda x: build(K.constant(target), x), MASKED, "float32")
+    np.testing.assert_allclose(y, [softplus(-1), 0, 0, np.log(3)], rtol=1e-6)
+    np.testing.assert_allclose(g, run(K.softmax, MASKED, "float32")[0] - target, atol=1e-6)
+    y, _ = run(lambda x: build(K.constant(1 - target), x), MASKED, "float32")
+    assert np.all(np.isinf(y[:2]))   # a target that is masked
 
 
 # --- the door ---

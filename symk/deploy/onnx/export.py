@@ -21,8 +21,8 @@ from .writer import Writer, names_used
 
 __all__ = ["OPSET", "to_onnx"]
 
-OPSET = 17          # the latest that tools of several years read, and that Scan, Shape with ends
-_IR_VERSION = 8     # and ScatterND with sums are in
+OPSET = 17          # of 2022: has all that the rules use, and tools of several years read it
+_IR_VERSION = 8     # that of this opset
 _LIMIT_BYTES = 2 ** 31 - 1024 ** 2      # of a file, which is one protobuf message
 
 
