@@ -192,3 +192,24 @@ def test_values_lie_on_multiples_of_64(tmp_path):
     assert data.find(weights) % 64 == 0
     plan = decode(data[data.find(b"SYMKPLAN"):])
     assert data.find(b"SYMKPLAN") % 64 == 0 and plan.metadata["name"] == "predict of shapes"
+
+
+def symk_command(*arguments):
+    return subprocess.run([sys.executable, "-m", "symk", *map(str, arguments)],
+                          capture_output=True, text=True)
+
+
+def test_the_command_exports_a_model_file(tmp_path):
+    model, (x, _) = classifier(), batch()
+    model.save(str(tmp_path / "m.h5"))
+    done = symk_command("export", tmp_path / "m.h5", tmp_path / "m.symk", "--train")
+    assert done.returncode == 0 and "written" in done.stdout, done.stderr
+    loaded = load(tmp_path / "m.symk")
+    assert list(loaded.functions) == ["predict", "train"]
+    assert loaded(x).tobytes() == model.predict_on_batch(x).tobytes()
+    done = symk_command("export", "--standalone", tmp_path / "m.h5", tmp_path / "project")
+    assert done.returncode == 0 and (tmp_path / "project" / "Makefile").exists(), done.stderr
+    for arguments, word in ((("nothing.h5", "m.symk"), "nothing.h5"),
+                            (("m.h5", "n.onnx", "--onnx", "--train"), "--train is for")):
+        done = symk_command("export", *arguments)
+        assert done.returncode == 1 and word in done.stderr

@@ -1,5 +1,6 @@
 """The programs of examples/deploy, built in each way and run; the headers and the libraries."""
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -149,6 +150,19 @@ int main(int, char** argv) {
   symk_context_free(context);
 }
 """
+
+
+def test_the_programs_of_the_page_run(tmp_path, compiled):
+    with open(os.path.join(ROOT, "docs", "deploy.md"), encoding="utf-8") as file:
+        page = file.read()
+    model = Sequential([layers.Dense(3, activation="softmax", input_shape=(4,))])
+    model.export(tmp_path / "flowers.symk")
+    flower = np.array([[5.1, 3.5, 1.4, 0.2]], "float32")
+    expected = "".join("%.9g\n" % value for value in model.predict(flower)[0])
+    for language, ending in (("c", "c"), ("cpp", "cpp")):
+        source = tmp_path / ("flowers." + ending)
+        source.write_text(re.search(r"```%s\n(.*?)```" % language, page, re.S).group(1))
+        assert run(compiled(str(source), tmp_path / language), cwd=tmp_path) == expected
 
 
 def test_the_headers_keep_their_promises(sample, tmp_path, compiled):
