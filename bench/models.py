@@ -1,4 +1,6 @@
 """Whole models: training steps and predictions; `networks` has each network once, for all sides."""
+import os
+
 import numpy as np
 
 from . import networks
@@ -206,3 +208,12 @@ class Inference(ModelCase):
             with torch.inference_mode():
                 return model(x).numpy()
         return step
+
+    def onnxruntime(self):
+        from .onnx_peer import session
+        network, shape, _ = NETWORKS[self.network]
+        x = self.x()
+        x = np.ascontiguousarray(np.moveaxis(x, -1, 1)) if x.ndim == 4 else x
+        threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
+        made = session(network, shape, self.batch, x.dtype, threads)
+        return lambda: made.run(None, {"x": x})

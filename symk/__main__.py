@@ -146,6 +146,7 @@ _COMMANDS = {"demo": _demo, "info": _info, "run": _run, "convert": _convert, "in
 # The limits of `symk serve`: name, type, and what it says.
 _LIMITS = (
     ("body-bytes", int, "of a request at most (default: 32 MiB)"),
+    ("elements", int, "of the inputs of a request at most (default: 4194304)"),
     ("timeout-s", float, "until a request is answered (default: 30)"),
     ("batch-rows", int, "rows that are run together at most (default: 32; 1 for no batches)"),
     ("batch-delay-s", float, "how long a request may wait for others while a runner is free "

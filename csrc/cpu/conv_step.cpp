@@ -3,7 +3,9 @@
 // remainder of the strides, whose taps are those of the kernel that meet it. A part copies padded
 // strips of the input and runs register tiles on them. Where each channel is a group of its own,
 // depthwise_step.cpp takes over.
+#include <initializer_list>
 #include <numeric>
+#include <string>
 
 #include "cpu/conv_geometry.h"
 #include "cpu/depthwise_step.h"
@@ -47,7 +49,7 @@ class ConvStep : public Step {
     parts_ = std::max<int64_t>(1, std::min(kMaxParts, items_));
     strip_count_ = divide_up(strip_count_, kAlignment) * kAlignment;
     keep_ = binding.lasting(1);
-    if (keep_) kept_ = Block(checked_multiply(packed_count_, sizeof(T)));
+    if (keep_) kept_ = binding.packed(1, form(), checked_multiply(packed_count_, sizeof(T)));
     binding.need_scratch(
         checked_multiply((keep_ ? 0 : packed_count_) + parts_ * strip_count_, sizeof(T)));
   }
@@ -153,13 +155,32 @@ class ConvStep : public Step {
     }
   }
 
+  /// What the packed weights depend on: sizes, and the taps of each pass.
+  std::string form() const {
+    std::string text;
+    for (int64_t size : {static_cast<int64_t>(sizeof(T)), functions_.tile_columns, shape_.groups,
+                         shape_.in, shape_.out, shape_.rows.kernel, shape_.columns.kernel}) {
+      text += std::to_string(size) + " ";
+    }
+    for (const Pass& pass : passes_) {
+      for (const AxisPass* axis : {&pass.planes, &pass.rows, &pass.columns}) {
+        for (const ConvTap& tap : axis->taps) text += std::to_string(tap.kernel) + ",";
+        text += ";";
+      }
+    }
+    return text;
+  }
+
   /// The packed weights: kept from an earlier call, or packed now.
   const T* prepare(const Operands& operands, ThreadPool& pool) {
-    T* packed = keep_ ? reinterpret_cast<T*>(kept_.data()) : static_cast<T*>(operands.scratch);
-    if (keep_ && kept_version_ != 0 && kept_version_ == operands.versions[1]) return packed;
-    pack(static_cast<const T*>(operands.in[1]), packed, pool);
-    kept_version_ = operands.versions[1];
-    return packed;
+    const T* weights = static_cast<const T*>(operands.in[1]);
+    if (keep_) {
+      return reinterpret_cast<const T*>(kept_->of(operands.versions[1], [&](char* memory) {
+        pack(weights, reinterpret_cast<T*>(memory), pool);
+      }));
+    }
+    pack(weights, static_cast<T*>(operands.scratch), pool);
+    return static_cast<const T*>(operands.scratch);
   }
 
   void pack(const T* w, T* packed, ThreadPool& pool) const {
@@ -268,8 +289,7 @@ class ConvStep : public Step {
   std::vector<Pass> passes_;
   int64_t items_ = 0, parts_ = 1, packed_count_ = 0, strip_count_ = 0;
   bool keep_ = false;
-  Block kept_;
-  uint64_t kept_version_ = 0;
+  std::shared_ptr<Packed> kept_;
 };
 
 template <class T>

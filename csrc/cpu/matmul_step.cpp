@@ -1,6 +1,7 @@
 // Binds `matmul`: decides how the product is cut and what is packed, and runs the parts. How it is
 // cut depends on the shapes alone, so results do not depend on the number of threads.
 #include <memory>
+#include <string>
 
 #include "cpu/dispatch.h"
 #include "cpu/matmul_vector.h"
@@ -28,7 +29,7 @@ class MatmulStep : public Step {
     keep_b_ = batch_ == 1 && !reads_b_once && binding.lasting(1);
     shared_b_ = !across_batch_ && !keep_b_ && row_tiles_ > kFewTiles;
     pack_a_ = wants_packed_a();
-    if (keep_b_) kept_ = Block(panels_ * panel_step_ * item());
+    if (keep_b_) kept_ = binding.packed(1, form(), panels_ * panel_step_ * item());
     cut(flops);
     reserve(binding);
   }
@@ -46,6 +47,13 @@ class MatmulStep : public Step {
   static constexpr int64_t kFewTiles = 16;    // rows of tiles that share a panel of B with one part
   static constexpr int64_t kDepthPart = 512;  // depths that are worth a sum of their own
   static constexpr int64_t item() { return static_cast<int64_t>(sizeof(T)); }
+
+  /// What the panels of B depend on.
+  std::string form() const {
+    return std::to_string(item()) + " " + std::to_string(functions_.tile_columns) + " " +
+           std::to_string(p_.k) + " " + std::to_string(p_.n) + " " + std::to_string(p_.b_row) +
+           " " + std::to_string(p_.b_column);
+  }
 
   /// Packing A pays if many panels use it, or if its rows would fight for the same lines of the
   /// cache.
@@ -122,10 +130,18 @@ class MatmulStep : public Step {
 
   /// B packed in panels, if parts share it; else null.
   const T* prepare_panels(const Operands& operands, ThreadPool& pool, int64_t number) {
-    if (!keep_b_ && !shared_b_) return nullptr;
-    T* panels = keep_b_ ? reinterpret_cast<T*>(kept_.data()) : shared_panels(operands);
-    if (keep_b_ && kept_version_ == operands.versions[1] && kept_version_ != 0) return panels;
     const T* b = static_cast<const T*>(operands.in[1]) + p_.b_start[static_cast<size_t>(number)];
+    if (keep_b_) {
+      return reinterpret_cast<const T*>(kept_->of(operands.versions[1], [&](char* memory) {
+        pack_panels(b, reinterpret_cast<T*>(memory), pool);
+      }));
+    }
+    if (!shared_b_) return nullptr;
+    pack_panels(b, shared_panels(operands), pool);
+    return shared_panels(operands);
+  }
+
+  void pack_panels(const T* b, T* panels, ThreadPool& pool) const {
     const int64_t parts = clamp(p_.k * p_.n / kPartElements, 1, panels_);
     run_parts(pool, parts, [&](int64_t part) {
       const int64_t panel = part_begin(panels_, part, parts), j = panel * functions_.tile_columns;
@@ -134,8 +150,6 @@ class MatmulStep : public Step {
       functions_.pack(b + j * p_.b_column, p_.b_row, p_.b_column, p_.k, last - j,
                       panels + panel * panel_step_, panel_step_);
     });
-    kept_version_ = operands.versions[1];
-    return panels;
   }
 
   void run_product(const Operands& operands, ThreadPool& pool, int64_t number) {
@@ -197,8 +211,7 @@ class MatmulStep : public Step {
   bool across_batch_ = false, keep_b_ = false, shared_b_ = false, pack_a_ = false;
   int64_t row_parts_ = 1, column_parts_ = 1, depth_parts_ = 1;
   int64_t sum_count_ = 0, shared_count_ = 0, part_a_count_ = 0, part_count_ = 0;
-  Block kept_;
-  uint64_t kept_version_ = 0;
+  std::shared_ptr<Packed> kept_;
 };
 
 template <class T>

@@ -1,10 +1,12 @@
-// top_k and in_top_k: comparisons along rows of the last axis. They compute nothing, so they are
-// compiled once for all instruction sets.
+// Binds top_k and in_top_k: comparisons along rows of the last axis.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <type_traits>
 
+#include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
+#include "cpu/ranking.h"
 #include "cpu/require.h"
 
 namespace symk::cpu {
@@ -27,19 +29,72 @@ struct ComesBefore {
   }
 };
 
-/// The k first of n elements in order. `positions` is a heap with the last of them on top while
-/// the row is read.
+constexpr int64_t kBlocks = 128;  // of a row; each is looked at as a whole first
+constexpr int64_t kLeastBlock = 32;
+
+/// As `RankingFunctions`, for all numbers; integers have no NaN.
+template <class T>
+constexpr RankingFunctions<T> of_integers = {
+    [](const T* row, int64_t n, int64_t length, T* tops) {
+      for (int64_t first = 0; first < n; first += length) {
+        *tops++ = *std::max_element(row + first, row + std::min(n, first + length));
+      }
+    },
+    [](const T* x, int n, T limit) {
+      uint64_t bits = 0;
+      for (int i = 0; i < n; ++i) bits |= static_cast<uint64_t>(x[i] >= limit) << i;
+      return bits;
+    },
+};
+template <class T>
+const RankingFunctions<T>& functions() {
+  if constexpr (std::is_same_v<T, float>) return kernels<RankingKernels>().float32;
+  if constexpr (std::is_same_v<T, double>) return kernels<RankingKernels>().float64;
+  if constexpr (std::is_integral_v<T>) return of_integers<T>;
+}
+
+/// Calls f(position) in order for elements of a row, among them the k first: none of those is below
+/// the k-th largest of the tops of blocks.
+template <class T, class F>
+void for_candidates(const T* row, int64_t n, int64_t k, F&& f) {
+  const int64_t length = std::max(kLeastBlock, ceil_div(n, kBlocks)), blocks = ceil_div(n, length);
+  if (k > blocks) {
+    for (int64_t i = 0; i < n; ++i) f(i);
+    return;
+  }
+  const RankingFunctions<T>& look = functions<T>();
+  T tops[kBlocks] = {}, sorted[kBlocks] = {};
+  look.block_tops(row, n, length, tops);
+  std::copy_n(tops, blocks, sorted);
+  std::nth_element(sorted, sorted + k - 1, sorted + blocks, std::greater<T>());
+  const T limit = sorted[k - 1];
+  for (int64_t b = 0; b < blocks; ++b) {
+    if (tops[b] < limit) continue;
+    const int64_t end = std::min(n, (b + 1) * length);
+    for (int64_t i = b * length; i < end; i += 64) {
+      const int count = static_cast<int>(std::min<int64_t>(64, end - i));
+      for (uint64_t bits = look.not_below(row + i, count, limit); bits; bits &= bits - 1) {
+        f(i + __builtin_ctzll(bits));
+      }
+    }
+  }
+}
+
+/// The k first of n elements in order, k > 0. `positions` is a heap with the last of them on top
+/// while the row is read.
 template <class T>
 void top_of_row(const T* row, int64_t n, int64_t k, T* largest, int64_t* positions) {
   const ComesBefore<T> comes_before{row};
-  for (int64_t i = 0; i < k; ++i) positions[i] = i;
-  std::make_heap(positions, positions + k, comes_before);
-  for (int64_t i = k; i < n; ++i) {
-    if (!comes_before(i, positions[0])) continue;
-    std::pop_heap(positions, positions + k, comes_before);
-    positions[k - 1] = i;
-    std::push_heap(positions, positions + k, comes_before);
-  }
+  int64_t found = 0;
+  for_candidates(row, n, k, [&](int64_t i) {
+    if (found == k) {
+      if (!comes_before(i, positions[0])) return;
+      std::pop_heap(positions, positions + k, comes_before);
+      --found;
+    }
+    positions[found++] = i;
+    std::push_heap(positions, positions + found, comes_before);
+  });
   std::sort_heap(positions, positions + k, comes_before);
   for (int64_t i = 0; i < k; ++i) largest[i] = row[positions[i]];
 }

@@ -41,8 +41,15 @@ class PackedWeights {
 
   int64_t count(const MatmulFunctions<T>& f) const { return panels(f) * k_ * f.tile_columns; }
 
-  void pack(const MatmulFunctions<T>& f, const T* weights, T* packed, ThreadPool& pool) {
-    packed_ = packed;
+  /// What the panels depend on.
+  std::string form(const MatmulFunctions<T>& f) const {
+    std::string text;
+    for (int64_t size : {f.tile_columns, k_, n_, first_, row_, column_})
+      text += std::to_string(size) + " ";
+    return text;
+  }
+
+  void pack(const MatmulFunctions<T>& f, const T* weights, T* packed, ThreadPool& pool) const {
     const int64_t parts = clamp(k_ * n_ / kPartElements, 1, panels(f));
     run_parts(pool, parts, [&](int64_t part) {
       const int64_t panel = part_begin(panels(f), part, parts), j = panel * f.tile_columns;
@@ -51,6 +58,9 @@ class PackedWeights {
              packed + panel * k_ * f.tile_columns, k_ * f.tile_columns);
     });
   }
+
+  /// Says where the panels are.
+  void place(const T* packed) { packed_ = packed; }
 
   /// c = bias + a x weights, or c += a x weights; `rows` rows.
   void multiply(const MatmulFunctions<T>& f, Rows<const T> a, int64_t rows, Rows<T> c,
@@ -150,23 +160,40 @@ class SequenceStep : public Step {
     parts_ = clamp(batch_ / least, 1, clamp(flops / kPartFlops, 1, kMaxParts));
     row_scratch_ = row_scratch;
     part_count_ = whole_lines<T>(checked_multiply(row_scratch, divide_up(batch_, parts_)));
-    if (binding.lasting(weights_)) kept_ = Block(weights * item());
-    const int64_t packed = kept_.bytes() > 0 ? 0 : weights;
+    if (binding.lasting(weights_)) kept_ = binding.packed(weights_, form(), weights * item());
+    const int64_t packed = kept_ != nullptr ? 0 : weights;
     parts_offset_ = packed;
     binding.need_scratch(checked_multiply(packed + parts_ * part_count_, item()));
   }
 
   // --- running ---
+  std::string form() const {
+    std::string text = std::to_string(item());
+    for (const auto& packed : packed_) text += "; " + packed.form(f_.product);
+    return text;
+  }
+
   void pack(const Operands& operands, ThreadPool& pool) {
-    const bool keeps = kept_.bytes() > 0;
-    const uint64_t version = operands.versions[weights_];
-    if (keeps && version != 0 && version == kept_version_) return;
-    T* to = static_cast<T*>(keeps ? static_cast<void*>(kept_.data()) : operands.scratch);
+    const T* weights = input(operands, weights_);
+    const T* from = static_cast<const T*>(operands.scratch);
+    if (kept_ != nullptr) {
+      from = reinterpret_cast<const T*>(kept_->of(operands.versions[weights_], [&](char* memory) {
+        pack_to(reinterpret_cast<T*>(memory), weights, pool);
+      }));
+    } else {
+      pack_to(static_cast<T*>(operands.scratch), weights, pool);
+    }
     for (auto& packed : packed_) {
-      packed.pack(f_.product, input(operands, weights_), to, pool);
+      packed.place(from);
+      from += whole_lines<T>(packed.count(f_.product));
+    }
+  }
+
+  void pack_to(T* to, const T* weights, ThreadPool& pool) const {
+    for (const auto& packed : packed_) {
+      packed.pack(f_.product, weights, to, pool);
       to += whole_lines<T>(packed.count(f_.product));
     }
-    kept_version_ = version;
   }
 
   T* part_scratch(const Operands& operands, int64_t part) const {
@@ -265,8 +292,7 @@ class SequenceStep : public Step {
 
  private:
   int64_t parts_ = 1, row_scratch_ = 0, part_count_ = 0, parts_offset_ = 0;
-  Block kept_;
-  uint64_t kept_version_ = 0;
+  std::shared_ptr<Packed> kept_;
 };
 
 /// The number of the mask among the inputs, which comes after `others`; -1 if there is none.

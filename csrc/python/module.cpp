@@ -228,6 +228,7 @@ py::dict program_memory(Program& program) {
   result["unshared_bytes"] = use.unshared_bytes;
   result["constant_bytes"] = use.constant_bytes;
   result["shared_bytes"] = use.shared_bytes;
+  result["packed_bytes"] = use.packed_bytes;
   result["map"] = map;
   return result;
 }

@@ -8,11 +8,19 @@
 namespace symk {
 namespace {
 
+/// Whether an input keeps its value from run to run, and where what is packed from it is shared:
+/// null for the input of a body, whose value belongs to one loop.
+struct Lasting {
+  bool lasts = false;
+  PackedForms* forms = nullptr;
+  std::string name;  // before those of its forms
+};
+
 /// What one kernel sees of its step while it is bound.
 class StepBinding final : public Binding {
  public:
   StepBinding(const Plan& plan, const PlanStep& step, const std::vector<int64_t>& sizes,
-              std::vector<Type> inputs, std::vector<Type> outputs, std::vector<bool> lasting)
+              std::vector<Type> inputs, std::vector<Type> outputs, std::vector<Lasting> lasting)
       : plan_(plan), step_(step), sizes_(sizes), inputs_(std::move(inputs)),
         outputs_(std::move(outputs)), lasting_(std::move(lasting)) {}
 
@@ -61,7 +69,13 @@ class StepBinding final : public Binding {
     return values;
   }
 
-  bool lasting(int input) const override { return lasting_[static_cast<size_t>(input)]; }
+  bool lasting(int input) const override { return lasting_[static_cast<size_t>(input)].lasts; }
+
+  std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) override {
+    const Lasting& lasting = lasting_[static_cast<size_t>(input)];
+    if (lasting.forms == nullptr) return std::make_shared<Packed>(bytes);
+    return lasting.forms->find(lasting.name + step_.kernel + " " + form, bytes);
+  }
 
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
   int64_t scratch() const { return scratch_; }
@@ -112,7 +126,7 @@ class StepBinding final : public Binding {
   const PlanStep& step_;
   const std::vector<int64_t>& sizes_;
   std::vector<Type> inputs_, outputs_;
-  std::vector<bool> lasting_;
+  std::vector<Lasting> lasting_;
   int64_t scratch_ = 0;
 };
 
@@ -342,14 +356,20 @@ class Binder {
     return lasting;
   }
 
-  std::vector<bool> lasting_inputs(const PlanStep& step, const std::vector<bool>& lasting) const {
-    std::vector<bool> inputs;
+  std::vector<Lasting> lasting_inputs(const PlanStep& step, const std::vector<bool>& shared) const {
+    std::vector<Lasting> inputs;
     for (uint32_t input : step.inputs) {
       const Buffer& buffer = plan_.buffers[root(input)];
       const auto number = static_cast<size_t>(buffer.reference);
-      inputs.push_back(buffer.kind == Buffer::kConstant ||
-                       (buffer.kind == Buffer::kShared && lasting[number]) ||
-                       (buffer.kind == Buffer::kInput && input_lasts(number)));
+      Lasting lasting;
+      if (buffer.kind == Buffer::kConstant) {
+        lasting = {true, plan_.packed.get(), "constant " + std::to_string(number) + " "};
+      } else if (buffer.kind == Buffer::kShared && shared[number]) {
+        lasting = {true, &shared_[number]->packed(), ""};
+      } else if (buffer.kind == Buffer::kInput) {
+        lasting.lasts = input_lasts(number);
+      }
+      inputs.push_back(lasting);
     }
     return inputs;
   }

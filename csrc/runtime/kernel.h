@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/packed.h"
 #include "runtime/threads.h"
 #include "runtime/view.h"
 
@@ -31,7 +32,7 @@ struct Operands {
   void* const* out = nullptr;
   void* scratch = nullptr;  // as many bytes as the binding asked for, 64-byte aligned
   /// Per input: 0 = changes at every call; else equal means unchanged, so that what was packed from
-  /// it may be used again.
+  /// it may be used again (Packed::of).
   const uint64_t* versions = nullptr;
   bool check_finite = false;  // whether a Plan that the step runs looks for NaN
 };
@@ -76,6 +77,9 @@ class Binding {
   /// does not change, or what is the same for all steps of a loop. What is packed from it is worth
   /// memory of its own; `versions` says when others have changed it.
   virtual bool lasting(int input) const = 0;
+  /// Memory for a lasting input in another form. All bindings that give the same name to a form of
+  /// the same value get the same memory; the name therefore says all that the form depends on.
+  virtual std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) = 0;
   /// Asks for memory that lasts during one run; the largest request counts.
   virtual void need_scratch(int64_t bytes) = 0;
 };

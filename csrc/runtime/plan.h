@@ -11,6 +11,7 @@
 
 #include "runtime/error.h"
 #include "runtime/memory.h"
+#include "runtime/packed.h"
 #include "runtime/view.h"
 
 namespace symk {
@@ -87,6 +88,8 @@ struct Plan {
   std::vector<Update> updates;
   std::vector<Check> checks;
   std::vector<std::unique_ptr<const Plan>> plans;  // the bodies of loops and branches
+  // The constants in the forms that kernels read them in, all under "constant <number> ...".
+  std::unique_ptr<PackedForms> packed = std::make_unique<PackedForms>();
   std::vector<int64_t> known;  // per size: what it is for all inputs, or -1; found by the reader
   Block blob;  // where the constants lie, those of sub-plans included; empty where they lie elsewhere
 

@@ -9,8 +9,8 @@
 namespace symk {
 namespace {
 
-// Bindings keep packed weights, so their number is bounded; a training loop needs two (the last
-// batch is short), and batches of sequences come in a few dozen lengths.
+// A training loop needs two (the last batch is short), and batches of sequences come in a few dozen
+// lengths.
 constexpr size_t kKeptBindings = 32;
 
 void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& given) {
@@ -20,6 +20,13 @@ void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& gi
   throw Error(given.dtype == wanted.dtype ? ErrorCode::kShape : ErrorCode::kDtype,
               "[shared " + named.name + "] the value must be " + type_text(wanted) + "; " +
                   type_text(given) + " was given.");
+}
+
+/// What is packed from the constants of a Plan and of its bodies.
+int64_t packed_bytes(const Plan& plan) {
+  int64_t total = plan.packed->bytes();
+  for (const auto& body : plan.plans) total += packed_bytes(*body);
+  return total;
 }
 
 }  // namespace
@@ -82,7 +89,11 @@ std::vector<int64_t> Program::times_ns() const {
 MemoryUse Program::memory_use() {
   MemoryUse use;
   use.constant_bytes = plan_->blob.bytes();
-  for (const auto& tensor : shared_) use.shared_bytes += tensor->type().bytes();
+  use.packed_bytes = packed_bytes(*plan_);
+  for (const auto& tensor : shared_) {
+    use.shared_bytes += tensor->type().bytes();
+    use.packed_bytes += tensor->packed().bytes();
+  }
   std::unique_ptr<Context> context = borrow();
   if (const Bound* bound = context->latest()) {
     use.arena_bytes = bound->arena_bytes();

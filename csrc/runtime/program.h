@@ -37,6 +37,7 @@ struct MemoryUse {
   int64_t unshared_bytes = 0;  // what the arena would take if no memory were used twice
   int64_t constant_bytes = 0;
   int64_t shared_bytes = 0;
+  int64_t packed_bytes = 0;  // constants and shared values in other forms, for all who read them
   std::vector<MemoryRow> map;
   std::vector<Shape> inputs;  // the shapes of the call made last; empty before the first one
 };

@@ -7,6 +7,7 @@
 
 #include "runtime/lock.h"
 #include "runtime/memory.h"
+#include "runtime/packed.h"
 #include "runtime/view.h"
 
 namespace symk {
@@ -21,6 +22,8 @@ class Tensor {
   const Type& type() const { return type_; }
   void* data() const { return memory_.data(); }
   SharedLock& lock() { return lock_; }
+  /// The value in the forms that kernels read it in; packed by those who hold the lock.
+  PackedForms& packed() { return packed_; }
 
   /// At least 1, and another number after each change of the value.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -30,6 +33,7 @@ class Tensor {
   Type type_;
   Block memory_;
   SharedLock lock_;
+  PackedForms packed_;
   std::atomic<uint64_t> version_{1};
 };
 

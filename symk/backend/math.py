@@ -204,8 +204,10 @@ def dot(x, y):
     if dims.known_different(x.shape[-1], y.shape[inner]):
         raise ShapeError("[dot] the last size of the first must be the last but one of the "
                          "second; they are %r and %r." % (x.type, y.type))
-    if x.ndim == 2 and y.ndim == 2:
-        return sparse_product(x, y) if is_sparse(x) or is_sparse(y) else ops.matmul(x, y)
+    if is_sparse(x) or is_sparse(y):
+        return sparse_product(x, y)
+    if x.ndim > 1 and y.ndim == 2:
+        return ops.matmul(x, y)
     order = (inner,) + tuple(axis for axis in range(y.ndim) if axis != inner)
     columns = ops.reshape(ops.transpose(y, order) if y.ndim > 2 else y, (y.shape[inner], -1))
     rows = ops.reshape(x, (-1, x.shape[-1]))

@@ -43,6 +43,7 @@ class Limits(typing.NamedTuple):
     """What a request may ask for, and how requests are run together."""
 
     body_bytes: int = 32 * 1024 * 1024
+    elements: int = 4 * 1024 * 1024          # of the inputs of one request
     open_bytes: int = 256 * 1024 * 1024      # of all bodies that are being read or answered
     timeout_s: float = 30.0
     batch_rows: int = 32
@@ -233,12 +234,19 @@ class Application:
             body = b"".join(chunks)
             name, arrays, by_rows = await self._aside(
                 len(body), tensors.decode, body, servable.functions)
+            self._check_elements(arrays)
             outputs = await self._run(servable, name, arrays, labels["model"])
             return _Answer(await self._aside(
                 sum(output.nbytes for output in outputs), tensors.encode, outputs,
                 servable.functions[name], by_rows))
         finally:
             self._open_bytes -= sum(map(len, chunks))
+
+    def _check_elements(self, arrays):
+        size = sum(array.size for array in arrays)
+        if size > self.limits.elements:
+            raise RequestError(413, "the inputs may have %d elements; they have %d."
+                               % (self.limits.elements, size))
 
     async def _run(self, servable, name, arrays, model):
         """The outputs of a function; what it says about the values is told to the client."""

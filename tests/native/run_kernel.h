@@ -58,6 +58,9 @@ class GivenBinding : public Binding {
   std::vector<std::string> texts(const char* key) const override { return get(text_lists, key); }
   const Plan& plan(const char*) const override { throw Error(ErrorCode::kFormat, "no Plan"); }
   bool lasting(int) const override { return keeps; }
+  std::shared_ptr<Packed> packed(int, const std::string&, int64_t bytes) override {
+    return std::make_shared<Packed>(bytes);
+  }
   void need_scratch(int64_t bytes) override { scratch_bytes = std::max(scratch_bytes, bytes); }
 
  private:

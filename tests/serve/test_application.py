@@ -101,6 +101,17 @@ def test_a_body_of_unknown_size_is_cut_at_the_limit(application, with_client):
     assert given == 413 and "this one has more" in answer["error"]
 
 
+def test_the_elements_of_a_request_are_bounded(application, with_client):
+    application.limits = application.limits._replace(elements=6)
+
+    async def talk(client):
+        return [await client.json("POST", PREDICT, {"instances": [[1, 2, 3]] * rows})
+                for rows in (2, 3)]
+
+    (good, _), (bad, answer) = with_client(application, talk)
+    assert (good, bad) == (200, 413) and "may have 6 elements; they have 9" in answer["error"]
+
+
 def test_a_client_that_leaves_gets_no_answer(application, with_client):
     async def talk(client):
         scope = {"type": "http", "method": "POST", "path": PREDICT, "headers": []}
