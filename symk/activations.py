@@ -1,4 +1,6 @@
 """Activation functions of layers, by name or as themselves."""
+import warnings
+
 from . import backend as K
 from . import registry
 from .registry import register
@@ -102,4 +104,8 @@ def get(identifier):
     """
     if identifier is None:
         return linear
+    if hasattr(identifier, "get_config"):
+        warnings.warn("[activation] a name or a function is better; the layer %r was given, whose "
+                      "weights are not part of the model. Add it as a layer."
+                      % getattr(identifier, "name", identifier), stacklevel=2)
     return identifier if callable(identifier) else deserialize(identifier)

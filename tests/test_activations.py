@@ -4,6 +4,7 @@ import pytest
 
 from symk import activations
 from symk import backend as K
+from symk.layers import Dropout
 
 NAMES = ["softmax", "elu", "selu", "softplus", "softsign", "relu", "tanh", "sigmoid",
          "hard_sigmoid", "exponential", "linear"]
@@ -48,3 +49,9 @@ def test_softmax_needs_two_axes():
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="known activation is required; 'nope' was given"):
         activations.get("nope")
+
+
+def test_a_layer_as_activation_warns():
+    layer = Dropout(0.5)
+    with pytest.warns(UserWarning, match="Add it as a layer"):
+        assert activations.get(layer) is layer

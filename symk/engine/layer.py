@@ -283,8 +283,9 @@ class Layer(LayerOfKeras1):
             inputs: the tensors that they depend on; None if they depend on weights alone.
         """
         if not _in_shapes_only():
-            self._loss_entries += [Contribution(loss, inputs) for loss in to_list(losses)
-                                   if loss is not None]
+            self._loss_entries += [
+                Contribution(loss if K.is_tensor(loss) else K.constant(loss), inputs)
+                for loss in to_list(losses) if loss is not None]
 
     def add_update(self, updates, inputs=None):
         """Adds updates `(variable, new value)` to the training of all models with this layer."""

@@ -415,7 +415,8 @@ class Trainer(Network):
             raise ValueError("[data] a number of steps is required for a model that is fed "
                              "nothing; none was given.")
         source = Arrays(function, arrays, _checked_count("batch_size", batch_size, 32), shuffle)
-        if self.stateful and source.total % source.batch_size:
+        alone = kind == "predict" and source.total < source.batch_size   # one batch, of any size
+        if self.stateful and source.total % source.batch_size and not alone:
             raise ValueError("[data] the samples of a stateful model must fill its batches; there "
                              "are %d samples in batches of %d."
                              % (source.total, source.batch_size))

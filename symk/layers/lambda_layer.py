@@ -1,8 +1,11 @@
 """Lambda: a function of tensors as a layer, and how such a layer is saved.
 
 A function that is registered under its name is saved by the name. Any other one is saved as its
-bytecode, as Keras does; loading refuses bytecode unless the caller allows it for this layer.
+bytecode, as Keras does. Where this process has saved the same function, loading gives that one;
+other bytecode is refused unless the caller allows it for this layer.
 """
+import collections
+import json
 import types
 
 import numpy as np
@@ -17,6 +20,9 @@ from ..utils.generic_utils import func_dump, func_load, to_list
 __all__ = ["Lambda"]
 
 _ALLOWED = "bytecode"       # what stands for a layer's name in custom_objects to allow its bytecode
+
+_saved_here = collections.OrderedDict()     # what stands for a function in a config -> the function
+_MOST_SAVED = 1000                          # how many are kept, so that loops do not fill the memory
 
 
 @register("layer")
@@ -33,7 +39,8 @@ class Lambda(Layer):
 
     # Saving
         Register a named function (`get_custom_objects()`), and it is saved by its name. Others
-        are saved as bytecode. To load a model with such a layer, pass
+        are saved as bytecode, which the process that saved them takes for the function it
+        has. To load a model with such a layer elsewhere, pass
         `custom_objects={"lambda_1": function}`, where `lambda_1` is the name of the layer; or, if
         you trust the file, and this version of Python has written it,
         `custom_objects={"lambda_1": "bytecode"}`.
@@ -142,9 +149,24 @@ def _saved(function):
                                          registry.lookup("function", name)):
         return name, "function"
     if isinstance(function, types.FunctionType):
-        return func_dump(function), "lambda"
+        dumped = func_dump(function)
+        _saved_here[_key(dumped)] = function
+        if len(_saved_here) > _MOST_SAVED:
+            _saved_here.popitem(last=False)
+        return dumped, "lambda"
     raise ValueError("[Lambda] a function that is saved must be registered by its name or written "
                      "in Python; %r is neither. Put it into get_custom_objects()." % (function,))
+
+
+def _key(dumped):
+    """The text of what `func_dump` gave; it is the same after a config went through a file."""
+    return json.dumps(dumped, default=lambda value: "%s %d" % (type(value).__name__, id(value)))
+
+
+def _own(value):
+    """The function that this process has saved as this value, if it still is what it was."""
+    function = _saved_here.get(_key(value))
+    return function if function is not None and _key(func_dump(function)) == _key(value) else None
 
 
 def _loaded(value, kind, part, layer, custom):
@@ -161,6 +183,8 @@ def _loaded(value, kind, part, layer, custom):
         return func_load(value, globs=dict({"K": K, "np": np}, **custom))
     if part == "output_shape" and own is not None:
         return None     # the function is the caller's, and K knows the shape
+    if _own(value) is not None:
+        return _own(value)
     raise ValueError(
         'in layer "%s" (Lambda): [load] bytecode is not run; the file has the %s of this layer as '
         "bytecode. Pass custom_objects={%r: your_function}, or, if you trust the file, "

@@ -51,10 +51,20 @@ class _Merge(Layer):
 
     def compute_mask(self, inputs, mask=None):
         """True where all masks are; inputs without a mask do not count."""
+        _check_masks(self, inputs, mask)
         masks = [one for one in mask or [] if one is not None]
         if not masks:
             return None
         return reduce(_both, masks)
+
+
+def _check_masks(layer, inputs, mask):
+    """A list of masks, one for each of a list of inputs, or None."""
+    if mask is not None and not (isinstance(mask, list) and isinstance(inputs, list)
+                                 and len(mask) == len(inputs)):
+        raise ValueError('in layer "%s" (%s): [compute_mask] a list with a mask or None for each '
+                         "input is required; %r was given for %r."
+                         % (layer.name, type(layer).__name__, mask, inputs))
 
 
 def _with_axes(tensor, ndim):
@@ -143,6 +153,7 @@ class Concatenate(_Merge):
 
     def compute_mask(self, inputs, mask=None):
         """The masks one after the other, or, if features were joined, where all are true."""
+        _check_masks(self, inputs, mask)
         if mask is None or all(one is None for one in mask):
             return None
         masks = [_full_mask(tensor, one) for tensor, one in zip(inputs, mask)]

@@ -28,10 +28,10 @@ class Parametric(Layer):
         for name, option in options.items():
             setattr(self, name, _family(name).get(option))
 
-    def _add(self, role, shape, name=None):
+    def _add(self, role, shape, name=None, initializer=None):
         """A weight with the options of its role: "kernel" has `kernel_initializer`, ..."""
         return self.add_weight(name or role, shape,
-                               initializer=getattr(self, role + "_initializer"),
+                               initializer=initializer or getattr(self, role + "_initializer"),
                                regularizer=getattr(self, role + "_regularizer"),
                                constraint=getattr(self, role + "_constraint"))
 

@@ -1,5 +1,6 @@
 """Recurrent layers: SimpleRNN, GRU and LSTM. The cells and `RNN` are in files of their own."""
 import inspect
+import warnings
 
 from .. import backend as K
 from .. import regularizers
@@ -111,6 +112,9 @@ class SimpleRNN(CellLayer):
                  recurrent_constraint=None, bias_constraint=None, dropout=0.0,
                  recurrent_dropout=0.0, return_sequences=False, return_state=False,
                  go_backwards=False, stateful=False, unroll=False, **kwargs):
+        if kwargs.pop("implementation", None) is not None:
+            warnings.warn("[SimpleRNN] there is one implementation; the argument is not needed.",
+                          stacklevel=3)
         super().__init__(
             activity_regularizer, return_sequences, return_state, go_backwards, stateful, unroll,
             cell=dict(

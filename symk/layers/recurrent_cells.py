@@ -3,7 +3,10 @@
 A cell has `call(inputs, states)`, giving the output and the new states, and `state_size`, the
 size of its state or a list of sizes. They are plain expressions of K.
 """
+import numpy as np
+
 from .. import backend as K
+from .. import initializers
 from ..engine import Layer
 from ..engine.network import layer_from_config
 from ..registry import accepts, register
@@ -79,9 +82,17 @@ class _UnitsCell(DroppingCell):
     def _build_kernels(self, input_shape, bias_shape):
         columns = self.units * self.gates
         self.kernel = self._add("kernel", (input_shape[-1], columns))
-        self.recurrent_kernel = self._add("recurrent", (self.units, columns), "recurrent_kernel")
+        self.recurrent_kernel = self._add("recurrent", (self.units, columns), "recurrent_kernel",
+                                          self._identities())
         self.bias = self._add("bias", bias_shape) if self.use_bias else None
         self.built = True
+
+    def _identities(self):
+        """The initializer that makes each block an identity, where that is what is asked for."""
+        initializer = self.recurrent_initializer
+        if not isinstance(initializer, initializers.Identity):
+            return None
+        return lambda shape, dtype=None: np.tile(initializer((self.units,) * 2, dtype), self.gates)
 
     def blocks(self, tensor):
         """The parts of a kernel, a bias or a product that belong to each gate."""

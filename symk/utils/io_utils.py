@@ -44,6 +44,9 @@ class HDF5Matrix:
     def __getitem__(self, key):
         """The rows of a slice, of a number or of a list of rising numbers, as an array."""
         if isinstance(key, slice):
+            if key.stop is not None and key.stop > len(self):
+                raise IndexError("[HDF5Matrix] a slice up to %d is required; %s was given."
+                                 % (len(self), key))
             start, stop, step = key.indices(len(self))
             rows = slice(self.start + start, self.start + stop, step)
         elif isinstance(key, (list, np.ndarray)):

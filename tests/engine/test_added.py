@@ -155,3 +155,11 @@ def test_arrays_and_a_number_of_steps_are_whole_batches():
         other.train_on_batch(X, Y)
     np.testing.assert_allclose(model.get_weights()[0], other.get_weights()[0], rtol=1e-6)
     assert model.predict(X, steps=2).shape == (24, 1)
+
+
+def test_a_number_is_a_loss_too():
+    x = Input((2,))
+    model = Model(x, Dense(1, kernel_initializer="zeros")(x))
+    model.add_loss(2)
+    model.compile("sgd", "mse")
+    assert model.train_on_batch(np.ones((3, 2)), np.ones((3, 1))) == pytest.approx(1 + 2)

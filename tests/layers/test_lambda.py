@@ -1,12 +1,13 @@
 """Lambda: functions as layers, and what becomes of them in files."""
+import collections
 import json
 
 import numpy as np
 import pytest
 
 from symk import backend as K
-from symk.layers import Dense, Input, Lambda, Masking, deserialize, serialize
-from symk.models import Model, Sequential, load_model, model_from_json
+from symk.layers import Dense, Input, Lambda, Masking, deserialize, lambda_layer, serialize
+from symk.models import Model, Sequential, clone_model, load_model, model_from_json
 from symk.utils import CustomObjectScope
 from symk.utils.generic_utils import func_dump, func_load
 
@@ -104,6 +105,43 @@ def test_what_is_no_function(options):
 
 # ---- files
 
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A config as another process reads it, which has saved none of its functions."""
+    def read(config):
+        monkeypatch.setattr(lambda_layer, "_saved_here", {})
+        return json.loads(json.dumps(config))
+    return read
+
+
+def test_a_function_that_was_saved_here_is_taken_for_itself(tmp_path):
+    factor = [2.0]
+
+    def scaled(x, power=1):
+        return x ** power * factor[0]
+
+    model = Sequential([Lambda(scaled, input_shape=(3,), output_shape=lambda shape: shape),
+                        Lambda(lambda x, by=3: x + by)])
+    path = str(tmp_path / "model.h5")
+    model.save(path)
+    for again in (load_model(path, compile=False), clone_model(model), model_from_json(model.to_json())):
+        assert again.layers[0].function is scaled
+        np.testing.assert_array_equal(again.predict(VALUES), model.predict(VALUES))
+    config = json.loads(json.dumps(model.layers[0].get_config()))
+    factor[0] = 5.0
+    with pytest.raises(ValueError, match="bytecode is not run"):
+        Lambda.from_config(config)
+
+
+def test_functions_that_were_saved_are_not_kept_for_ever(monkeypatch):
+    monkeypatch.setattr(lambda_layer, "_MOST_SAVED", 2)
+    monkeypatch.setattr(lambda_layer, "_saved_here", collections.OrderedDict())
+    configs = [Lambda(lambda x, by=number: x + by).get_config() for number in range(3)]
+    assert Lambda.from_config(configs[2]).function(1) == 3
+    with pytest.raises(ValueError, match="bytecode is not run"):
+        Lambda.from_config(configs[0])
+
+
 def test_a_registered_function_is_saved_by_its_name():
     with CustomObjectScope({"doubled": doubled}):
         config = serialize(Lambda(doubled))
@@ -115,9 +153,9 @@ def test_a_registered_function_is_saved_by_its_name():
         deserialize(config)
 
 
-def test_bytecode_is_not_run():
+def test_bytecode_is_not_run(elsewhere):
     layer = Lambda(lambda x: 2 * x, name="secret")
-    config = json.loads(json.dumps(serialize(layer)))
+    config = elsewhere(serialize(layer))
     assert config["config"]["function_type"] == "lambda"
     with pytest.raises(ValueError, match='layer "secret" .*bytecode is not run.*custom_objects'):
         deserialize(config)
@@ -144,9 +182,9 @@ def test_bytecode_sees_k_and_the_callers_names():
     np.testing.assert_allclose(model_of(again).predict(VALUES), VALUES ** 2 + 10)
 
 
-def test_all_functions_of_a_layer_are_saved():
+def test_all_functions_of_a_layer_are_saved(elsewhere):
     layer = Lambda(doubled, output_shape=lambda shape: shape, mask=lambda inputs, mask: mask)
-    config = json.loads(json.dumps(layer.get_config()))
+    config = elsewhere(layer.get_config())
     again = Lambda.from_config(config, {layer.name: "bytecode"})
     assert again.mask(1, 2) == 2
     np.testing.assert_array_equal(model_of(again).predict(VALUES), 2 * VALUES)

@@ -81,3 +81,12 @@ def test_one_input_is_too_few():
 def test_subtract_takes_two():
     with pytest.raises(ValueError, match="list of 2 tensors"):
         layers.subtract([Input(shape=(2,)) for _ in range(3)])
+
+
+@pytest.mark.parametrize("layer", [layers.Add(), layers.Concatenate()])
+def test_masks_are_one_for_each_input(layer):
+    one, other = Input((2, 3)), Input((2, 3))
+    for inputs, mask in ([one, other], [None]), (one, [None]), ([one, other], np.ones((2, 2))):
+        with pytest.raises(ValueError, match="a list with a mask or None for each input"):
+            layer.compute_mask(inputs, mask)
+    assert layer.compute_mask([one, other], [None, None]) is None

@@ -463,3 +463,23 @@ def test_the_output_and_the_last_state_are_two_tensors():
     outputs = LSTM(4, return_state=True)(x)
     config = Model(x, outputs).get_config()
     assert [place[2] for place in config["output_layers"]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("layer_class, gates", [(SimpleRNN, 1), (GRU, 3), (LSTM, 4)])
+def test_an_identity_is_one_for_each_gate(layer_class, gates):
+    layer = layer_class(5, recurrent_initializer="identity")
+    layer(Input((2, 3)))
+    np.testing.assert_array_equal(layer.get_weights()[1], np.tile(np.eye(5), gates))
+
+
+def test_a_simple_rnn_has_one_implementation():
+    with pytest.warns(UserWarning, match="the argument is not needed"):
+        layer = SimpleRNN(2, implementation=2)
+    assert "implementation" not in layer.get_config()
+
+
+def test_a_stateful_model_predicts_one_batch_of_any_size():
+    model = Sequential([LSTM(2, stateful=True, batch_input_shape=(3, 4, 1))])
+    assert model.predict(np.ones((3, 4, 1))).shape == (3, 2)
+    with pytest.raises(ValueError, match="must fill its batches"):
+        model.predict(np.ones((4, 4, 1)), batch_size=3)

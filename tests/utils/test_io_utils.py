@@ -47,7 +47,7 @@ def test_ranges_outside_of_the_data_are_refused(path, start, end):
         HDF5Matrix(path, "x", start, end)
 
 
-@pytest.mark.parametrize("key", [8, -9, [0, 8], "x"])
+@pytest.mark.parametrize("key", [8, -9, [0, 8], "x", slice(0, 9)])
 def test_rows_outside_of_the_range_are_refused(path, key):
     with pytest.raises((IndexError, TypeError)):
         HDF5Matrix(path, "x", 2, 10)[key]
