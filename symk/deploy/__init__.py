@@ -1,12 +1,13 @@
-"""Deployment: `export` writes compiled functions to one file, `load` runs such a file; `to_onnx`
-writes a function as an ONNX file.
+"""Deployment: `export` writes compiled functions to one file, `load` runs such a file; `standalone`
+writes a C++ project around one, `to_onnx` an ONNX file.
 
 `loader.py` needs none of symk's Python and does not import it; see there. So this package imports
 nothing until one of its names is asked for.
 """
 import importlib
 
-_MODULES = {"export": ".exporter", "load": ".loader", "to_onnx": ".onnx"}   # name -> its module
+_MODULES = {"export": ".exporter", "load": ".loader", "standalone": ".project",
+            "to_onnx": ".onnx"}   # name -> its module
 
 __all__ = list(_MODULES)
 
