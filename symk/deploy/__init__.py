@@ -7,7 +7,7 @@ nothing until one of its names is asked for.
 import importlib
 
 _MODULES = {"export": ".exporter", "load": ".loader", "standalone": ".project",
-            "to_onnx": ".onnx"}   # name -> its module
+            "to_onnx": ".onnx", "from_onnx": ".onnx"}   # name -> its module
 
 __all__ = list(_MODULES)
 

@@ -1,8 +1,8 @@
 """Runs requests for one function together: dynamic batching with a bound on the delay.
 
 Requests with equal sizes but for the rows wait in one line. A line is run when a runner is free and
-either its oldest request has waited for the delay, or it has the rows of a whole batch. With a delay
-of 0 a request waits only while all runners are busy, so what came in the meantime runs together.
+either its oldest request has waited for the delay, or it has the rows of a whole batch. With a
+delay of 0 a request waits only while all runners are busy, so what came meanwhile runs together.
 
 Rows are run together only if that changes no row: a function is tried when it is loaded.
 """
@@ -83,7 +83,7 @@ class Batcher:
             asyncio.get_running_loop().create_task(self._run(batch))
 
     def _due(self):
-        """The key of the line whose turn it is; None if none is due yet, and then a timer is set."""
+        """The key of the line whose turn it is; None if none is due, and then a timer is set."""
         lines = [(line[0].arrived, key) for key, line in self._lines.items() if line]
         if not lines:
             return None

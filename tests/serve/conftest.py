@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from symk import layers
 from symk import backend as K
+from symk import layers
 from symk.models import Model, Sequential
 
 

@@ -82,7 +82,7 @@ def test_a_request_waits_for_others_no_longer_than_the_delay():
 
     assert 0.1 <= together(function, talk, delay_s=0.1) < 0.5
     assert function.batches == [3]
-    assert together(function, talk, delay_s=60, max_rows=3) < 30     # a whole batch waits for nothing
+    assert together(function, talk, delay_s=60, max_rows=3) < 30   # a whole batch does not wait
 
 
 def test_only_equal_sizes_run_together():

@@ -5,10 +5,10 @@ from ...graph import dtype as dtypes
 from ...graph.node import Constant
 from .table import First, rule
 
-__all__ = ["write_unary"]
+__all__ = ["SAME", "write_unary"]
 
 # symk -> ONNX, where the meaning is the same for all dtypes that symk takes.
-_SAME = {
+SAME = {
     "neg": "Neg", "sign": "Sign", "abs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt",
     "reciprocal": "Reciprocal", "sin": "Sin", "cos": "Cos", "tan": "Tan", "asin": "Asin",
     "acos": "Acos", "atan": "Atan", "sinh": "Sinh", "cosh": "Cosh", "tanh": "Tanh",
@@ -73,14 +73,14 @@ _COMPOSED = {
 
 def write_unary(w, name, dtype, x):
     """The op of one operand with this name, of a value that is known by its name alone."""
-    if name in _SAME:
-        return w.emit(_SAME[name], x)
+    if name in SAME:
+        return w.emit(SAME[name], x)
     return _COMPOSED[name](w, None, dtype, x)
 
 
-@rule(*_SAME)
+@rule(*SAME)
 def _same(w, node):
-    kind = _SAME[node.op.name]
+    kind = SAME[node.op.name]
     return _in_layout(w, node, lambda *names: w.emit(kind, *names))
 
 

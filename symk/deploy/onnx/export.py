@@ -14,7 +14,7 @@ from ...graph.node import Constant, Shared
 from ...graph.origin import acting_for
 from ...graph.walk import sources_of
 from ...optimize import STAGES, optimize
-from . import elementwise, loops, moves, products, reductions, sequences  # noqa: F401 (they fill the table)
+from . import elementwise, loops, moves, products, reductions, sequences  # noqa: F401 (rules)
 from .definitions import said_otherwise
 from .table import RULES
 from .writer import Writer, names_used
@@ -50,7 +50,8 @@ def to_onnx(function, path=None, metadata=None):
     writer = Writer(onnx, request.inputs, outputs)
     writer.add_all(outputs)
     model = onnx.helper.make_model(
-        _graph(writer, request, dict(zip(names, outputs))), ir_version=_IR_VERSION, producer_name="symk",
+        _graph(writer, request, dict(zip(names, outputs))), ir_version=_IR_VERSION,
+        producer_name="symk",
         opset_imports=[onnx.helper.make_opsetid("", OPSET)])
     onnx.helper.set_model_props(model, metadata or {})
     if model.ByteSize() > _LIMIT_BYTES:

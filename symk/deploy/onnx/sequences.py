@@ -25,7 +25,7 @@ def _rnn(w, node):
 def _lstm(w, node):
     op = node.op
     curves = [op.recurrent_activation, op.activation, op.activation]
-    return _sequence(w, node, "LSTM", 4, "hc", (0, 3, 1, 2), curves)       # i, f, c, o -> i, o, f, c
+    return _sequence(w, node, "LSTM", 4, "hc", (0, 3, 1, 2), curves)   # i f c o -> i o f c
 
 
 @rule("gru_sequence")

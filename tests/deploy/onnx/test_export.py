@@ -107,8 +107,9 @@ def test_loops_inside_of_loops_and_branches(reverse, run_onnx):
 def test_the_error_names_op_and_layer():
     x = Input((3,))
     noisy = layers.Lambda(lambda v: ops.erfinv(v), name="inverse")(x)
-    with pytest.raises(GraphError, match=r'in layer "inverse" \(Lambda\): \[to_onnx\] every op must '
-                                         r"have a form in ONNX; for erfinv of \(.*3\) float32"):
+    with pytest.raises(GraphError, match=(
+            r'in layer "inverse" \(Lambda\): \[to_onnx\] every op must have a form in ONNX; '
+            r"for erfinv of \(.*3\) float32")):
         to_onnx(Model(x, noisy))
 
 

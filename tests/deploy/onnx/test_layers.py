@@ -61,7 +61,8 @@ def test_the_merging_layers_have_the_same_values(run_onnx):
 def test_masked_times_are_left_out(run_onnx):
     x = Input((None,), dtype="int32")
     embedded = layers.Embedding(9, 5, mask_zero=True)(x)
-    merged = [layers.LSTM(4)(embedded), layers.GRU(3, recurrent_activation="hard_sigmoid")(embedded),
+    merged = [layers.LSTM(4)(embedded),
+              layers.GRU(3, recurrent_activation="hard_sigmoid")(embedded),
               layers.SimpleRNN(2, activation="relu", go_backwards=True)(embedded)]
     model = Model(x, layers.concatenate(merged))
     data = np.array([[3, 4, 0, 5, 0], [1, 0, 0, 0, 0], [1, 2, 3, 4, 5]], "int32")
