@@ -15,7 +15,7 @@ import sys
 import cffi
 import numpy as np
 
-__all__ = ["load", "Function", "Model"]
+__all__ = ["load", "set_threads", "Function", "Model"]
 
 # The declarations of csrc/capi/symk_runtime.h that are used here.
 _DECLARATIONS = """
@@ -91,6 +91,12 @@ def load(path, library=None, kernels=()):
     for shared_object in kernels:
         _check(opened, opened.symk_load_kernels(os.fsencode(os.path.abspath(shared_object))))
     return Model(path, opened)
+
+
+def set_threads(count, library=None):
+    """How many threads a call uses from now on; the results are the same for any number."""
+    opened = _open_library(library)
+    _check(opened, opened.symk_set_threads(count))
 
 
 def _open_library(path):

@@ -8,7 +8,9 @@
 #include "capi/symk_runtime.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/allocator_interface.h>
+// As in sanitizer/allocator_interface.h, which not every compiler brings along.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(
+    void (*allocated)(const volatile void*, size_t), void (*released)(const volatile void*));
 #endif
 
 namespace {

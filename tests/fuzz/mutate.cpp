@@ -3,6 +3,7 @@
 // in crash.symk.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
