@@ -299,7 +299,7 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
 }
 
 std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
-  if (is_depthwise(shape)) return bind_depthwise(binding, shape, backward);
+  if (has_narrow_groups(shape, backward)) return bind_depthwise(binding, shape, backward);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
