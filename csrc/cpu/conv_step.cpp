@@ -77,8 +77,7 @@ class ConvStep : public Step {
     Pass pass(axes);
     const AxisPass &rows = pass.rows, &columns = pass.columns;
     pass.in_place = pass.planes.inside(source_.planes) && rows.inside(source_.rows) &&
-                    columns.inside(source_.columns) &&
-                    pixel_step<T>(source_pixel()) == source_pixel();
+                    columns.inside(source_.columns) && !are_pages<T>(source_pixel());
     pass.strip.channels = channels_;
     pass.strip.source_pixel = source_pixel();
     pass.strip.pixel = pass.in_place ? source_pixel() : pixel_step<T>(channels_);
