@@ -17,14 +17,17 @@ __all__ = ["relu", "elu", "softmax", "softplus", "softsign", "sigmoid", "hard_si
 # ---- activations
 
 def relu(x, alpha=0.0, max_value=None, threshold=0.0):
-    """x from `threshold` up to `max_value`; below, alpha * (x - threshold)."""
+    """x from `threshold` up to `max_value`; below, alpha * (x - threshold).
+
+    With a `max_value`, what is between a negative threshold and 0 is 0, as in Keras.
+    """
     x = ops.as_variable(x)
     if threshold == 0:
         above = ops.relu(x)
     else:
         above = x * ops.cast(ops.greater(x, threshold), floating(x.dtype))
     if max_value is not None:
-        above = ops.minimum(above, max_value)
+        above = ops.minimum(ops.relu(above) if threshold < 0 else above, max_value)
     if isinstance(alpha, (int, float)) and alpha == 0:
         return above
     below = ops.relu(threshold - x if threshold else -x)

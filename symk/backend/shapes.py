@@ -80,8 +80,11 @@ def repeat_elements(x, rep, axis):
 
 
 def tile(x, n):
-    """The whole of x repeated n[i] times along axis i."""
-    return ops.tile(x, n)
+    """The whole of x repeated n[i] times along axis i; fewer numbers are those of the last axes."""
+    counts = [n] if hasattr(n, "__index__") else n
+    if isinstance(counts, (tuple, list)):
+        counts = (1,) * (ops.as_variable(x).ndim - len(counts)) + tuple(counts)
+    return ops.tile(x, counts)
 
 
 def reverse(x, axes):

@@ -18,10 +18,11 @@ def softmax(x, axis=-1):
 
 
 @pytest.mark.parametrize("alpha, max_value, threshold", [
-    (0.0, None, 0.0), (0.2, None, 0.0), (0.0, 1.0, 0.0), (0.0, None, 1.0), (0.1, 2.0, 0.5)])
+    (0.0, None, 0.0), (0.2, None, 0.0), (0.0, 1.0, 0.0), (0.0, None, 1.0), (0.1, 2.0, 0.5),
+    (0.1, None, -0.5), (0.1, 2.0, -0.5)])
 def test_relu(alpha, max_value, threshold):
-    top = np.inf if max_value is None else max_value
-    expected = np.where(X > threshold, np.minimum(X, top), 0.0)
+    above = X if max_value is None else np.clip(X, 0.0, max_value)
+    expected = np.where(X > threshold, above, 0.0)
     expected = expected + alpha * np.minimum(X - threshold, 0.0)
     close(K.relu(K.constant(X), alpha, max_value, threshold), expected)
 
