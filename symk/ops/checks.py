@@ -11,12 +11,13 @@ from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 __all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "need_axes",
            "broadcast_shapes", "same_size", "at_least", "need_broadcast", "recorded_needs",
            "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole", "flag", "text",
-           "callable_in"]
+           "callable_in", "one_of", "possible"]
 
 ANY = DTYPES
 BOOL = ("bool",)
 NUMBERS = FLOATS + INTEGERS
-_WIDE = 2 ** 63   # attributes of ops are integers of 64 bits
+_WIDE = 2 ** 63      # attributes of ops are integers of 64 bits
+_LARGEST = 2 ** 48   # elements: more than addresses can tell apart
 
 
 def axis_in(name, axis, rank):
@@ -84,6 +85,31 @@ def text(name, what, value):
     if value is None or isinstance(value, str):
         return value
     raise GraphError("[%s] %s must be a text; %r was given." % (name, what, value))
+
+
+def one_of(name, what, value, allowed):
+    """A word of a list.
+
+    Raises:   GraphError for anything else.
+    """
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise GraphError("[%s] %s must be %s; %r was given."
+                     % (name, what, " or ".join(map(repr, allowed)), value))
+
+
+def possible(name, made):
+    """The type of a result that may be larger than the operands, if it can exist.
+
+    Raises:   ShapeError.
+    """
+    count = 1
+    for size in made.shape:
+        count *= size if isinstance(size, int) and size else 1
+    if count >= _LARGEST:
+        raise ShapeError("[%s] the result must have fewer than 2**48 elements; it would be %r."
+                         % (name, made))
+    return made
 
 
 def callable_in(name, what, value):
