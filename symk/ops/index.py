@@ -4,7 +4,8 @@ import numpy as np
 from ..graph import (GraphError, Op, OutOfRangeError, ShapeError, TensorType, Variable,
                      apply, dims, op)
 from ..graph.dtype import canonical
-from .checks import ANY, INTEGERS, NUMBERS, axis_in, need_axes, need_dtype, number, same_size
+from .checks import (ANY, INTEGERS, NUMBERS, axis_in, need_axes, need_dtype, number, possible,
+                     same_size)
 from .convert import as_variable
 from .samples import sample, values
 from .shape import reshape
@@ -108,7 +109,7 @@ class OneHot(Op):
 
     def infer(self, indices):
         need_dtype(self.name, "indices", indices, INTEGERS)
-        return TensorType(self.dtype, indices.shape + (self.depth,))
+        return possible(self.name, TensorType(self.dtype, indices.shape + (self.depth,)))
 
     def reference(self, indices):
         return (indices[..., None] == np.arange(self.depth)).astype(self.dtype)
@@ -133,7 +134,7 @@ class Arange(Op):
 
     def infer(self):
         need_dtype(self.name, "the result", TensorType(self.dtype, ()), NUMBERS)
-        return TensorType(self.dtype, (self.size,))
+        return possible(self.name, TensorType(self.dtype, (self.size,)))
 
     def reference(self):
         return (self.start + self.step * np.arange(self.size)).astype(self.dtype)
