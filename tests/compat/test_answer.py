@@ -134,6 +134,19 @@ def test_models_have_the_defaults_of_keras_1(keras, tmp_path):
     assert np.shape(model.train_on_batch(x, y, {0: 1.0, 1: 2.0})) == (2,)
 
 
+def test_generators_of_keras_1_warn_of_what_was_given_alone(keras, recwarn):
+    old = keras(1)
+    model = old.models.Sequential([old.layers.Dense(1, input_dim=2)])
+    model.compile("sgd", "mse")
+    batches = iter([(np.ones((4, 2)), np.ones((4, 1)))] * 9)
+    recwarn.clear()
+    model.fit_generator(batches, samples_per_epoch=4, nb_epoch=1, verbose=0, nb_worker=0)
+    model.predict_generator(batches, 4, nb_worker=0)
+    assert {warning.filename for warning in recwarn} == {__file__}
+    assert sorted(str(warning.message).split()[1] for warning in recwarn) == [
+        "nb_epoch", "nb_worker", "nb_worker", "samples_per_epoch", "val_samples"]
+
+
 def test_k_has_the_order_of_keras_1(keras):
     old = keras(1).backend
     target, output = K.constant([[0.0, 1.0]]), K.constant([[0.2, 0.8]])
