@@ -160,12 +160,13 @@ def broadcast_shapes(name, *types):
 def _meet(name, types, a, b):
     """The size at which two axes meet. Whether an unknown one fits is left to the Plan."""
     size = dims.broadcast(a, b)
+    if size is not None and (isinstance(size, dims.Dim) or a == b or _is_one(a) or _is_one(b)):
+        return size
     what = ("the shapes must broadcast: sizes equal, or one of them 1; they are %s"
             % " and ".join(map(repr, types)))
     if size is None:
         raise ShapeError("[%s] %s." % (name, what))
-    if not isinstance(size, dims.Dim) and not (a == b or _is_one(a) or _is_one(b)):
-        same_size(name, dims.checked_broadcast(a, b), size, what)
+    same_size(name, dims.checked_broadcast(a, b), size, what)
     return size
 
 
