@@ -252,7 +252,7 @@ class Chain(Case):
     def symk(self):
         from symk import ops
         return symk_step(lambda a, b, c, d, e: ops.sigmoid(a * b + c) * ops.tanh(d) - a * e,
-                         [normal(1 << 22)] * 5)
+                         [normal(1 << 22) for _ in range(5)])
 
     def torch(self):
         import torch
@@ -415,7 +415,7 @@ class ConvLstm(Case):
             wanted = [x] + layer.trainable_weights
             outputs += K.gradients(K.sum(outputs[0] * g), wanted)
         step = K.function([x, g] if self.gradient else [x], outputs)
-        arrays = [normal(*self.shape)] * (2 if self.gradient else 1)
+        arrays = [normal(*self.shape) for _ in range(2 if self.gradient else 1)]
         return lambda: step(arrays)
 
     def torch(self):

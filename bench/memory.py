@@ -14,12 +14,13 @@ import numpy as np
 MEGABYTE = 1e6
 
 
-def symk_bytes(batch):
+def symk_bytes(batch, recompute=False):
     """The arena of a step, and the momentum."""
     from .compile import resnet50
     from symk import optimizers
     model = resnet50()
-    model.compile(optimizers.SGD(0.01, momentum=0.9), loss="categorical_crossentropy")
+    model.compile(optimizers.SGD(0.01, momentum=0.9), loss="categorical_crossentropy",
+                  recompute=recompute)
     model.train_on_batch(np.zeros((batch, 224, 224, 3), "float32"),
                          np.zeros((batch, 1000), "float32"))
     weights = sum(4 * int(np.prod(w.shape)) for w in model.trainable_weights)
@@ -78,21 +79,26 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--torch", default=sys.executable, help="an interpreter that has torch")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--side", choices=("symk", "torch"), 
+    parser.add_argument("--side", choices=("symk", "recomputed", "torch"),
                         help="measure one side, in this process")
     arguments = parser.parse_args()
     if arguments.side:
-        print((symk_bytes if arguments.side == "symk" else torch_bytes)(arguments.batch))
+        print(torch_bytes(arguments.batch) if arguments.side == "torch"
+              else symk_bytes(arguments.batch, recompute=arguments.side == "recomputed"))
         return
     found = {}
-    for side, python in (("symk", sys.executable), ("torch", arguments.torch)):
+    for side, python in (("symk", sys.executable), ("recomputed", sys.executable),
+                         ("torch", arguments.torch)):
         command = [python, "-m", "bench.memory", "--side", side, "--batch", str(arguments.batch)]
         found[side] = int(subprocess.run(command, check=True, text=True,
                                          stdout=subprocess.PIPE).stdout.split()[-1])
     print("| ResNet-50, batch %d | symk | torch | torch / symk |\n|---|---|---|---|"
           % arguments.batch)
-    print("| step besides the parameters | %.0f MB | %.0f MB | %.2f |"
-          % (found["symk"] / MEGABYTE, found["torch"] / MEGABYTE, found["torch"] / found["symk"]))
+    for side, what in (("symk", "step besides the parameters"),
+                       ("recomputed", "the same with `recompute=True`")):
+        print("| %s | %.0f MB | %.0f MB | %.2f |"
+              % (what, found[side] / MEGABYTE, found["torch"] / MEGABYTE,
+                 found["torch"] / found[side]))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Move(Case):
 
     def arrays(self):
         if self.kind.startswith("concat"):
-            return [normal(4096, 256)] * 3
+            return [normal(4096, 256) for _ in range(3)]
         if self.kind.startswith("cast"):
             return [normal(1 << 22)]
         return [normal(32, 56, 56, 64) if self.kind == "pad" else normal(4096, 1024)]

@@ -182,7 +182,7 @@ class VarianceScaling(_Random):
                              "%r was given." % (distribution,))
 
     def values(self, shape):
-        fan_in, fan_out = _fans(shape)
+        fan_in, fan_out = _compute_fans(shape)
         count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, count)
         if self.distribution == "normal":
@@ -195,12 +195,15 @@ class VarianceScaling(_Random):
                     distribution=self.distribution)
 
 
-def _fans(shape):
+def _compute_fans(shape, data_format="channels_last"):
     """How many inputs and outputs a weight connects: (fan_in, fan_out).
 
-    Shapes:   (in, out); convolution kernels (..., in, out), each position counts once.
+    Shapes:   (in, out); convolution kernels (..., in, out), or (out, in, ...) with the channels
+              first; each position counts once.
     """
     if len(shape) >= 2:
+        if data_format == "channels_first" and len(shape) > 2:
+            shape = tuple(shape[2:]) + (shape[1], shape[0])
         positions = np.prod(shape[:-2])
         return float(shape[-2] * positions), float(shape[-1] * positions)
     root = float(np.sqrt(np.prod(shape)))  # a vector or a scalar has no direction

@@ -19,6 +19,10 @@ ALIASES = {
     "callbacks.tensorboard_v2": "callbacks.tensorboard",
     "datasets.data_utils": "utils.data_utils",
     "utils.visualize_util": "utils.vis_utils",
+    "utils.training_utils": "utils.multi_gpu_utils",
+    "backend.cntk_backend": "backend",
+    "backend.tensorflow_backend": "backend",
+    "backend.theano_backend": "backend",
     "utils.metrics_utils": "metrics",
 }
 
@@ -26,13 +30,15 @@ ALIASES = {
 COLLECTIONS = {
     "engine.base_layer": ("engine",),
     "engine.input_layer": ("engine",),
-    "engine.topology": ("engine",),
-    "engine.training": ("models", "engine", "engine.trainer", "utils.generic_utils"),
+    "engine.topology": ("engine", "models.weights", "utils.generic_utils"),
+    "engine.training": ("models", "engine", "engine.trainer", "utils.generic_utils",
+                        "utils.data_utils"),
     "engine.saving": ("models", "models.files", "models.weights"),
     "engine.sequential": ("models", "engine"),
     "engine.training_arrays": ("engine.run",),
     "engine.training_generator": ("engine.run",),
     "engine.training_utils": ("engine.data", "engine.arguments"),
+    "layers.containers": ("models",),
 }
 
 # Module -> {name that Keras has there: the module that defines it, further down in the order}.

@@ -7,6 +7,7 @@ symk.
 import functools
 import inspect
 import math
+import sys
 import typing
 import warnings
 
@@ -86,9 +87,12 @@ ARGUMENTS = {   # function: {argument of Keras 1: argument of Keras 2, or New(..
 }
 
 
-def told(where, old, new, stacklevel=3):
-    """Warns that an old name was used, and says the new one."""
-    warnings.warn("[%s] %s is Keras 1's name; use %s." % (where, old, new), stacklevel=stacklevel)
+def told(where, old, new):
+    """Warns, at the user's line, that an old name was used, and says the new one."""
+    level, frame = 1, sys._getframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "symk":
+        level, frame = level + 1, frame.f_back
+    warnings.warn("[%s] %s is Keras 1's name; use %s." % (where, old, new), stacklevel=level)
 
 
 def accepts(key):
@@ -120,7 +124,7 @@ def _put(function, values, old, new, value):
     if new.name in values:
         raise TypeError("[%s] an argument must be given once; %s and %s, which mean the same, were "
                         "given." % (function, old, new.name))
-    told(function, old, new.name, stacklevel=4)
+    told(function, old, new.name)
     if new.put is None:
         values[new.name] = value
     else:

@@ -169,7 +169,7 @@ std::unique_ptr<Step> bind_conv_grad_kernel(Binding& binding) {
     throw Error(ErrorCode::kArgument, "[conv_grad_kernel] x, g and one result are required.");
   }
   ConvShape shape = read_conv_shape(binding, name, in[0], binding.outputs()[0], in[1]);
-  if (is_depthwise(shape)) return bind_depthwise_grad_kernel(binding, shape);
+  if (has_narrow_groups(shape, false)) return bind_depthwise_grad_kernel(binding, shape);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {

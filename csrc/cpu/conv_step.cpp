@@ -77,8 +77,7 @@ class ConvStep : public Step {
     Pass pass(axes);
     const AxisPass &rows = pass.rows, &columns = pass.columns;
     pass.in_place = pass.planes.inside(source_.planes) && rows.inside(source_.rows) &&
-                    columns.inside(source_.columns) &&
-                    pixel_step<T>(source_pixel()) == source_pixel();
+                    columns.inside(source_.columns) && !are_pages<T>(source_pixel());
     pass.strip.channels = channels_;
     pass.strip.source_pixel = source_pixel();
     pass.strip.pixel = pass.in_place ? source_pixel() : pixel_step<T>(channels_);
@@ -299,7 +298,7 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
 }
 
 std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
-  if (is_depthwise(shape)) return bind_depthwise(binding, shape, backward);
+  if (has_narrow_groups(shape, backward)) return bind_depthwise(binding, shape, backward);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {

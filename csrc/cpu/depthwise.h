@@ -1,5 +1,11 @@
-// The functions of depthwise convolutions for one instruction set; depthwise_step.cpp cuts the work.
-// Padding is never touched: a row walks only the taps that lie inside of the input.
+// The functions of convolutions whose groups have few channels, depthwise ones first, for one
+// instruction set; depthwise_step.cpp cuts the work.
+//
+// Vectors lie over the channels of the result, the lanes. At each tap a lane gathers `depth`
+// channels of its group: channel j of lane l is l / width * depth + j of the source. Where both are
+// 1 the source is read in place; otherwise, and where its pixels would fight for the same lines of
+// L1, some lanes at a time are copied to scratch, one lane-shaped copy per j, and those are
+// gathered.
 #pragma once
 
 #include <cstdint>
@@ -15,36 +21,44 @@ struct TapRange {
   int64_t count;
 };
 
-/// Where one row of results looks. Result t sees, for taps (p, r, k), the pixel of x at plane
-/// `plane` + p.offset, row `row` + r.offset, column t * input_step + k.offset, together with the
-/// element (p.kernel, r.kernel, k.kernel) of the kernel. Taps of planes and rows lie inside of x;
-/// those of columns need not.
+/// A tap, and one of the channels there: elements from where a result looks, and from the first of
+/// its weights.
+struct LaneTap {
+  int64_t pixel, weight;
+};
+
+/// Some rows of results of one plane. Result (i, t) sees, for taps (p, r, k), the pixel of x at
+/// plane `plane` + p.offset, row `row` + i * row_step + r.offset, column t * column_step +
+/// k.offset. Weights of tap (p, r, k), channel j are lanes elements from p.kernel * w_plane +
+/// r.kernel * w_row
+/// + (k.kernel * depth + j) * lanes on.
 template <class T>
-struct DepthwiseRow {
-  const T* x;
-  int64_t x_plane, x_row, x_pixel;  // elements from one plane, row and pixel of x to the next
-  int64_t width;           // columns of x
-  int64_t channels;
-  int64_t w_plane, w_row;  // elements from one plane and row of the kernel to the next
-  int64_t plane, row;
+struct LaneJob {
+  const T* x;  // a volume of planes x rows x columns pixels
+  int64_t x_planes, x_rows, x_columns;
+  int64_t lanes, width, depth;
   TapRange planes, rows, columns;
-  int64_t count, input_step;
+  bool adjacent;             // taps of columns look at neighbouring pixels
+  const LaneTap* lane_taps;  // of one row: `depth` for each tap of the columns, in their order
+  LaneTap* all_taps;         // scratch for those of all rows and planes, and `depth` for each row
+  int64_t w_plane, w_row;
+  int64_t plane, row, row_step, column_step;
+  int64_t row_count, column_count;
+  int64_t copied_lanes;  // at once; 0: x is read in place
+  bool is_far;           // x and the results are larger than the near caches
+  T* scratch;            // for copies
 };
 
 template <class T>
 struct DepthwiseFunctions {
-  /// y[t * y_step] = the sum over taps of x * w, and its epilogue, for all results of a row.
-  void (*gather)(const DepthwiseRow<T>& row, const T* w, const Epilogue<T>& epilogue, T* y,
-                 int64_t y_step);
-  /// Adds x * g to the sums of each element of the kernel; g are `count` pixels.
-  void (*add_products)(const DepthwiseRow<T>& row, const T* g, T* sums);
-  /// Each channel of `pixels` x `channels` elements `times` times; pixels of the result are `step`
-  /// apart.
-  void (*repeat)(const T* from, int64_t pixels, int64_t channels, int64_t times, T* to,
-                 int64_t step);
-  /// The sums of `times` neighbours; pixels of the result are `step` apart.
-  void (*add_neighbours)(const T* from, int64_t pixels, int64_t channels, int64_t times, T* to,
-                         int64_t step);
+  int64_t vector_lanes;
+  int64_t block_columns;  // results that are gathered together
+  /// y[i * y_row + t * y_pixel] = the sum over taps of x * w, and its epilogue. y is contiguous
+  /// where there is an epilogue.
+  void (*gather)(const LaneJob<T>& job, const T* w, const Epilogue<T>& epilogue, T* y,
+                 int64_t y_row, int64_t y_pixel);
+  /// Adds x * g to the sums of each weight; g are the gradients of the results, contiguous.
+  void (*add_products)(const LaneJob<T>& job, const T* g, T* sums);
 };
 
 struct DepthwiseKernels {

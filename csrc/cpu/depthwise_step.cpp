@@ -1,7 +1,6 @@
-// Binds depthwise convolutions and their gradients. A kernel with several results per channel (a
-// multiplier) sees each channel of its input that often: rows of input are repeated into scratch,
-// and rows of its gradient are added up from there. Pixels that would fight for the same lines of L1
-// are copied to where they do not.
+// Binds convolutions in groups of few channels, depthwise ones first, and their gradients. An item
+// is some rows of one plane of results; in a gradient by the input it takes the rows of all
+// remainders of the strides, so that what it reads and writes is still in a cache.
 #include "cpu/depthwise_step.h"
 
 #include "cpu/depthwise.h"
@@ -11,8 +10,12 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kItemBytes = 128 << 10;  // of the rows that an item reads and writes
-constexpr int64_t kCopyBytes = 512 << 10;  // the same where rows are copied: few of them twice
+constexpr int64_t kNarrow = 12;   // lanes of a group from which a product for each is faster
+constexpr int64_t kDeepest = 32;  // channels of a group that are worth copying
+constexpr int64_t kNearBytes = 32 << 10;   // of the first cache
+constexpr int64_t kCopyBytes = 192 << 10;  // of copies of an item: some of the second cache
+constexpr int64_t kFarBytes = 512 << 10;   // more than half of the second cache
+constexpr int64_t kLeastRows = 8;          // of an item: neighbours read some of the same rows
 
 template <class T>
 const DepthwiseFunctions<T>& functions_of();
@@ -25,191 +28,231 @@ const DepthwiseFunctions<double>& functions_of<double>() {
   return kernels<DepthwiseKernels>().float64;
 }
 
-/// The taps of an axis that lie inside when gathered from `position`.
-TapRange inside(const AxisPass& pass, int64_t position, int64_t size) {
-  const ConvTap* first = pass.taps.data();
-  const ConvTap* last = first + pass.taps.size();
-  while (first < last && position + first->offset < 0) ++first;
-  while (first < last && position + last[-1].offset >= size) --last;
-  return {first, last - first};
-}
+TapRange range_of(const AxisPass& pass) { return {pass.taps.data(), pass.tap_count()}; }
 
-/// The positions inside of an axis that `count` results from `first` on may see.
-struct Needed {
-  int64_t first, count;
+/// What gathers: the channels of results, and those of the source that each sees.
+struct Lanes {
+  int64_t count, width, depth;
 
-  Needed(const AxisPass& pass, int64_t result, int64_t results, int64_t size) {
-    const int64_t start = result * pass.input_step + pass.lowest();
-    first = clamp(start, 0, size);
-    count = clamp(start + pass.span(results), first, size) - first;
-  }
+  Lanes(const ConvShape& shape, bool backward)
+      : count(backward ? shape.in_channels() : shape.out_channels()),
+        width(backward ? shape.in : shape.out), depth(backward ? shape.out : shape.in) {}
+
+  int64_t source_channels() const { return width == 0 ? 0 : count / width * depth; }
 };
 
-/// One pass, cut into items: blocks of rows of one plane of one volume.
+/// One pass over all axes, with what a row of its taps looks like to a lane.
 struct Pass : VolumePass {
-  int64_t rows_per_item = 1, blocks = 0, items = 0;
+  std::vector<LaneTap> lane_taps;
+  int64_t copied_lanes = 0, scratch_count = 0;
 
-  Pass(const VolumePass& pass, int64_t batch, int64_t row_bytes, int64_t item_bytes)
-      : VolumePass(pass) {
-    rows_per_item = clamp(item_bytes / std::max<int64_t>(1, row_bytes), 1,
-                          std::max<int64_t>(1, rows.count));
-    blocks = divide_up(rows.count, rows_per_item);
-    items = columns.count == 0 ? 0 : batch * planes.count * blocks;
-  }
+  explicit Pass(const VolumePass& pass) : VolumePass(pass) {}
 };
 
-/// Rows of some plane of the results of a pass over one volume.
-struct Item {
-  int64_t volume, plane, row, rows;
-
-  Item(const Pass& pass, int64_t number) {
-    row = number % pass.blocks * pass.rows_per_item;
-    rows = std::min(pass.rows_per_item, pass.rows.count - row);
-    plane = number / pass.blocks % pass.planes.count;
-    volume = number / pass.blocks / pass.planes.count;
-  }
-};
-
-/// What is gathered from: volumes whose channels count `times` times.
+/// The passes of a convolution, or of its gradient by the input, cut into items.
 template <class T>
-struct Source {
-  Extent extent;
-  int64_t channels, times;
-  int64_t kernel_rows, kernel_columns;
-
-  int64_t pixel() const { return pixel_step<T>(channels * times); }
-  int64_t line() const { return extent.columns * pixel(); }
-  bool copies() const { return pixel() != channels; }
-  int64_t item_bytes() const { return copies() ? kCopyBytes : kItemBytes; }
-  int64_t volume() const {
-    return extent.planes * extent.rows * extent.columns * channels;
+class Passes {
+ public:
+  Passes(const ConvShape& shape, bool backward)
+      : lanes_(shape, backward), kernel_rows_(shape.rows.kernel),
+        kernel_columns_(shape.columns.kernel), batch_(shape.batch) {
+    const Extent x = {shape.planes.x, shape.rows.x, shape.columns.x};
+    const Extent y = {shape.planes.y, shape.rows.y, shape.columns.y};
+    source_ = backward ? y : x;
+    result_ = backward ? x : y;
+    for (const VolumePass& pass : volume_passes(shape, backward)) {
+      passes_.emplace_back(pass);
+      planes_ = std::max(planes_, pass.planes.count);
+      rows_ = std::max(rows_, pass.rows.count);
+    }
+    cut();
+    for (Pass& pass : passes_) lay_out(pass);
+    const int64_t pixels = result_.planes * result_.rows * result_.columns;
+    const int64_t count = batch_ * pixels * lanes_.count;
+    const int64_t source_count =
+        batch_ * source_.planes * source_.rows * source_.columns * lanes_.source_channels();
+    is_far_ = (count + source_count) * static_cast<int64_t>(sizeof(T)) > kFarBytes;
+    const int64_t work =
+        std::max(2 * count * shape.taps() * lanes_.depth / kPartFlops, count / kPartElements);
+    parts_ = clamp(work, 1, std::min(kMaxParts, std::max<int64_t>(1, items_)));
   }
 
-  /// Elements of scratch that an item needs.
-  int64_t scratch_count(const Pass& pass) const {
-    if (!copies()) return 0;
-    return std::min(extent.planes, pass.planes.span(1)) *
-           std::min(extent.rows, pass.rows.span(pass.rows_per_item)) * line();
-  }
+  const Lanes& lanes() const { return lanes_; }
+  int64_t items() const { return items_; }
+  int64_t parts() const { return parts_; }
 
-  /// The first row of an item, for functions; taps of rows are not chosen yet.
-  DepthwiseRow<T> first_row(const Pass& pass, const Item& item, const T* x, T* scratch) const {
-    DepthwiseRow<T> row;
-    row.width = extent.columns;
-    row.channels = channels * times;
-    row.w_row = kernel_columns * row.channels;
-    row.w_plane = kernel_rows * row.w_row;
-    row.columns = {pass.columns.taps.data(), pass.columns.tap_count()};
-    row.count = pass.columns.count;
-    row.input_step = pass.columns.input_step;
-    row.plane = item.plane * pass.planes.input_step;
-    row.row = item.row * pass.rows.input_step;
-    row.planes = inside(pass.planes, row.plane, extent.planes);
-    row.rows = {nullptr, 0};
-    row.x = x + item.volume * volume();
-    row.x_pixel = pixel();
-    row.x_row = line();
-    row.x_plane = extent.rows * line();
-    if (copies()) copy_rows(pass, item, scratch, row);
-    return row;
-  }
+  /// Elements of the scratch of a part, and of the list of taps in front of it.
+  int64_t part_count() const { return list_count_ + scratch_count_; }
 
-  /// The taps of rows that row number `i` of an item may use.
-  TapRange row_taps(const Pass& pass, const Item& item, int64_t i) const {
-    return inside(pass.rows, (item.row + i) * pass.rows.input_step, extent.rows);
+  /// Calls visit(job, place, row, pixel) for each pass of an item, where `place` is that of its
+  /// first result and the others are the elements from one row and pixel of results to the next.
+  template <class F>
+  void visit(int64_t item, const T* x, T* scratch, F&& visit) const {
+    const int64_t block = item % blocks_, plane = item / blocks_ % planes_;
+    const int64_t volume = item / blocks_ / planes_;
+    for (const Pass& pass : passes_) {
+      const int64_t first = block * rows_per_item_;
+      const int64_t last = std::min(first + rows_per_item_, pass.rows.count);
+      if (plane >= pass.planes.count || first >= last || pass.columns.count == 0) continue;
+      const int64_t y_plane = pass.planes.first + plane * pass.planes.step;
+      const int64_t y_row = pass.rows.first + first * pass.rows.step;
+      const int64_t place =
+          (((volume * result_.planes + y_plane) * result_.rows + y_row) * result_.columns +
+           pass.columns.first) *
+          lanes_.count;
+      visit(job_of(pass, volume, plane, first, last, x, scratch), place,
+            pass.rows.step * result_.columns * lanes_.count, pass.columns.step * lanes_.count);
+    }
   }
 
  private:
-  void copy_rows(const Pass& pass, const Item& item, T* scratch, DepthwiseRow<T>& row) const {
-    const Needed planes(pass.planes, item.plane, 1, extent.planes);
-    const Needed rows(pass.rows, item.row, item.rows, extent.rows);
-    row.x_plane = rows.count * line();
-    for (int64_t i = 0; i < planes.count; ++i) {
-      const int64_t first = (planes.first + i) * extent.rows + rows.first;
-      functions_of<T>().repeat(row.x + first * extent.columns * channels,
-                               rows.count * extent.columns, channels, times,
-                               scratch + i * row.x_plane, pixel());
+  /// Into blocks of rows: some items for each part, if they have enough rows.
+  void cut() {
+    const int64_t all = batch_ * planes_ * rows_;
+    rows_per_item_ = clamp(divide_up(all, kMaxParts), std::min(kLeastRows, rows_), rows_);
+    for (const Pass& pass : passes_) {
+      const int64_t copied = copied_lanes(pass);
+      if (copied == 0) continue;
+      const int64_t row = copied_row(pass, copied) * std::max<int64_t>(1, pass.planes.reach()) *
+                          static_cast<int64_t>(sizeof(T));
+      const int64_t fit =
+          (kCopyBytes / std::max<int64_t>(1, row) - pass.rows.reach()) / pass.rows.input_step + 1;
+      rows_per_item_ = clamp(fit, 1, rows_per_item_);
     }
-    row.x = scratch;
-    row.plane -= planes.first;
-    row.row -= rows.first;
+    blocks_ = divide_up(rows_, std::max<int64_t>(1, rows_per_item_));
+    rows_per_item_ = divide_up(rows_, std::max<int64_t>(1, blocks_));
+    items_ = lanes_.count == 0 ? 0 : batch_ * planes_ * blocks_;
   }
+
+  /// How many lanes are copied at once; none where pixels are read in place: each lane sees its own
+  /// channel, and what a block of results sees fits the first cache.
+  int64_t copied_lanes(const Pass& pass) const {
+    const auto& functions = functions_of<T>();
+    const int64_t seen =
+        pass.columns.span(functions.block_columns) * (pass.rows.reach() + 1) * pass.planes.reach();
+    const bool near = lanes_.count * seen * static_cast<int64_t>(sizeof(T)) <= kNearBytes;
+    if (lanes_.width == 1 && lanes_.depth == 1 && near) return 0;
+    const int64_t vectors = lanes_.depth == 1 && lanes_.count > functions.vector_lanes ? 2 : 1;
+    return vectors * functions.vector_lanes;
+  }
+
+  /// Elements of the copies of one row.
+  int64_t copied_row(const Pass& pass, int64_t copied) const {
+    return pass.columns.span(pass.columns.count) * lanes_.depth * copied;
+  }
+
+  void lay_out(Pass& pass) {
+    pass.copied_lanes = copied_lanes(pass);
+    const bool copies = pass.copied_lanes > 0;
+    const int64_t channel = copies ? pass.copied_lanes : lanes_.count;
+    for (const ConvTap& tap : pass.columns.taps) {
+      for (int64_t j = 0; j < lanes_.depth; ++j) {
+        pass.lane_taps.push_back({(tap.offset * lanes_.depth + j) * channel,
+                                  (tap.kernel * lanes_.depth + j) * lanes_.count});
+      }
+    }
+    const int64_t list = pass.planes.tap_count() * pass.rows.tap_count() *
+                         (static_cast<int64_t>(pass.lane_taps.size()) + lanes_.depth) *
+                         static_cast<int64_t>(sizeof(LaneTap));
+    list_count_ = std::max(list_count_, aligned_size(list) / static_cast<int64_t>(sizeof(T)));
+    if (!copies) return;
+    const int64_t rows = std::min(source_.rows, pass.rows.span(rows_per_item_));
+    pass.scratch_count =
+        std::min(source_.planes, pass.planes.reach()) * rows * copied_row(pass, pass.copied_lanes);
+    scratch_count_ = std::max(scratch_count_, whole_lines<T>(pass.scratch_count));
+  }
+
+  LaneJob<T> job_of(const Pass& pass, int64_t volume, int64_t plane, int64_t first, int64_t last,
+                    const T* x, T* scratch) const {
+    LaneJob<T> job;
+    job.x = x + volume * source_.planes * source_.rows * source_.columns * lanes_.source_channels();
+    job.x_planes = source_.planes;
+    job.x_rows = source_.rows;
+    job.x_columns = source_.columns;
+    job.lanes = lanes_.count;
+    job.width = lanes_.width;
+    job.depth = lanes_.depth;
+    job.planes = range_of(pass.planes);
+    job.rows = range_of(pass.rows);
+    job.columns = range_of(pass.columns);
+    job.adjacent = pass.columns.adjacent();
+    job.lane_taps = pass.lane_taps.data();
+    job.w_row = kernel_columns_ * lanes_.depth * lanes_.count;
+    job.w_plane = kernel_rows_ * job.w_row;
+    job.plane = plane * pass.planes.input_step;
+    job.row = first * pass.rows.input_step;
+    job.row_step = pass.rows.input_step;
+    job.column_step = pass.columns.input_step;
+    job.row_count = last - first;
+    job.column_count = pass.columns.count;
+    job.copied_lanes = pass.copied_lanes;
+    job.all_taps = reinterpret_cast<LaneTap*>(scratch);
+    job.is_far = is_far_;
+    job.scratch = scratch + list_count_;
+    return job;
+  }
+
+  Lanes lanes_;
+  int64_t kernel_rows_, kernel_columns_, batch_;
+  Extent source_, result_;
+  std::vector<Pass> passes_;
+  int64_t planes_ = 0, rows_ = 0, rows_per_item_ = 1, blocks_ = 0, items_ = 0, parts_ = 1;
+  bool is_far_ = false;
+  int64_t list_count_ = 0, scratch_count_ = 0;  // of a part
 };
 
 template <class T>
 class DepthwiseStep : public Step {
  public:
   DepthwiseStep(Binding& binding, const ConvShape& shape, bool backward)
-      : epilogue_(backward ? EpilogueOperands<T>() : EpilogueOperands<T>(binding, "conv")) {
-    const Extent x = {shape.planes.x, shape.rows.x, shape.columns.x};
-    const Extent y = {shape.planes.y, shape.rows.y, shape.columns.y};
-    const int64_t times = shape.out;
-    source_ = {backward ? y : x, backward ? shape.out_channels() : shape.groups,
-               backward ? 1 : times, shape.rows.kernel, shape.columns.kernel};
-    result_ = backward ? x : y;
-    result_channels_ = backward ? shape.groups : shape.out_channels();
-    neighbours_ = backward ? times : 1;
-    for (const VolumePass& axes : volume_passes(shape, backward)) {
-      const int64_t row_count = axes.columns.count * shape.out_channels() +
-                                axes.rows.input_step * source_.line();
-      passes_.emplace_back(axes, shape.batch, row_count * static_cast<int64_t>(sizeof(T)),
-                           source_.item_bytes());
-      const Pass& pass = passes_.back();
-      const int64_t line_count = neighbours_ > 1 ? pass.columns.count * source_.channels : 0;
-      scratch_count_ = std::max(scratch_count_, source_.scratch_count(pass) + line_count);
-      items_ += times == 0 ? 0 : pass.items;
-    }
-    parts_ = std::max<int64_t>(1, std::min(kMaxParts, items_));
-    scratch_count_ = whole_lines<T>(scratch_count_);
-    binding.need_scratch(checked_multiply(parts_ * scratch_count_, sizeof(T)));
+      : epilogue_(backward ? EpilogueOperands<T>() : EpilogueOperands<T>(binding, "conv")),
+        passes_(shape, backward), shape_(shape) {
+    turns_ = backward && shape.in * shape.out != 1;
+    turned_count_ = turns_ ? whole_lines<T>(shape.taps() * shape.in * shape.out_channels()) : 0;
+    binding.need_scratch(
+        checked_multiply(turned_count_ + passes_.parts() * passes_.part_count(), sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
-    run_parts(pool, parts_, [&](int64_t part) {
-      T* scratch = static_cast<T*>(operands.scratch) + part * scratch_count_;
-      const int64_t last = part_begin(items_, part + 1, parts_);
-      for (int64_t i = part_begin(items_, part, parts_); i < last; ++i)
-        run_item(i, operands, scratch);
+    T* scratch = static_cast<T*>(operands.scratch);
+    const T* w = static_cast<const T*>(operands.in[1]);
+    if (turns_) w = turn(w, scratch);
+    const Epilogue<T> epilogue = epilogue_.of(operands);
+    run_parts(pool, passes_.parts(), [&](int64_t part) {
+      const int64_t last = part_begin(passes_.items(), part + 1, passes_.parts());
+      for (int64_t i = part_begin(passes_.items(), part, passes_.parts()); i < last; ++i) {
+        passes_.visit(i, static_cast<const T*>(operands.in[0]),
+                      scratch + turned_count_ + part * passes_.part_count(),
+                      [&](const LaneJob<T>& job, int64_t place, int64_t row, int64_t pixel) {
+                        functions_of<T>().gather(job, w, epilogue.at(0, place),
+                                                 static_cast<T*>(operands.out[0]) + place, row,
+                                                 pixel);
+                      });
+      }
     });
     return {};
   }
 
  private:
-  void run_item(int64_t number, const Operands& operands, T* scratch) const {
-    size_t place = 0;
-    while (number >= passes_[place].items) number -= passes_[place++].items;
-    const Pass& pass = passes_[place];
-    const Item item(pass, number);
-    const T* w = static_cast<const T*>(operands.in[1]);
-    const Epilogue<T> epilogue = epilogue_.of(operands);
-    DepthwiseRow<T> row =
-        source_.first_row(pass, item, static_cast<const T*>(operands.in[0]), scratch);
-    T* line = scratch + source_.scratch_count(pass);
-    const int64_t y_step = pass.columns.step * result_channels_;
-    const int64_t plane =
-        item.volume * result_.planes + pass.planes.first + item.plane * pass.planes.step;
-    for (int64_t i = 0; i < item.rows; ++i, row.row += pass.rows.input_step) {
-      const int64_t y_row = pass.rows.first + (item.row + i) * pass.rows.step;
-      const int64_t place =
-          ((plane * result_.rows + y_row) * result_.columns + pass.columns.first) *
-          result_channels_;
-      T* y = static_cast<T*>(operands.out[0]) + place;
-      row.rows = source_.row_taps(pass, item, i);
-      if (neighbours_ == 1) {
-        functions_of<T>().gather(row, w, epilogue.at(0, place), y, y_step);
-      } else {
-        functions_of<T>().gather(row, w, Epilogue<T>(), line, row.channels);
-        functions_of<T>().add_neighbours(line, row.count, result_channels_, neighbours_, y, y_step);
+  /// The weights as the gradient by the input gathers them: in and out trade places in each group.
+  const T* turn(const T* w, T* to) const {
+    T* next = to;
+    for (int64_t tap = 0; tap < shape_.taps(); ++tap, w += shape_.in * shape_.out_channels()) {
+      for (int64_t o = 0; o < shape_.out; ++o) {
+        for (int64_t group = 0; group < shape_.groups; ++group) {
+          for (int64_t i = 0; i < shape_.in; ++i)
+            *next++ = w[i * shape_.out_channels() + group * shape_.out + o];
+        }
       }
     }
+    return to;
   }
 
   EpilogueOperands<T> epilogue_;
-  Source<T> source_;
-  Extent result_;
-  int64_t result_channels_ = 0, neighbours_ = 1;
-  std::vector<Pass> passes_;
-  int64_t items_ = 0, parts_ = 1, scratch_count_ = 0;
+  Passes<T> passes_;
+  ConvShape shape_;
+  bool turns_ = false;
+  int64_t turned_count_ = 0;
 };
 
 /// Items are cut into fixed sums, which are added in order at the end.
@@ -217,58 +260,43 @@ template <class T>
 class DepthwiseKernelGradStep : public Step {
  public:
   DepthwiseKernelGradStep(Binding& binding, const ConvShape& shape)
-      : source_{{shape.planes.x, shape.rows.x, shape.columns.x},
-                shape.groups,
-                shape.out,
-                shape.rows.kernel,
-                shape.columns.kernel},
-        result_{shape.planes.y, shape.rows.y, shape.columns.y},
-        pass_(volume_passes(shape, false).front(), shape.batch,
-              (shape.columns.y * shape.out_channels() + shape.rows.stride * source_.line()) *
-                  static_cast<int64_t>(sizeof(T)),
-              source_.item_bytes()),
-        channels_(shape.out_channels()),
-        count_(shape.taps() * channels_) {
-    sums_ = clamp(pass_.items, 1, kMaxParts);
-    sum_count_ = whole_lines<T>(count_);
-    scratch_count_ = whole_lines<T>(source_.scratch_count(pass_));
-    binding.need_scratch(checked_multiply(sums_ * (sum_count_ + scratch_count_), sizeof(T)));
+      : passes_(shape, false), count_(shape.taps() * shape.in * shape.out_channels()),
+        sum_count_(whole_lines<T>(count_)) {
+    binding.need_scratch(
+        checked_multiply(passes_.parts() * (sum_count_ + passes_.part_count()), sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
     T* sums = static_cast<T*>(operands.scratch);
-    run_parts(pool, sums_, [&](int64_t part) {
+    T* copies = sums + passes_.parts() * sum_count_;
+    run_parts(pool, passes_.parts(), [&](int64_t part) {
       T* sum = sums + part * sum_count_;
       std::fill(sum, sum + count_, T(0));
-      const int64_t last = part_begin(pass_.items, part + 1, sums_);
-      for (int64_t i = part_begin(pass_.items, part, sums_); i < last; ++i)
-        run_item(i, operands, sums + sums_ * sum_count_ + part * scratch_count_, sum);
+      const int64_t last = part_begin(passes_.items(), part + 1, passes_.parts());
+      for (int64_t i = part_begin(passes_.items(), part, passes_.parts()); i < last; ++i) {
+        passes_.visit(i, static_cast<const T*>(operands.in[0]),
+                      copies + part * passes_.part_count(),
+                      [&](const LaneJob<T>& job, int64_t place, int64_t, int64_t) {
+                        functions_of<T>().add_products(
+                            job, static_cast<const T*>(operands.in[1]) + place, sum);
+                      });
+      }
     });
-    add_sums(sums, sums_, sum_count_, static_cast<T*>(operands.out[0]), count_, pool);
+    add_sums(sums, passes_.parts(), sum_count_, static_cast<T*>(operands.out[0]), count_, pool);
     return {};
   }
 
  private:
-  void run_item(int64_t number, const Operands& operands, T* scratch, T* sum) const {
-    const Item item(pass_, number);
-    DepthwiseRow<T> row =
-        source_.first_row(pass_, item, static_cast<const T*>(operands.in[0]), scratch);
-    const int64_t first = (item.volume * result_.planes + item.plane) * result_.rows + item.row;
-    const T* g = static_cast<const T*>(operands.in[1]) + first * result_.columns * channels_;
-    for (int64_t i = 0; i < item.rows; ++i, row.row += pass_.rows.input_step) {
-      row.rows = source_.row_taps(pass_, item, i);
-      functions_of<T>().add_products(row, g + i * result_.columns * channels_, sum);
-    }
-  }
-
-  Source<T> source_;
-  Extent result_;
-  Pass pass_;
-  int64_t channels_, count_;
-  int64_t sums_ = 1, sum_count_ = 0, scratch_count_ = 0;
+  Passes<T> passes_;
+  int64_t count_, sum_count_;
 };
 
 }  // namespace
+
+bool has_narrow_groups(const ConvShape& shape, bool backward) {
+  const int64_t width = backward ? shape.in : shape.out, depth = backward ? shape.out : shape.in;
+  return shape.groups > 1 && width > 0 && width < kNarrow && depth > 0 && depth <= kDeepest;
+}
 
 std::unique_ptr<Step> bind_depthwise(Binding& binding, const ConvShape& shape, bool backward) {
   switch (binding.outputs()[0].dtype) {

@@ -1,12 +1,13 @@
-// Convolutions in which each channel is a group of its own. For *_step.cpp files.
+// Convolutions in groups of few channels. For *_step.cpp files.
 #pragma once
 
 #include "cpu/conv_geometry.h"
 
 namespace symk::cpu {
 
-/// Whether `bind_depthwise` should take it: one channel goes into each group.
-inline bool is_depthwise(const ConvShape& shape) { return shape.in == 1 && shape.groups > 1; }
+/// Whether the functions below should take it, rather than a product for each group. `backward`: its
+/// gradient by the input.
+bool has_narrow_groups(const ConvShape& shape, bool backward);
 
 /// Binds the convolution, or (backward) its gradient by the input.
 std::unique_ptr<Step> bind_depthwise(Binding& binding, const ConvShape& shape, bool backward);

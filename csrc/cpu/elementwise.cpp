@@ -2,7 +2,7 @@
 // dtype run on Vec; the rest are plain loops, which the compiler turns into vectors.
 #include "cpu/elementwise.h"
 
-#include "cpu/vec/vec.h"
+#include "cpu/vector_loops.h"
 #include "math/binary.h"
 #include "math/half.h"
 #include "math/ternary.h"
@@ -64,45 +64,6 @@ const Stored<T>* read(const void* p) {
 template <class T>
 Stored<T>* write(void* p) {
   return static_cast<Stored<T>*>(p);
-}
-
-// --- loops on Vec ---
-
-template <class Op, class T>
-void unary_vector(const void* const* in, void* out, int64_t n) {
-  using V = Vec<T>;
-  const T* x = read<T>(in[0]);
-  T* y = write<T>(out);
-  int64_t i = 0;
-  for (; i + V::width <= n; i += V::width) Op()(V::load(x + i)).store(y + i);
-  const int rest = static_cast<int>(n - i);
-  if (rest > 0) Op()(V::load_partial(x + i, rest)).store_partial(y + i, rest);
-}
-
-template <class Op, class T>
-void binary_vector(const void* const* in, void* out, int64_t n) {
-  using V = Vec<T>;
-  const T *a = read<T>(in[0]), *b = read<T>(in[1]);
-  T* y = write<T>(out);
-  int64_t i = 0;
-  for (; i + V::width <= n; i += V::width) Op()(V::load(a + i), V::load(b + i)).store(y + i);
-  const int rest = static_cast<int>(n - i);
-  if (rest > 0)
-    Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest)).store_partial(y + i, rest);
-}
-
-template <class Op, class T>
-void ternary_vector(const void* const* in, void* out, int64_t n) {
-  using V = Vec<T>;
-  const T *a = read<T>(in[0]), *b = read<T>(in[1]), *c = read<T>(in[2]);
-  T* y = write<T>(out);
-  int64_t i = 0;
-  for (; i + V::width <= n; i += V::width)
-    Op()(V::load(a + i), V::load(b + i), V::load(c + i)).store(y + i);
-  const int rest = static_cast<int>(n - i);
-  if (rest == 0) return;
-  Op()(V::load_partial(a + i, rest), V::load_partial(b + i, rest), V::load_partial(c + i, rest))
-      .store_partial(y + i, rest);
 }
 
 // --- loops on scalars ---

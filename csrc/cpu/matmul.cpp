@@ -9,9 +9,10 @@ namespace {
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-constexpr int64_t kBlockDepth = 256;  // a panel of B this deep is 32 KB of float: it stays in L1
-constexpr int64_t kBlockRows =
-    8 * kTileRows;                   // with that depth 112 KB of float: a small part of L2
+constexpr int64_t kBlockDepth = 512;  // of panels of B that are packed for all: fewer visits to C
+constexpr int64_t kOwnDepth = 256;    // of those that a job packs: a panel of 32 KB stays in L1
+template <class T>
+constexpr int64_t kBlockRows = 64 / static_cast<int64_t>(sizeof(T)) * kTileRows;  // 448 KB: in L2
 constexpr int64_t kBlockPanels = 8;  // panels packed at once by a job: 256 KB of float
 
 constexpr int kRowsAtOnce = 4;  // rows of a matrix that are added up together
@@ -96,15 +97,16 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
 template <class T>
 void run(const MatmulJob<T>& job) {
   const int64_t block_columns = job.panels ? job.n : kBlockPanels * kTileColumns<T>;
+  const int64_t depth = job.panels ? kBlockDepth : kOwnDepth;
   Block block;
   for (block.j = 0; block.j < job.n; block.j += block_columns) {
     block.columns = smaller(block_columns, job.n - block.j);
     block.d = 0;
     do {
-      block.depth = smaller(kBlockDepth, job.k - block.d);
+      block.depth = smaller(depth, job.k - block.d);
       if (!job.panels) pack_block_b(job, block);
-      for (block.i = 0; block.i < job.m; block.i += kBlockRows) {
-        block.rows = smaller(kBlockRows, job.m - block.i);
+      for (block.i = 0; block.i < job.m; block.i += kBlockRows<T>) {
+        block.rows = smaller(kBlockRows<T>, job.m - block.i);
         if (job.packed_a) pack_block_a(job, block);
         compute_block(job, block);
       }
@@ -174,8 +176,8 @@ constexpr MatmulFunctions<T> functions() {
   MatmulFunctions<T> functions{};
   functions.tile_rows = kTileRows;
   functions.tile_columns = kTileColumns<T>;
-  functions.packed_a_count = kBlockRows * kBlockDepth;
-  functions.packed_b_count = kBlockPanels * kTileColumns<T> * kBlockDepth;
+  functions.packed_a_count = kBlockRows<T> * kBlockDepth;
+  functions.packed_b_count = kBlockPanels * kTileColumns<T> * kOwnDepth;
   functions.pack = &pack_columns<T>;
   functions.run = &run<T>;
   functions.dot_rows = &dot_rows<T>;

@@ -1,7 +1,8 @@
 // An elementwise program bound to shapes: it computes any stretch of its result, tile by tile, over
 // tiles that stay in the first cache. Each instruction is one pass of a loop of elementwise.h over
 // a tile. Inputs as large as the result are read where they lie, outputs are written where they
-// shall lie; the rest stands in registers, which are pieces of scratch memory, one tile long.
+// shall lie; the rest stands in registers, which are pieces of scratch memory, one tile long. Where
+// a value is read once, its instruction may become part of its reader's (joined_loops.h).
 //
 // float16 values are float32 inside a program, rounded to float16 after every instruction that
 // makes one. For *_step.cpp files: the steps `elementwise` and `fused_reduce` are made of it.
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "cpu/elementwise.h"
+#include "cpu/joined_loops.h"
 #include "runtime/kernel.h"
 
 namespace symk::cpu {
@@ -82,8 +84,9 @@ class TileProgram {
 
   struct Instruction {
     Loop loop;
+    const char* name;  // by which others may join it (joined_loops.h), or null
     int arity;
-    int in[3];
+    int in[kMostOperands];
     int out;
   };
 

@@ -93,7 +93,7 @@ void TileProgram::run(const Operands& operands, char* region, void* const* stage
   for (const Instruction& i : instructions_) {
     if (fetches) fetch(at, n + fetched, share);
     fetched += share;
-    const void* in[3] = {at[i.in[0]], at[i.in[1]], at[i.in[2]]};
+    const void* in[kMostOperands] = {at[i.in[0]], at[i.in[1]], at[i.in[2]], at[i.in[3]]};
     i.loop(in, const_cast<void*>(at[i.out]), n);
   }
   for (int v : outputs_) {
@@ -210,6 +210,7 @@ class TileProgramBuilder {
     add_inputs();
     add_instructions();
     add_outputs();
+    join_instructions();
     find_last_uses();
     choose_tile();
     lay_out();
@@ -233,14 +234,24 @@ class TileProgramBuilder {
   }
 
   /// An instruction that makes a new value.
-  int emit(Loop loop, const std::vector<int>& operands, DType dtype) {
-    TileProgram::Instruction instruction{loop, static_cast<int>(operands.size()), {}, 0};
-    // Operands that an op does not have repeat the first, so that a tile need not ask.
-    for (size_t i = 0; i < 3; ++i) instruction.in[i] = operands[i < operands.size() ? i : 0];
+  int emit(Loop loop, const std::vector<int>& operands, DType dtype, const char* name = nullptr) {
+    TileProgram::Instruction instruction{};
+    instruction.loop = loop;
+    instruction.name = name;
+    set_operands(instruction, operands);
     instruction.out = add_value(dtype, ProgramValue::kRegister, item_inside(dtype));
     program_.values_[instruction.out].made = static_cast<int>(program_.instructions_.size());
     program_.instructions_.push_back(instruction);
     return instruction.out;
+  }
+
+  /// Operands that an op does not have repeat the first, so that a tile need not ask.
+  static void set_operands(TileProgram::Instruction& instruction,
+                           const std::vector<int>& operands) {
+    instruction.arity = static_cast<int>(operands.size());
+    for (size_t i = 0; i < kMostOperands; ++i) {
+      instruction.in[i] = operands[i < operands.size() ? i : 0];
+    }
   }
 
   void add_inputs() {
@@ -296,7 +307,8 @@ class TileProgramBuilder {
       return emit(table.casts[static_cast<int>(value(operands[0]).dtype)][static_cast<int>(dtype)],
                   operands, dtype);
     }
-    const int made = emit(find_loop(op, operands, dtype), operands, dtype);
+    const LoopEntry& entry = find_loop(op, operands, dtype);
+    const int made = emit(entry.loop, operands, dtype, entry.name);
     // What copies numbers that float16 has needs no rounding.
     const bool exact = op == "where" || op == "neg" || op == "abs" || op == "maximum" ||
                        op == "minimum" || op == "relu";
@@ -304,7 +316,8 @@ class TileProgramBuilder {
     return emit(table.round_half, {made}, dtype);
   }
 
-  Loop find_loop(const std::string& op, const std::vector<int>& operands, DType dtype) const {
+  const LoopEntry& find_loop(const std::string& op, const std::vector<int>& operands,
+                             DType dtype) const {
     const ElementwiseKernels& table = *program_.kernels_;
     const DType operand = value(operands.back()).dtype;
     for (size_t i = 0; i < operands.size(); ++i) {
@@ -321,7 +334,7 @@ class TileProgramBuilder {
       if (entry.operand == inside && entry.result == result &&
           entry.arity == static_cast<int>(operands.size()) && op == entry.name &&
           (operand == dtype || dtype == DType::kBool)) {
-        return entry.loop;
+        return entry;
       }
     }
     throw Error(ErrorCode::kDevice, "[elementwise] the CPU has no loop for " + op + " of " +
@@ -363,6 +376,64 @@ class TileProgramBuilder {
 
   Loop copy_loop(DType dtype) const {
     return program_.kernels_->casts[static_cast<int>(dtype)][static_cast<int>(dtype)];
+  }
+
+  /// Makes instructions parts of those that read their values, where these are read once.
+  void join_instructions() {
+    std::vector<int> readers(program_.values_.size(), 0);
+    for (const TileProgram::Instruction& i : program_.instructions_) {
+      for (int k = 0; k < i.arity; ++k) ++readers[i.in[k]];
+    }
+    std::vector<TileProgram::Instruction> kept;
+    for (TileProgram::Instruction& i : program_.instructions_) {
+      while (join_an_operand(i, kept, readers)) {
+      }
+      kept.push_back(i);
+    }
+    program_.instructions_.clear();
+    for (const TileProgram::Instruction& i : kept) {
+      if (i.loop == nullptr) continue;
+      program_.values_[i.out].made = static_cast<int>(program_.instructions_.size());
+      program_.instructions_.push_back(i);
+    }
+  }
+
+  /// Whether one of the instructions before, which then loses its loop, could join `outer`.
+  bool join_an_operand(TileProgram::Instruction& outer, std::vector<TileProgram::Instruction>& kept,
+                       const std::vector<int>& readers) {
+    for (int place = 0; place < outer.arity; ++place) {
+      const ProgramValue& read = value(outer.in[place]);
+      if (read.made < 0 || read.place != ProgramValue::kRegister || readers[outer.in[place]] > 1) {
+        continue;
+      }
+      TileProgram::Instruction& inner = kept[read.made];
+      const JoinedLoop* joined = find_joined(outer, inner, place);
+      if (joined == nullptr) continue;
+      std::vector<int> operands(outer.in, outer.in + place);
+      operands.insert(operands.end(), inner.in, inner.in + inner.arity);
+      operands.insert(operands.end(), outer.in + place + 1, outer.in + outer.arity);
+      set_operands(outer, operands);
+      outer.loop = joined->loop;
+      outer.name = joined->name;
+      inner.loop = nullptr;
+      return true;
+    }
+    return false;
+  }
+
+  const JoinedLoop* find_joined(const TileProgram::Instruction& outer,
+                                const TileProgram::Instruction& inner, int place) const {
+    if (outer.name == nullptr || inner.name == nullptr) return nullptr;
+    const JoinedLoops& all = kernels<JoinedLoops>();
+    for (int i = 0; i < all.count; ++i) {
+      const JoinedLoop& loop = all.loops[i];
+      if (loop.place == place && loop.dtype == value(outer.out).dtype &&
+          loop.dtype == value(inner.in[0]).dtype && std::strcmp(loop.outer, outer.name) == 0 &&
+          std::strcmp(loop.inner, inner.name) == 0) {
+        return &loop;
+      }
+    }
+    return nullptr;
   }
 
   void find_last_uses() {

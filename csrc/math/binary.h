@@ -149,11 +149,12 @@ struct NotEqual {
     return x != y;
   }
 };
+// Of vectors, the comparisons give a mask.
 struct Less {
   static constexpr const char* name = "less";
   static constexpr Domain domain = Domain::kNumbers;
   template <class T>
-  SYMK_HD bool operator()(T x, T y) const {
+  SYMK_HD auto operator()(T x, T y) const {
     return x < y;
   }
 };
@@ -161,7 +162,7 @@ struct LessEqual {
   static constexpr const char* name = "less_equal";
   static constexpr Domain domain = Domain::kNumbers;
   template <class T>
-  SYMK_HD bool operator()(T x, T y) const {
+  SYMK_HD auto operator()(T x, T y) const {
     return x <= y;
   }
 };
@@ -169,7 +170,7 @@ struct Greater {
   static constexpr const char* name = "greater";
   static constexpr Domain domain = Domain::kNumbers;
   template <class T>
-  SYMK_HD bool operator()(T x, T y) const {
+  SYMK_HD auto operator()(T x, T y) const {
     return x > y;
   }
 };
@@ -177,7 +178,7 @@ struct GreaterEqual {
   static constexpr const char* name = "greater_equal";
   static constexpr Domain domain = Domain::kNumbers;
   template <class T>
-  SYMK_HD bool operator()(T x, T y) const {
+  SYMK_HD auto operator()(T x, T y) const {
     return x >= y;
   }
 };

@@ -6,7 +6,6 @@ weights, a file, or "imagenet" for the official file, which is downloaded into K
 """
 import collections
 import os
-import warnings
 
 from .. import backend as K
 from ..layers import (Activation, BatchNormalization, Conv2D, Dense, GlobalAveragePooling2D,
@@ -14,6 +13,7 @@ from ..layers import (Activation, BatchNormalization, Conv2D, Dense, GlobalAvera
 from ..models import Model
 from ..utils.downloads import get_file
 from ..utils.layer_utils import get_source_inputs
+from .imagenet_utils import _obtain_input_shape
 
 __all__ = ["Builder", "WeightsFile", "normalized_conv", "channel_axis"]
 
@@ -78,39 +78,10 @@ class Builder:
         self.pooling = pooling
         self.classes = classes
         self.input_tensor = input_tensor
-        self.input_shape = self._shape(input_shape, default_size, min_size, fixed_size)
+        self.input_shape = _obtain_input_shape(
+            input_shape, default_size, min_size, K.image_data_format(),
+            fixed_size and include_top, weights, name)
         self.inputs = self._inputs()
-
-    def _shape(self, shape, default, smallest, fixed_size):
-        """The shape of the input, checked."""
-        first = K.image_data_format() == "channels_first"
-        fixed = fixed_size and self.include_top
-        if shape is None:
-            size = (default if fixed else None,) * 2
-            return (3,) + size if first else size + (3,)
-        shape = tuple(shape)
-        if len(shape) != 3:
-            raise ValueError("[%s] input_shape must have three numbers; it is %s."
-                             % (self.name, shape))
-        sizes, channels = (shape[1:], shape[0]) if first else (shape[:2], shape[2])
-        if self.weights == "imagenet":
-            if channels != 3:
-                raise ValueError('[%s] weights="imagenet" needs 3 channels; input_shape is %s.'
-                                 % (self.name, shape))
-            if fixed and sizes != (default, default):
-                raise ValueError('[%s] weights="imagenet" with a classifier needs images of %dx%d; '
-                                 "input_shape is %s. Use include_top=False."
-                                 % (self.name, default, default, shape))
-        elif channels not in (1, 3):
-            warnings.warn("%s: 1 or 3 channels are expected; input_shape is %s."
-                          % (self.name, shape), stacklevel=5)
-        if fixed and None in sizes:
-            raise ValueError("[%s] known sizes are needed for the classifier; input_shape is %s."
-                             % (self.name, shape))
-        if any(size is not None and size < smallest for size in sizes):
-            raise ValueError("[%s] images of at least %dx%d are required; input_shape is %s."
-                             % (self.name, smallest, smallest, shape))
-        return shape
 
     def _inputs(self):
         if self.input_tensor is None:

@@ -1,5 +1,6 @@
 """Images as the models of ImageNet want them, and their predictions as names."""
 import json
+import warnings
 
 import numpy as np
 
@@ -16,6 +17,49 @@ _CAFFE_MEAN = (103.939, 116.779, 123.68)
 _TORCH_MEAN, _TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 _class_index = {}
+
+
+def _obtain_input_shape(input_shape, default_size, min_size, data_format=None,
+                        require_flatten=True, weights=None, name="input_shape", **old):
+    """The shape of the images of a model, checked; models of users ask for it too.
+
+    Args:
+        input_shape: what the user gave, or None.
+        default_size, min_size: rows and columns.
+        data_format: "channels_last" or "channels_first"; `dim_ordering` of Keras 1 too.
+        require_flatten: whether the sizes must be known; `include_top` before Keras 2.1.
+        weights: "imagenet" needs three channels, and with require_flatten the default size.
+    """
+    require_flatten = old.pop("include_top", require_flatten)
+    data_format = old.pop("dim_ordering", data_format)
+    if old:
+        raise TypeError("[_obtain_input_shape] unknown arguments: %s." % ", ".join(sorted(old)))
+    first = data_format in ("channels_first", "th")
+    if input_shape is None:
+        size = (default_size if require_flatten else None,) * 2
+        return (3,) + size if first else size + (3,)
+    shape = tuple(input_shape)
+    if len(shape) != 3:
+        raise ValueError("[%s] input_shape must have three numbers; it is %s." % (name, shape))
+    sizes, channels = (shape[1:], shape[0]) if first else (shape[:2], shape[2])
+    if weights == "imagenet":
+        if channels != 3:
+            raise ValueError('[%s] weights="imagenet" needs 3 channels; input_shape is %s.'
+                             % (name, shape))
+        if require_flatten and sizes != (default_size, default_size):
+            raise ValueError('[%s] weights="imagenet" with a classifier needs images of %dx%d; '
+                             "input_shape is %s. Use include_top=False."
+                             % (name, default_size, default_size, shape))
+    elif channels not in (1, 3):
+        warnings.warn("%s: 1 or 3 channels are expected; input_shape is %s." % (name, shape),
+                      stacklevel=5)
+    if require_flatten and None in sizes:
+        raise ValueError("[%s] known sizes are needed for the classifier; input_shape is %s."
+                         % (name, shape))
+    if any(size is not None and size < min_size for size in sizes):
+        raise ValueError("[%s] images of at least %dx%d are required; input_shape is %s."
+                         % (name, min_size, min_size, shape))
+    return shape
 
 
 def preprocess_input(x, data_format=None, mode="caffe", **kwargs):

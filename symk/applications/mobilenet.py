@@ -6,7 +6,7 @@ from .common import Builder, WeightsFile, channel_axis
 from .imagenet_utils import decode_predictions
 from .imagenet_utils import preprocess_input as _preprocess_input
 
-__all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
+__all__ = ["DepthwiseConv2D", "MobileNet", "decode_predictions", "preprocess_input", "relu6"]
 
 _BASE = "https://github.com/fchollet/deep-learning-models/releases/download/v0.6/"
 _ALPHA_TEXT = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}
@@ -15,6 +15,11 @@ _SIZES = (128, 160, 192, 224)
 # filters and stride of each depthwise block
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1),
            (512, 1), (512, 1), (1024, 2), (1024, 1))
+
+
+def relu6(x):
+    """relu up to 6: under this name, models of Keras before 2.2 have it in their files."""
+    return K.relu(x, max_value=6)
 
 
 def MobileNet(input_shape=None, alpha=1.0, depth_multiplier=1, dropout=1e-3, include_top=True,

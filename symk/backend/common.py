@@ -2,9 +2,9 @@
 import numpy as np
 
 from ..config import settings
-from ..graph import GraphError
+from ..graph import DtypeError, GraphError
 from ..graph.dtype import FLOATS, canonical
-from ..ops.checks import number
+from ..ops.checks import number, one_of
 
 __all__ = ["backend", "epsilon", "set_epsilon", "floatx", "set_floatx", "cast_to_floatx",
            "image_data_format", "set_image_data_format", "normalize_data_format",
@@ -38,10 +38,7 @@ def floatx():
 
 
 def set_floatx(floatx):
-    if floatx not in FLOATS:
-        raise ValueError("[set_floatx] one of %s is required; %r was given."
-                         % (", ".join(map(repr, FLOATS)), floatx))
-    settings.floatx = str(floatx)
+    settings.floatx = one_of("set_floatx", "floatx", str(floatx), FLOATS)
 
 
 def chosen_dtype(dtype):
@@ -52,10 +49,13 @@ def chosen_dtype(dtype):
 def cast_to_floatx(x):
     """A number or an array as a NumPy array of dtype floatx."""
     try:
-        return np.asarray(x, dtype=settings.floatx)
-    except (TypeError, ValueError):
-        raise TypeError("[cast_to_floatx] a number or an array of numbers is required; %r was "
-                        "given." % (x,)) from None
+        array = np.asarray(x)
+    except ValueError:
+        array = np.array(None)   # rows of different lengths
+    if array.dtype.kind not in "biuf":
+        raise DtypeError("[cast_to_floatx] a number or an array of numbers is required; %r was "
+                         "given." % (x,))
+    return array.astype(settings.floatx)
 
 
 def image_data_format():
@@ -101,10 +101,7 @@ def normalize_data_format(value):
 
 
 def _checked_data_format(value, who):
-    if value not in ("channels_last", "channels_first"):
-        raise ValueError("[%s] 'channels_last' or 'channels_first' is required; %r was given."
-                         % (who, value))
-    return value
+    return one_of(who, "the data format", value, ("channels_last", "channels_first"))
 
 
 def normalize_padding(value, allowed=("same", "valid")):

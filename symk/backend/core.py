@@ -10,7 +10,8 @@ from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Var
 from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
 from ..optimize import stable
-from ..ops.checks import callable_in, number, text, whole
+from ..ops.checks import callable_in, flag, number, text, whole
+from ..ops.sizes import known_sizes
 from .common import chosen_dtype, listed
 from .session import scoped
 from .sparse import is_sparse, sparse_cast, sparse_placeholder, sparse_variable, to_dense
@@ -21,8 +22,6 @@ __all__ = ["variable", "constant", "placeholder", "is_tensor", "is_variable", "i
            "batch_set_value", "zeros", "ones", "eye", "zeros_like", "ones_like", "identity",
            "update", "update_add", "update_sub", "moving_average_update", "function", "Function",
            "gradients", "stop_gradient", "checkpoint"]
-
-_LARGEST = 2 ** 48   # elements: beyond what an address can name
 
 
 # ---- making tensors
@@ -81,27 +80,12 @@ def constant(value, dtype=None, shape=None, name=None):
 
 def _shaped(value, shape):
     """An array in a shape that has as many elements; one element fills any."""
-    sizes = _known_sizes("constant", shape)
+    sizes = known_sizes("constant", shape)
     if value.size != 1 and value.size != math.prod(sizes):
         raise ShapeError("[constant] the shape must have as many elements as the value, or the "
                          "value only one; %r and a value of shape %s were given."
                          % (sizes, value.shape))
     return value.reshape(sizes) if value.size != 1 else np.broadcast_to(value.reshape(()), sizes)
-
-
-def _known_sizes(who, shape):
-    """A shape as integers that an array can have.
-
-    Raises:   ShapeError.
-    """
-    sizes = ops.as_sizes(shape)
-    if any(isinstance(size, dims.Dim) or size < 0 for size in sizes):
-        raise ShapeError("[%s] sizes must be known and not negative; the shape %s was given."
-                         % (who, sizes))
-    if math.prod(max(size, 1) for size in sizes) >= _LARGEST:
-        raise ShapeError("[%s] a tensor must have fewer than 2**48 elements; the shape %s was "
-                         "given." % (who, sizes))
-    return sizes
 
 
 def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
@@ -114,6 +98,7 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
     if shape is None and ndim is None:
         raise ShapeError("[placeholder] the number of axes must be known; neither shape nor ndim "
                          "was given.")
+    text("placeholder", "a name", name)
     shape = (None,) * whole("placeholder", "ndim", ndim) if shape is None else shape
     if not isinstance(shape, (tuple, list)):
         raise ShapeError("[placeholder] a shape must be a tuple of sizes; %r was given. One axis is "
@@ -122,7 +107,7 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
         if size is not None and not isinstance(size, (int, np.integer, dims.Dim)):
             raise ShapeError("[placeholder] a size must be an integer, or None if it is known "
                              "only at a call; the shape %r was given." % (shape,))
-    if sparse:
+    if flag("placeholder", "sparse", sparse):
         return sparse_placeholder(shape, chosen_dtype(dtype), name)
     return Placeholder(chosen_dtype(dtype), shape, name=name)
 
@@ -141,7 +126,7 @@ def _filled(value, shape, dtype, name):
     sizes = ops.as_sizes(shape)
     if any(isinstance(size, dims.Dim) for size in sizes):
         return _named(ops.full(sizes, value, chosen_dtype(dtype)), name)
-    sizes = _known_sizes("variable", sizes)
+    sizes = known_sizes("variable", sizes)
     number = np.array(value, chosen_dtype(dtype))
     return variable(np.broadcast_to(number, sizes), dtype, name)
 
@@ -150,7 +135,7 @@ def eye(size, dtype=None, name=None):
     """A variable: the identity matrix of `size` rows, or of (rows, columns)."""
     rows, columns = size if isinstance(size, (tuple, list)) and len(size) == 2 else (size, size)
     rows, columns = (whole("eye", "the size", number) for number in (rows, columns))
-    _known_sizes("eye", (rows, columns))
+    known_sizes("eye", (rows, columns))
     return variable(np.eye(rows, columns), dtype, name)
 
 

@@ -3,8 +3,8 @@ import numpy as np
 
 from .. import ops
 from ..graph import ShapeError
-from ..ops.checks import whole
-from .common import normalize_data_format, normalize_padding
+from ..ops.checks import one_of, whole
+from .common import listed, normalize_data_format, normalize_padding
 from .data_format import channels_last, restored
 
 __all__ = ["pool2d", "pool3d", "temporal_padding", "spatial_2d_padding", "spatial_3d_padding",
@@ -30,8 +30,7 @@ def pool3d(x, pool_size, strides=(1, 1, 1), padding="valid", data_format=None, p
 
 
 def _pooled(who, x, rank, pool_size, strides, padding, data_format, mode):
-    if mode not in ("max", "avg"):
-        raise ValueError("[%s] pool_mode must be 'max' or 'avg'; %r was given." % (who, mode))
+    one_of(who, "pool_mode", mode, ("max", "avg"))
     padding = normalize_padding(padding)
     x = ops.as_variable(x)
     if x.ndim != rank:
@@ -60,6 +59,7 @@ def spatial_3d_padding(x, padding=((1, 1), (1, 1), (1, 1)), data_format=None):
 
 
 def _padded(x, padding, data_format):
+    padding = [listed("padding", pair) for pair in listed("padding", padding)]
     if x.ndim != len(padding) + 2 or any(len(pair) != 2 for pair in padding):
         raise ShapeError("[padding] a tensor of %d axes and a pair of numbers for each axis but "
                          "batch and channels are required; the tensor is %r, the pairs are %r."
@@ -75,9 +75,7 @@ def resize_images(x, height_factor, width_factor, data_format, interpolation="ne
 
     Args:     interpolation: "nearest" repeats pixels, "bilinear" interpolates between them.
     """
-    if interpolation not in ("nearest", "bilinear"):
-        raise ValueError("[resize_images] interpolation must be 'nearest' or 'bilinear'; %r was "
-                         "given." % (interpolation,))
+    one_of("resize_images", "interpolation", interpolation, ("nearest", "bilinear"))
     resize = ops.repeat if interpolation == "nearest" else _interpolated
     x, data_format = channels_last(x, data_format)
     return restored(resize(resize(x, height_factor, 1), width_factor, 2), data_format)
@@ -94,6 +92,10 @@ def resize_volumes(x, depth_factor, height_factor, width_factor, data_format):
 def _interpolated(x, factor, axis):
     """Linear interpolation along an axis; the result i is at position i / factor of x, and what is
     behind the last element is like it."""
+    factor = whole("resize_images", "a factor", factor)
+    if not 1 <= factor < 2 ** 31:
+        raise ShapeError("[resize_images] a factor must be from 1 to 2**31 - 1; %r was given."
+                         % (factor,))
     before = (np.s_[:],) * axis
     following = ops.concat([x[before + np.s_[1:,]], x[before + np.s_[-1:,]]], axis)
     weights = (np.arange(factor) / factor).reshape((-1,) + (1,) * (x.ndim - 1 - axis))

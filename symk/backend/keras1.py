@@ -9,7 +9,8 @@ import typing
 
 from .. import ops
 from ..graph import GraphError, ShapeError
-from .common import image_data_format
+from ..ops.checks import flag
+from .common import image_data_format, normalize_data_format
 from .convolution import conv2d, conv2d_transpose
 from .core import int_shape
 from .images import spatial_2d_padding, temporal_padding
@@ -132,7 +133,8 @@ def _is_single(function, padding):
     """Whether one number is given where Keras 2 wants a pair."""
     if function == "temporal_padding":
         return hasattr(padding, "__index__")
-    return all(hasattr(width, "__index__") for width in padding)
+    return isinstance(padding, (tuple, list)) and all(hasattr(width, "__index__")
+                                                      for width in padding)
 
 
 def _from_th(kernel):
@@ -164,9 +166,8 @@ def deconv2d(x, kernel, output_shape, strides=(1, 1), border_mode="valid", dim_o
     """
     _check_shape("deconv2d", "image_shape", image_shape, x)
     _check_shape("deconv2d", "filter_shape", filter_shape, kernel)
-    data_format = dim_ordering
-    if _is_format(dim_ordering):
-        data_format = _FORMATS[dim_ordering] or image_data_format()
+    data_format = normalize_data_format(_FORMATS[dim_ordering] if _is_format(dim_ordering)
+                                        else dim_ordering)
     kernel = ops.as_variable(kernel)
     kernel = (ops.transpose(kernel, (2, 3, 0, 1)) if data_format == "channels_first"
               else ops.transpose(kernel, (0, 1, 3, 2)))
@@ -192,7 +193,7 @@ def legacy_weight_ordering():
 
 def set_legacy_weight_ordering(value):
     """Refuses the order of weights that Keras had before 1.0."""
-    if value:
+    if flag("set_legacy_weight_ordering", "the value", value):
         raise GraphError("[set_legacy_weight_ordering] weights are always in the order of Keras 2; "
                          "%r was given. Reorder the arrays for set_weights." % (value,))
 

@@ -1,7 +1,9 @@
 """Loops over time and over elements: `rnn`, `map_fn`, `foldl`, `foldr`, all by `ops.scan`."""
 from .. import ops
 from ..graph import ShapeError, Variable, dims
-from ..ops.checks import callable_in, text
+from ..ops.checks import callable_in, flag, text
+from ..ops.sizes import as_size
+from .common import listed
 from .core import _named
 
 __all__ = ["rnn", "map_fn", "foldl", "foldr"]
@@ -33,12 +35,13 @@ def rnn(step_function, inputs, initial_states, go_backwards=False, mask=None, co
     if inputs.ndim < 3:
         raise ShapeError("[rnn] inputs of at least 3 axes (batch, time, ...) are required; %r was "
                          "given." % (inputs.type,))
+    go_backwards, unroll = flag("rnn", "go_backwards", go_backwards), flag("rnn", "unroll", unroll)
     inputs, mask = _with_length(inputs, mask, input_length)
     if unroll and isinstance(inputs.shape[1], dims.Dim):
         raise ShapeError("[rnn] unrolling needs a number of times that is known while the model is "
                          "built; the inputs are %r. Give input_length." % (inputs.type,))
-    states = [ops.as_variable(state) for state in initial_states]
-    constants = list(constants or ())
+    states = [ops.as_variable(state) for state in listed("rnn", initial_states)]
+    constants = [] if constants is None else listed("rnn", constants)
     first = ops.full(inputs.shape[:1] + inputs.shape[2:], 0, inputs.dtype)
     output = ops.as_variable(step_function(first, states + constants)[0])
 
@@ -67,7 +70,7 @@ def _with_length(inputs, mask, input_length):
             times = ops.expand_dims(ops.arange(inputs.shape[1], dtype=input_length.dtype), 0)
             mask = ops.less(times, ops.expand_dims(input_length, 1))
     elif input_length is not None:
-        length, = ops.as_sizes(input_length)
+        length = as_size(input_length)
         inputs = ops.reshape(inputs, inputs.shape[:1] + (length,) + inputs.shape[2:])
     return inputs, None if mask is None else _as_mask(mask, inputs)
 

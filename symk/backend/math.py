@@ -249,7 +249,9 @@ def _batch_dot_axes(x, y, axes):
         axes = (x.ndim - 1, builtins.max(y.ndim - 2, 1))
     elif isinstance(axes, int):
         axes = (axes, axes)
-    if len(listed("batch_dot", axes)) != 2 or not builtins.all(isinstance(axis, int) for axis in axes):
+    else:
+        axes = listed("batch_dot", axes)
+    if len(axes) != 2 or not builtins.all(isinstance(axis, int) for axis in axes):
         raise GraphError("[batch_dot] axes must be one integer or two; %r was given." % (axes,))
     result = []
     for axis, tensor in zip(axes, (x, y)):

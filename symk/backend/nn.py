@@ -17,14 +17,17 @@ __all__ = ["relu", "elu", "softmax", "softplus", "softsign", "sigmoid", "hard_si
 # ---- activations
 
 def relu(x, alpha=0.0, max_value=None, threshold=0.0):
-    """x from `threshold` up to `max_value`; below, alpha * (x - threshold)."""
+    """x from `threshold` up to `max_value`; below, alpha * (x - threshold).
+
+    With a `max_value`, what is between a negative threshold and 0 is 0, as in Keras.
+    """
     x = ops.as_variable(x)
-    if threshold == 0:
+    if number("relu", "threshold", threshold) == 0:
         above = ops.relu(x)
     else:
         above = x * ops.cast(ops.greater(x, threshold), floating(x.dtype))
     if max_value is not None:
-        above = ops.minimum(above, max_value)
+        above = ops.minimum(ops.relu(above) if threshold < 0 else above, max_value)
     if isinstance(alpha, (int, float)) and alpha == 0:
         return above
     below = ops.relu(threshold - x if threshold else -x)
@@ -93,13 +96,19 @@ def dropout(x, level, noise_shape=None, seed=None):
 def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """-sum(target * log(output)) along `axis`, which holds the classes.
 
+    Where `output` is the softmax of a matrix, its input is taken as with from_logits, as Keras
+    does: so a probability near 0 still has a gradient.
+
     Args:     output: probabilities, which are scaled to the sum 1 and kept `epsilon` away from
               0 and 1; or, with from_logits, what a softmax would be applied to.
     """
     output = ops.as_variable(output)
     target = ops.as_variable(target, like=output)
     axis = _class_axis(output, axis)
-    if flag("categorical_crossentropy", "from_logits", from_logits):
+    from_logits = flag("categorical_crossentropy", "from_logits", from_logits)
+    if not from_logits and _is_softmax_of_matrix(output):
+        output, from_logits = output.node.inputs[0], True
+    if from_logits:
         return ops.softmax_cross_entropy(_axis_last(output, axis),
                                          _axis_last(ops.cast(target, output.dtype), axis))
     output = _clipped(output / ops.sum(output, axis, True))
@@ -109,6 +118,8 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
 def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """-log of the probability of the right class.
 
+    Where `output` is the softmax of a matrix, its input is taken, as in `categorical_crossentropy`.
+
     Args:     target: the numbers of the right classes, with or without a last axis of size 1.
               output: as in `categorical_crossentropy`.
     Shapes:   target (...) or (..., 1), output (..., classes) -> (...).
@@ -116,7 +127,8 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     output = ops.as_variable(output)
     output = _axis_last(output, _class_axis(output, axis))
     if not flag("sparse_categorical_crossentropy", "from_logits", from_logits):
-        output = ops.log(_clipped(output))
+        output = output.node.inputs[0] if _is_softmax_of_matrix(output) \
+            else ops.log(_clipped(output))
     labels = ops.reshape(ops.cast(target, "int64"), output.shape[:-1])
     return ops.sparse_softmax_cross_entropy(output, labels)
 
@@ -138,6 +150,11 @@ def binary_crossentropy(target, output, from_logits=False):
     output = _clipped(output)
     return -(target * ops.log(output + settings.epsilon)
              + (1.0 - target) * ops.log(1.0 - output + settings.epsilon))
+
+
+def _is_softmax_of_matrix(output):
+    return (output.ndim == 2 and output.node is not None and output.node.op.name == "softmax"
+            and output.node.op.axis == 1)
 
 
 def _clipped(probabilities):
@@ -174,6 +191,7 @@ def normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon=1e-3):
     Returns:  (normalised x, mean, variance); the variance divides by the count.
     """
     x = ops.as_variable(x)
+    epsilon = number("normalize_batch_in_training", "epsilon", epsilon)
     axes = axes_in("normalize_batch_in_training", reduction_axes, x.ndim)
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     if len(kept) == 1:

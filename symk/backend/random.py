@@ -6,8 +6,9 @@ A tensor's stream belongs to its seed; without a seed one is drawn from NumPy, s
 import numpy as np
 
 from .. import ops
-from ..graph import ShapeError, Variable, dims
+from ..graph import GraphError, Variable
 from ..ops.checks import number, whole
+from ..ops.sizes import known_sizes
 from .common import chosen_dtype
 from .core import variable
 
@@ -47,23 +48,19 @@ def _key(seed):
 def random_normal_variable(shape, mean, scale, dtype=None, name=None, seed=None):
     """A variable with values drawn once from a normal distribution."""
     mean, scale = (number("random_normal_variable", "mean and scale", v) for v in (mean, scale))
-    return variable(mean + scale * _stream(seed).standard_normal(_known(shape)), dtype, name)
+    return variable(mean + scale * _stream(seed).standard_normal(known_sizes("variable", shape)), dtype, name)
 
 
 def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):
     """A variable with values drawn once from a uniform distribution."""
     low, high = (number("random_uniform_variable", "low and high", v) for v in (low, high))
-    return variable(_stream(seed).uniform(low, high, _known(shape)), dtype, name)
-
-
-def _known(shape):
-    """The shape of a variable: integers that are not negative."""
-    sizes = ops.as_sizes(shape)
-    if any(isinstance(size, dims.Dim) or size < 0 for size in sizes):
-        raise ShapeError("[variable] the sizes of a variable must be known and not negative; the "
-                         "shape %s was given." % (sizes,))
-    return sizes
+    return variable(_stream(seed).uniform(low, high, known_sizes("variable", shape)), dtype, name)
 
 
 def _stream(seed):
-    return np.random if seed is None else np.random.RandomState(whole("random", "a seed", seed))
+    if seed is None:
+        return np.random
+    if not 0 <= whole("random", "a seed", seed) < 2 ** 32:
+        raise GraphError("[random] the seed of a variable must be from 0 to 2**32 - 1; %r was "
+                         "given." % (seed,))
+    return np.random.RandomState(seed)

@@ -4,7 +4,7 @@ from builtins import slice as python_slice
 from .. import ops
 from ..config import settings
 from ..graph import ShapeError, dims
-from ..ops.checks import axis_in
+from ..ops.checks import axis_in, flag
 from .common import listed
 from .sparse import is_sparse, sparse_concatenate, to_dense
 
@@ -80,8 +80,11 @@ def repeat_elements(x, rep, axis):
 
 
 def tile(x, n):
-    """The whole of x repeated n[i] times along axis i."""
-    return ops.tile(x, n)
+    """The whole of x repeated n[i] times along axis i; fewer numbers are those of the last axes."""
+    counts = [n] if hasattr(n, "__index__") else n
+    if isinstance(counts, (tuple, list)):
+        counts = (1,) * (ops.as_variable(x).ndim - len(counts)) + tuple(counts)
+    return ops.tile(x, counts)
 
 
 def reverse(x, axes):
@@ -142,7 +145,8 @@ def pattern_broadcast(x, broadcastable):
     if len(broadcastable) != x.ndim:
         raise ShapeError("[pattern_broadcast] a mark is required for each axis of %r; %r was given."
                          % (x.type, broadcastable))
-    shape = tuple(1 if marked else size for size, marked in zip(x.shape, broadcastable))
+    marks = [flag("pattern_broadcast", "a mark", marked) for marked in broadcastable]
+    shape = tuple(1 if marked else size for size, marked in zip(x.shape, marks))
     if any(map(dims.known_different, shape, x.shape)):
         raise ShapeError("[pattern_broadcast] a marked axis must have size 1; the tensor is %r, "
                          "the marks are %r." % (x.type, tuple(broadcastable)))

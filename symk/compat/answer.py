@@ -20,8 +20,13 @@ VERSIONS = {2: "2.3.1", 1: "1.2.2"}
 _DATA_FORMATS = {"tf": "channels_last", "th": "channels_first", "channels_last": "channels_last",
                  "channels_first": "channels_first"}
 
-# Functions of K that Keras had before 2.3; scripts of then find them under `import keras`.
-_EARLIER = ("image_dim_ordering", "set_image_dim_ordering")
+# Names that K and its `common` had before 2.3; scripts of then find them under `import keras`.
+_EARLIER = {
+    K: {"image_dim_ordering": lambda backend: common.image_dim_ordering,
+        "set_image_dim_ordering": lambda backend: common.set_image_dim_ordering,
+        "_BACKEND": lambda backend: backend or K.backend()},
+    common: {"_EPSILON": lambda backend: K.epsilon(), "_FLOATX": lambda backend: K.floatx()},
+}
 _BACKENDS = ("tensorflow", "theano", "cntk", "symk")
 
 
@@ -133,8 +138,9 @@ def install(keras=2, backend=None, image_dim_ordering=None):
         raise ValueError("[install] backend must be one of %s; %r was given."
                          % (", ".join(_BACKENDS), backend))
     uninstall()
-    for name in _EARLIER:
-        setattr(K, name, getattr(common, name))
+    for module, names in _EARLIER.items():
+        for name, value in names.items():
+            setattr(module, name, value(backend))
     if backend is not None:
         K.backend = lambda: backend
     sys.meta_path.insert(0, _Finder(VERSIONS[keras]))
@@ -145,6 +151,7 @@ def uninstall():
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _Finder)]
     for name in [name for name in sys.modules if name == "keras" or name.startswith("keras.")]:
         del sys.modules[name]
-    for name in _EARLIER:
-        vars(K).pop(name, None)
+    for module, names in _EARLIER.items():
+        for name in names:
+            vars(module).pop(name, None)
     K.backend = common.backend

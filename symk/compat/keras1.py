@@ -165,6 +165,11 @@ def _short(metrics):
     return "acc" if metrics == "accuracy" else metrics
 
 
+def _given(**arguments):
+    """The arguments that were given."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
 class _Training:
     """The defaults and the order of arguments of training in Keras 1."""
 
@@ -172,42 +177,42 @@ class _Training:
         """As in Keras 2; the accuracy is reported as "acc"."""
         super().compile(optimizer, loss, metrics=_short(metrics), **kwargs)
 
-    def fit(self, x=None, y=None, batch_size=32, nb_epoch=10, verbose=1, callbacks=None,
+    def fit(self, x=None, y=None, batch_size=32, nb_epoch=None, verbose=1, callbacks=None,
             validation_split=0.0, validation_data=None, shuffle=True, class_weight=None,
             sample_weight=None, initial_epoch=0, **kwargs):
         """Trains for 10 epochs, if no number is given."""
-        epochs = kwargs.pop("epochs", nb_epoch)
-        return super().fit(x, y, batch_size=batch_size, epochs=epochs, verbose=verbose,
-                           callbacks=callbacks, validation_split=validation_split,
-                           validation_data=validation_data, shuffle=shuffle,
-                           class_weight=class_weight, sample_weight=sample_weight,
-                           initial_epoch=initial_epoch, **kwargs)
+        if nb_epoch is None:
+            kwargs.setdefault("epochs", 10)
+        return super().fit(x, y, batch_size=batch_size, verbose=verbose, callbacks=callbacks,
+                           validation_split=validation_split, validation_data=validation_data,
+                           shuffle=shuffle, class_weight=class_weight,
+                           sample_weight=sample_weight, initial_epoch=initial_epoch,
+                           **_given(nb_epoch=nb_epoch), **kwargs)
 
     def fit_generator(self, generator, samples_per_epoch, nb_epoch=None, verbose=1, callbacks=None,
-                      validation_data=None, nb_val_samples=None, class_weight=None, max_q_size=10,
-                      nb_worker=1, pickle_safe=False, initial_epoch=0):
+                      validation_data=None, nb_val_samples=None, class_weight=None,
+                      max_q_size=None, nb_worker=None, pickle_safe=None, initial_epoch=0):
         """Trains on batches of a generator; the second argument counts samples."""
         if nb_epoch is None:
             raise TypeError("[fit_generator] nb_epoch is required; it was not given.")
         return super().fit_generator(
             generator, samples_per_epoch=samples_per_epoch, nb_epoch=nb_epoch, verbose=verbose,
-            callbacks=callbacks, validation_data=validation_data, nb_val_samples=nb_val_samples,
-            class_weight=class_weight, max_q_size=max_q_size, nb_worker=nb_worker,
-            pickle_safe=pickle_safe, initial_epoch=initial_epoch)
+            callbacks=callbacks, validation_data=validation_data, class_weight=class_weight,
+            initial_epoch=initial_epoch,
+            **_given(nb_val_samples=nb_val_samples, max_q_size=max_q_size, nb_worker=nb_worker,
+                     pickle_safe=pickle_safe))
 
-    def evaluate_generator(self, generator, val_samples, max_q_size=10, nb_worker=1,
-                           pickle_safe=False):
+    def evaluate_generator(self, generator, val_samples, max_q_size=None, nb_worker=None,
+                           pickle_safe=None):
         """The loss over a number of samples."""
-        return super().evaluate_generator(generator, val_samples=val_samples,
-                                          max_q_size=max_q_size, nb_worker=nb_worker,
-                                          pickle_safe=pickle_safe)
+        return super().evaluate_generator(generator, val_samples=val_samples, **_given(
+            max_q_size=max_q_size, nb_worker=nb_worker, pickle_safe=pickle_safe))
 
-    def predict_generator(self, generator, val_samples, max_q_size=10, nb_worker=1,
-                          pickle_safe=False):
+    def predict_generator(self, generator, val_samples, max_q_size=None, nb_worker=None,
+                          pickle_safe=None):
         """The outputs for a number of samples."""
-        return super().predict_generator(generator, val_samples=val_samples,
-                                         max_q_size=max_q_size, nb_worker=nb_worker,
-                                         pickle_safe=pickle_safe)
+        return super().predict_generator(generator, val_samples=val_samples, **_given(
+            max_q_size=max_q_size, nb_worker=nb_worker, pickle_safe=pickle_safe))
 
 
 class Model(_Training, models.Model):

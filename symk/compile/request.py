@@ -102,10 +102,10 @@ def _unique_names(outputs):
 
 
 def _checked_updates(updates):
-    pairs = list(updates.items()) if isinstance(updates, dict) else [tuple(p) for p in updates]
+    pairs = list(updates.items() if isinstance(updates, dict) else updates)
     seen = set()
     for pair in pairs:
-        if len(pair) != 2:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise GraphError("[function] an update must be a pair (variable, new value); %r was "
                              "given." % (pair,))
         _check_update(*pair)

@@ -203,8 +203,8 @@ def weights_of(given, names, what):
     if len(names) == 1:
         return [given[0] if isinstance(given, list) and len(given) == 1
                 and np.ndim(given[0]) else given]
-    if isinstance(given, list) and len(given) == len(names):
-        return given
+    if isinstance(given, (list, tuple)) and len(given) == len(names):
+        return list(given)
     raise ValueError("[%s] a list of %d or a dict is required for the outputs %s; %s was given."
                      % (what, len(names), ", ".join(names), type(given).__name__))
 

@@ -13,6 +13,7 @@ from ..compile import function
 from ..graph import Constant, Placeholder, dims, rebuild
 from ..graph.collection import without_collection
 from ..optimize import specialise
+from ..optimize.recompute import recompute_in_parts
 from . import data
 from .arguments import (loss_object, loss_weights_of, metric_lists, metric_object, per_output,
                         targets_of)
@@ -106,11 +107,13 @@ class Objective:
     """
 
     def __init__(self, model, optimizer, loss=None, metrics=None, loss_weights=None,
-                 sample_weight_mode=None, weighted_metrics=None, target_tensors=None):
+                 sample_weight_mode=None, weighted_metrics=None, target_tensors=None,
+                 recompute=False):
         self.model = model
         self.optimizer = optimizer
         self.given = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics,
                       "loss_weights": loss_weights, "sample_weight_mode": sample_weight_mode}
+        self._recompute = recompute
         self._batch = _share_batch(model)
         self.inputs = [self._batch.get(tensor, tensor) for tensor in fed(model.inputs)]
         self.outputs = self._rebuilt(model.outputs)
@@ -232,9 +235,16 @@ class Objective:
         total, updates = self._expressions(weighted)
         # Before gradients are taken, so that branches of the test phase have none.
         total, = specialise([total], _phase(1))
-        steps = self._optimizer_updates(total)
+        steps = self._optimizer_updates(self._with_parts(total))
         own = self._layer_updates(self.model.updates)
         return self._function("train", weighted, total, own + steps + updates, phase=1)
+
+    def _with_parts(self, total):
+        """The loss whose gradients compute again what compile was asked to."""
+        if self._recompute is False or self._recompute is None:
+            return total
+        parts = None if self._recompute is True else self._recompute
+        return recompute_in_parts([total], parts)[0]
 
     def _layer_updates(self, given):
         """What the layers update by themselves, such as moving means and states."""

@@ -45,7 +45,8 @@ class Trainer(Network):
     # ---- compile
 
     def compile(self, optimizer, loss=None, metrics=None, loss_weights=None,
-                sample_weight_mode=None, weighted_metrics=None, target_tensors=None):
+                sample_weight_mode=None, weighted_metrics=None, target_tensors=None,
+                recompute=False):
         """Says what the model is trained for. A model without a shape is compiled when the first
         data have given it one.
 
@@ -58,15 +59,19 @@ class Trainer(Network):
             weighted_metrics: like `metrics`, weighted by the sample weights.
             target_tensors: tensors to use as targets, in place of data given to fit; a list or a
                 dict by output.
+            recompute: whether training keeps only what crosses between parts of the model, and
+                computes the rest again for the gradients: less memory, one more forward pass. A
+                number says how many parts there are.
         """
         optimizer = optimizers.get(optimizer)
         if self.inputs is None:
             self._compile_later = functools.partial(
                 self.compile, optimizer, loss, metrics, loss_weights, sample_weight_mode,
-                weighted_metrics, target_tensors)
+                weighted_metrics, target_tensors, recompute)
         else:
             self._objective = Objective(self, optimizer, loss, metrics, loss_weights,
-                                        sample_weight_mode, weighted_metrics, target_tensors)
+                                        sample_weight_mode, weighted_metrics, target_tensors,
+                                        recompute)
             self._functions = {}
         self.optimizer = optimizer
 

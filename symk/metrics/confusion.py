@@ -182,12 +182,12 @@ class _AllCounts(_Counts):
     kinds = ((True, True), (False, False), (False, True), (True, False))
     names = ("true_positives", "true_negatives", "false_positives", "false_negatives")
 
-    def sensitivity(self):
+    def sensitivities(self):
         """The part of the labels 1 predicted as 1, at each threshold."""
         right, _, _, missed = self.counts
         return _ratio(right, right + missed)
 
-    def specificity(self):
+    def specificities(self):
         """The part of the labels 0 predicted as 0, at each threshold."""
         _, right, wrong, _ = self.counts
         return _ratio(right, right + wrong)
@@ -233,9 +233,10 @@ class SensitivityAtSpecificity(SensitivitySpecificityBase):
 
     def __init__(self, specificity, num_thresholds=200, name=None, dtype=None):
         super().__init__(specificity, num_thresholds, name, dtype)
+        self.specificity = specificity
 
     def result(self):
-        return self.rate_at(self.sensitivity(), self.specificity())
+        return self.rate_at(self.sensitivities(), self.specificities())
 
     def get_config(self):
         return dict(super().get_config(), specificity=self.value,
@@ -248,9 +249,10 @@ class SpecificityAtSensitivity(SensitivitySpecificityBase):
 
     def __init__(self, sensitivity, num_thresholds=200, name=None, dtype=None):
         super().__init__(sensitivity, num_thresholds, name, dtype)
+        self.sensitivity = sensitivity
 
     def result(self):
-        return self.rate_at(self.specificity(), self.sensitivity())
+        return self.rate_at(self.specificities(), self.sensitivities())
 
     def get_config(self):
         return dict(super().get_config(), sensitivity=self.value,
@@ -290,7 +292,7 @@ class AUC(_AllCounts):
     def result(self):
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self.interpolate_pr_auc()
-        recall = self.sensitivity()
+        recall = self.sensitivities()
         if self.curve == "ROC":
             x, y = _ratio(self.counts[2], self.counts[2] + self.counts[1]), recall
         else:

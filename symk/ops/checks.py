@@ -11,12 +11,13 @@ from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 __all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "need_axes",
            "broadcast_shapes", "same_size", "at_least", "need_broadcast", "recorded_needs",
            "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole", "flag", "text",
-           "callable_in"]
+           "callable_in", "one_of", "possible"]
 
 ANY = DTYPES
 BOOL = ("bool",)
 NUMBERS = FLOATS + INTEGERS
-_WIDE = 2 ** 63   # attributes of ops are integers of 64 bits
+_WIDE = 2 ** 63      # attributes of ops are integers of 64 bits
+_LARGEST = 2 ** 48   # elements: more than addresses can tell apart
 
 
 def axis_in(name, axis, rank):
@@ -86,6 +87,31 @@ def text(name, what, value):
     raise GraphError("[%s] %s must be a text; %r was given." % (name, what, value))
 
 
+def one_of(name, what, value, allowed):
+    """A word of a list.
+
+    Raises:   GraphError for anything else.
+    """
+    if isinstance(value, str) and value in allowed:
+        return value
+    raise GraphError("[%s] %s must be %s; %r was given."
+                     % (name, what, " or ".join(map(repr, allowed)), value))
+
+
+def possible(name, made):
+    """The type of a result that may be larger than the operands, if it can exist.
+
+    Raises:   ShapeError.
+    """
+    count = 1
+    for size in made.shape:
+        count *= size if isinstance(size, int) and size else 1
+    if count >= _LARGEST:
+        raise ShapeError("[%s] the result must have fewer than 2**48 elements; it would be %r."
+                         % (name, made))
+    return made
+
+
 def callable_in(name, what, value):
     """A function.
 
@@ -134,12 +160,13 @@ def broadcast_shapes(name, *types):
 def _meet(name, types, a, b):
     """The size at which two axes meet. Whether an unknown one fits is left to the Plan."""
     size = dims.broadcast(a, b)
+    if size is not None and (isinstance(size, dims.Dim) or a == b or _is_one(a) or _is_one(b)):
+        return size
     what = ("the shapes must broadcast: sizes equal, or one of them 1; they are %s"
             % " and ".join(map(repr, types)))
     if size is None:
         raise ShapeError("[%s] %s." % (name, what))
-    if not isinstance(size, dims.Dim) and not (a == b or _is_one(a) or _is_one(b)):
-        same_size(name, dims.checked_broadcast(a, b), size, what)
+    same_size(name, dims.checked_broadcast(a, b), size, what)
     return size
 
 

@@ -4,7 +4,8 @@ import numpy as np
 from ..graph import (GraphError, Op, OutOfRangeError, ShapeError, TensorType, Variable,
                      apply, dims, op)
 from ..graph.dtype import canonical
-from .checks import ANY, INTEGERS, NUMBERS, axis_in, need_axes, need_dtype, number, same_size
+from .checks import (ANY, INTEGERS, NUMBERS, axis_in, need_axes, need_dtype, number, possible,
+                     same_size)
 from .convert import as_variable
 from .samples import sample, values
 from .shape import reshape
@@ -108,7 +109,7 @@ class OneHot(Op):
 
     def infer(self, indices):
         need_dtype(self.name, "indices", indices, INTEGERS)
-        return TensorType(self.dtype, indices.shape + (self.depth,))
+        return possible(self.name, TensorType(self.dtype, indices.shape + (self.depth,)))
 
     def reference(self, indices):
         return (indices[..., None] == np.arange(self.depth)).astype(self.dtype)
@@ -133,7 +134,7 @@ class Arange(Op):
 
     def infer(self):
         need_dtype(self.name, "the result", TensorType(self.dtype, ()), NUMBERS)
-        return TensorType(self.dtype, (self.size,))
+        return possible(self.name, TensorType(self.dtype, (self.size,)))
 
     def reference(self):
         return (self.start + self.step * np.arange(self.size)).astype(self.dtype)
@@ -210,16 +211,20 @@ def eye(size, columns=None, dtype="float32"):
 def getitem(x, key):
     """x[key] for integers, slices, None and Ellipsis, with NumPy's meaning.
 
+    One of them may be a tensor of integers: it is as `gather` along its axis.
+
     Raises:   OutOfRangeError for an integer outside its axis, ShapeError for too many of them.
     """
     x = as_variable(x)
     items = _full_key(x, key if isinstance(key, tuple) else (key,))
     begin, step, sizes, shape = [], [], [], []
-    axis = 0
+    axis, gathered = 0, None
     for item in items:
         if item is None:
             shape.append(1)
             continue
+        if isinstance(item, Variable):
+            gathered, item = (item, len(shape)), slice(None)
         if isinstance(item, slice):
             start, stride, size = resolve(item, x.shape[axis])
             shape.append(size)
@@ -229,16 +234,22 @@ def getitem(x, key):
         step.append(stride)
         sizes.append(size)
         axis += 1
-    return reshape(strided_slice(x, begin, step, tuple(sizes)), shape)
+    result = reshape(strided_slice(x, begin, step, tuple(sizes)), shape)
+    return result if gathered is None else gather(result, *gathered)
 
 
 def _full_key(x, key):
     """The key with Ellipsis written out and missing axes added."""
     for item in key:
         if not (item is None or item is Ellipsis or isinstance(item, slice)
+                or _is_integers(item)
                 or hasattr(item, "__index__") and not isinstance(item, (bool, np.ndarray))):
-            raise GraphError("[getitem] an index must be an integer, a slice, None or ...; %r was "
-                             "given. Use gather for indices that are tensors." % (item,))
+            raise GraphError("[getitem] an index must be an integer, a slice, None, ... or a "
+                             "tensor of integers; %r was given. Use gather for other indices."
+                             % (item,))
+    if sum(_is_integers(item) for item in key) > 1:
+        raise GraphError("[getitem] at most one tensor may be an index; %s were given. Use gather."
+                         % (key,))
     used = sum(item is not None and item is not Ellipsis for item in key)
     dots = sum(item is Ellipsis for item in key)
     if used > x.ndim or dots > 1:
@@ -249,6 +260,10 @@ def _full_key(x, key):
         return key + rest
     at = next(k for k, item in enumerate(key) if item is Ellipsis)
     return key[:at] + rest + key[at + 1:]
+
+
+def _is_integers(item):
+    return isinstance(item, Variable) and item.dtype in INTEGERS
 
 
 def _position(x, item, axis):

@@ -9,7 +9,7 @@ from ..config import settings
 from ..graph import GraphError, Op, ShapeError, TensorType, apply, op
 from ..graph.dtype import canonical
 from ..graph.node import Shared
-from .checks import ANY, FLOATS, INTEGERS, need_dtype, number, whole
+from .checks import ANY, FLOATS, INTEGERS, need_dtype, number, possible, whole
 from .elementwise import add, mul
 from .philox import normal, truncated_normal, uniform
 from .samples import sample, values
@@ -33,7 +33,7 @@ class _Random(Op):
         if key.shape != (2,) or key.dtype != "int64":
             raise ShapeError("[%s] the key must be (2,) int64, as random_key makes it; it is %r."
                              % (self.name, key))
-        result = TensorType(self.dtype, self.shape)
+        result = possible(self.name, TensorType(self.dtype, self.shape))
         need_dtype(self.name, "the result", result, self.accepts)
         return result
 

@@ -4,7 +4,8 @@ them. The ops of kind "shape" keep the elements in order: they are lowered to an
 import numpy as np
 
 from ..graph import Op, ShapeError, Variable, apply, dims, op
-from .checks import ANY, axis_in, need_axes, need_broadcast, need_equal_dtypes, same_size
+from .checks import (ANY, axis_in, need_axes, need_broadcast, need_equal_dtypes, possible,
+                     same_size)
 from .convert import as_variable, constant, meet
 from .samples import sample
 from .sizes import as_size, as_sizes, size_of
@@ -147,7 +148,7 @@ class BroadcastTo(_Move):
     def infer(self, x):
         need_broadcast(self.name, x.shape, self.shape, "each size of x must be 1 or the one "
                        "wanted; x is %r, the shape %s was asked for" % (x, self.shape))
-        return x.with_shape(self.shape)
+        return possible(self.name, x.with_shape(self.shape))
 
     def reference(self, x):
         return np.broadcast_to(x, self.shape)
@@ -227,7 +228,8 @@ class Pad(_Move):
             raise ShapeError("[pad] one width that is not negative is required before and after "
                              "each axis; x is %r, before is %s, after is %s."
                              % (x, self.before, self.after))
-        return x.with_shape(size + b + a for size, b, a in zip(x.shape, self.before, self.after))
+        return possible(self.name, x.with_shape(
+            size + b + a for size, b, a in zip(x.shape, self.before, self.after)))
 
     def reference(self, x):
         y = np.full([size + b + a for size, b, a in zip(x.shape, self.before, self.after)],

@@ -7,12 +7,13 @@ import operator
 
 import numpy as np
 
-from ..graph import GraphError, Op, TensorType, Variable, apply, dims, op
+from ..graph import GraphError, Op, ShapeError, TensorType, Variable, apply, dims, op
 from ..graph.node import Constant
 from ..graph.walk import nodes_of
+from .checks import possible
 from .samples import sample
 
-__all__ = ["Size", "size_of", "as_size", "as_sizes"]
+__all__ = ["Size", "size_of", "as_size", "as_sizes", "known_sizes"]
 
 
 @op("size", kind="size")
@@ -61,6 +62,20 @@ def as_size(value):
     return sizes[0]
 
 
+def known_sizes(name, shape):
+    """A shape as integers that an array can have.
+
+    Raises:   ShapeError.
+    """
+    sizes = as_sizes(shape)
+    if any(isinstance(size, dims.Dim) for size in sizes):
+        raise ShapeError("[%s] sizes must be known; the shape %s was given." % (name, sizes))
+    if any(size < 0 for size in sizes):
+        raise ShapeError("[%s] sizes must not be negative; the shape %s was given." % (name, sizes))
+    possible(name, TensorType("float32", sizes))
+    return sizes
+
+
 def _one(item):
     """The sizes that one item of a shape stands for."""
     if isinstance(item, dims.Dim):
@@ -68,12 +83,12 @@ def _one(item):
     if isinstance(item, Variable):
         return as_sizes(item)
     try:
-        if not isinstance(item, bool):
+        if not isinstance(item, bool) and -2 ** 63 <= operator.index(item) < 2 ** 63:
             return (operator.index(item),)
     except TypeError:
         pass   # said below
-    raise GraphError("[shape] a size must be an integer, a symbolic size or a tensor made of "
-                     "sizes; %r was given." % (item,))
+    raise GraphError("[shape] a size must be an integer of 64 bits, a symbolic size or a tensor "
+                     "made of sizes; %r was given." % (item,))
 
 
 def _symbolic_values(variable):

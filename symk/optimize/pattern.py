@@ -96,10 +96,18 @@ def _use(pattern):
             return False
         for order in orders:
             trial = dict(found)
-            if all(part(operand, trial) for part, operand in zip(order, node.inputs)):
-                if label and trial.setdefault(label, variable) is not variable:
-                    continue
-                found.update(trial)
-                return True
+            if not _all_match(order, node.inputs, trial):
+                continue
+            if label and trial.setdefault(label, variable) is not variable:
+                continue
+            found.update(trial)
+            return True
         return False
     return match
+
+
+def _all_match(parts, operands, found):
+    for part, operand in zip(parts, operands):
+        if not part(operand, found):
+            return False
+    return True

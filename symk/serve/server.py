@@ -27,5 +27,5 @@ def serve(paths, host="127.0.0.1", port=8501, keep=1, kernels=(), limits=None, g
     application = Application(Repository(paths, keep, kernels), limits or Limits())
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     uvicorn.run(application, host=host, port=port, log_level="info", access_log=False,
-                server_header=False, limit_concurrency=connections,
+                server_header=False, lifespan="on", limit_concurrency=connections,
                 timeout_graceful_shutdown=grace_s)

@@ -130,7 +130,8 @@ def _array(value, name, dtype, shape):
                        % (name, _shown(shape), _shown(array.shape)))
     with np.errstate(all="ignore"):
         result = np.ascontiguousarray(array.astype(dtype, copy=False))
-    if dtype.kind != "f" and array.size and not (result == array).all():
+    kept = (np.isfinite(result) == np.isfinite(array) if dtype.kind == "f" else result == array)
+    if not np.all(kept):
         raise _refusal("input %s must have values of %s; there are others" % (name, dtype))
     return result
 

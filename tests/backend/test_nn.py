@@ -18,10 +18,11 @@ def softmax(x, axis=-1):
 
 
 @pytest.mark.parametrize("alpha, max_value, threshold", [
-    (0.0, None, 0.0), (0.2, None, 0.0), (0.0, 1.0, 0.0), (0.0, None, 1.0), (0.1, 2.0, 0.5)])
+    (0.0, None, 0.0), (0.2, None, 0.0), (0.0, 1.0, 0.0), (0.0, None, 1.0), (0.1, 2.0, 0.5),
+    (0.1, None, -0.5), (0.1, 2.0, -0.5)])
 def test_relu(alpha, max_value, threshold):
-    top = np.inf if max_value is None else max_value
-    expected = np.where(X > threshold, np.minimum(X, top), 0.0)
+    above = X if max_value is None else np.clip(X, 0.0, max_value)
+    expected = np.where(X > threshold, above, 0.0)
     expected = expected + alpha * np.minimum(X - threshold, 0.0)
     close(K.relu(K.constant(X), alpha, max_value, threshold), expected)
 
@@ -50,6 +51,19 @@ def test_categorical_crossentropy_scales_to_the_sum_one():
     expected = -np.log(PROBABILITIES[range(4), [1, 5, 0, 1]])
     close(K.categorical_crossentropy(TARGETS, K.constant(PROBABILITIES * 3.0)), expected)
     close(K.categorical_crossentropy(TARGETS, K.constant(X), from_logits=True), expected)
+
+
+@pytest.mark.parametrize("loss, target", [
+    (K.categorical_crossentropy, np.array([[0.0, 1.0]], "float32")),
+    (K.sparse_categorical_crossentropy, np.array([1]))])
+def test_crossentropy_of_a_softmax_does_not_end_at_epsilon(loss, target):
+    # 200 e^-200 is no float32 but 0; of clipped probabilities the loss is 16 and has no gradient.
+    x = K.variable([[200.0, 0.0]])
+    value = loss(target, K.softmax(x))
+    close(value, [200.0])
+    close(K.gradients(value, [x])[0], [[1.0, -1.0]])
+    along_rows = loss(target, K.softmax(x, axis=0))
+    assert np.all(K.eval(along_rows) < 17)
 
 
 def test_categorical_crossentropy_along_another_axis():
@@ -174,7 +188,7 @@ def test_bias_that_does_not_fit_is_refused():
         K.bias_add(K.zeros((2, 4, 3)), K.zeros((4,)))
     with pytest.raises(ShapeError, match="1 axis or one less than the tensor"):
         K.bias_add(K.zeros((2, 4, 4, 3)), K.zeros((4, 3)))
-    with pytest.raises(ValueError, match="'channels_last' or 'channels_first' is required"):
+    with pytest.raises(ValueError, match="must be 'channels_last' or 'channels_first'"):
         K.bias_add(K.zeros((2, 3)), K.zeros((3,)), "channels_middle")
 
 

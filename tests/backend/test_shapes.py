@@ -28,6 +28,7 @@ def same(tensor, expected):
     (lambda x: K.squeeze(K.expand_dims(x, 1), 1), X),
     (lambda x: K.repeat_elements(x, 2, 1), X.repeat(2, 1)),
     (lambda x: K.tile(x, (1, 2, 1)), np.tile(X, (1, 2, 1))),
+    (lambda x: K.tile(x, 2), np.tile(X, 2)), (lambda x: K.tile(x, [3, 1]), np.tile(X, [3, 1])),
     (lambda x: K.reverse(x, 1), X[:, ::-1]),
     (lambda x: K.reverse(x, (0, 2)), X[::-1, :, ::-1]),
     (lambda x: K.slice(x, (0, 1, 1), (2, 2, -1)), X[:, 1:3, 1:]),

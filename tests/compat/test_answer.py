@@ -30,6 +30,34 @@ def test_modules_of_keras_2_are_those_of_symk(keras):
         importlib.import_module("keras.nothing")
 
 
+# Names that scripts and packages of the time import, although they are none of the API.
+USED = """applications.imagenet_utils._obtain_input_shape applications.mobilenet.relu6
+applications.mobilenet.DepthwiseConv2D backend._BACKEND backend.common._EPSILON
+backend.common._FLOATX backend.tensorflow_backend.clear_session engine.topology.Container
+engine.topology.load_weights_from_hdf5_group engine.saving.load_weights_from_hdf5_group_by_name
+engine.training.GeneratorEnqueuer initializers._compute_fans layers.containers.Sequential
+layers.convolutional._Conv layers.merge._Merge legacy.layers.Merge
+utils.conv_utils.normalize_data_format utils.training_utils.multi_gpu_model""".split()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("path", USED)
+def test_names_that_others_import_are_there(keras, version, path):
+    keras(version)
+    module, _, name = path.rpartition(".")
+    assert getattr(importlib.import_module("keras." + module), name) is not None
+
+
+def test_shapes_of_images_for_models_of_users(keras):
+    keras(1)
+    shape_of = importlib.import_module("keras.applications.imagenet_utils")._obtain_input_shape
+    assert shape_of(None, default_size=224, min_size=48, dim_ordering="th",
+                    include_top=True) == (3, 224, 224)
+    assert shape_of(None, 224, 48, "channels_last", False) == (None, None, 3)
+    with pytest.raises(ValueError, match="at least 48x48"):
+        shape_of((32, 32, 3), 224, 48, "channels_last", False)
+
+
 def test_uninstall_leaves_nothing(keras):
     keras(1, backend="theano", image_dim_ordering="th")
     assert K.backend() == "theano" and K.image_dim_ordering() == "th"
@@ -104,6 +132,19 @@ def test_models_have_the_defaults_of_keras_1(keras, tmp_path):
     assert len(loaded.fit(x, y, verbose=0).history["loss"]) == 10
     assert isinstance(loaded, models.Sequential) and isinstance(loaded, old.models.Sequential)
     assert np.shape(model.train_on_batch(x, y, {0: 1.0, 1: 2.0})) == (2,)
+
+
+def test_generators_of_keras_1_warn_of_what_was_given_alone(keras, recwarn):
+    old = keras(1)
+    model = old.models.Sequential([old.layers.Dense(1, input_dim=2)])
+    model.compile("sgd", "mse")
+    batches = iter([(np.ones((4, 2)), np.ones((4, 1)))] * 9)
+    recwarn.clear()
+    model.fit_generator(batches, samples_per_epoch=4, nb_epoch=1, verbose=0, nb_worker=0)
+    model.predict_generator(batches, 4, nb_worker=0)
+    assert {warning.filename for warning in recwarn} == {__file__}
+    assert sorted(str(warning.message).split()[1] for warning in recwarn) == [
+        "nb_epoch", "nb_worker", "nb_worker", "samples_per_epoch", "val_samples"]
 
 
 def test_k_has_the_order_of_keras_1(keras):

@@ -33,6 +33,7 @@ struct Case {
   int64_t batch, in, out;
   Axis rows, columns;
   bool same;
+  int64_t groups = 1;  // each of `in` and `out` channels
 };
 
 template <class T>
@@ -58,10 +59,11 @@ void each_product(const Case& c, F&& visit) {
                 ox * c.columns.stride + kx * c.columns.dilation - c.columns.before(c.same);
             if (iy < 0 || iy >= c.rows.x || ix < 0 || ix >= c.columns.x) continue;
             for (int64_t i = 0; i < c.in; ++i) {
-              for (int64_t o = 0; o < c.out; ++o) {
-                visit(((b * c.rows.x + iy) * c.columns.x + ix) * c.in + i,
-                      ((ky * c.columns.kernel + kx) * c.in + i) * c.out + o,
-                      ((b * oh + oy) * ow + ox) * c.out + o);
+              for (int64_t o = 0; o < c.groups * c.out; ++o) {
+                visit(((b * c.rows.x + iy) * c.columns.x + ix) * c.groups * c.in +
+                          o / c.out * c.in + i,
+                      ((ky * c.columns.kernel + kx) * c.in + i) * c.groups * c.out + o,
+                      ((b * oh + oy) * ow + ox) * c.groups * c.out + o);
               }
             }
           }
@@ -74,11 +76,13 @@ void each_product(const Case& c, F&& visit) {
 void report(const Case& c, const char* kernel, size_t bytes, double error) {
   ++failures;
   std::printf(
-      "FAIL %s %zu bytes: batch %ld in %ld out %ld x %ldx%ld w %ldx%ld stride %ld,%ld dilation "
+      "FAIL %s %zu bytes: batch %ld in %ld out %ld groups %ld x %ldx%ld w %ldx%ld stride %ld,%ld "
+      "dilation "
       "%ld,%ld %s: %g\n",
-      kernel, bytes, long(c.batch), long(c.in), long(c.out), long(c.rows.x), long(c.columns.x),
-      long(c.rows.kernel), long(c.columns.kernel), long(c.rows.stride), long(c.columns.stride),
-      long(c.rows.dilation), long(c.columns.dilation), c.same ? "same" : "valid", error);
+      kernel, bytes, long(c.batch), long(c.in), long(c.out), long(c.groups), long(c.rows.x),
+      long(c.columns.x), long(c.rows.kernel), long(c.columns.kernel), long(c.rows.stride),
+      long(c.columns.stride), long(c.rows.dilation), long(c.columns.dilation),
+      c.same ? "same" : "valid", error);
 }
 
 template <class T>
@@ -99,15 +103,17 @@ template <class T>
 void check(const Case& c) {
   const DType dtype = sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
   const int64_t oh = c.rows.y(c.same), ow = c.columns.y(c.same);
-  const Type x_type = type_of(dtype, {c.batch, c.rows.x, c.columns.x, c.in});
-  const Type w_type = type_of(dtype, {c.rows.kernel, c.columns.kernel, c.in, c.out});
-  const Type y_type = type_of(dtype, {c.batch, oh, ow, c.out});
+  const int64_t out = c.groups * c.out;
+  const Type x_type = type_of(dtype, {c.batch, c.rows.x, c.columns.x, c.groups * c.in});
+  const Type w_type = type_of(dtype, {c.rows.kernel, c.columns.kernel, c.in, out});
+  const Type y_type = type_of(dtype, {c.batch, oh, ow, out});
   const auto x = random_values<T>(x_type.count(), 1), w = random_values<T>(w_type.count(), 2);
-  const auto g = random_values<T>(y_type.count(), 3), bias = random_values<T>(c.out, 4);
+  const auto g = random_values<T>(y_type.count(), 3), bias = random_values<T>(out, 4);
   GivenBinding binding;
   binding.list_values = {{"strides", {c.rows.stride, c.columns.stride}},
                          {"dilation", {c.rows.dilation, c.columns.dilation}}};
   binding.text_values = {{"padding", c.same ? "same" : "valid"}};
+  binding.integer_values = {{"groups", c.groups}};
 
   std::vector<double> y_wanted(g.size()), dx_wanted(x.size()), dw_wanted(w.size());
   each_product(c, [&](int64_t i, int64_t j, int64_t k) {
@@ -132,7 +138,7 @@ void check(const Case& c) {
   }
   binding.keeps = false;
   compare(c, "conv", y, y_wanted, window * static_cast<double>(c.in));
-  binding.in.insert(binding.in.end(), {type_of(dtype, {c.out}), y_type});
+  binding.in.insert(binding.in.end(), {type_of(dtype, {out}), y_type});
   binding.text_values["activation"] = "relu";
   binding.text_lists["epilogue"] = {"bias", "addend"};
   y = g;  // over the addend
@@ -157,6 +163,39 @@ void check(const Case& c) {
 void check_both(const Case& c) {
   check<float>(c);
   check<double>(c);
+}
+
+/// Groups of few channels: vectors lie over the channels of all groups, some results are gathered
+/// together, and pixels are copied where a group has several channels or a pixel is long.
+void check_groups() {
+  const Axis nine = {9, 3, 1, 1};
+  for (int64_t groups : {2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40, 47}) {
+    check_both({1, 1, 1, {5, 3, 1, 1}, nine, true, groups});
+    check_both({2, 1, 1, {7, 3, 2, 1}, {10, 3, 2, 1}, true, groups});
+  }
+  for (int64_t width : {1, 2, 3, 6, 7, 8, 9, 13, 14, 15, 16, 30, 57, 58}) {
+    for (int64_t kernel : {1, 2, 3, 4, 5}) {
+      check_both({1, 1, 1, {4, 3, 1, 1}, {width, kernel, 1, 1}, true, 5});
+      check_both({1, 1, 1, {6, kernel, 1, 1}, {width, 3, 1, 2}, true, 5});
+      check_both({1, 1, 1, {5, 3, 2, 1}, {width, kernel, 2, 1}, true, 18});
+      check_both({1, 1, 1, {5, 3, 3, 1}, {width + 4, kernel, 3, 1}, false, 2});
+    }
+  }
+  for (int64_t in : {1, 2, 3, 4, 5, 8, 11, 12, 13}) {
+    for (int64_t out : {1, 2, 3, 4, 5, 8, 11, 12, 13})
+      check_both({1, in, out, {4, 3, 1, 1}, {9, 3, in % 2 + 1, 1}, out % 2 == 0, in % 3 + 2});
+  }
+  check_both({1, 33, 2, nine, nine, true, 2});                   // too deep to copy
+  check_both({1, 1, 1, {6, 5, 1, 1}, {6, 5, 1, 1}, true, 512});  // long pixels are copied
+  check_both({1, 1, 1, {6, 3, 2, 1}, {9, 3, 2, 1}, true, 1024});
+  check_both({2, 1, 2, {5, 3, 1, 1}, {6, 3, 1, 1}, true, 300});
+  check_both({1, 1, 1, {40, 3, 1, 1}, {57, 3, 1, 1}, true, 72});  // far, in several parts
+  check_both({3, 4, 4, {20, 3, 1, 1}, {29, 3, 1, 1}, true, 12});
+  check_both({2, 1, 1, {30, 3, 2, 1}, {60, 3, 2, 1}, true, 40});
+  check_both({0, 1, 1, nine, nine, true, 4});
+  check_both({1, 1, 1, {0, 3, 1, 1}, nine, true, 4});
+  check_both({1, 1, 1, {3, 0, 1, 1}, nine, true, 4});
+  check_both({1, 2, 0, nine, nine, true, 3});
 }
 
 }  // namespace
@@ -199,6 +238,7 @@ int main() {
   check_both({0, 3, 4, {5, 3, 1, 1}, {5, 3, 1, 1}, true});
   check_both({2, 3, 4, {9, 3, 1, 4}, {9, 2, 7, 3}, true});
   check_both({2, 3, 4, {3, 0, 1, 1}, {3, 2, 1, 1}, true});
+  check_groups();
   std::printf("conv: %d cases, %d failures\n", cases, failures);
   return failures != 0;
 }

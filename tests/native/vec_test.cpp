@@ -104,6 +104,7 @@ void test_lanes() {
   for (int i = 0; i < width; ++i) {
     expect(fma(v, v, v)[i] == count[i] * count[i] + count[i], "fma", i);
     expect(sqrt(v * v)[i] == count[i], "sqrt", i);
+    expect(pick(v, IVec<T>(static_cast<typename IntegerOf<T>::type>(i)) + width)[0] == count[i], "pick", i);
     expect(mask_bits(first_lanes<T>(i)) == (uint32_t{1} << i) - 1, "first_lanes", i);
   }
   V rows[width];

@@ -89,3 +89,17 @@ def test_flip_reverses_axes():
     value = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(evaluate([ops.flip(x, (0, -1))], {x: value})[0],
                                   value[::-1, ::-1])
+
+
+def test_one_index_may_be_a_tensor():
+    values = np.arange(24.0).reshape(2, 3, 4)
+    for index in (np.array(1), np.array([2, 0, 2]), np.array([[1, -1]])):
+        number = ops.as_variable(index)
+        for made, expected in ((lambda x, n: x[:, n], values[:, index]),
+                               (lambda x, n: x[..., n, 1:3], values[:, index, 1:3]),
+                               (lambda x, n: x[1, None, n], values[1][None, index])):
+            np.testing.assert_array_equal(
+                evaluate([made(ops.as_variable(values), number)], {})[0], expected)
+    for wrong in (ops.as_variable(np.array([0.0])), (number, number)):
+        with pytest.raises(GraphError, match="Use gather"):
+            ops.as_variable(values)[wrong]

@@ -24,6 +24,9 @@ EDGE = 1e150        # beyond it, and below its inverse, the order of operations 
 # These give one of their operands' elements, or its negative: nothing is rounded.
 EXACT = {"neg", "abs", "relu", "sign", "maximum", "minimum", "where", "max", "min", "concat",
          "slice_grad", "cast"}
+# These add what may cancel: where little is left of large operands, it may as well be nothing.
+CANCELLING = {"add", "sub", "sum", "sum_to", "mean", "matmul", "logsumexp", "log", "log1p",
+              "log_softmax", "softmax_grad"}
 
 
 class Drawing:
@@ -117,11 +120,12 @@ def sure(drawing, values):
     Rounding is replaced by noise that is larger: every result along the way gets a relative error.
     What moves with it hangs on rounding (a difference of equal values, the branch that the sign of
     0 takes), and another order of operations may move it as well. The second trial moves each
-    result the other way than the first, so that the sign of each 0 is seen both ways.
+    result the other way than the first, so that the sign of each 0 is seen both ways; the last one
+    has 0 for what is left of sums that cancel, and NaN for what overflows.
     """
     masks = [np.isfinite(value) for value in values]
-    for seed, sign in ((0, 1), (0, -1), (1, 1)):
-        noise = _Noise(np.random.RandomState(seed), sign)
+    for seed, sign, cancels in ((0, 1, False), (0, -1, False), (1, 1, True)):
+        noise = _Noise(np.random.RandomState(seed), sign, cancels)
         for mask, value, other in zip(masks, values, drawing.values(noise)):
             with np.errstate(invalid="ignore"):
                 mask &= np.abs(other - value) <= AGREEMENT * (1 + np.abs(value))
@@ -131,8 +135,8 @@ def sure(drawing, values):
 class _Noise:
     """Moves each result of a graph as it is made."""
 
-    def __init__(self, random, sign):
-        self._random, self._sign = random, sign
+    def __init__(self, random, sign, cancels):
+        self._random, self._sign, self._cancels = random, sign, cancels
 
     def __call__(self, variable, array, operands):
         if not is_float(variable.dtype) or any(np.may_share_memory(array, x) for x in operands):
@@ -140,13 +144,19 @@ class _Noise:
         draws = self._sign * self._random.uniform(-1, 1, array.shape)
         if variable.node.op.name not in EXACT:
             array *= 1 + NOISE * draws
+        if self._cancels and variable.node.op.name in CANCELLING:
+            array[np.abs(array) < NOISE * max(map(_largest, operands))] = 0
         size = np.abs(array)
         lost = ~(size < EDGE)
         if lost.any():
-            array[lost] = 1000 * draws[lost]
+            array[lost] = np.nan if self._cancels else 1000 * draws[lost]
         small = size < 1 / EDGE
         if small.any():
             array[small] *= draws[small]   # also the sign of 0
+
+
+def _largest(array):
+    return np.max(np.abs(array), initial=0, where=np.isfinite(array))
 
 
 def _fit(a, b):

@@ -98,6 +98,15 @@ def test_statistics_and_standardisation(photos):
     assert abs(alone.standardize(photos[0].copy()).std() - 1) < 1e-4
 
 
+def test_a_batch_is_whitened_as_its_images_are():
+    images = np.random.RandomState(0).rand(6, 4, 4, 3)
+    generator = image.ImageDataGenerator(featurewise_center=True, zca_whitening=True,
+                                         dtype="float64")
+    generator.fit(images)
+    single = [generator.standardize(one.copy()) for one in images]
+    np.testing.assert_allclose(generator.standardize(images.copy()), single)
+
+
 def test_whitening_decorrelates(photos):
     with pytest.warns(UserWarning, match="needs featurewise_center"):
         generator = image.ImageDataGenerator(zca_whitening=True, dtype="float64")

@@ -1,6 +1,9 @@
 """The REST interface, without a server: what is answered, refused and counted."""
+import ast
 import asyncio
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -249,3 +252,13 @@ def test_before_a_model_answers_it_is_not_ready(tmp_path, with_client):
     entry = with_client(application, talk)
     assert entry["state"] == "END" and entry["status"]["error_code"] == "INVALID_ARGUMENT"
     assert entry["status"]["error_message"]
+
+
+def test_the_server_needs_the_loader_of_symk_alone():
+    code = ("import sys, symk.serve\n"
+            "print([name for name in sys.modules if name.startswith('symk.')"
+            " and not name.startswith('symk.serve')])")
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
+                            check=True).stdout
+    assert set(ast.literal_eval(listed)) <= {
+        "symk.deploy", "symk.deploy.loader", "symk.extras", "symk.paths"}

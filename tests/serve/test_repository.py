@@ -88,6 +88,7 @@ def test_a_damaged_version_leaves_the_old_one_answering(written, dense, tmp_path
 
 
 def test_a_training_step_is_not_served(dense, tmp_path):
+    pytest.importorskip("symk._core")
     dense.compile("sgd", "mse")
     export(dense, tmp_path / "m.symk", train=True)
     repository = Repository([tmp_path / "m.symk"])

@@ -98,6 +98,11 @@ def test_values_that_an_integer_input_does_not_have_are_refused(value):
         decode(b'{"inputs": %s}' % value.encode(), integers)
 
 
+def test_a_number_beyond_float32_is_refused():
+    with pytest.raises(RequestError, match="input x must have values of float32"):
+        decode(b'{"instances": [[1e39, 0]]}', ONE)
+
+
 def test_an_input_without_rows_needs_the_column_format():
     fixed = {"predict": function([("v", FLOAT, (2,))])}
     assert arrays({"inputs": [1, 2]}, fixed) == [[1, 2]]

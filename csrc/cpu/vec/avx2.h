@@ -140,6 +140,23 @@ constexpr double kIntegerShift =
 [[gnu::always_inline]] inline float reduce_min(Vec<float> x) { return -reduce_max(-x); }
 [[gnu::always_inline]] inline double reduce_min(Vec<double> x) { return -reduce_max(-x); }
 
+/// x, held in a register: where it is used often, the compiler would rather load it each time.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> in_register(Vec<T> x) {
+  asm("" : "+x"(x.v));
+  return x;
+}
+
+/// Lane i of the result is lane places[i] of x, a number that is taken modulo the width.
+[[gnu::always_inline]] inline Vec<float> pick(Vec<float> x, Vec<int32_t> places) {
+  return Vec<float>(_mm256_permutevar8x32_ps(x.v, (__m256i)places.v));
+}
+[[gnu::always_inline]] inline Vec<double> pick(Vec<double> x, Vec<int64_t> places) {
+  const Vec<int64_t> low = places + places;  // each lane is two halves, which move together
+  const Vec<int64_t> halves = bit_or(low, shift_left(low + Vec<int64_t>(1), 32));
+  return Vec<double>((__m256d)_mm256_permutevar8x32_ps((__m256)x.v, (__m256i)halves.v));
+}
+
 /// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
 template <int distance>
 [[gnu::always_inline]] inline void exchange(Vec<double>& a, Vec<double>& b) {

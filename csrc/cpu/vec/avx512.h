@@ -206,6 +206,21 @@ template <class T>
 [[gnu::always_inline]] inline float reduce_min(Vec<float> x) { return _mm512_reduce_min_ps(x.v); }
 [[gnu::always_inline]] inline double reduce_min(Vec<double> x) { return _mm512_reduce_min_pd(x.v); }
 
+/// x, held in a register: where it is used often, the compiler would rather load it each time.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> in_register(Vec<T> x) {
+  asm("" : "+v"(x.v));
+  return x;
+}
+
+/// Lane i of the result is lane places[i] of x, a number that is taken modulo the width.
+[[gnu::always_inline]] inline Vec<float> pick(Vec<float> x, Vec<int32_t> places) {
+  return Vec<float>(_mm512_permutexvar_ps((__m512i)places.v, x.v));
+}
+[[gnu::always_inline]] inline Vec<double> pick(Vec<double> x, Vec<int64_t> places) {
+  return Vec<double>(_mm512_permutexvar_pd((__m512i)places.v, x.v));
+}
+
 /// Where lane k of the results of exchange comes from, among the lanes of a and then those of b.
 template <int width, int distance>
 constexpr int lane_for_a(int k) {

@@ -136,6 +136,20 @@ template <class T>
   return r;
 }
 
+/// x; sets with instructions that read memory hold it in a register.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> in_register(Vec<T> x) {
+  return x;
+}
+
+/// Lane i of the result is lane places[i] of x, a number that is taken modulo the width.
+template <class T>
+[[gnu::always_inline]] inline Vec<T> pick(Vec<T> x, IVec<T> places) {
+  Vec<T> r;
+  for (int i = 0; i < Vec<T>::width; ++i) r.v[i] = x.v[places.v[i] & (Vec<T>::width - 1)];
+  return r;
+}
+
 /// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
 template <int distance, class T>
 [[gnu::always_inline]] inline void exchange(Vec<T>& a, Vec<T>& b) {

@@ -15,6 +15,9 @@ from .table import MEANINGS
 __all__ = ["from_onnx"]
 
 _OLDEST = 13     # opset: before it, Softmax and others meant something else
+# What comes of values that the checker does not look at.
+_MALFORMED = (AttributeError, KeyError, TypeError, ValueError, IndexError, OverflowError,
+              ZeroDivisionError)
 
 
 def from_onnx(source, mode=None):
@@ -34,7 +37,13 @@ def from_onnx(source, mode=None):
     onnx = extra("onnx", "from_onnx")
     extra("onnx.checker", "from_onnx")
     model = _loaded(onnx, source)
-    inputs, outputs = _Reader(onnx).graph(model.graph)
+    try:
+        inputs, outputs = _Reader(onnx).graph(model.graph)
+    except SymkError:
+        raise
+    except _MALFORMED as error:
+        raise GraphError("[from_onnx] a valid ONNX model is required; an input or a weight of "
+                         "this one is not: %r" % error) from None
     return function(inputs, outputs, name=model.graph.name or None, mode=mode)
 
 
@@ -67,6 +76,9 @@ class _Reader:
             return None
         if name in self.values:
             return self.values[name]
+        if self.parent is None:
+            raise GraphError("[from_onnx] values must be made before they are used; %r is not."
+                             % name)
         return self.parent.get(name)
 
     def graph(self, graph):
@@ -121,6 +133,9 @@ class _Reader:
             made = meaning(self, _Attributes(self.onnx, node), *operands)
         except SymkError as error:
             raise type(error)("[from_onnx] %s: %s" % (label, error)) from None
+        except _MALFORMED as error:
+            raise GraphError("[from_onnx] %s must have valid attributes and operands; it has not: "
+                             "%r" % (label, error)) from None
         made = made if isinstance(made, (list, tuple)) else [made]
         for number, name in enumerate(node.output):
             if name and number >= len(made):

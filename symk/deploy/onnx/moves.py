@@ -55,7 +55,7 @@ def _broadcast_to(w, node):
 @rule("concat")
 def _concat(w, node):
     rank, axis = node.outputs[0].ndim, node.op.axis
-    if rank > 2 and all(map(w.is_only_first, node.inputs)):
+    if rank > 2 and any(map(w.is_only_first, node.inputs)):
         return First(w.emit("Concat", *map(w.first, node.inputs),
                             axis=to_first(rank).index(axis)))
     return w.emit("Concat", *map(w.name, node.inputs), axis=axis)

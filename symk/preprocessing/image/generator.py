@@ -161,8 +161,8 @@ class ImageDataGenerator:
             subset=subset, interpolation=interpolation, validate_filenames=validate_filenames)
 
     def standardize(self, x):
-        """One image, rescaled, centred, normalised and whitened as the settings say; in place
-        where x is a float array.
+        """One image, or a batch as one, rescaled, centred, normalised and whitened as the settings
+        say; in place where x is a float array.
         """
         if self.preprocessing_function:
             x = self.preprocessing_function(x)
@@ -178,7 +178,8 @@ class ImageDataGenerator:
                 and self._fitted(self.std, "featurewise_std_normalization")):
             x /= self.std + _EPSILON
         if self.zca_whitening and self._fitted(self.principal_components, "zca_whitening"):
-            x = np.reshape(np.reshape(x, (-1, x.size)) @ self.principal_components, x.shape)
+            rows = np.reshape(x, (-1, len(self.principal_components)))
+            x = np.reshape(rows @ self.principal_components, x.shape)
         return x
 
     def _fitted(self, statistics, name):

@@ -27,9 +27,10 @@ NO_STEPS = {("scan", 3), ("cumprod", 5), ("linear_recurrence", 3), ("rnn_sequenc
             ("rnn_sequence_grad", 4), ("lstm_sequence", 5), ("lstm_sequence_grad", 3),
             ("gru_sequence", 6)}
 NAN_ORDER = {("top_k", 7)}        # where NaN stands among numbers, ONNX does not say
+OF_NOTHING = {("top_k", 6), ("matmul", 9)}       # of which ONNX Runtime 1.19 dies
 STEPS_BETWEEN = {("slice_grad", 0), ("slice_grad", 1)}
 CASES = [case for case in samples.CASES if case[0] not in NO_FORM
-         and case not in NO_STEPS | NAN_ORDER | STEPS_BETWEEN]
+         and case not in NO_STEPS | NAN_ORDER | OF_NOTHING | STEPS_BETWEEN]
 # Of the largest value: rounding of float32, in another order of sums. Exponentials of logarithms
 # of some hundred have it a hundred times.
 TOLERANCE = {"ctc_loss_grad": 1e-4}

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from symk import layers, ops
+from symk.__main__ import main
 from symk.compile import function
 from symk.deploy import to_onnx
 from symk.deploy.onnx import OPSET
@@ -135,3 +136,12 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     x = Placeholder("float32", (3,))
     with pytest.raises(ImportError, match=r"\[to_onnx\] the package onnx is required.*pip install"):
         to_onnx(function([x], ops.exp(x), mode="reference"))
+
+
+def test_the_command_writes_an_onnx_file(tmp_path, run_onnx):
+    model = Sequential([layers.Dense(2, input_shape=(3,))])
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "m.h5")
+    assert main(["export", "--onnx", str(tmp_path / "m.h5"), str(tmp_path / "m.onnx")]) == 0
+    data = np.random.rand(4, 3).astype("float32")
+    compare(run_onnx(tmp_path / "m.onnx", [data]), [model.predict(data)])

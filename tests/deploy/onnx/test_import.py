@@ -165,6 +165,22 @@ def test_old_opsets_and_damaged_files_are_refused(tmp_path):
         from_onnx(tmp_path / "absent.onnx")
 
 
+def test_no_change_of_bytes_does_more_than_refuse(tmp_path):
+    x = Input((4, 3))
+    content = to_onnx(Model(x, layers.Dense(2)(layers.LSTM(2)(x)))).SerializeToString()
+    generator, refused = np.random.RandomState(0), 0
+    for _ in range(300):
+        changed = bytearray(content)
+        for place in generator.randint(0, len(content), generator.randint(1, 4)):
+            changed[place] = generator.randint(256)
+        (tmp_path / "m.onnx").write_bytes(changed)
+        try:
+            from_onnx(tmp_path / "m.onnx", mode="reference")
+        except SymkError:
+            refused += 1
+    assert refused > 50
+
+
 def test_an_imported_function_can_be_written_again():
     x = Placeholder("float32", (None, 3), name="x")
     first = function([x], [ops.softmax(ops.tanh(x) * 2)])

@@ -112,6 +112,18 @@ def test_the_channels_of_a_network_are_moved_once():
     assert "BatchNormalization" not in kinds and kinds.count("Mul") == 0
 
 
+def test_a_network_that_goes_down_and_up_has_no_transposes_inside(run_onnx):
+    x = Input((None, None, 3))
+    down = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    up = layers.UpSampling2D((2, 3))(layers.Conv2D(5, 3, strides=(2, 3), padding="same")(down))
+    model = Model(x, layers.Conv2D(2, 3)(layers.concatenate([down, up])))
+    written = to_onnx(model)
+    assert [node.op_type for node in written.graph.node] == [
+        "Transpose", "Conv", "Relu", "Conv", "Resize", "Concat", "Conv", "Transpose"]
+    data = np.random.rand(2, 8, 9, 3).astype("float32")
+    close(run_onnx(written, [data])[0], model.predict(data))
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_has_the_same_values(name, run_onnx, tmp_path):
     K.clear_session()
