@@ -15,7 +15,7 @@ __all__ = ["standalone"]
 _ALWAYS = ("runtime", "capi", os.path.join("cpu", "vec"))
 _INCLUDE = re.compile(r'#include "([\w/]+)\.h"')
 _CONSTANT = re.compile(r'constexpr char (\w+)\[\] = "(\w+)";')
-_ENTRIES = re.compile(r"\bKernelEntry \w+(?:\[\] = \{(.*?)\n\};|\((.*?)\);)", re.S)
+_ENTRIES = re.compile(r"\bKernelEntry \w+(?:\[\] = \{(.*?)\};|\((.*?)\);)", re.S)
 
 
 def standalone(what, folder, metadata=None):
