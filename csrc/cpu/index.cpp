@@ -83,12 +83,18 @@ template <class T>
 }
 
 template <class T>
-void scatter_add(const IndexPlan& plan, const void* data, const int64_t* rows, int64_t outer,
-                 int64_t first, int64_t last, void* result) {
+void scatter_add(const IndexPlan& plan, const void* base, const void* data, const int64_t* rows,
+                 int64_t outer, int64_t first, int64_t last, void* result) {
   const int64_t width = plan.row;
   const T* g = static_cast<const T*>(data) + outer * plan.count * width;
   T* __restrict y = static_cast<T*>(result) + outer * plan.limit * width;
-  std::memset(y + first * width, 0, static_cast<size_t>((last - first) * width) * sizeof(T));
+  const auto bytes = static_cast<size_t>((last - first) * width) * sizeof(T);
+  if (base == nullptr) {
+    std::memset(y + first * width, 0, bytes);
+  } else if (base != result) {
+    const T* x = static_cast<const T*>(base) + outer * plan.limit * width;
+    std::memcpy(y + first * width, x + first * width, bytes);
+  }
   for (int64_t i = 0; i < plan.count; ++i) {
     const int64_t row = rows[i];
     if (row < first || row >= last) continue;

@@ -23,10 +23,11 @@ struct IndexKernels {
   /// Rows first..last-1 of the (outer * count) rows of y.
   using Gather = void (*)(const IndexPlan& plan, const void* x, const int64_t* rows, int64_t first,
                           int64_t last, void* y);
-  /// Rows first..last-1 of outer position `outer` of y: zeros, and the rows of g that belong there,
-  /// in their order.
-  using ScatterAdd = void (*)(const IndexPlan& plan, const void* g, const int64_t* rows,
-                              int64_t outer, int64_t first, int64_t last, void* y);
+  /// Rows first..last-1 of outer position `outer` of y: those of x, which may be y, or zeros if x
+  /// is null, and the rows of g that belong there, in their order.
+  using ScatterAdd = void (*)(const IndexPlan& plan, const void* x, const void* g,
+                              const int64_t* rows, int64_t outer, int64_t first, int64_t last,
+                              void* y);
   /// Rows first..last-1 of y, each of `depth` items: `one` at the place that the index names, else
   /// zero.
   using OneHot = void (*)(const void* indices, int64_t depth, int64_t first, int64_t last,

@@ -88,15 +88,23 @@ std::unique_ptr<Step> bind_gather(Binding& binding) {
   });
 }
 
-std::unique_ptr<Step> bind_scatter_add(Binding& binding) {
-  require_operands(binding, "scatter_add", 2, 1);
-  const Type& indices = binding.inputs()[1];
+/// scatter_add: g, indices -> y; scatter_into: x, g, indices -> y, which may lie over x.
+template <bool into>
+std::unique_ptr<Step> bind_scatter(Binding& binding) {
+  constexpr const char* name = into ? "scatter_into" : "scatter_add";
+  constexpr int g = into ? 1 : 0;
+  require_operands(binding, name, g + 2, 1);
+  const Type& indices = binding.inputs()[g + 1];
   const Type& y = binding.outputs()[0];
-  const IndexPlan plan = plan_rows(binding, "scatter_add", y, indices, binding.inputs()[0]);
-  const IndexReader reader("scatter_add", indices, plan.limit);
+  if (into) {
+    require_dtype(binding.inputs()[0], y.dtype, name);
+    require(same_shape(binding.inputs()[0], y), name, "x and y must have one shape");
+  }
+  const IndexPlan plan = plan_rows(binding, name, y, indices, binding.inputs()[g]);
+  const IndexReader reader(name, indices, plan.limit);
   binding.need_scratch(reader.scratch_bytes());
   const auto scatter_add = kernels<IndexKernels>().scatter_add[static_cast<int>(y.dtype)];
-  if (scatter_add == nullptr) throw no_dtype("scatter_add", y.dtype);
+  if (scatter_add == nullptr) throw no_dtype(name, y.dtype);
   // Each part owns a range of destinations and looks at all indices, so ranges are few.
   constexpr int64_t most_ranges = 16;
   const int64_t bytes = plan.limit * plan.row * plan.item;
@@ -104,16 +112,18 @@ std::unique_ptr<Step> bind_scatter_add(Binding& binding) {
   const int64_t per_range = ceil_div(plan.limit, std::max<int64_t>(1, ranges));
   return make_step([=](const Operands& operands, ThreadPool& pool) {
     int64_t* rows = static_cast<int64_t*>(operands.scratch);
-    const Status status = reader.read(operands.in[1], rows, pool);
+    const Status status = reader.read(operands.in[g + 1], rows, pool);
     if (status.code != Status::kOk || ranges == 0) return status;
-    run_parts(
-        pool, plan.outer * ranges, units_per_part(bytes / ranges), [&](int64_t part, int64_t end) {
-          for (; part < end; ++part) {
-            const int64_t first = std::min(plan.limit, part % ranges * per_range);
-            const int64_t last = std::min(plan.limit, first + per_range);
-            scatter_add(plan, operands.in[0], rows, part / ranges, first, last, operands.out[0]);
-          }
-        });
+    const void* base = into ? operands.in[0] : nullptr;
+    run_parts(pool, plan.outer * ranges, units_per_part(bytes / ranges),
+              [&](int64_t part, int64_t end) {
+                for (; part < end; ++part) {
+                  const int64_t first = std::min(plan.limit, part % ranges * per_range);
+                  const int64_t last = std::min(plan.limit, first + per_range);
+                  scatter_add(plan, base, operands.in[g], rows, part / ranges, first, last,
+                              operands.out[0]);
+                }
+              });
     return Status();
   });
 }
@@ -139,7 +149,8 @@ std::unique_ptr<Step> bind_one_hot(Binding& binding) {
 
 const KernelEntry entries[] = {
     {"gather", bind_gather, Empty::kRuns},
-    {"scatter_add", bind_scatter_add, Empty::kRuns},
+    {"scatter_add", bind_scatter<false>, Empty::kRuns},
+    {"scatter_into", bind_scatter<true>, Empty::kRuns},
     {"one_hot", bind_one_hot},
 };
 

@@ -9,6 +9,7 @@ import sys
 import types
 
 from .. import backend as K
+from .. import layers
 from ..backend import common
 from . import keras1
 
@@ -143,6 +144,7 @@ def install(keras=2, backend=None, image_dim_ordering=None):
             setattr(module, name, value(backend))
     if backend is not None:
         K.backend = lambda: backend
+    layers.Layer.array_layout = keras1.ArrayLayout if keras == 1 else None
     sys.meta_path.insert(0, _Finder(VERSIONS[keras]))
 
 
@@ -155,3 +157,4 @@ def uninstall():
         for name in names:
             vars(module).pop(name, None)
     K.backend = common.backend
+    layers.Layer.array_layout = None

@@ -10,8 +10,10 @@ from .. import backend as K
 from .. import initializations, initializers, layers, models, optimizers
 from ..backend.common import backend as _own_backend
 from ..engine import legacy
+from ..models.legacy import modern_arrays, old_arrays, old_count
+from ..models.weights import flipped_kernels
 
-__all__ = ["REPLACED"]
+__all__ = ["ArrayLayout", "REPLACED"]
 
 # ---- positional order of the arguments, where it is not that of Keras 2
 
@@ -32,6 +34,7 @@ POSITIONS = {
     "BatchNormalization": "epsilon mode axis momentum weights beta_init gamma_init "
                           "gamma_regularizer beta_regularizer",
     "Lambda": "function output_shape arguments",
+    "Flatten": "",
     "PReLU": "init weights shared_axes",
     "Conv1D": _SEQUENCE, "LocallyConnected1D": _SEQUENCE,
     "Conv2D": _IMAGE, "LocallyConnected2D": _IMAGE,
@@ -66,11 +69,14 @@ _DILATED = {
 
 # ---- defaults that are others than those of Keras 2
 
-_GATED = {"recurrent_activation": "hard_sigmoid", "recurrent_initializer": "orthogonal"}
+_RECURRENT = {"recurrent_activation": "hard_sigmoid", "recurrent_initializer": "orthogonal"}
+_GATED = dict(_RECURRENT, implementation=1)
 _EPSILON = {"epsilon": 1e-8}
 DEFAULTS = {
     "LSTM": _GATED, "GRU": _GATED, "SimpleRNN": {"recurrent_initializer": "orthogonal"},
-    "ConvLSTM2D": _GATED,
+    "ConvLSTM2D": _RECURRENT,
+    "BatchNormalization": {"corrects": False},
+    "Flatten": {"data_format": "channels_last"},
     "RMSprop": _EPSILON, "Adagrad": _EPSILON, "Adadelta": _EPSILON, "Adam": _EPSILON,
     "Adamax": _EPSILON, "Nadam": _EPSILON,
 }
@@ -174,7 +180,11 @@ class _Training:
     """The defaults and the order of arguments of training in Keras 1."""
 
     def compile(self, optimizer, loss=None, metrics=None, **kwargs):
-        """As in Keras 2; the accuracy is reported as "acc"."""
+        """As in Keras 2; the accuracy is reported as "acc". Names mean Keras 1's defaults."""
+        if isinstance(optimizer, str):
+            optimizer = optimizers.get(optimizer)
+            given = DEFAULTS.get(type(optimizer).__name__)
+            optimizer = type(optimizer)(**given) if given else optimizer
         super().compile(optimizer, loss, metrics=_short(metrics), **kwargs)
 
     def fit(self, x=None, y=None, batch_size=32, nb_epoch=None, verbose=1, callbacks=None,
@@ -266,6 +276,31 @@ def _convolution(function):
             kwargs["dim_ordering"], args = args[2], args[:2] + args[3:]
         return function(x, kernel, *args, **kwargs)
     return call
+
+
+# ---- arrays of weights
+
+class ArrayLayout:
+    """The arrays of `get_weights` and `set_weights` as Keras 1 laid them out.
+
+    On Theano, kernels of convolutions are kept turned, as its convolution turns them again.
+    """
+
+    @staticmethod
+    def old_count(layer):
+        return old_count(layer, joins=True)
+
+    @staticmethod
+    def old_arrays(layer, arrays):
+        return old_arrays(layer, _turned(layer, arrays))
+
+    @staticmethod
+    def modern_arrays(layer, arrays):
+        return _turned(layer, modern_arrays(layer, arrays))
+
+
+def _turned(layer, arrays):
+    return flipped_kernels(layer, arrays) if K.backend() == "theano" else arrays
 
 
 def _known(name):

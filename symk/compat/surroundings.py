@@ -44,9 +44,12 @@ NAMES = {
 # Module that is gone -> the installed one that has its names.
 MOVED = {
     "sklearn.cross_validation": "sklearn.model_selection",
-    "sklearn.grid_search": "sklearn.model_selection",
     "sklearn.externals.joblib": "joblib",
 }
+
+# Scores that scikit-learn now names by their negative.
+_SCORES = {name: "neg_" + name for name in ("log_loss", "mean_absolute_error",
+                                            "mean_squared_error", "median_absolute_error")}
 
 # Names of six.moves -> where Python 3 has them: "module" or "module:name".
 MOVES = {
@@ -177,7 +180,26 @@ def _pictures():
     return dict(names, **{name: getattr(pictures, name) for name in pictures.__all__})
 
 
-_CONTENTS = {"six": _six, "six.moves": _moves, "scipy.misc": _pictures}
+def _grid_search():
+    """The searches of scikit-learn, which take the old names of scores too."""
+    selection = importlib.import_module("sklearn.model_selection")
+
+    def searching(search):
+        @functools.wraps(search)
+        def make(*args, scoring=None, **options):
+            if len(args) > 2:   # it was the third argument
+                args, scoring = args[:2], args[2]
+            scoring = _SCORES.get(scoring, scoring) if isinstance(scoring, str) else scoring
+            return search(*args, scoring=scoring, **options)
+        return make
+    return {"ParameterGrid": selection.ParameterGrid,
+            "ParameterSampler": selection.ParameterSampler,
+            "GridSearchCV": searching(selection.GridSearchCV),
+            "RandomizedSearchCV": searching(selection.RandomizedSearchCV)}
+
+
+_CONTENTS = {"six": _six, "six.moves": _moves, "scipy.misc": _pictures,
+             "sklearn.grid_search": _grid_search}
 
 
 def _split(split):

@@ -1,7 +1,8 @@
 """What may be overwritten: results over operands, and updates straight into shared variables.
 
 An update is written by its step into the shared variable if nothing reads the old value after that
-step, and if no step that can fail comes after it: a failed call leaves all variables unchanged.
+step, and if no step that can fail comes after it: a failed call leaves all variables unchanged. So
+one step that fails before it writes, or not at all, may be the first that does.
 """
 from ..graph.dtype import size_bytes
 from ..graph.node import Shared
@@ -10,6 +11,8 @@ __all__ = ["in_place_pairs", "choose_direct_updates", "root"]
 
 # What a direct update and all that depends on it must be: quick to run last, and sure not to fail.
 _MAY_RUN_LAST = ("elementwise", "fused", "shape")
+# Ops whose kernels look at all indices before they write anything.
+_CHECK_FIRST = ("scatter_into",)
 
 
 def root(variable):
@@ -37,13 +40,30 @@ def choose_direct_updates(order, request):
 
     Returns:  (order, direct): the nodes with those steps at the end, and {value: Shared}.
     """
-    candidates = _candidates(request)
+    every = _candidates(request)
     sure = _may_run_last(order)
-    candidates = {value: shared for value, shared in candidates.items() if value.node in sure}
+    candidates = {value: shared for value, shared in every.items() if value.node in sure}
     last = _with_dependents(order, {value.node for value in candidates})
-    order = ([node for node in order if node not in last]
-             + [node for node in order if node in last])
+    first = _first_to_write(order, every, last, sure)
+    if first is not None:
+        candidates[first] = every[first]
+        last |= _with_dependents(order, {first.node})
+    late = [node for node in order if node in last]
+    if first is not None:
+        late.remove(first.node)
+        late.insert(0, first.node)
+    order = [node for node in order if node not in last] + late
     return order, _without_late_readers(order, candidates)
+
+
+def _first_to_write(order, candidates, last, sure):
+    """A value whose step can fail, but not once it writes, and needs none of the last; or None."""
+    for value in candidates:
+        node = value.node
+        if node.op.name in _CHECK_FIRST and node not in last:
+            if _with_dependents(order, {node}) - {node} <= sure:
+                return value
+    return None
 
 
 def _may_run_last(order):
@@ -63,7 +83,8 @@ def _candidates(request):
     for _, value in request.updates:
         counts[root(value)] = counts.get(root(value), 0) + 1
     return {value: shared for shared, value in request.updates
-            if value.node is not None and value.node.op.kind in ("elementwise", "fused")
+            if value.node is not None and (value.node.op.kind in ("elementwise", "fused")
+                                           or value.node.op.name in _CHECK_FIRST)
             and value.shape == shared.shape and counts[value] == 1
             and value not in kept and shared not in kept and shared not in counts}
 

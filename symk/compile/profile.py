@@ -117,11 +117,24 @@ def _flops(plan, step, sizes):
     inputs, outputs = (_types(plan, b, sizes) for b in (step.inputs, step.outputs))
     if step.kernel == "scan":
         return _loop_flops(plan, step, inputs, sizes)
+    if step.kernel == "cond":
+        return _branch_flops(plan, step, inputs)
     if _is_program(step):
         elements = np.prod(np.broadcast_shapes(*(type.shape for type in inputs)), dtype=int)
         return len(_instructions(step)) * int(elements)
     op = registered_ops().get(step.kernel)
     return op.flops(inputs, outputs) if op is not None else 0
+
+
+def _branch_flops(plan, step, inputs):
+    """The operations of the larger side: which one a call takes, the Plan does not know."""
+    sides = [plan.plans[step.attributes[key]] for key in ("then", "else")]
+    shapes = [type.shape for type in inputs[1:]]
+    return max(_all_flops(side, evaluate_sizes(side, shapes)) for side in sides)
+
+
+def _all_flops(plan, sizes):
+    return sum(_flops(plan, step, sizes) for step in plan.steps)
 
 
 def _loop_flops(plan, step, inputs, sizes):
@@ -132,4 +145,4 @@ def _loop_flops(plan, step, inputs, sizes):
     inner = evaluate_sizes(body, shapes)
     length = step.attributes["length"]
     length = sizes[length] if isinstance(length, SizeRef) else length
-    return length * sum(_flops(body, each, inner) for each in body.steps)
+    return length * _all_flops(body, inner)

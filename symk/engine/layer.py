@@ -254,9 +254,19 @@ class Layer(LayerOfKeras1):
     def weights(self):
         return self.trainable_weights + self.non_trainable_weights
 
+    # How arrays that users get and set are laid out: None as the weights are, or an object with
+    # `old_count`, `old_arrays` and `modern_arrays` of a layer, for all layers (`compat`).
+    array_layout = None
+
     def get_weights(self):
         """The values of the weights, as arrays."""
-        return K.batch_get_value(self.weights)
+        values = K.batch_get_value(self.weights)
+        return values if self.array_layout is None else self.array_layout.old_arrays(self, values)
+
+    def array_count(self):
+        """How many arrays `get_weights` gives."""
+        return len(self.weights) if self.array_layout is None \
+            else self.array_layout.old_count(self)
 
     def set_weights(self, weights):
         """Sets the values of all weights, in the order of `get_weights`.
@@ -264,7 +274,15 @@ class Layer(LayerOfKeras1):
         # Raises
             ValueError: if their number or a shape is another.
         """
-        assign_weights('layer "%s" (%s)' % (self.name, type(self).__name__), self.weights, weights)
+        assign_weights('layer "%s" (%s)' % (self.name, type(self).__name__), self.weights,
+                       self.values_of(weights))
+
+    def values_of(self, arrays):
+        """The values of the weights from arrays that are laid out as those of `get_weights`."""
+        arrays = list(arrays)
+        if self.array_layout is None or len(arrays) != self.array_count():
+            return arrays
+        return self.array_layout.modern_arrays(self, [np.asarray(array) for array in arrays])
 
     def count_params(self):
         """The number of scalars in the weights."""

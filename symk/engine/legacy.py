@@ -88,7 +88,7 @@ _DROPPED = {
     "GRU": {"consume_less": None}, "SimpleRNN": {"consume_less": None}}
 
 # Old arguments that change what the layer does; they become attributes of their names.
-_KEPT = {"Embedding": ("dropout",), "BatchNormalization": ("mode",),
+_KEPT = {"Embedding": ("dropout",), "BatchNormalization": ("mode", "corrects"),
          "Conv2DTranspose": ("declared_shape",)}
 
 _DATA_FORMATS = {"tf": "channels_last", "th": "channels_first", "default": None}
@@ -113,6 +113,9 @@ def modern(class_name, config):
         inner = {"class_name": "Dense", "config": modern("Dense", _without_place(config))[1]}
         return "TimeDistributed", dict(_place(config), layer=inner)
     class_name = modern_name(class_name)
+    if class_name == "Flatten" and "data_format" not in config:
+        # Before it had the argument, it took the values in the order that they have.
+        return class_name, dict(config, data_format="channels_last")
     if not isinstance(config, dict) or not _old_names(class_name).intersection(config):
         return class_name, config
     config = _without_input_sizes(class_name, config)

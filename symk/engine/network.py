@@ -157,10 +157,25 @@ class Network(Layer):
 
     def get_weights(self):
         """The values of all weights, layer by layer."""
-        return K.batch_get_value(self._weights_by_layer())
+        if self.array_layout is None:
+            return K.batch_get_value(self._weights_by_layer())
+        return [value for layer in self.layers for value in layer.get_weights()]
 
     def set_weights(self, weights):
-        assign_weights('model "%s"' % self.name, self._weights_by_layer(), weights)
+        assign_weights('model "%s"' % self.name, self._weights_by_layer(), self.values_of(weights))
+
+    def values_of(self, arrays):
+        if self.array_layout is None:
+            return list(arrays)
+        arrays, rest = list(arrays), list(arrays)
+        counts = [layer.array_count() for layer in self.layers]
+        if sum(counts) != len(arrays):
+            return arrays
+        values = []
+        for layer, count in zip(self.layers, counts):
+            values += layer.values_of(rest[:count])
+            del rest[:count]
+        return values
 
     def _weights_by_layer(self):
         return [weight for layer in self.layers for weight in layer.weights]

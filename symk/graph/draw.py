@@ -3,12 +3,13 @@
 The layout has two levels. Nodes of one layer that follow each other are a *group*; a layer that is
 met twice (forward, and for its gradient) has two. Groups are put in rows by their longest way from
 a source, the nodes inside a group likewise; each row is sorted by where its inputs are (the
-barycentre heuristic). Source: Sugiyama, Tagawa & Toda 1981.
+barycentre heuristic). Source: Sugiyama, Tagawa & Toda 1981. A loop, a branch and what is computed
+again hold a drawing of each of their inner graphs.
 """
 from xml.sax.saxutils import escape
 
 from .node import Constant, Variable
-from .show import kind_of, unique_names
+from .show import bodies_of, kind_of, unique_names
 from .walk import nodes_of, sources_of
 
 __all__ = ["to_dot", "to_svg"]
@@ -27,10 +28,24 @@ class _Item:
     def __init__(self, key, lines, shape, layer=None, origin=""):
         self.key, self.lines, self.shape, self.layer = key, lines, shape, layer
         self.tooltip = "\n".join(list(lines) + ([origin] if origin else []))
-        self.inputs = []
+        self.inputs, self.bodies = [], []
         self.x = self.y = 0.0
         self.width = _LETTER * max(len(_cut(line)) for line in lines) + 2 * _AIR
         self.height = _LINE * len(lines) + _AIR
+
+    def hold(self, bodies):
+        """Makes room for the drawings of inner graphs, one below the other."""
+        self.bodies = bodies
+        self.width = max([self.width] + [body.width + 2 * _AIR for body in bodies])
+        self.height += sum(body.height + _TITLE + _AIR for body in bodies)
+
+
+class _Body:
+    """An inner graph: what it is to its op, its items, and the size of its drawing."""
+
+    def __init__(self, name, graph):
+        self.name, self.items = name, _items(list(graph.outputs))
+        self.groups, self.width, self.height = _lay_out(self.items)
 
 
 def _items(results):
@@ -52,8 +67,9 @@ def _items(results):
         lines = [" ".join([node.op.name] + numbers), ", ".join(repr(v.type) for v in node.outputs)]
         attributes = node.op.describe()
         lines[1:1] = [attributes] if attributes else []
-        add(node, _Item(names[node.outputs[0]], lines, "node", node.origin.layer,
-                        repr(node.origin)), node.inputs)
+        item = _Item(names[node.outputs[0]], lines, "node", node.origin.layer, repr(node.origin))
+        item.hold([_Body(*named) for named in bodies_of(node.op)])
+        add(node, item, node.inputs)
     for position, variable in enumerate(results):
         add(("result", position), _Item("result %d" % position, ["result %d" % position], "result"),
             [variable])
@@ -81,23 +97,45 @@ def _as_list(expressions):
 
 def to_dot(expressions, name="graph"):
     """The expressions as Graphviz text; the nodes of a layer are drawn in one frame."""
-    items = _items(_as_list(expressions))
-    shapes = {"source": "ellipse", "node": "box", "result": "plaintext"}
     lines = ["digraph %s {" % _quoted(name), "  node [fontsize=10];"]
-    layers = {}
+    lines += _dot_lines(_items(_as_list(expressions)), "")
+    return "\n".join(lines + ["}"])
+
+
+_DOT_SHAPES = {"source": "ellipse", "node": "box", "result": "plaintext"}
+
+
+def _dot_lines(items, place):
+    """The statements of one graph; `place` says where it is and makes its keys unique."""
+    lines, layers = [], {}
     for item in items:
         layers.setdefault(item.layer, []).append(item)
     for number, (layer, inside) in enumerate(layers.items()):
-        indent = "  " if layer is None else "    "
-        if layer is not None:
-            lines += ["  subgraph cluster_%d {" % number, "    label=%s;" % _quoted(layer)]
-        lines += ["%s%s [label=%s, shape=%s];" % (indent, _quoted(item.key), _quoted(
-            "\n".join(map(_cut, item.lines))), shapes[item.shape]) for item in inside]
-        if layer is not None:
-            lines.append("  }")
-    lines += ["  %s -> %s;" % (_quoted(source.key), _quoted(item.key))
+        made = [line for item in inside for line in _dot_item(item, place)]
+        lines += made if layer is None else _cluster("%s%d" % (place, number), layer, made)
+    lines += ["  %s -> %s;" % (_quoted(place + source.key), _quoted(place + item.key))
               for item in items for source in item.inputs]
-    return "\n".join(lines + ["}"])
+    return lines
+
+
+def _dot_item(item, place):
+    """A box, and the inner graphs that it runs, which give it what they result in."""
+    key = _quoted(place + item.key)
+    lines = ["  %s [label=%s, shape=%s];" % (key, _quoted("\n".join(map(_cut, item.lines))),
+                                             _DOT_SHAPES[item.shape])]
+    for body in item.bodies:
+        inner = "%s%s %s/" % (place, item.key, body.name)
+        lines += _cluster(inner, "%s of %s" % (body.name, item.lines[0]),
+                          _dot_lines(body.items, inner))
+        lines += ["  %s -> %s [style=dashed];" % (_quoted(inner + part.key), key)
+                  for part in body.items if part.shape == "result"]
+    return lines
+
+
+def _cluster(key, label, lines):
+    """Graphviz draws a frame around a subgraph whose name begins like this."""
+    return (["  subgraph %s {" % _quoted("cluster_" + key), "    label=%s;" % _quoted(label)]
+            + ["  " + line for line in lines] + ["  }"])
 
 
 def _quoted(text):
@@ -221,10 +259,14 @@ def to_svg(expressions):
              '<defs><marker id="tip" viewBox="0 0 6 6" refX="6" refY="3" markerWidth="6" '
              'markerHeight="6" orient="auto"><path d="M0,0 L6,3 L0,6 z" fill="#777"/></marker>'
              "</defs>", '<rect width="100%" height="100%" fill="white"/>']
-    parts += [_frame(group) for group in groups if group.layer]
-    parts += [_edge(source, item) for item in items for source in item.inputs]
-    parts += [_box(item) for item in items]
-    return "\n".join(parts + ["</svg>"])
+    return "\n".join(parts + _parts(items, groups) + ["</svg>"])
+
+
+def _parts(items, groups):
+    """What is drawn of one graph, in its own coordinates."""
+    return ([_frame(group) for group in groups if group.layer]
+            + [_edge(source, item) for item in items for source in item.inputs]
+            + [_box(item) for item in items])
 
 
 def _frame(group):
@@ -250,6 +292,19 @@ def _box(item):
                     % (item.x + _AIR, item.y + _LINE * (k + 1), escape(_cut(line)))
                     for k, line in enumerate(item.lines))
     return ('<g><title>%s</title><rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="%.1f" '
-            'fill="%s" stroke="#555"/>%s</g>'
+            'fill="%s" stroke="#555"/>%s</g>%s'
             % (escape(item.tooltip), item.x, item.y, item.width, item.height, corner,
-               _COLOURS[item.shape], texts))
+               _COLOURS[item.shape], texts, _bodies(item)))
+
+
+def _bodies(item):
+    """The drawings of the inner graphs of an item, below its text."""
+    drawn, y = [], item.y + _LINE * len(item.lines) + _AIR
+    for body in item.bodies:
+        drawn.append('<g transform="translate(%.1f,%.1f)"><rect width="%.1f" height="%.1f" rx="4" '
+                     'fill="#f6f4fb" stroke="#b6a9d6" stroke-dasharray="4 2"/><text x="%.1f" '
+                     'y="13" fill="#5b4a8a">%s</text><g transform="translate(0,%d)">%s</g></g>'
+                     % (item.x + _AIR, y, item.width - 2 * _AIR, body.height + _TITLE, _AIR,
+                        escape(body.name), _TITLE, "".join(_parts(body.items, body.groups))))
+        y += body.height + _TITLE + _AIR
+    return "".join(drawn)

@@ -2,7 +2,7 @@
 from .node import Constant, Placeholder, Shared, Variable
 from .walk import nodes_of, sources_of
 
-__all__ = ["show", "unique_names", "kind_of"]
+__all__ = ["show", "unique_names", "kind_of", "bodies_of"]
 
 
 def show(expressions, origins=True):
@@ -26,11 +26,17 @@ def show(expressions, origins=True):
     return "\n".join(lines)
 
 
+def bodies_of(op):
+    """[(attribute, inner graph)] of an op; none for most."""
+    if not op.bodies:
+        return []
+    return [item for item in op.attributes().items() if item[1] in op.bodies]
+
+
 def _bodies(op, origins):
     """The inner graphs of an op, indented below it; their inputs are in the order of operands."""
     lines = []
-    bodies = [item for item in op.attributes().items() if item[1] in op.bodies]
-    for key, body in bodies if op.bodies else ():
+    for key, body in bodies_of(op):
         names = unique_names(body.outputs)
         inputs = ", ".join(names.get(variable, variable.name) for variable in body.inputs)
         lines.append("    %s(%s):" % (key, inputs))

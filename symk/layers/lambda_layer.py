@@ -22,7 +22,7 @@ __all__ = ["Lambda"]
 _ALLOWED = "bytecode"       # what stands for a layer's name in custom_objects to allow its bytecode
 
 _saved_here = collections.OrderedDict()     # what stands for a function in a config -> the function
-_MOST_SAVED = 1000                          # how many are kept, so that loops do not fill the memory
+_MOST_SAVED = 1000                          # how many are kept: loops must not fill the memory
 
 
 @register("layer")

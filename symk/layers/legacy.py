@@ -27,12 +27,14 @@ class _OldDense(Layer):
         self.input_dim = input_dim
         self.input_spec = InputSpec(ndim=2)
 
-    def _add_weights(self, kernel_shape, bias_shape):
-        self.W = self.add_weight("W", kernel_shape, initializer=self.init,
+    def _add_kernel(self, shape):
+        self.W = self.add_weight("W", shape, initializer=self.init,
                                  regularizer=self.W_regularizer, constraint=self.W_constraint)
+
+    def _add_bias(self, shape):
         self.b = None
         if self.bias:
-            self.b = self.add_weight("b", bias_shape, initializer="zeros",
+            self.b = self.add_weight("b", shape, initializer="zeros",
                                      regularizer=self.b_regularizer, constraint=self.b_constraint)
 
     def get_config(self):
@@ -68,8 +70,8 @@ class MaxoutDense(_OldDense):
         self.nb_feature = normalize_tuple(nb_feature, 1, "nb_feature")[0]
 
     def build(self, input_shape):
-        self._add_weights((self.nb_feature, input_shape[1], self.output_dim),
-                          (self.nb_feature, self.output_dim))
+        self._add_kernel((self.nb_feature, input_shape[1], self.output_dim))
+        self._add_bias((self.nb_feature, self.output_dim))
         self.input_spec = InputSpec(ndim=2, axes={1: input_shape[1]})
         self.built = True
 
@@ -104,8 +106,9 @@ class Highway(_OldDense):
 
     def build(self, input_shape):
         size = input_shape[1]
-        self._add_weights((size, size), (size,))
+        self._add_kernel((size, size))
         self.W_carry = self.add_weight("W_carry", (size, size), initializer=self.init)
+        self._add_bias((size,))
         self.b_carry = None
         if self.bias:
             first = 1.0 if self.transform_bias is None else self.transform_bias

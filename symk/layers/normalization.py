@@ -30,6 +30,9 @@ class BatchNormalization(Parametric):
     # Of Keras 1: 1 normalises each sample, 2 always takes mean and variance of the batch.
     mode = 0
 
+    # Whether the variance is corrected before it moves the moving one; Keras 1 did not.
+    corrects = True
+
     def __init__(self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True,
                  beta_initializer="zeros", gamma_initializer="ones",
                  moving_mean_initializer="zeros", moving_variance_initializer="ones",
@@ -91,8 +94,9 @@ class BatchNormalization(Parametric):
 
     def _move(self, inputs, mean, variance):
         """Moves the moving values towards those of the batch."""
-        count = K.cast(K.size(inputs), K.dtype(variance)) / inputs.shape[self.axis]
-        variance = variance * (count / (count - (1.0 + self.epsilon)))
+        if self.corrects:
+            count = K.cast(K.size(inputs), K.dtype(variance)) / inputs.shape[self.axis]
+            variance = variance * (count / (count - (1.0 + self.epsilon)))
         self.add_update([K.moving_average_update(self.moving_mean, mean, self.momentum),
                          K.moving_average_update(self.moving_variance, variance, self.momentum)],
                         inputs)

@@ -389,7 +389,7 @@ class StackedRNNCells(Layer):
     def set_weights(self, weights):
         weights = list(weights)
         for cell in self._sublayers:
-            count = len(cell.weights)
+            count = cell.array_count()
             cell.set_weights(weights[:count])
             weights = weights[count:]
 

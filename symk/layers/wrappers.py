@@ -50,10 +50,10 @@ class Wrapper(Layer):
 
     def set_weights(self, weights):
         weights = list(weights)
-        if len(weights) != len(self.weights):
+        if len(weights) != self.array_count():
             super().set_weights(weights)    # says what is wrong
         for layer in self._sublayers:
-            count = len(layer.weights)
+            count = layer.array_count()
             layer.set_weights(weights[:count])
             weights = weights[count:]
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.network import Network
 from ..layers import Bidirectional, TimeDistributed
 
-__all__ = ["modern_arrays", "modern_state", "old_count"]
+__all__ = ["modern_arrays", "modern_state", "old_arrays", "old_count"]
 
 # Arrays per layer, where gates had arrays of their own.
 _GATES = {"GRU": 3, "LSTM": 4, "ConvLSTM2D": 4}
@@ -22,16 +22,25 @@ _GATE_ORDER = {"GRU": (0, 1, 2),            # z, r, h
 _CHANNELS_FIRST = "channels_first"
 
 
-def old_count(layer):
-    """How many arrays a layer has in a file of Keras 1."""
+def old_count(layer, joins=False):
+    """How many arrays a layer has in a file of Keras 1.
+
+    Args:     joins: whether a layer with implementation=2, which is consume_less="gpu", has one
+              array for all gates, as in Keras 1.
+    """
     if isinstance(layer, Network):
-        return sum(old_count(part) for part in layer.layers)
+        return sum(old_count(part, joins) for part in layer.layers)
     if isinstance(layer, TimeDistributed):
-        return old_count(layer.layer)
+        return old_count(layer.layer, joins)
     if isinstance(layer, Bidirectional):
-        return old_count(layer.forward_layer) + old_count(layer.backward_layer)
+        return old_count(layer.forward_layer, joins) + old_count(layer.backward_layer, joins)
     name = type(layer).__name__
-    return 3 * _GATES[name] if name in _GATES else len(layer.weights)
+    return len(layer.weights) if name not in _GATES or joins and _is_joined(layer) \
+        else 3 * _GATES[name]
+
+
+def _is_joined(layer):
+    return getattr(layer, "implementation", 1) == 2
 
 
 def modern_arrays(layer, arrays):
@@ -62,6 +71,18 @@ def _of_parts(network, arrays):
     for part, taken in parts.items():
         values.update(zip(part.weights, modern_arrays(part, taken)))
     return [values[weight] for weight in network.weights]
+
+
+def old_arrays(layer, arrays):
+    """The arrays that Keras 1 has for a layer from the values of its weights."""
+    if isinstance(layer, TimeDistributed):
+        return old_arrays(layer.layer, arrays)
+    if isinstance(layer, Bidirectional):
+        half = len(arrays) // 2
+        return (old_arrays(layer.forward_layer, arrays[:half])
+                + old_arrays(layer.backward_layer, arrays[half:]))
+    convert = _OLD_LAYOUTS.get(type(layer).__name__)
+    return convert(layer, arrays) if convert is not None and arrays else arrays
 
 
 def _conv1d(layer, arrays):
@@ -104,6 +125,31 @@ _LAYOUTS = {
     "Conv2DTranspose": _kernel_axes((2, 3, 0, 1), (0, 1, 3, 2)),
     "Conv3D": _kernel_axes((2, 3, 4, 1, 0)),
     "GRU": _joined_gates, "LSTM": _joined_gates, "ConvLSTM2D": _joined_gates}
+
+
+def _old_conv1d(layer, arrays):
+    return [arrays[0][:, None]] + arrays[1:]
+
+
+def _single_gates(layer, arrays):
+    """W, U, b of each gate from kernel, recurrent kernel and bias."""
+    name = type(layer).__name__
+    if _is_joined(layer) or len(arrays) != 3:
+        return arrays
+    count = _GATES[name]
+    parts = [np.split(array, count, axis=-1) for array in arrays]
+    if name == "ConvLSTM2D" and layer.data_format == _CHANNELS_FIRST:
+        parts[:2] = [[gate.transpose(3, 2, 0, 1) for gate in role] for role in parts[:2]]
+    places = [_GATE_ORDER[name].index(gate) for gate in range(count)]
+    return [role[place] for place in places for role in parts]
+
+
+_OLD_LAYOUTS = {
+    "Conv1D": _old_conv1d,
+    "Conv2D": _kernel_axes((3, 2, 0, 1)),
+    "Conv2DTranspose": _kernel_axes((2, 3, 0, 1), (0, 1, 3, 2)),
+    "Conv3D": _kernel_axes((4, 3, 0, 1, 2)),
+    "GRU": _single_gates, "LSTM": _single_gates, "ConvLSTM2D": _single_gates}
 
 
 def modern_state(layers_and_names, arrays):

@@ -17,7 +17,7 @@ from ..utils import hdf5, safetensors
 from .legacy import modern_arrays, old_count
 from .text import KERAS_VERSION
 
-__all__ = ["load_weights", "load_weights_from_hdf5_group",
+__all__ = ["flipped_kernels", "load_weights", "load_weights_from_hdf5_group",
            "load_weights_from_hdf5_group_by_name", "preprocess_weights_for_loading",
            "read_weights", "save_weights", "save_weights_to_hdf5_group", "saved_layers",
            "saved_names", "writer_of"]
@@ -210,7 +210,7 @@ def _pairs_by_name(saved, layers):
 def _layer_values(group, names, layer, writer, reshape):
     """[(variable, array)] of one layer."""
     count = old_count(layer) if writer.is_keras_1 else len(layer.weights)
-    if len(names) != count:
+    if len(names) not in (count, len(layer.weights)):   # Keras 1 may have all gates in one array
         raise ValueError('[load_weights] layer "%s" (%s) has %d weights; the file has %d for it '
                          "(%s)." % (layer.name, type(layer).__name__, count, len(names),
                                     ", ".join(names)))
@@ -246,9 +246,7 @@ def preprocess_weights_for_loading(layer, weights, original_keras_version=None,
     if reshape:
         arrays = [array.reshape(weight.shape) if array.size == np.prod(weight.shape) else array
                   for weight, array in zip(layer.weights, arrays)]
-    flips = _flipped([layer]) if writer.backend == "theano" else ()
-    return [_flip(array) if weight in flips else array
-            for weight, array in zip(layer.weights, arrays)]
+    return flipped_kernels(layer, arrays) if writer.backend == "theano" else arrays
 
 
 def _check_sizes(datasets, layer):
@@ -274,6 +272,13 @@ def _adapted(layer, arrays):
             values.update(zip(part.weights,
                               part.adapt_weights([values[weight] for weight in part.weights])))
     return [values[weight] for weight in layer.weights]
+
+
+def flipped_kernels(layer, arrays):
+    """A layer's arrays with those turned that Keras on Theano keeps in the other direction."""
+    flips = _flipped([layer])
+    return [_flip(array) if weight in flips else array
+            for weight, array in zip(layer.weights, arrays)]
 
 
 def _flipped(layers):

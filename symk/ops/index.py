@@ -1,4 +1,4 @@
-"""Ops that choose elements by index: gather and its transpose, one_hot, arange, eye, and x[...]."""
+"""Ops that choose elements by index: gather and its transposes, one_hot, arange, eye, x[...]."""
 import numpy as np
 
 from ..graph import (GraphError, Op, OutOfRangeError, ShapeError, TensorType, Variable,
@@ -92,6 +92,50 @@ class ScatterAdd(Op):
                sample((0, 3), values((0,), "int64", 0, 4), axis=0, size=5)]
     bad = [sample((4, 3), values((5,), "int64", 0, 2), axis=0, size=5, error="must agree"),
            sample((4,), values((4,), "int64", 0, 2), axis=1, size=5, error="axes of the indices")]
+
+
+@op("scatter_into", kind="index")
+class ScatterInto(Op):
+    """x with g added at the indices along `axis`, as scatter_add does with zeros.
+
+    Shapes: x (..., n, ...), g as gather's result, indices (any) -> x's.
+    """
+
+    axis: int = 0
+
+    accepts = NUMBERS
+    domain = (-2.0, 2.0)
+    smooth = True
+    in_place = ((0, 0),)
+
+    def infer(self, x, g, indices):
+        need_axes(self.name, (self.axis,), x.ndim)
+        added = ScatterAdd(self.axis, x.shape[self.axis]).infer(g, indices)
+        if added.dtype != x.dtype or added.ndim != x.ndim:
+            raise ShapeError("[scatter_into] g must have the shape of the rows of x at the "
+                             "indices, and its dtype; x is %r, g is %r, the indices are %r."
+                             % (x, g, indices))
+        for given, wanted in zip(added.shape, x.shape):
+            same_size(self.name, given, wanted, "the other sizes of g must be those of x; x is "
+                      "%r, g is %r" % (x, g))
+        return x
+
+    def reference(self, x, g, indices):
+        return x + ScatterAdd(self.axis, x.shape[self.axis]).reference(g, indices)
+
+    def expand(self, x, g, indices):
+        return x + apply(ScatterAdd(self.axis, x.shape[self.axis]), g, indices)
+
+    def grad(self, x, g, indices, y, v):
+        return v, apply(Gather(self.axis), v, indices), None
+
+    samples = [sample((5, 3), (4, 3), values((4,), "int64", -5, 4), axis=0),
+               sample((5, 3, 2), (5, 2, 2, 2), values((2, 2), "int32", 0, 2), axis=1),
+               sample((5,), (), values((), "int64", 0, 4), axis=0),
+               sample((700, 65), (33, 65), values((33,), "int32", 0, 7), axis=0),
+               sample((5, 3), (0, 3), values((0,), "int64", 0, 4), axis=0)]
+    bad = [sample((5, 3), (4, 2), values((4,), "int64", 0, 2), axis=0, error="must be those of x"),
+           sample((5, 3), (4, 3), values((5,), "int64", 0, 2), axis=0, error="must agree")]
 
 
 @op("one_hot", kind="index")

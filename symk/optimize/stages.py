@@ -24,6 +24,7 @@ from .loop_move import move_before_loops, move_behind_loops
 from .loop_prune import prune_loops
 from .merge import merge
 from .rewrite import rewrite
+from .scatter import add_rows_in_place
 from .simplify import SIMPLIFY
 from .stabilise import STABILISE
 from .sums import join_slices
@@ -77,7 +78,8 @@ STAGES = (
           "what a step does is known; a large product outside is better than many inside"),
     Stage("layout", _in_turn(move_transposes, _table(CANONICALISE), fold, merge),
           "before products take in what reads them: a transpose between would be in the way"),
-    Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues),
+    Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues,
+                               add_rows_in_place),
           "before fusion, which would take bias and activation"),
     Stage("fuse", _in_turn(fuse, fuse_reductions),
           "last: a program hides its instructions from rules"),

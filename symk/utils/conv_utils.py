@@ -4,7 +4,8 @@ import numpy as np
 from ..backend.common import normalize_data_format
 
 __all__ = ["conv_input_length", "conv_output_length", "convert_kernel", "deconv_length",
-           "normalize_data_format", "normalize_padding", "normalize_padding_sizes", "normalize_tuple"]
+           "normalize_data_format", "normalize_padding", "normalize_padding_sizes",
+           "normalize_tuple"]
 
 
 def normalize_tuple(value, n, name, minimum=1):

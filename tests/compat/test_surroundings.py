@@ -96,6 +96,15 @@ def test_modules_that_moved(provided):
     misc = pytest.importorskip("scipy.misc")
     assert misc.imsave is pictures.imsave and misc.factorial(4) == 24
     pytest.importorskip("sklearn")
-    with pytest.warns(UserWarning, match="sklearn.grid_search is gone"):
-        module = importlib.import_module("sklearn.grid_search")
-    assert module.GridSearchCV.__name__ == "GridSearchCV"
+    with pytest.warns(UserWarning, match="sklearn.cross_validation is gone"):
+        module = importlib.import_module("sklearn.cross_validation")
+    assert module.train_test_split([1, 2, 3, 4], test_size=1)[0]
+
+
+def test_searches_know_the_old_names_of_scores(provided):
+    pytest.importorskip("sklearn")
+    from sklearn.linear_model import LogisticRegression
+    search = importlib.import_module("sklearn.grid_search").GridSearchCV(
+        LogisticRegression(), {"C": [0.1, 1.0]}, "log_loss", cv=2)
+    search.fit(np.arange(8.0)[:, None], [0, 1] * 4)
+    assert search.scoring == "neg_log_loss" and search.best_params_["C"] in (0.1, 1.0)

@@ -8,7 +8,7 @@ import pytest
 from symk import ops
 from symk.compile import function, profile
 from symk.compile.plan import evaluate_sizes
-from symk.graph import GraphError, Placeholder, TensorType, layer_scope, registered_ops
+from symk.graph import GraphError, Placeholder, Shared, TensorType, layer_scope, registered_ops
 
 pytest.importorskip("symk._core")
 
@@ -121,3 +121,13 @@ def test_the_map_of_memory_is_drawn():
     for box in boxes:
         rect = box.find("{http://www.w3.org/2000/svg}rect")
         assert 0 < float(rect.get("height")) and float(rect.get("y")) >= 0
+
+
+def test_a_branch_counts_its_larger_side():
+    x = Placeholder("float32", (40, 50))
+    w = Shared(np.ones((50, 60), "float32"))
+    f = function([x], [ops.cond(ops.sum(x) > 0, lambda: ops.matmul(x, w),
+                                lambda: ops.full((40, 60), 0, "float32"))], profile=True)
+    f.run([np.ones((40, 50), "float32")])
+    branch, = (row for row in profile.rows(f.program) if row.kernel == "cond")
+    assert branch.flops == 2 * 40 * 50 * 60

@@ -16,6 +16,9 @@ def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys, 
     names = {"__name__": "page"}
     for block in blocks:
         exec(compile(block, page, "exec"), names)
+    for drawn in tmp_path.glob("*.svg"):
+        picture = DOCS / "images" / drawn.name
+        assert not picture.exists() or picture.read_text() == drawn.read_text()
     if page == "graph.md":
         assert {"loss.svg", "step.svg", "step.dot", "memory.svg"} <= {
             path.name for path in tmp_path.iterdir()}

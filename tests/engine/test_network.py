@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from symk import backend as K
-from symk.layers import (Add, Concatenate, Dense, Dropout, Embedding, Input, Masking, Reshape)
+from symk.layers import (Add, BatchNormalization, Concatenate, Dense, Dropout, Embedding, Input,
+                         Masking, Reshape)
 from symk.models import Model, Sequential, clone_model, model_from_json
 
 
@@ -154,3 +155,14 @@ def test_summary_of_a_graph():
     row = next(line for line in lines if line.startswith("shared"))
     assert row.split() == ["shared", "(Dense)", "(None,", "4)", "16", "a[0][0]"]
     assert "Total params: 34" in lines
+
+
+def test_weights_of_inner_models_keep_their_order():
+    inner = Sequential([Dense(4, input_shape=(3,)), BatchNormalization(), Dense(2)])
+    nested = Sequential([inner, Dense(1)])
+    shapes = [weight.shape for layer in nested.layers for weight in layer.weights]
+    assert [array.shape for array in nested.get_weights()] == shapes
+    changed = [array + 1 for array in nested.get_weights()]
+    nested.set_weights(changed)
+    for array, expected in zip(nested.get_weights(), changed):
+        np.testing.assert_array_equal(array, expected)

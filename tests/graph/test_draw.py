@@ -27,7 +27,7 @@ def expression(training=False):
 def test_dot_frames_the_nodes_of_a_layer():
     text = to_dot(expression(), name='a "model"')
     assert text.startswith('digraph "a \\"model\\"" {') and text.endswith("}")
-    frame = re.search(r'subgraph cluster_\d+ \{\n +label="\\"dense_1\\" \(Dense\)";(.*?)\n  \}',
+    frame = re.search(r'subgraph "cluster_\d+" \{\n +label="\\"dense_1\\" \(Dense\)";(.*?)\n  \}',
                       text, re.S).group(1)
     assert "matmul" in frame and "relu" in frame and "softmax" not in frame
 
@@ -39,6 +39,51 @@ def test_every_edge_of_dot_joins_what_is_drawn():
         edges = re.findall(r'("[^"]+") -> ("[^"]+");', text)
         assert len(names) == len(set(names))
         assert {end for edge in edges for end in edge} <= set(names)
+
+
+def nested():
+    """A loop with a branch in its step, and what is computed again for gradients."""
+    x, w = Placeholder("float32", (6, 4), name="x"), Shared(np.eye(4, dtype="float32"), name="w")
+
+    def step(rows, states):
+        h = ops.tanh(ops.matmul(states[0], w) + rows[0])
+        chosen = ops.cond(ops.sum(h) > 0, lambda: ops.exp(h), lambda: ops.neg(h))
+        return [chosen], [h]
+
+    (last,), (outputs,) = ops.scan(step, [x], [ops.full((1, 4), 0, "float32")])
+    again, = ops.checkpoint([ops.sin(ops.cos(last))], [last])
+    return [again, outputs]
+
+
+def test_dot_has_a_frame_for_each_inner_graph():
+    text = to_dot(nested())
+    labels = re.findall(r'label="(\w+ of \w+)"', text)
+    assert sorted(labels) == ["body of checkpoint", "body of scan", "otherwise of cond", "then of cond"]
+    names = re.findall(r'^ +("[^"]+") \[', text, re.M)
+    edges = re.findall(r'("[^"]+") -> ("[^"]+")', text)
+    assert len(names) == len(set(names)) and text.count("{") == text.count("}")
+    assert {end for edge in edges for end in edge} <= set(names)
+    assert text.count("style=dashed") == 3 + 1 + 1 + 1   # what inner graphs result in
+
+
+def test_a_loop_holds_the_drawing_of_its_step():
+    root = tree.fromstring(to_svg(nested()))
+    space = "{http://www.w3.org/2000/svg}"
+    frames = [element for element in root.iter(space + "g") if element.get("transform")
+              and element.find(space + "text") is not None]
+    names = [frame.find(space + "text").text for frame in frames]
+    assert sorted(names) == ["body", "body", "otherwise", "then"]
+    holders = [Box(element.find(space + "rect")) for element in root.findall(space + "g")
+               if element.find(space + "title") is not None]
+    for frame in frames:
+        if frame in list(root):   # the others lie in one of these
+            x, y = map(float, re.findall(r"[-\d.]+", frame.get("transform")))
+            rect = frame.find(space + "rect")
+            rect.set("x", str(x))
+            rect.set("y", str(y))
+            assert sum(holder.holds(Box(rect)) for holder in holders) == 1
+    titles = [element.text.split()[0] for element in root.iter(space + "title")]
+    assert {"tanh", "exp", "neg", "sin", "cos", "scan", "cond", "checkpoint"} <= set(titles)
 
 
 class Box:

@@ -32,7 +32,7 @@ def test_maxout_is_the_greatest_of_its_maps():
 def test_highway_lets_a_part_through():
     layer = Highway(activation="tanh")
     model = randomised(Input((4,)), layer)
-    kernel, bias, carry, carry_bias = layer.get_weights()
+    kernel, carry, bias, carry_bias = layer.get_weights()
     x = np.random.uniform(-1, 1, (6, 4))
     gate = 1 / (1 + np.exp(-(x @ carry + carry_bias)))
     np.testing.assert_allclose(model.predict(x),
