@@ -1,8 +1,13 @@
 """The networks of the bench: what they are said to cost is what their Keras models have."""
+import os
+import sys
+
 import pytest
 
-from bench import networks
-from bench.models import NETWORKS, symk_model
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from bench import networks  # noqa: E402 (the folder is no package)
+from bench.models import NETWORKS, symk_model  # noqa: E402
 
 
 @pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"vgg16", "resnet50"}))      # too large here
