@@ -59,8 +59,8 @@ class OnnxNet(networks.Counter):
         return self._node("Relu", [x], self.shapes[x])
 
     def max_pool(self, x, window, stride, padding="valid"):
-        return self._node("MaxPool", [x], super().max_pool(self.shapes[x], window, stride, padding),
-                          **self._windows(window, stride, padding))
+        shape = super().max_pool(self.shapes[x], window, stride, padding)
+        return self._node("MaxPool", [x], shape, **self._windows(window, stride, padding))
 
     def mean(self, x):
         shape = self.shapes[x]
