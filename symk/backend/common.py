@@ -101,7 +101,10 @@ def normalize_data_format(value):
 
 
 def _checked_data_format(value, who):
-    return one_of(who, "the data format", value, ("channels_last", "channels_first"))
+    if not isinstance(value, str) or value not in ("channels_last", "channels_first"):
+        raise ValueError("[%s] the data format must be 'channels_last' or 'channels_first'; %r was "
+                         "given." % (who, value))
+    return value
 
 
 def normalize_padding(value, allowed=("same", "valid")):
