@@ -29,7 +29,7 @@ class Counter:
     def depthwise(self, x, window, stride):
         size = tuple(-(-n // stride) for n in x[:-1])
         self._product(int(np.prod(size)) * x[-1], window ** 2, 1)
-        self.parameters += window ** 2 * (x[-1] - 1)
+        self.parameters += (window ** 2 + 1) * (x[-1] - 1)
         return size + x[-1:]
 
     def norm(self, x):
