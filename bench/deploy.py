@@ -31,7 +31,8 @@ REST_SECONDS = 0.02     # threads of the side before still wait for work, and ar
 
 def mlp():
     return Sequential([layers.Dense(512, activation="relu", input_shape=(784,)),
-                       layers.Dense(512, activation="relu"), layers.Dense(10, activation="softmax")])
+                       layers.Dense(512, activation="relu"),
+                       layers.Dense(10, activation="softmax")])
 
 
 def mnist_cnn():
@@ -128,7 +129,7 @@ def _timed(call):
 
 
 def _in_turn(sides, rounds):
-    """Seconds of a call, for each side in each round; a round lasts about a twentieth of a second."""
+    """Seconds of a call, for each side in each round, which lasts about 50 ms."""
     counts = []
     for side in sides:
         side()

@@ -22,7 +22,7 @@ __all__ = ["run"]
 _WIDTH = 78
 _INK = " .:-=+*#%"       # from white to black; two pixel values share a character
 
-# Runs an exported file by the C library alone: loader.py is found by its path, symk is not imported.
+# Runs an exported file by the C library alone: loader.py is found by its path, without symk.
 _ELSEWHERE = """
 import importlib.util, sys
 import numpy
@@ -162,8 +162,8 @@ def _predict_elsewhere(compiled_file, images, out):
     source, target = (os.path.join(out, name) for name in ("images.npy", "predictions.npy"))
     np.save(source, images)
     try:
-        subprocess.run([sys.executable, "-I", "-c", _ELSEWHERE, script, compiled_file, source, target],
-                       check=True)
+        subprocess.run([sys.executable, "-I", "-c", _ELSEWHERE, script, compiled_file, source,
+                        target], check=True)
         return np.load(target)
     finally:
         for path in (source, target):

@@ -49,21 +49,37 @@ inline int check_count(int count) {
 template <class T>
 struct DTypeOf;
 template <>
-struct DTypeOf<float> { static constexpr int32_t value = SYMK_FLOAT32; };
+struct DTypeOf<float> {
+  static constexpr int32_t value = SYMK_FLOAT32;
+};
 template <>
-struct DTypeOf<double> { static constexpr int32_t value = SYMK_FLOAT64; };
+struct DTypeOf<double> {
+  static constexpr int32_t value = SYMK_FLOAT64;
+};
 template <>
-struct DTypeOf<int8_t> { static constexpr int32_t value = SYMK_INT8; };
+struct DTypeOf<int8_t> {
+  static constexpr int32_t value = SYMK_INT8;
+};
 template <>
-struct DTypeOf<int16_t> { static constexpr int32_t value = SYMK_INT16; };
+struct DTypeOf<int16_t> {
+  static constexpr int32_t value = SYMK_INT16;
+};
 template <>
-struct DTypeOf<int32_t> { static constexpr int32_t value = SYMK_INT32; };
+struct DTypeOf<int32_t> {
+  static constexpr int32_t value = SYMK_INT32;
+};
 template <>
-struct DTypeOf<int64_t> { static constexpr int32_t value = SYMK_INT64; };
+struct DTypeOf<int64_t> {
+  static constexpr int32_t value = SYMK_INT64;
+};
 template <>
-struct DTypeOf<uint8_t> { static constexpr int32_t value = SYMK_UINT8; };
+struct DTypeOf<uint8_t> {
+  static constexpr int32_t value = SYMK_UINT8;
+};
 template <>
-struct DTypeOf<bool> { static constexpr int32_t value = SYMK_BOOL; };
+struct DTypeOf<bool> {
+  static constexpr int32_t value = SYMK_BOOL;
+};
 
 inline size_t item_bytes(int32_t dtype) {
   constexpr size_t bytes[] = {4, 8, 2, 1, 2, 4, 8, 1, 1};
@@ -82,7 +98,8 @@ class Array {
     describe(dtype, shape);
     const size_t bytes = size() * detail::item_bytes(dtype);
     // Eight bytes are the largest item.
-    owned_ = std::shared_ptr<int64_t>(new int64_t[bytes / 8 + 1](), std::default_delete<int64_t[]>());
+    owned_ =
+        std::shared_ptr<int64_t>(new int64_t[bytes / 8 + 1](), std::default_delete<int64_t[]>());
     raw_.data = owned_.get();
   }
 
@@ -137,7 +154,8 @@ class Array {
   std::shared_ptr<int64_t> owned_;
 };
 
-/// The name and the type of an input, an output or a state; a size that depends on the inputs is -1.
+/// The name and the type of an input, an output or a state; a size that depends on the inputs is
+/// -1.
 struct Port {
   std::string name;
   int32_t dtype = SYMK_FLOAT32;
@@ -205,7 +223,8 @@ class Function {
     for (int i = 0; i < detail::check_count(count(get())); ++i) {
       symk_array described{};
       detail::check(type(get(), i, &described));
-      found.push_back({detail::check(name(get(), i)), described.dtype,
+      found.push_back({detail::check(name(get(), i)),
+                       described.dtype,
                        {described.shape, described.shape + described.rank}});
     }
     return found;

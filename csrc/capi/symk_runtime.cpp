@@ -1,5 +1,5 @@
-// The C door over models and programs: arguments are checked, no exception crosses, the error text is
-// kept per thread.
+// The C door over models and programs: arguments are checked, no exception crosses, the error text
+// is kept per thread.
 #include "capi/symk_runtime.h"
 
 #include <algorithm>
@@ -239,8 +239,8 @@ symk_program* symk_load_in_place(const void* bytes, size_t count) {
 }
 
 int symk_function_count(const symk_program* program) {
-  return guarded_value(-1,
-                       [&] { return static_cast<int>(loaded_of(program).model->functions.size()); });
+  return guarded_value(
+      -1, [&] { return static_cast<int>(loaded_of(program).model->functions.size()); });
 }
 
 const char* symk_function_name(const symk_program* program, int number) {

@@ -1,5 +1,5 @@
-/* The C door of symk: loads a model file and runs its functions. Plain C, a stable binary interface,
- * no Python.
+/* The C door of symk: loads a model file and runs its functions. Plain C, a stable binary
+ * interface, no Python.
  *
  *   symk_program* model = symk_load_file("model.symk");
  *   symk_array x = {rows, SYMK_FLOAT32, 2, {1, 4}}, y = {probabilities};
@@ -109,8 +109,8 @@ SYMK_API symk_program* symk_load_in_place(const void* bytes, size_t count);
 /* The functions of the file that this program is from, in the file's order. */
 SYMK_API int symk_function_count(const symk_program* program);
 SYMK_API const char* symk_function_name(const symk_program* program, int number);
-/* Another function of the file; weights and states are those of `program`. Each is freed on its own,
- * in any order. */
+/* Another function of the file; weights and states are those of `program`. Each is freed on its
+ * own, in any order. */
 SYMK_API symk_program* symk_function(const symk_program* program, const char* name);
 SYMK_API void symk_free(symk_program* program);
 

@@ -64,7 +64,8 @@ SYMK_FOLDING __m128i load(const unsigned char* at) {
   return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
 }
 
-/// What 16 bytes count for as many bits further on, as `powers` says, with the bytes that are there.
+/// What 16 bytes count for as many bits further on, as `powers` says, with the bytes that are
+/// there.
 SYMK_FOLDING __m128i fold(__m128i bytes, __m128i powers, __m128i there) {
   const __m128i low = _mm_clmulepi64_si128(bytes, powers, 0x00);
   const __m128i high = _mm_clmulepi64_si128(bytes, powers, 0x11);

@@ -1,5 +1,5 @@
-// Reads a model file: the directory, then the pieces that it names, then what a change of a value in
-// one function means for the others.
+// Reads a model file: the directory, then the pieces that it names, then what a change of a value
+// in one function means for the others.
 #include "runtime/model.h"
 
 #include <algorithm>
@@ -58,7 +58,8 @@ class Directory {
   const char* content(const Value& value) const {
     const char* const found = bytes_.data() + value.piece.offset;
     if (crc32(found, value.piece.bytes) == value.checksum) return found;
-    refuse_plan("the checksum of value " + value.name + " must agree with the content; it does not.");
+    refuse_plan("the checksum of value " + value.name +
+                " must agree with the content; it does not.");
   }
 
   std::vector<std::pair<std::string, std::string>> metadata;
@@ -81,8 +82,8 @@ class Directory {
     const auto bytes = read.number<uint64_t>(), end = read.number<uint64_t>();
     const auto checksum = read.number<uint32_t>();
     const char* const reserved = read.take(kHeaderBytes - read.position());
-    if (flags != 0 || std::any_of(reserved, bytes_.data() + kHeaderBytes,
-                                  [](char byte) { return byte != 0; })) {
+    if (flags != 0 ||
+        std::any_of(reserved, bytes_.data() + kHeaderBytes, [](char byte) { return byte != 0; })) {
       refuse_plan("unused fields of the header must be 0; they are not.");
     }
     if (bytes != bytes_.count() || end < kHeaderBytes || end > bytes) {
@@ -132,8 +133,8 @@ class Directory {
   }
 
   void require_place(const Piece& piece, uint64_t& end, const std::string& what) const {
-    const bool inside = piece.offset <= bytes_.count() &&
-                        piece.bytes <= bytes_.count() - piece.offset;
+    const bool inside =
+        piece.offset <= bytes_.count() && piece.bytes <= bytes_.count() - piece.offset;
     if (!inside || piece.offset % kAlignment != 0 || piece.offset < end) {
       refuse_plan("pieces must lie behind each other, on multiples of 64; " + what + " has " +
                   number_text(piece.bytes) + " bytes at " + number_text(piece.offset) + ".");

@@ -1,5 +1,5 @@
-// A model file: functions, each a Plan, over one set of values. docs/model_file.md describes it. What
-// `read_model` returns is sound, as a Plan is that `read_plan` returns.
+// A model file: functions, each a Plan, over one set of values. docs/model_file.md describes it.
+// What `read_model` returns is sound, as a Plan is that `read_plan` returns.
 #pragma once
 
 #include <memory>
@@ -13,8 +13,8 @@
 
 namespace symk {
 
-/// A weight or a state. What no function of the file changes stays in the bytes of the file and is a
-/// constant of the Plans that use it; the others are tensors, which all functions share.
+/// A weight or a state. What no function of the file changes stays in the bytes of the file and is
+/// a constant of the Plans that use it; the others are tensors, which all functions share.
 struct ModelValue {
   std::string name;
   Type type;

@@ -91,7 +91,8 @@ struct Plan {
   // The constants in the forms that kernels read them in, all under "constant <number> ...".
   std::unique_ptr<PackedForms> packed = std::make_unique<PackedForms>();
   std::vector<int64_t> known;  // per size: what it is for all inputs, or -1; found by the reader
-  Block blob;  // where the constants lie, those of sub-plans included; empty where they lie elsewhere
+  Block
+      blob;  // where the constants lie, those of sub-plans included; empty where they lie elsewhere
 
   /// The shape of a buffer as far as it is the same for all inputs: -1 for a size that is not.
   std::vector<int64_t> known_shape(uint32_t buffer) const;

@@ -14,8 +14,8 @@ namespace {
 constexpr size_t kKeptBindings = 32;
 
 void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& given) {
-  const bool shape_fits = given.rank == wanted.rank &&
-                          std::equal(given.shape, given.shape + given.rank, wanted.shape);
+  const bool shape_fits =
+      given.rank == wanted.rank && std::equal(given.shape, given.shape + given.rank, wanted.shape);
   if (given.dtype == wanted.dtype && shape_fits) return;
   throw Error(given.dtype == wanted.dtype ? ErrorCode::kShape : ErrorCode::kDtype,
               "[shared " + named.name + "] the value must be " + type_text(wanted) + "; " +
@@ -146,8 +146,7 @@ void Program::unlock_shared_values() {
   }
 }
 
-Call::Call(Program& program, const Shape* inputs)
-    : program_(program), borrowed_(program.borrow()) {
+Call::Call(Program& program, const Shape* inputs) : program_(program), borrowed_(program.borrow()) {
   try {
     bound_ = &borrowed_->bound(program.plan(), program.shared_, inputs);
   } catch (...) {

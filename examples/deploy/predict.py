@@ -1,5 +1,5 @@
-"""Runs a model file from Python: the numbers of one sample on standard input, predictions on standard
-output. Neither the compiler nor the layers of symk are imported."""
+"""Runs a model file from Python: the numbers of one sample on standard input, predictions on
+standard output. Neither the compiler nor the layers of symk are imported."""
 import sys
 
 import numpy as np

@@ -51,7 +51,7 @@ def _written(plan):
 
 
 def _folded(plan, frozen):
-    """The Plan with results that never change as constants; `frozen` are shared buffers by number."""
+    """The Plan with results that never change as constants; `frozen`: shared buffers by number."""
     known = {number for number, buffer in enumerate(plan.buffers) if buffer.kind == "constant"}
     known.update(frozen)
     once = []   # the numbers of the steps to be run here

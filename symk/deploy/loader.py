@@ -175,7 +175,7 @@ class Function:
 
     @property
     def states(self):
-        """The names of the values that the functions of the file change, as far as this uses them."""
+        """The names of the values that functions of the file change, as far as this uses them."""
         library, program = self._library, self._program
         return [_text(library.symk_state_name(program, number))
                 for number in range(library.symk_state_count(program))]

@@ -27,7 +27,7 @@ class Value(typing.NamedTuple):
 
 
 class ModelFunction(typing.NamedTuple):
-    """A function: its Plan, and the number of the value that each of the Plan's shared values is."""
+    """A function: its Plan, and the number of the value that each shared value of the Plan is."""
 
     name: str
     plan: Plan

@@ -33,7 +33,7 @@ def _compiled(source, target, *flags):
 
 @pytest.fixture(scope="session")
 def run_in_c(tmp_path_factory, compiled):
-    """run(path, arrays, function="predict", calls=1): the results of the last call, by a C program."""
+    """run(path, arrays, function="predict", calls=1): results of the last call, by a C program."""
     program = compiled(os.path.join(HERE, "run_model.c"),
                        tmp_path_factory.mktemp("c") / "run_model")
 

@@ -1,4 +1,4 @@
-"""The same bits from `predict`, from the loader and from a C program: every layer, every network."""
+"""The same bits from `predict`, the loader and a C program: every layer, every network."""
 import importlib.util
 import pathlib
 

@@ -34,7 +34,7 @@ def resident_bytes():
 
 @plain
 def test_many_calls_from_many_threads(path):
-    """Each thread has rows of its own, in batches of several sizes; nothing differs, nothing leaks."""
+    """Each thread has rows of its own, in batches of several sizes; no difference, no leak."""
     model = load(path)
     batches = [np.random.RandomState(thread).rand(1 + thread % 3, 5, 5, 1).astype("float32")
                for thread in range(THREADS)]

@@ -1,7 +1,9 @@
 """Files with several functions, with states and with metadata; what is folded; what is mapped."""
 import os
+import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -126,7 +128,7 @@ def test_a_failed_step_changes_no_state(tmp_path):
 
 
 def test_what_is_the_same_at_each_call_is_folded():
-    """Of batch normalisation in the test phase, its scale and its bias are left; of dropout, nothing."""
+    """Of batch normalisation, its scale and its bias are left; of dropout, nothing."""
     functions, values, _ = exporter.exported(classifier())
     plan = functions[0].plan
     assert [step.kernel for step in plan.steps] == ["conv", "matmul", "softmax"]
@@ -213,3 +215,76 @@ def test_the_command_exports_a_model_file(tmp_path):
                             (("m.h5", "n.onnx", "--onnx", "--train"), "--train is for")):
         done = symk_command("export", *arguments)
         assert done.returncode == 1 and word in done.stderr
+
+
+# --- damage ---
+
+def small_file(tmp_path):
+    """(bytes of a file with two values, an input, what it gives)"""
+    path = tmp_path / "small.symk"
+    Sequential([layers.Dense(2, input_shape=(3,))]).export(path)
+    x = np.ones((1, 3), "float32")
+    return path.read_bytes(), x, load(path)(x).tobytes()
+
+
+def test_each_changed_byte_is_noticed_or_harmless(tmp_path):
+    """Bytes between the pieces count for nothing; all others are under a checksum."""
+    data, x, expected = small_file(tmp_path)
+    path, refused = tmp_path / "changed.symk", 0
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1:])
+        try:
+            assert load(path)(x).tobytes() == expected
+        except ValueError as error:
+            assert str(error).startswith(("[plan] ", "[load] "))
+            refused += 1
+    assert refused > 0.8 * len(data)
+
+
+def test_each_truncation_is_refused(tmp_path):
+    data, _, _ = small_file(tmp_path)
+    path = tmp_path / "cut.symk"
+    for count in range(0, len(data), 7):
+        path.write_bytes(data[:count])
+        with pytest.raises(ValueError, match=r"^\[plan\] "):
+            load(path)
+
+
+def repaired(data):
+    """The bytes with the checksum of the directory put right."""
+    data = bytearray(data)
+    end, = struct.unpack_from("<Q", data, 24)
+    struct.pack_into("<I", data, 32, zlib.crc32(data[64:end]))
+    return bytes(data)
+
+
+@pytest.mark.parametrize("old, new, message", [
+    # the place of the first value: inside of the directory, over the next piece, outside
+    (lambda at: at["kernel"], lambda at: struct.pack("<Q", 64), "must lie behind each other"),
+    (lambda at: at["kernel"], lambda at: struct.pack("<Q", at["second"]), "behind each other"),
+    (lambda at: at["kernel"], lambda at: struct.pack("<Q", 2 ** 63), "must lie behind each other"),
+    (lambda at: at["kernel"] + 8, lambda at: struct.pack("<Q", 2 ** 64 - 1), "behind each other"),
+    (lambda at: at["kernel"] + 8, lambda at: struct.pack("<Q", 20), "must have the bytes for its"),
+    # its shape (3, 2) and its dtype
+    (lambda at: at["kernel"] - 16, lambda at: struct.pack("<Q", 2 ** 62), "must fit 63 bits"),
+    (lambda at: at["kernel"] - 16, lambda at: struct.pack("<QQ", 2, 3), "must be .3, 2. float32"),
+    (lambda at: at["kernel"] - 21, lambda at: b"\x09", "must have a known dtype"),
+    (lambda at: at["kernel"] - 21, lambda at: b"\x05", "must be .3, 2. float32"),
+    # the values of the function
+    (lambda at: at["values"], lambda at: struct.pack("<I", 1), "bias:0 must be .3, 2. float32"),
+    (lambda at: at["values"] + 4, lambda at: struct.pack("<I", 0), "must name each value once"),
+    (lambda at: at["values"], lambda at: struct.pack("<I", 2), "must name each value once"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_wrong_directories_are_refused(old, new, message, tmp_path):
+    data, _, _ = small_file(tmp_path)
+    kernel = data.find(b"kernel:0") + len(b"kernel:0") + 1 + 4 + 16
+    second = data.find(b"bias:0") + len(b"bias:0") + 1 + 4 + 8
+    if data.find(b"bias:0") < data.find(b"kernel:0"):
+        pytest.fail("the values are in another order than this test takes them for")
+    places = {"kernel": kernel, "second": struct.unpack_from("<Q", data, second)[0],
+              "values": data.find(b"predict", second) + len(b"predict") + 4}
+    place, content = old(places), new(places)
+    path = tmp_path / "wrong.symk"
+    path.write_bytes(repaired(data[:place] + content + data[place + len(content):]))
+    with pytest.raises(ValueError, match=message):
+        load(path)

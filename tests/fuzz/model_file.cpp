@@ -9,13 +9,14 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 // As in sanitizer/allocator_interface.h, which not every compiler brings along.
-extern "C" int __sanitizer_install_malloc_and_free_hooks(
-    void (*allocated)(const volatile void*, size_t), void (*released)(const volatile void*));
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void*,
+                                                                           size_t),
+                                                         void (*released)(const volatile void*));
 #endif
 
 namespace {
 
-constexpr int64_t kLargestRun = 1 << 22;   // bytes: more is laid out, and not run
+constexpr int64_t kLargestRun = 1 << 22;         // bytes: more is laid out, and not run
 constexpr size_t kFactor = 64, kRest = 1 << 16;  // what loading may allocate per byte, and besides
 
 // --- what is allocated while a file is loaded ---

@@ -1,6 +1,6 @@
 // Drives a fuzz target without libFuzzer: mutate SECONDS SEED FILE... changes the files at random,
-// mostly with checksums put right again, so that the damage gets past them. A crash leaves its input
-// in crash.symk.
+// mostly with checksums put right again, so that the damage gets past them. A crash leaves its
+// input in crash.symk.
 #include <unistd.h>
 
 #include <algorithm>
@@ -48,7 +48,9 @@ void on_signal(int number) {
 class Random {
  public:
   explicit Random(uint64_t seed) : generator_(seed) {}
-  size_t below(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(generator_); }
+  size_t below(size_t count) {
+    return std::uniform_int_distribution<size_t>(0, count - 1)(generator_);
+  }
 
  private:
   std::mt19937_64 generator_;
@@ -72,19 +74,42 @@ void change(Bytes& data, const Bytes& other, Random& random) {
   // Most of what can go wrong stands before the weights.
   const size_t reach = random.below(2) == 0 ? data.size() : std::min<size_t>(data.size(), 4096);
   const size_t at = random.below(reach);
-  constexpr uint64_t numbers[] = {0, 1, 2, 3, 7, 8, 9, 16, 64, 255, 65535, 0x7FFFFFFF, 0x80000000,
-                                  0xFFFFFFFF, 0x100000000, 1ull << 40, 1ull << 62,
-                                  0x7FFFFFFFFFFFFFFF, 0x8000000000000000, 0xFFFFFFFFFFFFFFFF};
+  constexpr uint64_t numbers[] = {0,
+                                  1,
+                                  2,
+                                  3,
+                                  7,
+                                  8,
+                                  9,
+                                  16,
+                                  64,
+                                  255,
+                                  65535,
+                                  0x7FFFFFFF,
+                                  0x80000000,
+                                  0xFFFFFFFF,
+                                  0x100000000,
+                                  1ull << 40,
+                                  1ull << 62,
+                                  0x7FFFFFFFFFFFFFFF,
+                                  0x8000000000000000,
+                                  0xFFFFFFFFFFFFFFFF};
   const uint64_t number = numbers[random.below(std::size(numbers))];
-  const auto begin = [&data](size_t place) { return data.begin() + static_cast<std::ptrdiff_t>(place); };
+  const auto begin = [&data](size_t place) {
+    return data.begin() + static_cast<std::ptrdiff_t>(place);
+  };
   switch (random.below(9)) {
     case 0: data[at] = static_cast<uint8_t>(random.below(256)); break;
     case 1: data[at] ^= static_cast<uint8_t>(1u << random.below(8)); break;
     case 2: put(data, at, static_cast<uint32_t>(number)); break;
     case 3: put(data, at - at % 4, static_cast<uint32_t>(number)); break;
     case 4: put(data, at, number); break;
-    case 5: put(data, at, static_cast<uint32_t>(get<uint8_t>(data, at) + random.below(9) - 4)); break;
-    case 6: data.erase(begin(at), begin(at + std::min(data.size() - at, 1 + random.below(64)))); break;
+    case 5:
+      put(data, at, static_cast<uint32_t>(get<uint8_t>(data, at) + random.below(9) - 4));
+      break;
+    case 6:
+      data.erase(begin(at), begin(at + std::min(data.size() - at, 1 + random.below(64))));
+      break;
     case 7: {
       const Bytes copy(begin(at), begin(at + std::min(data.size() - at, 1 + random.below(64))));
       data.insert(begin(random.below(data.size())), copy.begin(), copy.end());
@@ -140,7 +165,8 @@ void repair_values(Bytes& data, size_t end) {
   }
   if (!cursor.number(&values)) return;
   for (; values > 0; --values) {
-    if (!cursor.text() || !cursor.skip(1) || !cursor.number(&axes) || !cursor.skip(8ull * axes)) return;
+    if (!cursor.text() || !cursor.skip(1) || !cursor.number(&axes) || !cursor.skip(8ull * axes))
+      return;
     const size_t at = cursor.at;
     if (!cursor.skip(20)) return;
     const auto offset = get<uint64_t>(data, at), count = get<uint64_t>(data, at + 8);
@@ -176,7 +202,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: %s SECONDS SEED FILE...\n", argv[0]);
     return 2;
   }
-  for (int number : {SIGALRM, SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGILL}) std::signal(number, on_signal);
+  for (int number : {SIGALRM, SIGABRT, SIGSEGV, SIGFPE, SIGBUS, SIGILL})
+    std::signal(number, on_signal);
   std::vector<Bytes> seeds;
   for (int i = 3; i < argc; ++i) seeds.push_back(read(argv[i]));
   for (const Bytes& seed : seeds) {
@@ -191,7 +218,8 @@ int main(int argc, char** argv) {
   size_t count = 0, loaded = 0;
   while (std::chrono::steady_clock::now() < end) {
     Bytes data = seeds[random.below(seeds.size())];
-    for (size_t i = 1 + random.below(4); i > 0; --i) change(data, seeds[random.below(seeds.size())], random);
+    for (size_t i = 1 + random.below(4); i > 0; --i)
+      change(data, seeds[random.below(seeds.size())], random);
     if (random.below(10) != 0) repair(data);
     current = &data;
     alarm(kSecondsPerInput);

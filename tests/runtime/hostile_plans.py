@@ -29,6 +29,7 @@ from symk.graph import Placeholder, Shared
 REFUSALS = (ValueError, TypeError, IndexError, MemoryError, RuntimeError)
 HEADER_BYTES = 32
 MARK = b"SYMKPLAN"
+FILE_HEADER_BYTES, FILE_MARK = 64, b"SYMKFILE"
 MEMORY_LIMIT = 3 << 30  # bytes; a damaged size may ask for any amount
 
 
@@ -134,9 +135,19 @@ def with_headers(data):
         if HEADER_BYTES < count <= len(data) - place:
             write_header(data, place, count)
         place = data.rfind(MARK, 0, place)
-    if len(data) > HEADER_BYTES:
+    if data[:8] == FILE_MARK and len(data) >= FILE_HEADER_BYTES:
+        write_file_header(data)
+    elif len(data) > HEADER_BYTES:
         write_header(data, 0, len(data))
     return bytes(data)
+
+
+def write_file_header(data):
+    """Of a model file; the checksums of its values stay, as what is damaged there is no size."""
+    end, = struct.unpack_from("<Q", data, 24)
+    if FILE_HEADER_BYTES <= end <= len(data):
+        struct.pack_into("<Q", data, 16, len(data))
+        struct.pack_into("<I", data, 32, zlib.crc32(data[FILE_HEADER_BYTES:end]))
 
 
 def write_header(data, place, count):
