@@ -131,7 +131,7 @@ def depthwise_conv2d(x, depthwise_kernel, strides=(1, 1), padding="valid", data_
 
 
 def _depthwise(x, kernel, strides, padding, dilation):
-    """A convolution whose groups are single channels; the kernel is (window ..., in, multiplier)."""
+    """A convolution whose groups are single channels; kernel (window ..., in, multiplier)."""
     *window, channels, multiplier = kernel.shape
     if dims.known_different(x.shape[-1], channels):
         raise ShapeError("[depthwise_conv] the channels must agree; x is %r, the kernel %r."

@@ -9,9 +9,9 @@ from ..compile import function as compile_function
 from ..graph import DtypeError, GraphError, Placeholder, ShapeError, Shared, Variable, dims
 from ..graph.collection import without_collection
 from ..graph.dtype import canonical, is_float, is_integer
-from ..optimize import stable
 from ..ops.checks import callable_in, flag, number, text, whole
 from ..ops.sizes import known_sizes
+from ..optimize import stable
 from .common import chosen_dtype, listed
 from .session import scoped
 from .sparse import is_sparse, sparse_cast, sparse_placeholder, sparse_variable, to_dense
@@ -101,8 +101,8 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
     text("placeholder", "a name", name)
     shape = (None,) * whole("placeholder", "ndim", ndim) if shape is None else shape
     if not isinstance(shape, (tuple, list)):
-        raise ShapeError("[placeholder] a shape must be a tuple of sizes; %r was given. One axis is "
-                         "(n,)." % (shape,))
+        raise ShapeError("[placeholder] a shape must be a tuple of sizes; %r was given. One axis "
+                         "is (n,)." % (shape,))
     for size in shape:
         if size is not None and not isinstance(size, (int, np.integer, dims.Dim)):
             raise ShapeError("[placeholder] a size must be an integer, or None if it is known "

@@ -232,8 +232,8 @@ def batch_normalization(x, mean, var, beta, gamma, axis=-1, epsilon=1e-3):
         return ops.reshape(value, shape)
     y = _normalised(x, aligned(mean), aligned(var), aligned(beta), aligned(gamma), epsilon)
     if y.ndim != x.ndim or any(map(dims.known_different, y.shape, x.shape)):
-        raise ShapeError("[batch_normalization] mean, variance, beta and gamma must fit the tensor; "
-                         "it is %r, with them it becomes %r." % (x.type, y.type))
+        raise ShapeError("[batch_normalization] mean, variance, beta and gamma must fit the "
+                         "tensor; it is %r, with them it becomes %r." % (x.type, y.type))
     return y
 
 

@@ -48,7 +48,8 @@ def _key(seed):
 def random_normal_variable(shape, mean, scale, dtype=None, name=None, seed=None):
     """A variable with values drawn once from a normal distribution."""
     mean, scale = (number("random_normal_variable", "mean and scale", v) for v in (mean, scale))
-    return variable(mean + scale * _stream(seed).standard_normal(known_sizes("variable", shape)), dtype, name)
+    drawn = _stream(seed).standard_normal(known_sizes("variable", shape))
+    return variable(mean + scale * drawn, dtype, name)
 
 
 def random_uniform_variable(shape, low, high, dtype=None, name=None, seed=None):

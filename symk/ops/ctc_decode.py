@@ -140,7 +140,8 @@ class CtcBeamSearch(Ctc):
 
 def ctc_greedy_decode(logits, steps, merge_repeated=True):
     """(labels padded with -1, minus the sum of the largest logits); see `CtcGreedyDecode`."""
-    return apply(CtcGreedyDecode(flag("ctc_greedy_decode", "merge_repeated", merge_repeated)), fit(as_variable(logits), FLOATS),
+    merge_repeated = flag("ctc_greedy_decode", "merge_repeated", merge_repeated)
+    return apply(CtcGreedyDecode(merge_repeated), fit(as_variable(logits), FLOATS),
                  cast(steps, "int64"))
 
 

@@ -4,8 +4,7 @@ them. The ops of kind "shape" keep the elements in order: they are lowered to an
 import numpy as np
 
 from ..graph import Op, ShapeError, Variable, apply, dims, op
-from .checks import (ANY, axis_in, need_axes, need_broadcast, need_equal_dtypes, possible,
-                     same_size)
+from .checks import ANY, axis_in, need_axes, need_broadcast, need_equal_dtypes, possible, same_size
 from .convert import as_variable, constant, meet
 from .samples import sample
 from .sizes import as_size, as_sizes, size_of

@@ -2,9 +2,9 @@
 part nothing is kept for gradients; it is computed again when they arrive (`ops.checkpoint`).
 
 The nodes, in their order, are cut where little crosses from one part to the next: between the
-blocks of a network. With as many parts as a part has nodes, memory grows like the root of the depth,
-and the time by one more forward pass. Source: Chen et al. 2016, Training Deep Nets with Sublinear
-Memory Cost.
+blocks of a network. With as many parts as a part has nodes, memory grows like the root of the
+depth, and time by one more forward pass.
+Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost.
 """
 import math
 
@@ -73,7 +73,8 @@ def _borders(nodes, results, parts):
 
 
 def _crossing_bytes(nodes, results):
-    """For each place between nodes: the bytes made before it and read behind it; all made before."""
+    """For each place between nodes: the bytes that are made before and read behind it; and all that
+    are made before."""
     last_use = dict.fromkeys(results, len(nodes))
     for place, node in enumerate(nodes):
         for variable in node.inputs:

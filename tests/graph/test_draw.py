@@ -58,7 +58,8 @@ def nested():
 def test_dot_has_a_frame_for_each_inner_graph():
     text = to_dot(nested())
     labels = re.findall(r'label="(\w+ of \w+)"', text)
-    assert sorted(labels) == ["body of checkpoint", "body of scan", "otherwise of cond", "then of cond"]
+    assert sorted(labels) == ["body of checkpoint", "body of scan", "otherwise of cond",
+                              "then of cond"]
     names = re.findall(r'^ +("[^"]+") \[', text, re.M)
     edges = re.findall(r'("[^"]+") -> ("[^"]+")', text)
     assert len(names) == len(set(names)) and text.count("{") == text.count("}")

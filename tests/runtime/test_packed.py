@@ -1,4 +1,4 @@
-"""Weights in the form that kernels read: once for all shapes, threads and programs that read them."""
+"""Weights in the form that kernels read: once for all shapes, threads and programs."""
 import threading
 
 import numpy as np
