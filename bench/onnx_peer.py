@@ -1,4 +1,4 @@
-"""The networks of `networks` as ONNX models with random weights, channels first, for ONNX Runtime."""
+"""The networks of `networks` as ONNX models with random weights, channels first."""
 import numpy as np
 
 from . import networks
