@@ -35,9 +35,30 @@ void run(const TapJob<T>& job) {
   }
 }
 
+/// All pieces of a pixel before the next one: places of neighbours overlap, those of pieces do not.
+template <class T>
+void scatter(const ScatterJob<T>& job, T* to) {
+  constexpr int64_t width = Vec<T>::width;
+  const int64_t whole = job.piece / width * width;
+  const int lanes = static_cast<int>(job.piece - whole);
+  const T* products = job.products;
+  for (int64_t t = 0; t < job.count; ++t, products += job.pixel, to += job.step) {
+    for (int64_t i = 0; i < job.pieces; ++i) {
+      const T* const from = products + job.piece_list[i].from;
+      T* const place = to + job.piece_list[i].to;
+      for (int64_t j = 0; j < whole; j += width)
+        (Vec<T>::load(place + j) + Vec<T>::load(from + j)).store(place + j);
+      if (lanes == 0) continue;
+      const Vec<T> sum =
+          Vec<T>::load_partial(place + whole, lanes) + Vec<T>::load_partial(from + whole, lanes);
+      sum.store_partial(place + whole, lanes);
+    }
+  }
+}
+
 template <class T>
 constexpr ConvFunctions<T> functions() {
-  return {kTileRows, kTileColumns<T>, &pack_columns<T>, &run<T>};
+  return {kTileRows, kTileColumns<T>, &pack_columns<T>, &run<T>, &scatter<T>};
 }
 
 }  // namespace

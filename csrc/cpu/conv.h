@@ -33,6 +33,25 @@ struct TapJob {
   Epilogue<T> epilogue;  // of all blocks
 };
 
+/// Neighbouring products of a pixel and where those of pixel 0 go.
+struct ScatterPiece {
+  int64_t from, to;
+};
+
+/// Products of the pixels of a row: some pieces of each are added to places that are `step` further
+/// on from pixel to pixel.
+template <class T>
+struct ScatterJob {
+  static constexpr int64_t kMostPieces = 16;
+  const T* products;
+  int64_t pixel;  // products of one to those of the next
+  int64_t count;  // pixels
+  int64_t piece;  // elements of a piece
+  int64_t step;
+  int64_t pieces;
+  ScatterPiece piece_list[kMostPieces];
+};
+
 template <class T>
 struct ConvFunctions {
   int64_t tile_rows, tile_columns;
@@ -40,6 +59,7 @@ struct ConvFunctions {
   void (*pack)(const T* b, int64_t row, int64_t column, int64_t k, int64_t n, T* packed,
                int64_t panel_step);
   void (*run)(const TapJob<T>& job);
+  void (*scatter)(const ScatterJob<T>& job, T* to);
 };
 
 struct ConvKernels {

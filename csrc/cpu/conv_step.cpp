@@ -1,13 +1,14 @@
 // Binds `conv` and `conv_grad_input`. Both are passes: each output position of a pass gathers the
 // same taps of its input. The forward convolution is one pass; its gradient by the input has one per
 // remainder of the strides, whose taps are those of the kernel that meet it. A part copies padded
-// strips of the input and runs register tiles on them. Where each channel is a group of its own,
-// depthwise_step.cpp takes over.
+// strips of the input and runs register tiles on them. Groups of few channels are depthwise_step.cpp's
+// and results of few channels conv_scatter_step.cpp's.
 #include <initializer_list>
 #include <numeric>
 #include <string>
 
 #include "cpu/conv_geometry.h"
+#include "cpu/conv_scatter_step.h"
 #include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
 #include "cpu/epilogue_operands.h"
@@ -299,6 +300,7 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
 
 std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
   if (has_narrow_groups(shape, backward)) return bind_depthwise(binding, shape, backward);
+  if (has_few_results(shape, backward)) return bind_scatter(binding, shape, backward);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {

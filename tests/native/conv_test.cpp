@@ -198,6 +198,35 @@ void check_groups() {
   check_both({1, 2, 0, nine, nine, true, 3});
 }
 
+/// Few channels in the result of either pass, which is made by a scatter.
+void check_few_results() {
+  for (int64_t few : {1, 2, 3, 7, 8, 9}) {
+    for (int64_t deep : {15, 16, 17, 40}) {
+      check_both({2, deep, few, {7, 3, 1, 1}, {9, 3, 1, 1}, few % 2 == 0});
+      check_both({1, few, deep, {8, 3, 2, 1}, {7, 4, 2, 1}, deep % 2 == 0});
+    }
+  }
+  for (int64_t kernel : {1, 2, 5, 7}) {
+    for (int64_t stride : {1, 2, 3}) {
+      for (int64_t dilation : {1, 2}) {
+        for (bool same : {false, true}) {
+          const Axis axis = {13, kernel, stride, dilation};
+          check_both({1, 3, 20, axis, {11, 3, 1, 1}, same});
+          check_both({1, 3, 20, {6, 2, 1, 1}, axis, same});
+          check_both({1, 20, 3, axis, {11, 3, 1, dilation}, same});
+        }
+      }
+    }
+  }
+  check_both({5, 32, 3, {40, 3, 1, 1}, {60, 3, 1, 1}, true});  // several blocks of rows
+  check_both({3, 3, 64, {45, 7, 2, 1}, {50, 7, 2, 1}, true});
+  check_both({1, 4, 24, {200, 4, 2, 1}, {6, 4, 2, 1}, true});
+  check_both({1, 24, 2, {3, 20, 1, 1}, {5, 20, 1, 1}, true});  // more rows of taps than of results
+  check_both({0, 24, 2, {5, 3, 1, 1}, {5, 3, 1, 1}, true});
+  check_both({2, 24, 2, {2, 3, 1, 1}, {5, 3, 1, 1}, false});
+  check_both({2, 2, 24, {2, 3, 1, 1}, {5, 3, 1, 1}, false});
+}
+
 }  // namespace
 
 int main() {
@@ -239,6 +268,7 @@ int main() {
   check_both({2, 3, 4, {9, 3, 1, 4}, {9, 2, 7, 3}, true});
   check_both({2, 3, 4, {3, 0, 1, 1}, {3, 2, 1, 1}, true});
   check_groups();
+  check_few_results();
   std::printf("conv: %d cases, %d failures\n", cases, failures);
   return failures != 0;
 }
