@@ -57,6 +57,11 @@ fuzz: build
 	cd $(FUZZED) && ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=1000 \
 	  SYMK_NUM_THREADS=1 ./tests/native/fuzz_model_file $(FUZZ_SECONDS) $(FUZZ_SEED) seeds/*.symk
 
+# Instructions of the hot kernels against their ceilings; needs valgrind.
+counts: build
+	@$(BIN)/cmake --build build --parallel $(JOBS) --target instruction_counts
+	@$(BIN)/python tests/native/instruction_counts.py build/tests/native/instruction_counts
+
 bench: build
 	$(BIN)/python -m bench.report $(if $(TORCH),--torch $(TORCH)) \
 	  $(if $(ONNXRUNTIME),--onnxruntime $(ONNXRUNTIME))
