@@ -86,23 +86,26 @@ def channels_first(array):
 class Convolution(Case):
     """One convolution of a batch, channels last for symk and, where it has them, for torch."""
     sets = [shape + (part,) for shape in [
-        # name, x, channels of the kernel (in, out), window, stride, groups
-        ("3x3_56x56x64", (32, 56, 56, 64), (64, 64), 3, 1, 1),
-        ("3x3_14x14x256", (32, 14, 14, 256), (256, 256), 3, 1, 1),
-        ("1x1_28x28x128_512", (32, 28, 28, 128), (128, 512), 1, 1, 1),
-        ("1x1s2_56x56x256_512", (8, 56, 56, 256), (256, 512), 1, 2, 1),
-        ("3x3s2_56x56x128", (8, 56, 56, 128), (128, 128), 3, 2, 1),
-        ("7x7s2_224x224x3", (8, 224, 224, 3), (3, 64), 7, 2, 1),
-        ("depthwise3x3_112x112x32", (8, 112, 112, 32), (1, 32), 3, 1, 32),
-        ("depthwise3x3s2_112x112x64", (8, 112, 112, 64), (1, 64), 3, 2, 64),
-        ("depthwise5x5_14x14x512", (8, 14, 14, 512), (1, 512), 5, 1, 512),
-        ("grouped3x3_28x28x128_g32", (8, 28, 28, 128), (4, 128), 3, 1, 32),
-        ("3x3x3_16x28x28x32", (4, 16, 28, 28, 32), (32, 32), 3, 1, 1)]
+        # name, x, channels of the kernel (in, out), window, stride, groups, dilation
+        ("3x3_56x56x64", (32, 56, 56, 64), (64, 64), 3, 1, 1, 1),
+        ("3x3_14x14x256", (32, 14, 14, 256), (256, 256), 3, 1, 1, 1),
+        ("1x1_28x28x128_512", (32, 28, 28, 128), (128, 512), 1, 1, 1, 1),
+        ("1x1s2_56x56x256_512", (8, 56, 56, 256), (256, 512), 1, 2, 1, 1),
+        ("3x3s2_56x56x128", (8, 56, 56, 128), (128, 128), 3, 2, 1, 1),
+        ("7x7s2_224x224x3", (8, 224, 224, 3), (3, 64), 7, 2, 1, 1),
+        ("depthwise3x3_112x112x32", (8, 112, 112, 32), (1, 32), 3, 1, 32, 1),
+        ("depthwise3x3s2_112x112x64", (8, 112, 112, 64), (1, 64), 3, 2, 64, 1),
+        ("depthwise5x5_14x14x512", (8, 14, 14, 512), (1, 512), 5, 1, 512, 1),
+        ("grouped3x3_28x28x128_g32", (8, 28, 28, 128), (4, 128), 3, 1, 32, 1),
+        ("3x3dilated2_28x28x128", (32, 28, 28, 128), (128, 128), 3, 1, 1, 2),
+        ("3x3_64x64x64_3", (8, 64, 64, 64), (64, 3), 3, 1, 1, 1),
+        ("3x3x3_16x28x28x32", (4, 16, 28, 28, 32), (32, 32), 3, 1, 1, 1)]
         for part in ("forward", "grad_input", "grad_kernel")]
 
-    def __init__(self, name, x, channels, window, stride, groups, part):
+    def __init__(self, name, x, channels, window, stride, groups, dilation, part):
         self.name = "conv_%s_%s" % (name, part)
-        self.part, self.stride, self.window, self.groups = part, stride, window, groups
+        self.part, self.stride, self.window = part, stride, window
+        self.groups, self.dilation = groups, dilation
         self.rank = len(x) - 2
         self.x, self.w = x, (window,) * self.rank + channels
         self.y = (x[0],) + tuple(-(-size // stride) for size in x[1:-1]) + channels[1:]
@@ -114,7 +117,7 @@ class Convolution(Case):
         arrays = [normal(*self.x), normal(*self.w), normal(*self.y)]
 
         def forward(x, w):
-            return ops.conv(x, w, self.stride, "same", groups=self.groups)
+            return ops.conv(x, w, self.stride, "same", self.dilation, groups=self.groups)
 
         def gradient(x, w, g):
             y = forward(x, w)
@@ -127,14 +130,66 @@ class Convolution(Case):
         import torch
         x, g = channels_first(normal(*self.x)), channels_first(normal(*self.y))
         w = channels_first(np.moveaxis(normal(*self.w), -1, 0))
-        stride, pad = [self.stride] * self.rank, [self.window // 2] * self.rank
+        stride, dilation = [self.stride] * self.rank, [self.dilation] * self.rank
+        pad = [self.dilation * (self.window // 2)] * self.rank
         if self.part == "forward":
             convolve = getattr(torch.nn.functional, "conv%dd" % self.rank)
-            return lambda: convolve(x, w, stride=stride, padding=pad, groups=self.groups)
+            return lambda: convolve(x, w, stride=stride, padding=pad, dilation=dilation,
+                                    groups=self.groups)
         mask = [self.part == "grad_input", self.part == "grad_kernel", False]
-        one, none = [1] * self.rank, [0] * self.rank
+        none = [0] * self.rank
         return lambda: torch.ops.aten.convolution_backward(
-            g, x, w, None, stride, pad, one, False, none, self.groups, mask)
+            g, x, w, None, stride, pad, dilation, False, none, self.groups, mask)
+
+
+@case
+class Separable(Case):
+    """A depthwise convolution and the 1x1 convolution behind it, as MobileNet has them."""
+    name = "separable_3x3_56x56x128_128"
+    x, channels = (8, 56, 56, 128), 128
+    flops = 2 * int(np.prod(x)) * (9 + channels)
+    bytes = 4 * int(np.prod(x)) * 2
+
+    def symk(self):
+        from symk import ops
+
+        def build(x, depthwise, pointwise):
+            hidden = ops.conv(x, depthwise, 1, "same", groups=self.x[-1])
+            return ops.conv(hidden, pointwise, 1, "same")
+        return symk_step(build, [normal(*self.x), normal(3, 3, 1, self.x[-1]),
+                                 normal(1, 1, self.x[-1], self.channels)])
+
+    def torch(self):
+        import torch
+        convolve = torch.nn.functional.conv2d
+        x = channels_first(normal(*self.x))
+        depthwise = channels_first(normal(self.x[-1], 3, 3, 1))
+        pointwise = channels_first(normal(self.channels, 1, 1, self.x[-1]))
+        return lambda: convolve(convolve(x, depthwise, padding=1, groups=self.x[-1]), pointwise)
+
+
+@case
+class Local(Case):
+    """A convolution whose kernel is another one at each place."""
+    name = "local_3x3_14x14x32_32"
+    x, out, window = (32, 14, 14, 32), 32, 3
+    places = (14 - 2) ** 2
+    flops = 2 * 32 * places * 9 * 32 * out
+    bytes = 4 * (int(np.prod(x)) + places * 9 * 32 * out + 32 * places * out)
+
+    def kernel(self):
+        return normal(self.places, self.window ** 2 * self.x[-1], self.out)
+
+    def symk(self):
+        from symk import backend as K
+        side = self.x[1] - self.window + 1
+        return symk_step(lambda x, w: K.local_conv2d(x, w, (3, 3), (1, 1), (side, side)),
+                         [normal(*self.x), self.kernel()])
+
+    def torch(self):
+        import torch
+        x, w = channels_first(normal(*self.x)), torch.from_numpy(self.kernel())
+        return lambda: torch.matmul(torch.nn.functional.unfold(x, 3).permute(2, 0, 1), w)
 
 
 @case
