@@ -61,7 +61,7 @@ Line<T> line_at(const LaneJob<T>& job, const Pixels<T>& pixels, int64_t i, int64
   line.rows = taps_inside(job.rows, line.row, job.x_rows);
   line.first = first;
   line.last = last;
-  line.new_rows = 0;
+  line.new_row = line.new_rows = 0;
   return line;
 }
 

@@ -10,7 +10,7 @@
 namespace symk::cpu {
 namespace {
 
-constexpr int64_t kNarrow = 12;   // lanes of a group from which a product for each is faster
+constexpr int64_t kNarrow = 8;    // lanes of a group from which a product for each is faster
 constexpr int64_t kDeepest = 32;  // channels of a group that are worth copying
 constexpr int64_t kNearBytes = 32 << 10;   // of the first cache
 constexpr int64_t kCopyBytes = 192 << 10;  // of copies of an item: some of the second cache
