@@ -122,6 +122,8 @@ def fit(x, accepted):
 def _array(value):
     try:
         array = np.asarray(value)
+    except GraphError:           # of a Variable among the numbers
+        raise
     except ValueError:
         array = np.array(None)   # rows of different lengths
     if array.dtype.kind not in "biuf":

@@ -281,8 +281,8 @@ def test_a_size_as_an_attribute_needs_a_kernel():
 def test_it_cannot_be_exported(tmp_path):
     x = placeholder(3)
     f = symk.function([x], cube()()(x))
-    with pytest.raises(GraphError, match="every op must have a kernel; test_cube of this function "
-                                         "run in Python. Load kernels"):
+    with pytest.raises(GraphError, match="every op must have a kernel; test_cube of function "
+                                         "'predict' run in Python. Load kernels"):
         symk.deploy.export(f, tmp_path / "cube.plan")
 
 

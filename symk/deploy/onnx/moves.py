@@ -131,7 +131,7 @@ def _scatter_add(w, node):
     axes = list(range(g.ndim))
     front = axes[op.axis:op.axis + indices.ndim]
     rest = axes[:op.axis] + axes[op.axis + indices.ndim:]
-    rows = w.emit("Transpose", w.name(g), perm=front + rest)
+    rows = w.emit("Transpose", w.name(g), perm=front + rest) if axes else w.name(g)
     shape = [op.size] + [g.shape[axis] for axis in rest]
     zeros = w.emit("Expand", w.constant(0, dtype=g.dtype), w.shape(shape))
     places = w.emit("Unsqueeze", w.cast(w.name(indices), "int64"), w.integers(-1))
