@@ -88,7 +88,7 @@ def roofline(results, machine):
     intensity = LogAxis(min([0.1] + [p[0] for p in points]), max([100.0] + [p[0] for p in points]),
                         MARGIN + 20, width - 20)
     peak, bandwidth = machine["flops_per_s"], machine["bytes_per_s"]
-    speed = LogAxis(min([peak / 1000] + [p[1] for p in points]), peak * 1.6, height - MARGIN, 40)
+    speed = LogAxis(min([peak / 100] + [p[1] for p in points]), peak * 1.6, height - MARGIN, 40)
     picture.text(10, 18, "Operations per second over operations per byte (dots: cases of the bench; "
                  "lines: limits measured in the same run)", size=12)
     for mark in (0.01, 0.1, 1, 10, 100, 1000):
@@ -106,7 +106,7 @@ def roofline(results, machine):
     picture.line(intensity(first), speed(first * bandwidth), intensity(ridge), speed(peak), INK, 2)
     picture.line(intensity(ridge), speed(peak), width - 20, speed(peak), INK, 2)
     picture.text(width - 24, speed(peak) - 6, "%.0f GFLOP/s" % (peak / 1e9), "end")
-    picture.text(intensity(first) + 8, speed(first * bandwidth) - 4,
+    picture.text(intensity(first) + 30, speed(first * bandwidth),
                  "%.0f GB/s" % (bandwidth / 1e9))
     for x, y, result in points:
         picture.dot(intensity(x), speed(y), FASTER if result.get("ratio", 1) >= 1 else SLOWER,
