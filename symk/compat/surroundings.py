@@ -207,7 +207,7 @@ def _split(split):
     def until_3_6(pattern, string, maxsplit=0, flags=0):
         pattern = re.compile(pattern, flags)
         if sys._getframe(1).f_globals.get("__name__") != "__main__" or not pattern.match(""):
-            return split(pattern, string, maxsplit)
+            return split(pattern, string, maxsplit=maxsplit)
         found = (one for one in pattern.finditer(string) if one.end() > one.start())
         parts, start = [], 0
         for one in itertools.islice(found, maxsplit or None):
