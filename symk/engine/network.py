@@ -159,7 +159,8 @@ class Network(Layer):
         """The values of all weights, layer by layer."""
         if self.array_layout is None:
             return K.batch_get_value(self._weights_by_layer())
-        return [value for layer in self.layers for value in layer.get_weights()]
+        return [array for layer in self.layers for array in self.array_layout.old_arrays(
+            layer, K.batch_get_value(layer.weights))]
 
     def set_weights(self, weights):
         assign_weights('model "%s"' % self.name, self._weights_by_layer(), self.values_of(weights))
@@ -173,7 +174,7 @@ class Network(Layer):
             return arrays
         values = []
         for layer, count in zip(self.layers, counts):
-            values += layer.values_of(rest[:count])
+            values += self.array_layout.modern_arrays(layer, rest[:count])
             del rest[:count]
         return values
 

@@ -30,10 +30,8 @@ def old_count(layer, joins=False):
     """
     if isinstance(layer, Network):
         return sum(old_count(part, joins) for part in layer.layers)
-    if isinstance(layer, TimeDistributed):
-        return old_count(layer.layer, joins)
-    if isinstance(layer, Bidirectional):
-        return old_count(layer.forward_layer, joins) + old_count(layer.backward_layer, joins)
+    if _wrapped(layer):
+        return sum(old_count(part, joins) for part in _wrapped(layer))
     name = type(layer).__name__
     return len(layer.weights) if name not in _GATES or joins and _is_joined(layer) \
         else 3 * _GATES[name]
@@ -43,46 +41,62 @@ def _is_joined(layer):
     return getattr(layer, "implementation", 1) == 2
 
 
+def _wrapped(layer):
+    """The layers that a wrapper has inside, all with as many arrays."""
+    if isinstance(layer, TimeDistributed):
+        return [layer.layer]
+    return [layer.forward_layer, layer.backward_layer] if isinstance(layer, Bidirectional) else []
+
+
+def _converted(layer, arrays, of_network, layouts, convert):
+    """A layer's arrays by a table of layouts; those of layers inside by `convert`."""
+    arrays, inside = list(arrays), _wrapped(layer)
+    if isinstance(layer, Network):
+        return of_network(layer, arrays)
+    if inside:
+        share = len(arrays) // len(inside)
+        return [array for place, part in enumerate(inside)
+                for array in convert(part, arrays[place * share:(place + 1) * share])]
+    layout = layouts.get(type(layer).__name__)
+    return layout(layer, arrays) if layout is not None and arrays else arrays
+
+
 def modern_arrays(layer, arrays):
     """The values of `layer.weights` from its arrays in a file of Keras 1, in the file's order."""
-    arrays = list(arrays)
-    if isinstance(layer, Network):
-        return _of_parts(layer, arrays)
-    if isinstance(layer, TimeDistributed):
-        return modern_arrays(layer.layer, arrays)
-    if isinstance(layer, Bidirectional):
-        half = len(arrays) // 2
-        return (modern_arrays(layer.forward_layer, arrays[:half])
-                + modern_arrays(layer.backward_layer, arrays[half:]))
-    convert = _LAYOUTS.get(type(layer).__name__)
-    return convert(layer, arrays) if convert is not None and arrays else arrays
+    return _converted(layer, arrays, _of_parts, _LAYOUTS, modern_arrays)
+
+
+def old_arrays(layer, arrays):
+    """The arrays that Keras 1 has for a layer from the values of its weights."""
+    return _converted(layer, arrays, _to_parts, _OLD_LAYOUTS, old_arrays)
 
 
 def _of_parts(network, arrays):
     """A network's: the weights that are trained, layer by layer, then the fixed ones."""
     rest = iter(arrays)
+    joins = len(arrays) != old_count(network)
     parts = {}
     for part in network.layers:
-        fixed = len(part.non_trainable_weights)
-        parts[part] = [next(rest) for _ in range(old_count(part) - fixed)] if part.trainable else []
+        trained = old_count(part, joins) - len(part.non_trainable_weights)
+        parts[part] = [next(rest) for _ in range(trained)] if part.trainable else []
     for part, taken in parts.items():
-        taken += [next(rest) for _ in range(old_count(part) - len(taken))]
+        taken += [next(rest) for _ in range(old_count(part, joins) - len(taken))]
     values = {}
     for part, taken in parts.items():
         values.update(zip(part.weights, modern_arrays(part, taken)))
     return [values[weight] for weight in network.weights]
 
 
-def old_arrays(layer, arrays):
-    """The arrays that Keras 1 has for a layer from the values of its weights."""
-    if isinstance(layer, TimeDistributed):
-        return old_arrays(layer.layer, arrays)
-    if isinstance(layer, Bidirectional):
-        half = len(arrays) // 2
-        return (old_arrays(layer.forward_layer, arrays[:half])
-                + old_arrays(layer.backward_layer, arrays[half:]))
-    convert = _OLD_LAYOUTS.get(type(layer).__name__)
-    return convert(layer, arrays) if convert is not None and arrays else arrays
+def _to_parts(network, arrays):
+    """The reverse of `_of_parts`."""
+    values = dict(zip(network.weights, arrays))
+    trained, fixed = [], []
+    for part in network.layers:
+        old = old_arrays(part, [values[weight] for weight in part.weights])
+        count = len(old) - len(part.non_trainable_weights) if part.trainable else 0
+        trained += old[:count]
+        fixed += old[count:]
+    return trained + fixed
 
 
 def _conv1d(layer, arrays):

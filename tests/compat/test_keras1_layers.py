@@ -49,6 +49,24 @@ def test_arrays_of_weights_are_laid_out_as_in_keras_1(keras):
                                   input_shape=(2, 5, 6, 7)))[0] == (4, 5, 2, 3)
 
 
+def test_models_inside_keep_the_order_of_their_arrays(keras):
+    keras(1)
+    from keras.layers import LSTM, BatchNormalization, Convolution2D, Flatten, Reshape
+    from keras.layers import TimeDistributed
+    from keras.models import Sequential
+
+    inner = Sequential([
+        Convolution2D(2, 2, 3, dim_ordering="th", input_shape=(1, 5, 5)), BatchNormalization(),
+        Flatten(), Reshape((1, -1)), LSTM(2, consume_less="gpu")])
+    for model in (Sequential([inner]), Sequential([TimeDistributed(inner,
+                                                                   input_shape=(3, 1, 5, 5))])):
+        arrays = [np.random.uniform(size=array.shape) for array in model.get_weights()]
+        assert arrays[0].shape == (2, 1, 2, 3) and len(arrays) == 9
+        model.set_weights(arrays)
+        for array, again in zip(arrays, model.get_weights()):
+            np.testing.assert_allclose(array, again, rtol=1e-6)
+
+
 def test_gates_have_the_order_of_keras_1(keras):
     keras(1)
     from keras.layers import LSTM
