@@ -99,7 +99,7 @@ def _by_output(class_weight, names):
             raise ValueError("[class_weight] a dict for each output (%s) is required; a list of "
                              "%d was given." % (", ".join(names), len(class_weight)))
         return dict(zip(names, class_weight))
-    if class_weight == _WITHOUT_EFFECT:
+    if isinstance(class_weight, str) and class_weight == _WITHOUT_EFFECT:
         warnings.warn("[class_weight] a dict from classes to weights is required; %r has no "
                       "effect, as in Keras." % (class_weight,), stacklevel=2)
         return {}

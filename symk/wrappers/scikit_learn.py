@@ -4,7 +4,6 @@ scikit-learn itself is not needed to import or to use them. Where it is installe
 estimators of its own kind, so that current versions know whether they classify.
 """
 import copy
-import inspect
 
 import numpy as np
 
