@@ -1,9 +1,10 @@
-// Free lists by size class: four classes per power of two, so a block is at most a quarter larger
-// than wanted.
+// Idle blocks by size class: four classes per power of two, so a block is at most a quarter larger
+// than wanted. The block that was given back last is the first to be used again, for it may still
+// be in a cache; where idle memory exceeds its bound, the one that has waited longest is freed.
 #include "python/recycler.h"
 
 #include <new>
-#include <vector>
+#include <utility>
 
 #include "runtime/lock.h"
 #include "runtime/memory.h"
@@ -19,17 +20,44 @@ constexpr int kClasses = 256;
 struct alignas(kAlignment) Header {
   Block block;
   int size_class = 0;
+  uint64_t given_back = 0;  // the time, as a count of what was given back
+  Header* older = nullptr;  // neighbours in the list of the class
+  Header* newer = nullptr;
 };
 
-struct Lists {
+/// The idle blocks of one class, in the order in which they were given back.
+struct IdleList {
+  Header* newest = nullptr;
+  Header* oldest = nullptr;
+
+  void add(Header* header) {
+    header->older = newest;
+    header->newer = nullptr;
+    (newest != nullptr ? newest->newer : oldest) = header;
+    newest = header;
+  }
+  void remove(Header* header) {
+    (header->newer != nullptr ? header->newer->older : newest) = header->older;
+    (header->older != nullptr ? header->older->newer : oldest) = header->newer;
+  }
+};
+
+struct Idle {
   SharedLock lock;
-  std::vector<Header*> free[kClasses];
-  int64_t idle_bytes = 0;
+  IdleList lists[kClasses];
+  int64_t bytes = 0;
+  uint64_t given_back = 0;
+
+  Header* take(IdleList& list, Header* header) {
+    list.remove(header);
+    bytes -= header->block.bytes();
+    return header;
+  }
 };
 
 // Never destroyed: arrays may be freed while the process ends.
-Lists& lists() {
-  static Lists* const all = new Lists;
+Idle& idle() {
+  static Idle* const all = new Idle;
   return *all;
 }
 
@@ -52,34 +80,31 @@ void release(Header* header) {
 }
 
 Header* reuse(int size_class) {
-  Lists& all = lists();
-  Header* found = nullptr;
-  all.lock.lock();
-  auto& free = all.free[size_class];
-  if (!free.empty()) {
-    found = free.back();
-    free.pop_back();
-    all.idle_bytes -= found->block.bytes();
-  }
-  all.lock.unlock();
-  return found;
+  Idle& all = idle();
+  const Locked locked(all.lock);
+  IdleList& list = all.lists[size_class];
+  return list.newest == nullptr ? nullptr : all.take(list, list.newest);
 }
 
-bool keep(Header* header) {
-  Lists& all = lists();
-  bool kept = false;
-  all.lock.lock();
-  if (all.idle_bytes + header->block.bytes() <= kMaxIdleBytes) {
-    try {
-      all.free[header->size_class].push_back(header);
-      all.idle_bytes += header->block.bytes();
-      kept = true;
-    } catch (const std::bad_alloc&) {
-      // Then it is freed.
-    }
+void keep(Header* header) {
+  Idle& all = idle();
+  const Locked locked(all.lock);
+  header->given_back = ++all.given_back;
+  all.lists[header->size_class].add(header);
+  all.bytes += header->block.bytes();
+}
+
+/// The idle block that has waited longest, if there is too much idle memory; else null.
+Header* take_superfluous() {
+  Idle& all = idle();
+  const Locked locked(all.lock);
+  if (all.bytes <= kMaxIdleBytes) return nullptr;
+  IdleList* found = nullptr;
+  for (IdleList& list : all.lists) {
+    if (list.oldest == nullptr) continue;
+    if (found == nullptr || list.oldest->given_back < found->oldest->given_back) found = &list;
   }
-  all.lock.unlock();
-  return kept;
+  return all.take(*found, found->oldest);
 }
 
 }  // namespace
@@ -97,10 +122,10 @@ void* take_block(int64_t bytes) {
 }
 
 void recycle(void* block) {
-  Header* const header = header_of(block);
-  if (!keep(header)) release(header);
+  Header* const own = header_of(block);
+  if (own->block.bytes() > kMaxIdleBytes) return release(own);
+  keep(own);
+  while (Header* const header = take_superfluous()) release(header);
 }
-
-int64_t idle_bytes() { return lists().idle_bytes; }
 
 }  // namespace symk::door

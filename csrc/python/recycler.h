@@ -9,10 +9,7 @@ namespace symk::door {
 /// At least `bytes` bytes, 64-byte aligned, content undefined. Throws Error(kMemory).
 void* take_block(int64_t bytes);
 
-/// Gives a block back. Blocks that would exceed the bound on idle memory are freed.
+/// Gives a block back. Where there is too much idle memory, what has been idle longest is freed.
 void recycle(void* block);
-
-/// Bytes kept for later.
-int64_t idle_bytes();
 
 }  // namespace symk::door

@@ -1,5 +1,6 @@
 """Memory: laid out once and used again, nothing allocated in the steady state, nothing lost."""
 import os
+import resource
 import shutil
 import subprocess
 
@@ -42,6 +43,20 @@ def test_a_chain_needs_two_buffers(plans):
     assert len(buffers(memory["map"])) == 19        # the last is written to the caller
     assert overlapping(memory["map"]) == []
     assert memory["arena_bytes"] < 2.2 * 400000 < memory["unshared_bytes"]
+
+
+def test_results_of_old_sizes_make_room_for_new_ones(plans):
+    """Memory of freed results is used again, whatever was freed before."""
+    program = plans.chain(1).program()
+    results = [program.run([np.zeros(count << 18)])[0] for count in range(10, 30)]   # 10 to 29 MB each
+    del results
+    x = np.zeros(9 << 18, "float32")
+    program.run([x])
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(20):
+        program.run([x])
+    # A fresh result would take one per page, of 2 MB at most.
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 20
 
 
 def test_a_chain_in_place_needs_none(plans):
