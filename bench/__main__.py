@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 
-from . import cases, limits, models, moves  # noqa: F401 (these add their cases)
+from . import cases, every_op, limits, models, moves  # noqa: F401 (these add their cases)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("torch", "onnxruntime")
@@ -101,6 +101,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", default="", help="only names containing one of these texts, comma-separated")
+    parser.add_argument("--without", default=None, metavar="TEXT", help="no names that begin so")
     for peer in PEERS:
         parser.add_argument("--" + peer, default=sys.executable, metavar="PYTHON",
                             help="a Python interpreter that has " + peer)
@@ -120,7 +121,7 @@ def main():
     titles = ("case", "symk") + peers + ("best peer / symk", "of limit")
     print("| %s |\n%s|" % (" | ".join(titles), "|---" * len(titles)))
     results = []
-    for case in cases.find(arguments.cases):
+    for case in cases.find(arguments.cases, arguments.without):
         results.append(row(case, *measure(case, sides, arguments.rounds), machine))
         print(line_of(results[-1], peers), flush=True)
         for name, text in results[-1]["errors"].items():

@@ -18,9 +18,10 @@ from . import charts
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = os.path.join(HERE, "RESULTS.md")
 # Each part and its command; those in WITH_PEERS take the interpreters of the peers.
-PARTS = {"cases": ["bench"], "compile": ["bench.compile"], "loops": ["bench.recurrences"],
+PARTS = {"cases": ["bench", "--without", "op_"], "operations": ["bench", "--cases", "op_"],
+         "compile": ["bench.compile"], "loops": ["bench.recurrences"],
          "memory": ["bench.memory"]}
-WITH_PEERS = {"cases": ("torch", "onnxruntime"), "memory": ("torch",)}
+WITH_PEERS = {"cases": ("torch", "onnxruntime"), "operations": ("torch",), "memory": ("torch",)}
 
 
 def replaced(text, name, part):

@@ -11,7 +11,7 @@ import time
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench import cases, models, moves  # noqa: E402, F401 (the path is set above)
+from bench import cases, every_op, models, moves  # noqa: E402, F401 (the path is set above)
 
 ROUND_SECONDS = 0.15
 
