@@ -98,6 +98,7 @@ def flags(seed):
 def applied(name, **attributes):
     """The op of that name, as it stands in a graph."""
     def build(*operands):
+        from symk import ops  # noqa: F401 (this registers them)
         from symk.graph import apply, registered_ops
         return apply(registered_ops()[name](**attributes), *operands)
     return build
