@@ -123,9 +123,12 @@ class Reduction : public Step {
   /// Totals of split s lie at s * outputs in scratch.
   void run_split(const Operands& operands, ThreadPool& pool) const {
     char* totals = static_cast<char*>(operands.scratch);
+    // In the order of memory: of columns, all blocks of some rows before those of the next rows.
     const int64_t units = shape_.inner_reduced ? shape_.outputs : shape_.keeps * blocks_;
+    const int64_t beside = shape_.inner_reduced ? 1 : blocks_;
     pool.parallel(units * splits_, [&](int64_t part) {
-      const int64_t unit = part / splits_, split = part % splits_;
+      const int64_t split = part / beside % splits_;
+      const int64_t unit = part / (beside * splits_) * beside + part % beside;
       char* of_split = totals + split * shape_.outputs * total_bytes_;
       if (shape_.inner_reduced)
         split_rows(operands.in[0], unit, split, of_split);

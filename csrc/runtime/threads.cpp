@@ -1,5 +1,7 @@
-// The thread pool: workers take parts of one job at a time. The caller takes parts too and never
-// waits for a worker that has not begun, so a busy machine costs speed and nothing else. Workers
+// The thread pool: workers take parts of one job at a time. Each thread has a share of neighbouring
+// parts, so that it reads memory in long runs and finds in its cache what it wrote a step before;
+// who is done takes over parts of the others. The caller takes parts too and never waits for a
+// worker that has not begun, so a busy machine costs speed and nothing else. Workers
 // are never joined: they own nothing, and a process may exit while they sleep. There is one pool
 // for each number of threads that was ever set; it lives as long as the process, since a caller may
 // still be in one that has been replaced.
@@ -16,6 +18,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -40,9 +43,26 @@ void pause_core() {
 #endif
 }
 
+/// The parts of a job that one thread begins with, as far as they have not been taken.
+struct alignas(64) Share {
+  std::atomic<int64_t> next{0};
+  int64_t end = 0;
+
+  void set(int64_t first, int64_t last) {
+    next.store(first);
+    end = last;
+  }
+  /// Whether there was a part left; then it is the caller's.
+  bool take(int64_t& part) {
+    if (next.load(std::memory_order_relaxed) >= end) return false;
+    part = next.fetch_add(1);
+    return part < end;
+  }
+};
+
 class Pool final : public ThreadPool {
  public:
-  explicit Pool(int count) : count_(count) {}
+  explicit Pool(int count) : count_(count), shares_(new Share[static_cast<size_t>(count)]) {}
 
   int count() const { return count_; }
 
@@ -54,12 +74,13 @@ class Pool final : public ThreadPool {
     if (!started_ && in_use_.load()) start();
     task_ = task;
     context_ = context;
-    parts_ = parts;
-    next_.store(0);
+    for (int i = 0; i < count_; ++i) {
+      shares_[i].set(first_of(parts, i), first_of(parts, i + 1));
+    }
     open_.store(true);
     epoch_.fetch_add(1);
     if (sleepers_.load() > 0) wake(parts - 1);
-    take_parts();
+    take_parts(0);
     open_.store(false);
     wait_for_workers();
     busy_.store(false);
@@ -95,7 +116,7 @@ class Pool final : public ThreadPool {
     pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the threads of the user
     for (int i = 1; i < count_; ++i) {
       try {
-        std::thread([this, life = life_.load()] { work(life); }).detach();
+        std::thread([this, i, life = life_.load()] { work(i, life); }).detach();
       } catch (const std::exception&) {
         break;  // fewer workers are slower, not wrong
       }
@@ -103,10 +124,16 @@ class Pool final : public ThreadPool {
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
-  void take_parts() {
+  /// The first part of a share of `parts` parts.
+  int64_t first_of(int64_t parts, int share) const {
+    return parts / count_ * share + parts % count_ * share / count_;
+  }
+
+  void take_parts(int own) {
     inside_task = true;
-    for (int64_t part = next_.fetch_add(1); part < parts_; part = next_.fetch_add(1)) {
-      task_(context_, part);
+    for (int i = 0; i < count_; ++i) {
+      Share& share = shares_[(own + i) % count_];
+      for (int64_t part; share.take(part);) task_(context_, part);
     }
     inside_task = false;
   }
@@ -114,12 +141,12 @@ class Pool final : public ThreadPool {
   // A worker counts itself in before it looks whether the job is open, and the caller closes the
   // job before it looks at the count: so either the worker sees a closed job, or the caller waits
   // for it.
-  void work(uint32_t life) {
+  void work(int own, uint32_t life) {
     uint32_t seen = 0;
     while (life_.load() == life) {
       seen = wait_for_job(seen);
       active_.fetch_add(1);
-      if (open_.load()) take_parts();
+      if (open_.load()) take_parts(own);
       active_.fetch_sub(1);
     }
   }
@@ -157,15 +184,14 @@ class Pool final : public ThreadPool {
   }
 
   const int count_;
+  const std::unique_ptr<Share[]> shares_;
   bool started_ = false;
   void (*task_)(void*, int64_t) = nullptr;
   void* context_ = nullptr;
-  int64_t parts_ = 0;
   std::atomic<bool> busy_{false}, open_{false}, in_use_{false};
   std::atomic<uint32_t> life_{0};  // grows when the workers are to end
   std::atomic<int> active_{0}, sleepers_{0};
   alignas(64) std::atomic<uint32_t> epoch_{0};
-  alignas(64) std::atomic<int64_t> next_{0};
 };
 
 /// The processors that a control group grants, rounded up; a large number if it sets no limit.
