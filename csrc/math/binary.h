@@ -102,9 +102,6 @@ struct SigmoidCrossEntropy {
   }
 };
 
-using BinaryOps = List<Add, Sub, Mul, Maximum, Minimum, Div, Atan2, Elu, SigmoidCrossEntropy>;
-
-// --- numbers -> same, on scalars only ---
 struct FloorDiv {
   static constexpr const char* name = "floor_div";
   static constexpr Domain domain = Domain::kNumbers;
@@ -121,6 +118,11 @@ struct Mod {
     return mod(x, y);
   }
 };
+
+using BinaryOps = List<Add, Sub, Mul, Maximum, Minimum, Div, Atan2, Elu, SigmoidCrossEntropy,
+                       FloorDiv, Mod>;
+
+// --- numbers -> same, on scalars only ---
 struct Pow {
   static constexpr const char* name = "pow";
   static constexpr Domain domain = Domain::kNumbers;
@@ -130,7 +132,7 @@ struct Pow {
   }
 };
 
-using BinaryScalarOps = List<FloorDiv, Mod, Pow>;
+using BinaryScalarOps = List<Pow>;
 
 // --- scalars -> bool ---
 struct Equal {

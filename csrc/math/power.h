@@ -1,6 +1,7 @@
-// pow, floor_div and mod, for floating and integer scalars. Powers of float32 are computed in
-// double lanes, to within half a unit and a little; those of double go through the C library.
-// Special values as C's pow; signs of division as Python. Source: coefficients by coefficients.py.
+// pow, floor_div and mod, for floating lanes (pow: scalars) and integer scalars. Powers of float32
+// are computed in double lanes, to within half a unit and a little; those of double go through the
+// C library. Special values as C's pow; signs of division as Python. Source: coefficients by
+// coefficients.py.
 #pragma once
 
 #include "math/lanes.h"
@@ -73,24 +74,50 @@ SYMK_HD T pow(T x, T y) {
 SYMK_HD float remainder_of(float x, float y) { return __builtin_fmodf(x, y); }
 SYMK_HD double remainder_of(double x, double y) { return __builtin_fmod(x, y); }
 
+/// Lane by lane what scalars give. Where a fused multiply-add is there, all lanes at once, unless a
+/// quotient is too large: a quotient that the division rounds up to an integer leaves a negative
+/// rest, which is still exact.
+template <class V, class T = typename V::Scalar>
+SYMK_HD V remainder_of(V x, V y) {
+#ifdef __FMA__
+  const V size = abs(x), step = abs(y), quotient = floor(size / step);
+  V rest = fma(-quotient, step, size);
+  rest = select(rest < V(T(0)), rest + step, rest);
+  rest = select(size < step, size, rest);
+  constexpr uint32_t all = (uint64_t{1} << V::width) - 1;
+  if (mask_bits(quotient < V(Format<T>::all_integers)) == all) return copysign(rest, x);
+#endif
+  T xs[V::width], ys[V::width];
+  x.store(xs);
+  y.store(ys);
+  for (int lane = 0; lane < V::width; ++lane) xs[lane] = remainder_of(xs[lane], ys[lane]);
+  return V::load(xs);
+}
+
+/// Whether a rest r, not 0, and y have different signs.
+template <class V>
+SYMK_HD auto signs_differ(V r, V y) {
+  const V one(1);
+  return copysign(one, r) * copysign(one, y) < V(0);
+}
+
 /// x - floor(x / y) * y, with the sign of y; NaN for y = 0.
-template <class T, class = std::enable_if_t<kIsFloating<T>>>
-SYMK_HD T mod(T x, T y) {
-  const T r = remainder_of(x, y);
-  if (r == T(0)) return copysign(T(0), y);
-  return (r < T(0)) != (y < T(0)) ? r + y : r;
+template <class V, class = std::enable_if_t<kIsFloating<Lane<V>>>>
+SYMK_HD V mod(V x, V y) {
+  const V r = remainder_of(x, y), zero(0);
+  return select(r == zero, copysign(zero, y), select(signs_differ(r, y), r + y, r));
 }
 
 /// floor(x / y), exact where x / y is near an integer; x / y for y = 0.
-template <class T, class = std::enable_if_t<kIsFloating<T>>>
-SYMK_HD T floor_div(T x, T y) {
-  if (y == T(0)) return x / y;
-  const T r = remainder_of(x, y);
-  T quotient = (x - r) / y;
-  if (r != T(0) && (r < T(0)) != (y < T(0))) quotient -= T(1);
-  if (quotient == T(0)) return copysign(T(0), x / y);
-  const T whole = floor(quotient);
-  return quotient - whole > T(0.5) ? whole + T(1) : whole;
+template <class V, class = std::enable_if_t<kIsFloating<Lane<V>>>>
+SYMK_HD V floor_div(V x, V y) {
+  const V r = remainder_of(x, y), zero(0), one(1), ratio = x / y;
+  V quotient = (x - r) / y;
+  quotient = select(r == zero, quotient, select(signs_differ(r, y), quotient - one, quotient));
+  V whole = floor(quotient);
+  whole = select(quotient - whole > V(Lane<V>(0.5)), whole + one, whole);
+  whole = select(quotient == zero, copysign(zero, ratio), whole);
+  return select(y == zero, ratio, whole);
 }
 
 /// 0 for y = 0; the lowest integer over -1 wraps round to itself.

@@ -252,6 +252,7 @@ void check_binary(const Binary& op) {
                            T(1e20),  T(100.5), T(-63), T(0.999)};
   for (int i = 0; i < 60; ++i)
     values.push_back(static_cast<T>(std::sin(i * 12.9898L) * std::exp2(i % 13 - 5)));
+  for (int i = 1; i < 30; ++i) values.push_back(T(i) * T(0.1));  // quotients next to integers
   std::vector<T> x, y;
   for (T a : values) {
     for (T b : values) x.push_back(a), y.push_back(b);
