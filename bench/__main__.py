@@ -17,11 +17,14 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 
 from . import cases, every_op, limits, models, moves  # noqa: F401 (these add their cases)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("torch", "onnxruntime")
+# Threads of a peer look for work for some 0.1 s after its round, on cores that the next side needs.
+PAUSE_SECONDS = 0.25
 
 
 class Side:
@@ -56,6 +59,7 @@ def measure(case, sides, rounds):
     running = [side for side in sides if side.name not in errors]
     for _ in range(rounds):
         for side in running:
+            time.sleep(PAUSE_SECONDS)
             times.setdefault(side.name, []).append(side.ask("round", case)["step_s"])
     for side in running:
         side.ask("forget", case)
