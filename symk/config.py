@@ -4,11 +4,13 @@ A value comes from the environment, else from Keras's own file `keras.json`, els
 It is checked here, once; later it is changed by assignment: `symk.config.settings.floatx =
 "float64"`. Imports nothing of symk, so every part may read it.
 """
+import contextlib
 import json
 import os
+import re
 import typing
 
-__all__ = ["TABLE", "Settings", "settings"]
+__all__ = ["TABLE", "Settings", "settings", "device"]
 
 
 class Row(typing.NamedTuple):
@@ -16,7 +18,7 @@ class Row(typing.NamedTuple):
 
     name: str
     variable: str                         # in the environment
-    choices: typing.Optional[tuple]       # texts that it may have, the default first
+    choices: typing.Optional[object]      # texts that it may have, the default first; or a pattern
     default: object
     of_keras: typing.Optional[str]        # its key in keras.json, if Keras has it
     meaning: str
@@ -28,10 +30,17 @@ class Row(typing.NamedTuple):
         """
         if self.choices is None:
             return self._number(value, source)
+        if isinstance(self.choices, re.Pattern):
+            return self._matching(value, source)
         if value not in self.choices:
             raise ValueError("[config] %s must be one of %s; it is %r."
                              % (source, ", ".join(self.choices), value))
         return value == "1" if self.choices == _SWITCH else value
+
+    def _matching(self, value, source):
+        if not isinstance(value, str) or not self.choices.fullmatch(value):
+            raise ValueError("[config] %s must be %s; it is %r." % (source, self.meaning, value))
+        return value
 
     def _number(self, value, source):
         try:
@@ -55,6 +64,8 @@ TABLE = (
         "where the channels of images are"),
     Row("mode", "SYMK_MODE", ("native", "reference"), "native", None,
         '"native" runs Plans in the C++ runtime, "reference" runs expressions in NumPy'),
+    Row("device", "SYMK_DEVICE", re.compile(r"cpu|cuda(:\d{1,3})?|cuda-host"), "cpu", None,
+        "cpu, cuda or cuda:N: where functions that are compiled from now on run"),
     Row("check", "SYMK_CHECK", _SWITCH, False, None,
         "verify the graph between the stages of the optimiser; slow"),
     Row("check_nan", "SYMK_CHECK_NAN", _SWITCH, False, None,
@@ -126,3 +137,19 @@ def _settings(environment):
 
 
 settings = _settings(os.environ)
+
+
+@contextlib.contextmanager
+def device(name):
+    """Functions that are compiled inside of the scope run on this device: `with device("cuda"):`.
+
+    The values of shared variables follow to where they are used.
+    Args:     name: "cpu", "cuda" or "cuda:N".
+    Raises:   ValueError for another name.
+    """
+    row = next(row for row in TABLE if row.name == "device")
+    before, settings.device = settings.device, row.read(name, "device")
+    try:
+        yield
+    finally:
+        settings.device = before

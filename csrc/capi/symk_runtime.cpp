@@ -345,7 +345,7 @@ int64_t symk_arena_bytes(symk_program* program) {
 symk_context* symk_context_new(const symk_program* program) {
   return guarded_value<symk_context*>(nullptr, [&] {
     require(program, "a program");
-    return new symk_context{program->loaded, {}};
+    return new symk_context{program->loaded, symk::Context()};
   });
 }
 

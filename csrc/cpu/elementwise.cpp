@@ -4,7 +4,7 @@
 
 #include "cpu/vector_loops.h"
 #include "math/binary.h"
-#include "math/half.h"
+#include "math/convert.h"
 #include "math/ternary.h"
 #include "math/unary.h"
 
@@ -100,37 +100,12 @@ void ternary_scalar(const void* const* in, void* out, int64_t n) {
 
 // --- casts ---
 
-/// From floating numbers to integers: cut towards zero; what lies outside becomes the nearest
-/// limit, NaN becomes 0.
-template <class From, class To>
-SYMK_HD To saturate(From x) {
-  constexpr int digits = sizeof(To) * 8 - (std::is_signed_v<To> ? 1 : 0);
-  constexpr From above = static_cast<From>(uint64_t{1} << (digits - 1)) * From(2);
-  constexpr From lowest = std::is_signed_v<To> ? -above : From(0);
-  constexpr To largest = static_cast<To>((uint64_t{1} << digits) - 1);
-  From inside = x < above ? x : From(0);
-  inside = inside >= lowest ? inside : lowest;
-  const To cut = static_cast<To>(inside);
-  return x != x ? To(0) : (x >= above ? largest : cut);
-}
-
-template <class From, class To>
-SYMK_HD To convert(From x) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return x != From(0);
-  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    return saturate<From, To>(x);
-  } else {
-    return static_cast<To>(x);
-  }
-}
-
 template <class From, class To>
 void cast(const void* const* in, void* out, int64_t n) {
   const auto* x = read<From>(in[0]);
   auto* y = write<To>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = convert<From, To>(static_cast<From>(x[i]));
+  for (int64_t i = 0; i < n; ++i) y[i] = math::convert<From, To>(static_cast<From>(x[i]));
 }
 
 // --- float16, in float32 form while it is computed with ---
@@ -158,7 +133,7 @@ void double_to_half(const void* const* in, void* out, int64_t n) {
   float* y = write<float>(out);
   SYMK_INDEPENDENT
   for (int64_t i = 0; i < n; ++i)
-    y[i] = math::half_to_float(math::float_to_half(math::double_to_odd(x[i])));
+    y[i] = math::rounded_to_half(x[i]);
 }
 template <class From>
 void cast_to_half(const void* const* in, void* out, int64_t n) {
@@ -166,7 +141,7 @@ void cast_to_half(const void* const* in, void* out, int64_t n) {
   float* y = write<float>(out);
   SYMK_INDEPENDENT
   for (int64_t i = 0; i < n; ++i)
-    y[i] = math::half_to_float(math::float_to_half(static_cast<float>(x[i])));
+    y[i] = math::rounded_to_half(static_cast<float>(x[i]));
 }
 
 template <class T>

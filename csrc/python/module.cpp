@@ -5,12 +5,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <shared_mutex>
 
 #include "capi/load_kernels.h"
 #include "cpu/dispatch.h"
 #include "cpu/limits.h"
 #include "python/arrays.h"
 #include "python/callback.h"
+#include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/few.h"
 #include "runtime/kernel.h"
@@ -87,9 +89,9 @@ py::object read_tensor(Tensor& tensor) {
   void* data = nullptr;
   py::object array = new_array(tensor.type(), &data);
   const py::gil_scoped_release released;
-  tensor.lock().lock_shared();
+  const std::shared_lock<SharedLock> locked(tensor.lock());
+  tensor.bring_home();
   std::memcpy(data, tensor.data(), static_cast<size_t>(tensor.type().bytes()));
-  tensor.lock().unlock_shared();
   return array;
 }
 
@@ -112,6 +114,15 @@ void write_tensor(Tensor& tensor, py::object value) {
   tensor.lock().unlock();
 }
 
+py::object view_home(const std::shared_ptr<Tensor>& tensor) {
+  {
+    const py::gil_scoped_release released;
+    const std::shared_lock<SharedLock> locked(tensor->lock());
+    tensor->bring_home();
+  }
+  return view_of(tensor);
+}
+
 py::tuple tensor_shape(const Tensor& tensor) {
   py::tuple shape(static_cast<size_t>(tensor.type().rank));
   for (size_t axis = 0; axis < shape.size(); ++axis) shape[axis] = tensor.type().shape[axis];
@@ -121,9 +132,11 @@ py::tuple tensor_shape(const Tensor& tensor) {
 // --- Program ---
 
 std::unique_ptr<Program> make_program(const py::bytes& plan,
-                                      std::vector<std::shared_ptr<Tensor>> shared) {
+                                      std::vector<std::shared_ptr<Tensor>> shared,
+                                      const std::string& device) {
   const auto bytes = static_cast<std::string_view>(plan);
-  return std::make_unique<Program>(read_plan(bytes.data(), bytes.size()), std::move(shared));
+  return std::make_unique<Program>(read_plan(bytes.data(), bytes.size()), std::move(shared),
+                                   device_named(device));
 }
 
 py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
@@ -241,15 +254,16 @@ void define(py::module_& module) {
                   "Zeros of the dtype of an array.")
       .def("read", &read_tensor, "A copy of the value.")
       .def("write", &write_tensor, py::arg("value"), "Replaces the value; dtype and shape stay.")
-      .def("array", &view_of, "The value itself, as a read-only array.")
+      .def("array", &view_home, "The value itself, as a read-only array.")
       .def_property_readonly("version", &Tensor::version,
                              "A number that differs after each change.")
       .def_property_readonly("dtype",
                              [](const Tensor& tensor) { return dtype_name(tensor.type().dtype); })
       .def_property_readonly("shape", &tensor_shape);
   py::class_<Program>(module, "Program", "A Plan that can be called, from many threads at once.")
-      .def(py::init(&make_program), py::arg("plan"), py::arg("shared"),
-           "Reads a Plan (bytes). `shared` are the tensors of its shared values, in its order.")
+      .def(py::init(&make_program), py::arg("plan"), py::arg("shared"), py::arg("device") = "cpu",
+           "Reads a Plan (bytes). `shared` are the tensors of its shared values, in its order; "
+           "`device` is where it runs.")
       .def("run", &run_program, py::arg("inputs"),
            "The outputs, a list of new arrays, for a list of arrays.")
       .def("describe", &Program::describe, "The Plan as text.")
@@ -267,6 +281,9 @@ void define(py::module_& module) {
   module.def(
       "isa", [] { return cpu::isa_name(cpu::active_isa()); }, "The instruction set in use.");
   module.def("kernels", &kernel_names, "The names of all kernels, sorted.");
+  module.def(
+      "device_kernels", [](const std::string& name) { return device_named(name).kernel_names(); },
+      py::arg("device"), "The names of the kernels of a device, sorted.");
   module.def("load_kernels", &load_kernels, py::arg("path"),
              "Adds the kernels of a shared object written with symk_kernel.h.");
   module.def("set_dispatcher", &set_dispatcher, py::arg("function"),

@@ -4,6 +4,7 @@
 
 #include "runtime/bound.h"
 #include "runtime/error.h"
+#include "runtime/hosted.h"
 
 namespace symk {
 namespace {
@@ -20,9 +21,10 @@ struct Lasting {
 class StepBinding final : public Binding {
  public:
   StepBinding(const Plan& plan, const PlanStep& step, const std::vector<int64_t>& sizes,
-              std::vector<Type> inputs, std::vector<Type> outputs, std::vector<Lasting> lasting)
+              std::vector<Type> inputs, std::vector<Type> outputs, std::vector<Lasting> lasting,
+              Device& device)
       : plan_(plan), step_(step), sizes_(sizes), inputs_(std::move(inputs)),
-        outputs_(std::move(outputs)), lasting_(std::move(lasting)) {}
+        outputs_(std::move(outputs)), lasting_(std::move(lasting)), device_(device) {}
 
   const std::vector<Type>& inputs() const override { return inputs_; }
   const std::vector<Type>& outputs() const override { return outputs_; }
@@ -79,6 +81,7 @@ class StepBinding final : public Binding {
 
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
   int64_t scratch() const { return scratch_; }
+  Device& device() const override { return device_; }
 
  private:
   NamedValue named_value(const Attribute& attribute) const {
@@ -127,6 +130,7 @@ class StepBinding final : public Binding {
   const std::vector<int64_t>& sizes_;
   std::vector<Type> inputs_, outputs_;
   std::vector<Lasting> lasting_;
+  Device& device_;
   int64_t scratch_ = 0;
 };
 
@@ -292,7 +296,14 @@ class Binder {
                       plan_.steps[number].kernel);
     }
     stage_updates(pieces, names);
+    if (bound_.fault_count_ > 0) {
+      bound_.faults_.resize(bound_.fault_count_);
+      bound_.faults_offset_ = static_cast<int64_t>(pieces.size());
+      pieces.push_back({static_cast<int64_t>(bound_.fault_count_ * sizeof(Fault)), 0, end_, 0});
+      names.push_back("what steps refuse");
+    }
     bound_.arena_bytes_ = place(pieces);
+    if (bound_.faults_offset_ >= 0) bound_.faults_offset_ = pieces[bound_.faults_offset_].offset;
     for (auto& step : bound_.steps_) {
       if (step.scratch_offset >= 0) step.scratch_offset = pieces[step.scratch_offset].offset;
     }
@@ -316,6 +327,7 @@ class Binder {
       if (from_shared && source.reference == static_cast<int64_t>(update.shared)) continue;
       Bound::UpdateCopy copy;
       copy.tensor = shared_[update.shared].get();
+      copy.target = copy.tensor->data_on(bound_.device_);
       copy.bytes = types_[update.buffer].bytes();
       if (from_shared && updated[source.reference]) {
         copy.staged_offset = static_cast<int64_t>(pieces.size());
@@ -334,10 +346,11 @@ class Binder {
       const PlanStep& step = plan_.steps[i];
       if (writes_nothing(step) && !runs_when_empty(step.kernel)) continue;
       StepBinding binding(plan_, step, sizes_, types_of(step.inputs), types_of(step.outputs),
-                          lasting_inputs(step, lasting));
+                          lasting_inputs(step, lasting), bound_.device_);
       Bound::BoundStep made;
       made.number = static_cast<uint32_t>(i);
       made.step = bind_kernel(step, binding);
+      if (made.step->may_fail()) made.fault = static_cast<int>(bound_.fault_count_++);
       bound_.steps_.push_back(std::move(made));
       scratch_.push_back(binding.scratch());
     }
@@ -390,7 +403,10 @@ class Binder {
   }
 
   static std::unique_ptr<Step> bind_kernel(const PlanStep& step, StepBinding& binding) {
-    const BindFunction bind = find_kernel(step.kernel);
+    const bool here = binding.device().is_host() || runs_anywhere(step.kernel);
+    BindFunction bind =
+        here ? find_kernel(step.kernel) : binding.device().find_kernel(step.kernel);
+    if (bind == nullptr && !here) bind = bind_on_host(step.kernel);
     if (bind == nullptr) {
       throw Error(ErrorCode::kDevice,
                   "[" + step.kernel +
@@ -405,10 +421,19 @@ class Binder {
   }
 
   // --- addresses ---
+  bool writes_shared(const PlanStep& step) const {
+    return std::any_of(step.outputs.begin(), step.outputs.end(), [&](uint32_t buffer) {
+      return plan_.buffers[buffer].kind == Buffer::kShared;
+    });
+  }
+
   void address_steps() {
     std::vector<bool> rewritten(shared_.size(), false);
-    for (Bound::BoundStep& bound : bound_.steps_) {
+    bound_.first_writer_ = bound_.steps_.size();
+    for (size_t i = 0; i < bound_.steps_.size(); ++i) {
+      Bound::BoundStep& bound = bound_.steps_[i];
       const PlanStep& step = plan_.steps[bound.number];
+      if (bound_.first_writer_ > i && writes_shared(step)) bound_.first_writer_ = i;
       bound.first_in = bound_.in_.size();
       bound.first_out = bound_.out_.size();
       for (uint32_t buffer : step.inputs) address_input(buffer, &rewritten);
@@ -431,11 +456,12 @@ class Binder {
         if (input_lasts(number)) bound_.versions_from_inputs_.push_back({slot, number});
         break;
       case Buffer::kConstant:
-        address = plan_.constants[number].data;
+        address = bound_.constants_ ? bound_.constants_->data(number)
+                                    : plan_.constants[number].data;
         version = 1;
         break;
       case Buffer::kShared:
-        address = shared_[number]->data();
+        address = shared_[number]->data_on(bound_.device_);
         if (rewritten != nullptr && !(*rewritten)[number]) {
           bound_.version_patches_.push_back({slot, shared_[number].get()});
         }
@@ -456,7 +482,7 @@ class Binder {
     void* address = nullptr;
     if (plan_.buffers[buffer].kind == Buffer::kShared) {
       const auto number = static_cast<size_t>(plan_.buffers[buffer].reference);
-      address = shared_[number]->data();
+      address = shared_[number]->data_on(bound_.device_);
       if (!rewritten[number]) bound_.written_by_steps_.push_back(shared_[number].get());
       rewritten[number] = true;
     } else if (const int output = output_memory(buffer); output >= 0) {
@@ -497,8 +523,9 @@ class Binder {
 };
 
 Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-             std::vector<Shape> inputs, std::vector<bool> lasting)
-    : plan_(plan), inputs_(std::move(inputs)), lasting_(std::move(lasting)) {
+             std::vector<Shape> inputs, Device& device, std::vector<bool> lasting)
+    : plan_(plan), device_(device), constants_(plan.copies->find(plan, device)),
+      inputs_(std::move(inputs)), lasting_(std::move(lasting)) {
   Binder(*this, shared).bind();
 }
 

@@ -1,30 +1,13 @@
 // The steady state: patch the addresses that changed, run the steps, copy what has to be copied.
 #include "runtime/bound.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "runtime/error.h"
 #include "runtime/finite.h"
 
 namespace symk {
 namespace {
-
-constexpr int64_t kCopyPart =
-    int64_t{1} << 20;  // bytes: large enough that a part costs more than handing it out
-
-void copy_bytes(void* to, const void* from, int64_t bytes) {
-  if (bytes <= kCopyPart) {
-    std::memcpy(to, from, static_cast<size_t>(bytes));
-    return;
-  }
-  thread_pool().parallel((bytes + kCopyPart - 1) / kCopyPart, [&](int64_t part) {
-    const int64_t begin = part * kCopyPart;
-    std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
-                static_cast<size_t>(std::min(kCopyPart, bytes - begin)));
-  });
-}
 
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
@@ -63,10 +46,11 @@ void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t*
   // Also when a step fails: an earlier one may have written.
   struct Changed {
     const std::vector<Tensor*>& tensors;
+    Device& device;
     ~Changed() {
-      for (Tensor* tensor : tensors) tensor->changed();
+      for (Tensor* tensor : tensors) tensor->changed_on(device);
     }
-  } changed{written_by_steps_};
+  } changed{written_by_steps_, device_};
   run_steps(watch);
   copy_outputs(outputs);
   apply_updates();
@@ -83,14 +67,35 @@ void Bound::patch(const void* const* inputs, void* const* outputs, const uint64_
 
 void Bound::run_steps(const Watch& watch) {
   ThreadPool& pool = thread_pool();
-  for (const BoundStep& step : steps_) {
+  if (fault_count_ > 0) clear_faults();
+  for (size_t i = 0; i < steps_.size(); ++i) {
+    const BoundStep& step = steps_[i];
+    if (i == first_writer_ && fault_count_ > 0) require_no_fault();
     if (watch.times_ns == nullptr) {
       run_step(step, pool, watch.check_finite);
     } else {
       const int64_t start = now_ns();
       run_step(step, pool, watch.check_finite);
+      device_.synchronize();
       watch.times_ns[step.number].fetch_add(now_ns() - start);
     }
+  }
+  if (first_writer_ == steps_.size() && fault_count_ > 0) require_no_fault();
+}
+
+void Bound::clear_faults() {
+  device_.clear(arena_ + faults_offset_, static_cast<int64_t>(fault_count_ * sizeof(Fault)));
+}
+
+/// Waits for the device and throws the Error of the first step that has left a Fault.
+void Bound::require_no_fault() {
+  device_.copy_out(faults_.data(), arena_ + faults_offset_,
+                   static_cast<int64_t>(fault_count_ * sizeof(Fault)));
+  for (const BoundStep& step : steps_) {
+    if (step.fault < 0 || faults_[static_cast<size_t>(step.fault)].rank == 0) continue;
+    const PlanStep& described = plan_.steps[step.number];
+    const Status status = step.step->explain(faults_[static_cast<size_t>(step.fault)]);
+    throw with_origin(index_error(described.kernel, status), described);
   }
 }
 
@@ -101,34 +106,59 @@ void Bound::run_step(const BoundStep& step, ThreadPool& pool, bool check_finite)
   operands.scratch = step.scratch;
   operands.versions = versions_.data() + step.first_in;
   operands.check_finite = check_finite;
+  if (step.fault >= 0) {
+    operands.fault = reinterpret_cast<Fault*>(arena_ + faults_offset_) + step.fault;
+  }
   const PlanStep& described = plan_.steps[step.number];
   try {
     const Status status = step.step->run(operands, pool);
     if (status.code != Status::kOk) throw index_error(described.kernel, status);
-    if (check_finite) require_finite(plan_, described, types_, operands.in, operands.out);
+    if (check_finite) require_finite_results(described, operands);
   } catch (const Error& error) {
     throw with_origin(error, described);
   }
+}
+
+/// Throws Error(kNotFinite) unless the results of a step are finite; looks at copies of what lies on
+/// another device.
+void Bound::require_finite_results(const PlanStep& step, const Operands& operands) {
+  if (device_.is_host()) {
+    require_finite(plan_, step, types_, operands.in, operands.out);
+    return;
+  }
+  std::vector<Block> copies;
+  const auto fetch = [&](uint32_t buffer, const void* from) {
+    copies.emplace_back(types_[buffer].bytes());
+    device_.copy_out(copies.back().data(), from, types_[buffer].bytes());
+    return copies.back().data();
+  };
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  for (size_t i = 0; i < step.inputs.size(); ++i)
+    in.push_back(fetch(step.inputs[i], operands.in[i]));
+  for (size_t i = 0; i < step.outputs.size(); ++i)
+    out.push_back(fetch(step.outputs[i], operands.out[i]));
+  require_finite(plan_, step, types_, in.data(), out.data());
 }
 
 void Bound::copy_outputs(void* const* outputs) {
   for (const OutputCopy& copy : output_copies_) {
     // A loop may give one place for two outputs that are the same value.
     if (outputs[copy.output] == in_[copy.slot]) continue;
-    copy_bytes(outputs[copy.output], in_[copy.slot], copy.bytes);
+    device_.copy(outputs[copy.output], in_[copy.slot], copy.bytes);
   }
 }
 
 void Bound::apply_updates() {
   for (const UpdateCopy& update : updates_) {
     if (update.staged_offset >= 0)
-      copy_bytes(arena_ + update.staged_offset, in_[update.slot], update.bytes);
+      device_.copy(arena_ + update.staged_offset, in_[update.slot], update.bytes);
   }
   for (const UpdateCopy& update : updates_) {
     const void* const source =
         update.staged_offset >= 0 ? arena_ + update.staged_offset : in_[update.slot];
-    copy_bytes(update.tensor->data(), source, update.bytes);
-    update.tensor->changed();
+    device_.copy(update.target, source, update.bytes);
+    update.tensor->changed_on(device_);
   }
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "runtime/constants.h"
+#include "runtime/device.h"
 #include "runtime/kernel.h"
 #include "runtime/layout.h"
 #include "runtime/plan.h"
@@ -30,15 +32,16 @@ struct Watch {
 
 class Bound {
  public:
-  /// Binds all steps. `lasting` says which inputs keep their values from run to run; empty means
-  /// none. Throws what the sizes, the checks and the kernels' bindings throw, with the step's
+  /// Binds all steps to a device, on which the arena, the inputs and the outputs will lie. `lasting`
+  /// says which inputs keep their values from run to run; empty means none. Throws what the sizes, the checks and the kernels' bindings throw, with the step's
   /// origin.
   Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-        std::vector<Shape> inputs, std::vector<bool> lasting = {});
+        std::vector<Shape> inputs, Device& device, std::vector<bool> lasting = {});
 
   bool fits(const Shape* inputs) const;
   const std::vector<Shape>& inputs() const { return inputs_; }
   const std::vector<Type>& outputs() const { return output_types_; }
+  int64_t input_bytes(size_t input) const { return types_[plan_.inputs[input].buffer].bytes(); }
   int64_t arena_bytes() const { return arena_bytes_; }
   /// What the arena would take if no memory were used twice.
   int64_t unshared_bytes() const { return unshared_bytes_; }
@@ -61,6 +64,7 @@ class Bound {
     size_t first_in = 0, first_out = 0;  // where its addresses begin
     void* scratch = nullptr;
     int64_t scratch_offset = -1;
+    int fault = -1;  // the number of its Fault, if it is one of a device that may fail
   };
   struct Patch {  // an address that is known only at the call
     size_t slot = 0;
@@ -82,17 +86,23 @@ class Bound {
   struct UpdateCopy {
     size_t slot = 0;
     Tensor* tensor = nullptr;
+    void* target = nullptr;  // its memory on the device
     int64_t bytes = 0;
     int64_t staged_offset = -1;  // in the arena, when the source is itself about to change
   };
 
   void patch(const void* const* inputs, void* const* outputs, const uint64_t* versions);
   void run_steps(const Watch& watch);
+  void clear_faults();
+  void require_no_fault();
+  void require_finite_results(const PlanStep& step, const Operands& operands);
   void copy_outputs(void* const* outputs);
   void apply_updates();
   void run_step(const BoundStep& step, ThreadPool& pool, bool check_finite);
 
   const Plan& plan_;
+  Device& device_;
+  std::shared_ptr<Constants> constants_;  // on the device; null on the host
   std::vector<Shape> inputs_;
   std::vector<bool> lasting_;  // per input, or empty
   std::vector<Type> types_;    // per buffer of the Plan
@@ -111,6 +121,10 @@ class Bound {
   std::vector<MemoryRow> map_;
   char* arena_ = nullptr;
   int64_t arena_bytes_ = 0, unshared_bytes_ = 0;
+  int64_t faults_offset_ = -1;  // in the arena: a Fault per step that may fail
+  size_t fault_count_ = 0;
+  std::vector<Fault> faults_;  // where they are copied to
+  size_t first_writer_ = 0;  // the step before which Faults are looked at: it writes shared values
 };
 
 /// Throws Error(kShape) unless an array of this shape can be fed to this input, as far as no other

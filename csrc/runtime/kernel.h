@@ -17,6 +17,7 @@
 namespace symk {
 
 struct Plan;
+class Device;
 
 /// What only the run can find out. `value` was found at `position` of an index operand; `limit` is
 /// the axis size, or the bound of what `need` says.
@@ -24,6 +25,14 @@ struct Status {
   enum Code : int { kOk = 0, kOutOfRange = 1 } code = kOk;
   int64_t value = 0, position = 0, limit = 0;
   const char* need = "an index must be inside its axis of size";
+};
+
+/// What a step on a device leaves behind when it finds what it must refuse: the device looks at it
+/// when all steps that may fail are done. Cleared before a run, so 0 means that nothing was found.
+struct Fault {
+  uint64_t rank = 0;  // UINT64_MAX - position: that of the first position is the largest
+  int64_t value = 0, limit = 0;
+  int64_t need = 0;  // which of the step's requirements
 };
 
 /// The memory of one run of a step.
@@ -35,6 +44,7 @@ struct Operands {
   /// it may be used again (Packed::of).
   const uint64_t* versions = nullptr;
   bool check_finite = false;  // whether a Plan that the step runs looks for NaN
+  Fault* fault = nullptr;     // in the device's memory, for a step that may fail; not on the host
 };
 
 /// A kernel bound to shapes. `run` neither allocates, nor throws, nor makes threads; only a step
@@ -44,6 +54,17 @@ class Step {
  public:
   virtual ~Step() = default;
   virtual Status run(const Operands& operands, ThreadPool& pool) = 0;
+  /// Whether the step is one of a device and may leave a Fault there.
+  virtual bool may_fail() const { return false; }
+  /// What a Fault of this step means.
+  virtual Status explain(const Fault& fault) const {
+    Status status;
+    status.code = Status::kOutOfRange;
+    status.value = fault.value;
+    status.position = static_cast<int64_t>(UINT64_MAX - fault.rank);
+    status.limit = fault.limit;
+    return status;
+  }
 };
 
 /// An attribute with its sizes evaluated: integers, reals or texts, whichever is not empty. A
@@ -82,6 +103,8 @@ class Binding {
   virtual std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) = 0;
   /// Asks for memory that lasts during one run; the largest request counts.
   virtual void need_scratch(int64_t bytes) = 0;
+  /// Where the step is to run.
+  virtual Device& device() const;
 };
 
 using BindFunction = std::function<std::unique_ptr<Step>(Binding&)>;
@@ -90,9 +113,13 @@ using BindFunction = std::function<std::unique_ptr<Step>(Binding&)>;
 /// to write them: to check values, or to print.
 enum class Empty { kLeftOut, kRuns };
 
+/// Whether a kernel runs on the device that registers it, or on any, since it only runs Plans.
+enum class Runs { kHere, kAnywhere };
+
 /// A kernel by name; a static object of this type in a device's file registers it.
 struct KernelEntry {
-  KernelEntry(const char* name, BindFunction bind, Empty empty = Empty::kLeftOut);
+  KernelEntry(const char* name, BindFunction bind, Empty empty = Empty::kLeftOut,
+              Runs runs = Runs::kHere);
 };
 
 /// Adds a kernel while the program runs; one of the same name that was added before is replaced.
@@ -101,6 +128,7 @@ void add_user_kernel(const std::string& name, BindFunction bind);
 
 BindFunction find_kernel(const std::string& name);  // empty if there is none
 bool runs_when_empty(const std::string& name);
+bool runs_anywhere(const std::string& name);
 std::vector<std::string> kernel_names();  // sorted
 
 }  // namespace symk

@@ -2,13 +2,13 @@
 // shapes of one step; its arena is part of the scratch of the outer step. So a loop allocates
 // nothing, takes no lock, and its steps differ by a few addresses alone.
 #include <algorithm>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "runtime/bound.h"
+#include "runtime/device.h"
 #include "runtime/error.h"
 #include "runtime/kernel.h"
 #include "runtime/memory.h"
@@ -43,8 +43,8 @@ Type row_of(const Type& type) {
 class Body {
  public:
   Body(const char* kernel, const Plan& plan, const std::vector<Type>& inputs,
-       const std::vector<Type>& outputs, std::vector<bool> lasting)
-      : bound_(plan, {}, shapes_of(kernel, plan, inputs), std::move(lasting)) {
+       const std::vector<Type>& outputs, Device& device, std::vector<bool> lasting)
+      : bound_(plan, {}, shapes_of(kernel, plan, inputs), device, std::move(lasting)) {
     require(plan.outputs.size() == outputs.size(), kernel, "the body must have as many outputs");
     for (size_t i = 0; i < outputs.size(); ++i) {
       require(same_type(bound_.outputs()[i], outputs[i]), kernel,
@@ -101,7 +101,7 @@ struct State {
 class ScanStep final : public Step {
  public:
   explicit ScanStep(Binding& binding)
-      : sequence_count_(count(binding, "sequences")), state_count_(count(binding, "states")),
+      : device_(binding.device()), sequence_count_(count(binding, "sequences")), state_count_(count(binding, "states")),
         output_count_(count(binding, "outputs")), reverse_(binding.integer("reverse") != 0) {
     const std::vector<Type>&in = binding.inputs(), &out = binding.outputs();
     require(sequence_count_ <= in.size() && state_count_ <= in.size() - sequence_count_, "scan",
@@ -157,7 +157,7 @@ class ScanStep final : public Step {
     for (const Rows& rows : rows_) outputs[rows.operand] = row_of(outputs[rows.operand]);
     std::vector<bool> lasting(inputs.size(), true);
     for (size_t i = 0; i < sequence_count_ + state_count_; ++i) lasting[i] = false;
-    body_ = std::make_unique<Body>("scan", binding.plan("body"), inputs, outputs, lasting);
+    body_ = std::make_unique<Body>("scan", binding.plan("body"), inputs, outputs, device_, lasting);
   }
 
   void place_states(Binding& binding) {
@@ -233,10 +233,11 @@ class ScanStep final : public Step {
     for (size_t i = 0; i < state_count_; ++i) {
       const void* const last = inputs_[sequence_count_ + i];
       if (last == operands.out[i] || states_[i].bytes == 0) continue;
-      std::memcpy(operands.out[i], last, static_cast<size_t>(states_[i].bytes));
+      device_.copy(operands.out[i], last, states_[i].bytes);
     }
   }
 
+  Device& device_;
   const size_t sequence_count_, state_count_, output_count_;
   const bool reverse_;
   int64_t length_ = 0;
@@ -251,20 +252,21 @@ class ScanStep final : public Step {
 
 std::unique_ptr<Step> bind_scan(Binding& binding) { return std::make_unique<ScanStep>(binding); }
 
-const KernelEntry scan_entry("scan", bind_scan);
+const KernelEntry scan_entry("scan", bind_scan, Empty::kLeftOut, Runs::kAnywhere);
 
 // --- cond ---
 
 class CondStep final : public Step {
  public:
   explicit CondStep(Binding& binding)
-      : then_(side(binding, "then")), otherwise_(side(binding, "else")) {
+      : device_(binding.device()), then_(side(binding, "then")), otherwise_(side(binding, "else")) {
     binding.need_scratch(std::max(then_.arena_bytes(), otherwise_.arena_bytes()));
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    const bool holds = *static_cast<const unsigned char*>(operands.in[0]) != 0;
-    Body& chosen = holds ? then_ : otherwise_;
+    unsigned char holds = 0;
+    device_.copy_out(&holds, operands.in[0], 1);
+    Body& chosen = holds != 0 ? then_ : otherwise_;
     chosen.run(static_cast<char*>(operands.scratch), operands.in + 1, operands.out,
                operands.versions + 1, operands.check_finite);
     return {};
@@ -277,15 +279,17 @@ class CondStep final : public Step {
             "the predicate must be one bool");
     std::vector<bool> lasting;
     for (size_t i = 1; i < in.size(); ++i) lasting.push_back(binding.lasting(static_cast<int>(i)));
-    return Body("cond", binding.plan(key), {in.begin() + 1, in.end()}, binding.outputs(), lasting);
+    return Body("cond", binding.plan(key), {in.begin() + 1, in.end()}, binding.outputs(),
+                binding.device(), lasting);
   }
 
+  Device& device_;
   Body then_, otherwise_;
 };
 
 std::unique_ptr<Step> bind_cond(Binding& binding) { return std::make_unique<CondStep>(binding); }
 
-const KernelEntry cond_entry("cond", bind_cond);
+const KernelEntry cond_entry("cond", bind_cond, Empty::kLeftOut, Runs::kAnywhere);
 
 }  // namespace
 }  // namespace symk

@@ -64,23 +64,21 @@ int64_t aligned_size(int64_t bytes) {
   return checked_add(bytes, kAlignment - 1) / kAlignment * kAlignment;
 }
 
-Block::Block(int64_t bytes) : bytes_(bytes) {
+void* allocate_bytes(int64_t bytes) {
   if (bytes > INT64_MAX / 2) fail(bytes);
-  if (bytes >= kMapped) {
-    data_ = map_aligned(bytes);
-    return;
-  }
+  if (bytes >= kMapped) return map_aligned(bytes);
   const auto size = static_cast<size_t>(bytes > 0 ? aligned_size(bytes) : kAlignment);
-  data_ = std::aligned_alloc(kAlignment, size);
-  if (data_ == nullptr) fail(bytes);
-  std::memset(data_, 0, size);
+  void* const memory = std::aligned_alloc(kAlignment, size);
+  if (memory == nullptr) fail(bytes);
+  std::memset(memory, 0, size);
+  return memory;
 }
 
-Block::~Block() {
-  if (bytes_ >= kMapped) {
-    munmap(data_, static_cast<size_t>(mapped_size(bytes_)));
+void release_bytes(void* memory, int64_t bytes) noexcept {
+  if (memory != nullptr && bytes >= kMapped) {
+    munmap(memory, static_cast<size_t>(mapped_size(bytes)));
   } else {
-    std::free(data_);
+    std::free(memory);
   }
 }
 

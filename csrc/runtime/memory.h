@@ -15,13 +15,17 @@ int64_t checked_add(int64_t a, int64_t b);
 /// Rounds a byte count up to the alignment.
 int64_t aligned_size(int64_t bytes);
 
-/// A block of memory, zeroed, 64-byte aligned; a large one asks for huge pages. Throws
-/// Error(kMemory).
+/// Memory, zeroed, 64-byte aligned; a large one asks for huge pages. Throws Error(kMemory).
+void* allocate_bytes(int64_t bytes);
+/// Gives back what allocate_bytes(bytes) gave, or null.
+void release_bytes(void* memory, int64_t bytes) noexcept;
+
+/// A block of such memory.
 class Block {
  public:
   Block() = default;
-  explicit Block(int64_t bytes);
-  ~Block();
+  explicit Block(int64_t bytes) : data_(allocate_bytes(bytes)), bytes_(bytes) {}
+  ~Block() { release_bytes(data_, bytes_); }
   Block(Block&& other) noexcept : data_(other.data_), bytes_(other.bytes_) {
     other.data_ = nullptr;
     other.bytes_ = 0;

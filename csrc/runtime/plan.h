@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/constants.h"
 #include "runtime/error.h"
 #include "runtime/memory.h"
 #include "runtime/packed.h"
@@ -90,6 +91,7 @@ struct Plan {
   std::vector<std::unique_ptr<const Plan>> plans;  // the bodies of loops and branches
   // The constants in the forms that kernels read them in, all under "constant <number> ...".
   std::unique_ptr<PackedForms> packed = std::make_unique<PackedForms>();
+  std::unique_ptr<ConstantCopies> copies = std::make_unique<ConstantCopies>();
   std::vector<int64_t> known;  // per size: what it is for all inputs, or -1; found by the reader
   Block
       blob;  // where the constants lie, those of sub-plans included; empty where they lie elsewhere

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "runtime/error.h"
+#include "runtime/few.h"
 #include "runtime/sizes.h"
 
 namespace symk {
@@ -40,7 +41,8 @@ Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor
     return *bounds_.front();
   }
   auto made = std::make_unique<Bound>(plan, shared,
-                                      std::vector<Shape>(inputs, inputs + plan.inputs.size()));
+                                      std::vector<Shape>(inputs, inputs + plan.inputs.size()),
+                                      device_);
   if (bounds_.size() == kKeptBindings) bounds_.pop_back();
   grow(made->arena_bytes());
   made->set_arena(arena_.data());
@@ -50,14 +52,44 @@ Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor
 
 void Context::grow(int64_t bytes) {
   if (arena_.data() != nullptr && bytes <= arena_.bytes()) return;
-  arena_ = Block();  // first, since a large arena need not fit twice; should the next line fail,
+  arena_ = DeviceMemory();  // first, since a large arena need not fit twice; should the next line fail,
                      // the next call tries again
-  arena_ = Block(bytes);
+  arena_ = DeviceMemory(device_, bytes);
   for (auto& bound : bounds_) bound->set_arena(arena_.data());
 }
 
-Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared)
-    : plan_(std::move(plan)), shared_(std::move(shared)) {
+void Context::run_staged(Bound& bound, const void* const* inputs, void* const* outputs,
+                         const Watch& watch) {
+  const size_t input_count = bound.inputs().size(), output_count = bound.outputs().size();
+  Few<int64_t> offsets(input_count + output_count);
+  int64_t total = 0;
+  const auto add = [&](size_t place, int64_t bytes) {
+    offsets[place] = total;
+    total = checked_add(total, aligned_size(bytes));
+  };
+  for (size_t i = 0; i < input_count; ++i) add(i, bound.input_bytes(i));
+  for (size_t i = 0; i < output_count; ++i) add(input_count + i, bound.outputs()[i].bytes());
+  if (staged_.data() == nullptr || staged_.bytes() < total) {
+    staged_ = DeviceMemory();
+    staged_ = DeviceMemory(device_, total);
+  }
+  Few<const void*> in(input_count);
+  Few<void*> out(output_count);
+  for (size_t i = 0; i < input_count; ++i) {
+    in[i] = staged_.data() + offsets[i];
+    device_.copy_in(staged_.data() + offsets[i], inputs[i], bound.input_bytes(i));
+  }
+  for (size_t i = 0; i < output_count; ++i) out[i] = staged_.data() + offsets[input_count + i];
+  bound.run(in.data(), out.data(), nullptr, watch);
+  for (size_t i = 0; i < output_count; ++i) {
+    device_.copy_out(outputs[i], out[i], bound.outputs()[i].bytes());
+  }
+  device_.synchronize();
+}
+
+Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared,
+                 Device& device)
+    : plan_(std::move(plan)), shared_(std::move(shared)), device_(device) {
   if (shared_.size() != plan_->shared.size()) {
     throw Error(ErrorCode::kArgument, "[program] " + std::to_string(plan_->shared.size()) +
                                           " shared values are required; " +
@@ -113,7 +145,7 @@ std::unique_ptr<Context> Program::borrow() {
     idle_.pop_back();
   }
   contexts_lock_.unlock();
-  return context ? std::move(context) : std::make_unique<Context>();
+  return context ? std::move(context) : std::make_unique<Context>(device_);
 }
 
 void Program::give_back(std::unique_ptr<Context> context) {
@@ -146,7 +178,19 @@ void Program::unlock_shared_values() {
   }
 }
 
-Call::Call(Program& program, const Shape* inputs) : program_(program), borrowed_(program.borrow()) {
+void Program::bring_shared_values() {
+  const bool home = device_.is_host();
+  for (const Lock& lock : locks_) {
+    if (home) {
+      lock.tensor->bring_home();
+    } else {
+      lock.tensor->bring_to(device_);
+    }
+  }
+}
+
+Call::Call(Program& program, const Shape* inputs)
+    : program_(program), borrowed_(program.borrow()), context_(borrowed_.get()) {
   try {
     bound_ = &borrowed_->bound(program.plan(), program.shared_, inputs);
   } catch (...) {
@@ -156,7 +200,8 @@ Call::Call(Program& program, const Shape* inputs) : program_(program), borrowed_
 }
 
 Call::Call(Program& program, const Shape* inputs, Context& context)
-    : program_(program), bound_(&context.bound(program.plan(), program.shared_, inputs)) {}
+    : program_(program), context_(&context),
+      bound_(&context.bound(program.plan(), program.shared_, inputs)) {}
 
 Call::~Call() {
   if (borrowed_) program_.give_back(std::move(borrowed_));
@@ -174,7 +219,12 @@ void Call::run(const void* const* inputs, void* const* outputs) {
     watch.times_ns = program_.times_ns_.get();
     program_.timed_calls_.fetch_add(1);
   }
-  bound_->run(inputs, outputs, nullptr, watch);
+  program_.bring_shared_values();
+  if (program_.device_.is_host()) {
+    bound_->run(inputs, outputs, nullptr, watch);
+  } else {
+    context_->run_staged(*bound_, inputs, outputs, watch);
+  }
 }
 
 }  // namespace symk

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/bound.h"
+#include "runtime/device.h"
 #include "runtime/lock.h"
 #include "runtime/memory.h"
 #include "runtime/plan.h"
@@ -19,16 +20,22 @@ namespace symk {
 /// What one call at a time uses: an arena, and the bindings to the shapes that came last.
 class Context {
  public:
+  explicit Context(Device& device = host_device()) : device_(device) {}
+
   /// The binding for these shapes: one that is kept, or a new one.
   Bound& bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
                const Shape* inputs);
   /// The binding used last, or null.
   const Bound* latest() const { return bounds_.empty() ? nullptr : bounds_.front().get(); }
+  /// Runs a binding over arrays of the host, which are copied to the device and back.
+  void run_staged(Bound& bound, const void* const* inputs, void* const* outputs,
+                  const Watch& watch);
 
  private:
   void grow(int64_t bytes);
 
-  Block arena_;
+  Device& device_;
+  DeviceMemory arena_, staged_;
   std::vector<std::unique_ptr<Bound>> bounds_;  // the one used last comes first
 };
 
@@ -46,7 +53,8 @@ class Program {
  public:
   /// The tensors are the Plan's shared values, in its order. Throws Error when their number or
   /// types differ.
-  Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared);
+  Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared,
+          Device& device = host_device());
 
   const Plan& plan() const { return *plan_; }
   const std::vector<std::shared_ptr<Tensor>>& shared() const { return shared_; }
@@ -73,6 +81,7 @@ class Program {
   void give_back(std::unique_ptr<Context> context);
   void lock_shared_values();
   void unlock_shared_values();
+  void bring_shared_values();  // to the device; the locks are held
 
   struct Lock {
     Tensor* tensor = nullptr;
@@ -81,6 +90,7 @@ class Program {
 
   std::shared_ptr<const Plan> plan_;
   std::vector<std::shared_ptr<Tensor>> shared_;
+  Device& device_;
   std::vector<Lock> locks_;  // by address, so that two programs cannot wait for each other
   std::atomic<bool> profile_{false}, check_finite_{false};
   std::atomic<int64_t> timed_calls_{0};
@@ -110,6 +120,7 @@ class Call {
  private:
   Program& program_;
   std::unique_ptr<Context> borrowed_;
+  Context* context_ = nullptr;
   Bound* bound_ = nullptr;
 };
 

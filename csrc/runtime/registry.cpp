@@ -14,6 +14,7 @@ namespace {
 struct Kernel {
   BindFunction bind;
   Empty empty = Empty::kLeftOut;
+  Runs runs = Runs::kHere;
   bool of_user = false;
 };
 
@@ -29,8 +30,8 @@ SharedLock& table_lock() {
 
 }  // namespace
 
-KernelEntry::KernelEntry(const char* name, BindFunction bind, Empty empty) {
-  table()[name] = {std::move(bind), empty, false};
+KernelEntry::KernelEntry(const char* name, BindFunction bind, Empty empty, Runs runs) {
+  table()[name] = {std::move(bind), empty, runs, false};
 }
 
 void add_user_kernel(const std::string& name, BindFunction bind) {
@@ -40,7 +41,7 @@ void add_user_kernel(const std::string& name, BindFunction bind) {
     throw Error(ErrorCode::kArgument, "[load_kernels] the name of a kernel must be its own; \"" +
                                           name + "\" is one of symk's. Choose another.");
   }
-  kernel = {std::move(bind), Empty::kLeftOut, true};
+  kernel = {std::move(bind), Empty::kLeftOut, Runs::kHere, true};
 }
 
 BindFunction find_kernel(const std::string& name) {
@@ -53,6 +54,12 @@ bool runs_when_empty(const std::string& name) {
   const std::shared_lock<SharedLock> locked(table_lock());
   const auto found = table().find(name);
   return found != table().end() && found->second.empty == Empty::kRuns;
+}
+
+bool runs_anywhere(const std::string& name) {
+  const std::shared_lock<SharedLock> locked(table_lock());
+  const auto found = table().find(name);
+  return found != table().end() && found->second.runs == Runs::kAnywhere;
 }
 
 std::vector<std::string> kernel_names() {

@@ -20,4 +20,53 @@ int64_t checked_bytes(const Type& type) {
 
 Tensor::Tensor(const Type& type) : type_(type), memory_(checked_bytes(type)) {}
 
+void* Tensor::data_on(Device& device) {
+  if (device.is_host()) return data();
+  const Locked locked(copies_lock_);
+  return copy_on(device).memory.data();
+}
+
+Tensor::Copy& Tensor::copy_on(Device& device) {
+  for (const auto& copy : copies_) {
+    if (copy->device == &device) return *copy;
+  }
+  auto made = std::make_unique<Copy>();
+  made->device = &device;
+  made->memory = DeviceMemory(device, type_.bytes());
+  copies_.push_back(std::move(made));
+  return *copies_.back();
+}
+
+void Tensor::changed_on(Device& device) {
+  if (device.is_host()) return changed();
+  const Locked locked(copies_lock_);
+  copy_on(device).version = version_.fetch_add(1, std::memory_order_acq_rel) + 1;
+  away_.store(true, std::memory_order_release);
+}
+
+void Tensor::bring_to(Device& device) {
+  if (device.is_host()) return bring_home();
+  const Locked locked(copies_lock_);
+  Copy& copy = copy_on(device);
+  if (copy.version == version()) return;
+  fetch_locked();
+  device.copy_in(copy.memory.data(), data(), type_.bytes());
+  copy.version = version();
+}
+
+void Tensor::fetch() {
+  const Locked locked(copies_lock_);
+  fetch_locked();
+}
+
+void Tensor::fetch_locked() {
+  if (!away_.load(std::memory_order_relaxed)) return;
+  for (const auto& copy : copies_) {
+    if (copy->version != version()) continue;
+    copy->device->copy_out(data(), copy->memory.data(), type_.bytes());
+    away_.store(false, std::memory_order_release);
+    return;
+  }
+}
+
 }  // namespace symk

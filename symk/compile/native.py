@@ -6,6 +6,7 @@ the step in front.
 import os
 import threading
 
+from ..config import settings
 from ..graph.errors import DeviceError
 from ..graph.node import Storage
 from .callback import dispatch
@@ -20,7 +21,8 @@ except ImportError as error:   # not built; said when a function is compiled
 else:
     _core.set_dispatcher(dispatch)
 
-__all__ = ["NativeProgram", "NativeStorage", "kernel_names", "load_kernels", "core"]
+__all__ = ["NativeProgram", "NativeStorage", "kernel_names", "device_kernel_names",
+           "load_kernels", "core"]
 
 _lock = threading.Lock()
 _limits = {}   # number of threads -> what the machine can do with them
@@ -40,6 +42,14 @@ def core():
 def kernel_names():
     """The names of the kernels that the runtime has."""
     return frozenset(core().kernels())
+
+
+def device_kernel_names(device):
+    """The names of the kernels that a device has of its own; what it lacks runs on the host.
+
+    Raises:   DeviceError saying what is missing when there is no such device.
+    """
+    return frozenset(core().device_kernels(device))
 
 
 def load_kernels(path):
@@ -88,7 +98,9 @@ class NativeProgram:
         request = request.with_results(legalise(request.results, kernel_names()))
         self.plan, self.shared = lower(request, keep_operands=check_nan)
         self.bytes = encode(self.plan)
-        self._program = core().Program(self.bytes, [_tensor(shared) for shared in self.shared])
+        self.device = settings.device
+        self._program = core().Program(self.bytes, [_tensor(shared) for shared in self.shared],
+                                       self.device)
         self.run = self._program.run
         self.memory = self._program.memory
         self.profile = self._program.profile

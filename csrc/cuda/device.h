@@ -1,0 +1,63 @@
+// The CUDA device as its kernels see it: the queue of the device that a binding is for.
+#pragma once
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include "cuda/launch.h"
+#include "runtime/device.h"
+#include "runtime/kernel.h"
+
+namespace symk::cuda {
+
+class QueuedDevice : public Device {
+ public:
+  const Queue& queue() const { return queue_; }
+
+ protected:
+  Queue queue_;
+};
+
+/// Kernels of this shared object are bound for its devices alone.
+inline const Queue& queue_of(const Binding& binding) {
+  return static_cast<QueuedDevice&>(binding.device()).queue();
+}
+
+/// A step whose run is f(queue, operands).
+template <class F>
+std::unique_ptr<Step> make_step(const Binding& binding, F f) {
+  class LambdaStep final : public Step {
+   public:
+    LambdaStep(const Queue& queue, F f) : queue_(queue), f_(std::move(f)) {}
+    Status run(const Operands& operands, ThreadPool&) override {
+      f_(queue_, operands);
+      return Status();
+    }
+
+   private:
+    const Queue queue_;
+    F f_;
+  };
+  return std::make_unique<LambdaStep>(queue_of(binding), std::move(f));
+}
+
+/// A copy of plain values in the memory of the device, as long as the step lives.
+template <class T>
+std::shared_ptr<DeviceMemory> upload(Device& device, const T* values, size_t count) {
+  const int64_t bytes = static_cast<int64_t>(count * sizeof(T));
+  auto memory = std::make_shared<DeviceMemory>(device, bytes);
+  if (bytes > 0) device.copy_in(memory->data(), values, bytes);
+  return memory;
+}
+
+template <class T>
+const T* input(const Operands& operands, int number) {
+  return static_cast<const T*>(operands.in[number]);
+}
+template <class T>
+T* output(const Operands& operands, int number) {
+  return static_cast<T*>(operands.out[number]);
+}
+
+}  // namespace symk::cuda

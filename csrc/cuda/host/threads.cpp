@@ -1,0 +1,169 @@
+// Fibers: contexts with stacks of their own, made once per thread of the host and used again for
+// every block. They are entered by setcontext and then switched by longjmp, which, unlike
+// swapcontext, calls the system for nothing.
+#include "cuda/host/threads.h"
+
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <memory>
+#include <vector>
+
+#include "runtime/error.h"
+
+namespace symk::cuda {
+
+thread_local host::Index threadIdx, blockDim;
+
+namespace host {
+namespace {
+
+constexpr int kWarp = 32;
+constexpr size_t kStackBytes = 64 * 1024;
+
+struct Fiber {
+  ucontext_t first = {};
+  jmp_buf place;
+  std::unique_ptr<char[]> stack;
+  bool started = false, done = false;
+  uint64_t exchanges = 0;  // how many this lane has begun
+  uint64_t given[2] = {};  // to the last two of them
+};
+
+class Block {
+ public:
+  void run(int threads, int64_t shared, void (*body)(void*), void* context) {
+    prepare(threads, shared, body, context);
+    for (int alive = threads; alive > 0;) {
+      const uint64_t before = progress_;
+      for (current_ = 0; current_ < threads; ++current_) {
+        Fiber& fiber = *fibers_[static_cast<size_t>(current_)];
+        if (fiber.done) continue;
+        threadIdx.x = current_;
+        resume(fiber);
+        if (!fiber.done) continue;
+        --alive;
+        --alive_;
+        ++progress_;
+        open_if_all_wait();
+      }
+      if (alive > 0 && progress_ == before) {
+        fibers_.clear();
+        throw Error(ErrorCode::kInternal,
+                    "[cuda-host] the threads of a block must meet at the same barriers; they wait "
+                    "for each other at different ones.");
+      }
+    }
+  }
+
+  void* shared() { return shared_.data(); }
+
+  void wait_for_block() {
+    const uint64_t round = round_;
+    ++waiting_;
+    ++progress_;
+    open_if_all_wait();
+    while (round_ == round) leave();
+  }
+
+  uint64_t exchange(uint64_t value, int source) {
+    Fiber& own = *fibers_[static_cast<size_t>(current_)];
+    const uint64_t number = own.exchanges++;
+    own.given[number % 2] = value;
+    ++progress_;
+    const int first = current_ / kWarp * kWarp;
+    while (!all_gave(first, number)) leave();
+    return fibers_[static_cast<size_t>(first + source)]->given[number % 2];
+  }
+
+ private:
+  void prepare(int threads, int64_t shared, void (*body)(void*), void* context) {
+    while (fibers_.size() < static_cast<size_t>(threads)) {
+      fibers_.push_back(std::make_unique<Fiber>());
+      fibers_.back()->stack = std::make_unique<char[]>(kStackBytes);
+    }
+    for (int i = 0; i < threads; ++i) {
+      Fiber& fiber = *fibers_[static_cast<size_t>(i)];
+      fiber.done = false;
+      fiber.exchanges = 0;
+    }
+    if (shared_.size() * sizeof(shared_[0]) < static_cast<size_t>(shared)) {
+      shared_.resize(static_cast<size_t>(shared) / sizeof(shared_[0]) + 1);
+    }
+    body_ = body;
+    context_ = context;
+    threads_ = alive_ = threads;
+    waiting_ = 0;
+    blockDim.x = threads;
+  }
+
+  void resume(Fiber& fiber) {
+    if (_setjmp(scheduler_) != 0) return;
+    if (fiber.started) _longjmp(fiber.place, 1);
+    fiber.started = true;
+    getcontext(&fiber.first);
+    fiber.first.uc_stack.ss_sp = fiber.stack.get();
+    fiber.first.uc_stack.ss_size = kStackBytes;
+    fiber.first.uc_link = nullptr;
+    makecontext(&fiber.first, &Block::enter, 0);
+    setcontext(&fiber.first);
+  }
+
+  /// A fiber's life: a body per block.
+  static void enter();
+
+  void live() {
+    for (;;) {
+      body_(context_);
+      fibers_[static_cast<size_t>(current_)]->done = true;
+      leave();
+    }
+  }
+
+  /// Lets the others run.
+  void leave() {
+    if (_setjmp(fibers_[static_cast<size_t>(current_)]->place) == 0) _longjmp(scheduler_, 1);
+  }
+
+  void open_if_all_wait() {
+    if (alive_ == 0 || waiting_ < alive_) return;
+    waiting_ = 0;
+    ++round_;
+  }
+
+  bool all_gave(int first, uint64_t number) const {
+    for (int i = first; i < first + kWarp && i < threads_; ++i) {
+      const Fiber& fiber = *fibers_[static_cast<size_t>(i)];
+      if (!fiber.done && fiber.exchanges <= number) return false;
+    }
+    return true;
+  }
+
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::vector<Line> shared_;
+  jmp_buf scheduler_;
+  void (*body_)(void*) = nullptr;
+  void* context_ = nullptr;
+  int threads_ = 0, current_ = 0, alive_ = 0, waiting_ = 0;
+  uint64_t round_ = 0, progress_ = 0;
+};
+
+thread_local Block block;
+
+void Block::enter() { block.live(); }
+
+}  // namespace
+
+void run_block(int threads, int64_t shared, void (*body)(void*), void* context) {
+  block.run(threads, shared, body, context);
+}
+void* shared_bytes() { return block.shared(); }
+void wait_for_block() { block.wait_for_block(); }
+uint64_t exchange(uint64_t value, int source) { return block.exchange(value, source); }
+
+}  // namespace host
+}  // namespace symk::cuda

@@ -1,0 +1,58 @@
+// The threads of a block on the host, for tests without a GPU: each is a fiber, and they take turns
+// at barriers and where a warp exchanges values. The names are CUDA's.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#define __shared__ static thread_local
+
+namespace symk::cuda {
+
+namespace host {
+
+/// Runs body(context) once per thread of a block. Throws Error(kInternal) when its threads wait for
+/// each other at different places for ever.
+void run_block(int threads, int64_t shared, void (*body)(void*), void* context);
+void* shared_bytes();
+void wait_for_block();
+/// What lane `source` of this warp has given to the same call.
+uint64_t exchange(uint64_t value, int source);
+
+struct Index {
+  int x = 0;
+};
+
+}  // namespace host
+
+extern thread_local host::Index threadIdx, blockDim;
+
+inline void __syncthreads() { host::wait_for_block(); }
+
+template <class T>
+T __shfl_sync(unsigned, T value, int source) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof value);
+  bits = host::exchange(bits, source);
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lanes) {
+  return __shfl_sync(mask, value, (threadIdx.x % 32) ^ lanes);
+}
+
+template <class T>
+T atomicMax(T* place, T value) {
+  const T before = *place;
+  if (value > before) *place = value;
+  return before;
+}
+template <class T>
+T atomicAdd(T* place, T value) {
+  const T before = *place;
+  *place = before + value;
+  return before;
+}
+
+}  // namespace symk::cuda

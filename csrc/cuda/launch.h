@@ -1,0 +1,117 @@
+// How kernels are written and started. A kernel is a functor. `each` calls it once per index, in no
+// order; `blocks` calls it once per thread of each block, and the threads of a block may share
+// memory (`__shared__`, `shared_memory`), wait for each other (`__syncthreads`) and hand values
+// around within a warp. Compiled by nvcc this is CUDA; by a C++ compiler, for tests without a GPU,
+// host/threads.h stands for it.
+#pragma once
+
+#include <cstdint>
+
+#include "runtime/error.h"
+
+#ifdef __CUDACC__
+#include <cuda_runtime.h>
+#else
+#include "cuda/host/threads.h"
+#endif
+
+#include "math/lanes.h"
+
+namespace symk::cuda {
+
+constexpr int kWarp = 32;
+
+/// The order in which a device works.
+struct Queue {
+  int device = 0;
+#ifdef __CUDACC__
+  cudaStream_t stream = nullptr;
+#endif
+};
+
+#ifdef __CUDACC__
+
+/// Throws Error(kDevice) for what CUDA refuses; `what` is the call.
+void check(cudaError_t status, const char* what);
+
+namespace launched {
+
+template <class F>
+__global__ void each(F f, int64_t count) {
+  const int64_t first = blockIdx.x * int64_t{blockDim.x} + threadIdx.x;
+  for (int64_t i = first; i < count; i += int64_t{gridDim.x} * blockDim.x) f(i);
+}
+
+template <class F>
+__global__ void blocks(F f, int64_t count) {
+  for (int64_t block = blockIdx.x; block < count; block += gridDim.x) {
+    f(block);
+    __syncthreads();  // the next block uses the same shared memory
+  }
+}
+
+}  // namespace launched
+
+constexpr int64_t kMostBlocks = 1 << 20;  // beyond this many, blocks take several turns
+constexpr int kEachThreads = 256;         // eight warps, enough to hide latency
+
+/// Calls f(i) for i = 0 .. count-1.
+template <class F>
+void each(const Queue& queue, int64_t count, const F& f) {
+  if (count <= 0) return;
+  check(cudaSetDevice(queue.device), "cudaSetDevice");
+  const int64_t wanted = (count + kEachThreads - 1) / kEachThreads;
+  const auto grid = static_cast<unsigned>(wanted < kMostBlocks ? wanted : kMostBlocks);
+  launched::each<<<grid, kEachThreads, 0, queue.stream>>>(f, count);
+  check(cudaGetLastError(), "launch");
+}
+
+/// Calls f(block) on `threads` threads for each of `count` blocks; `shared` are the bytes of
+/// shared_memory().
+template <class F>
+void blocks(const Queue& queue, int64_t count, int threads, int64_t shared, const F& f) {
+  if (count <= 0) return;
+  check(cudaSetDevice(queue.device), "cudaSetDevice");
+  const auto grid = static_cast<unsigned>(count < kMostBlocks ? count : kMostBlocks);
+  launched::blocks<<<grid, threads, static_cast<size_t>(shared), queue.stream>>>(f, count);
+  check(cudaGetLastError(), "launch");
+}
+
+/// The memory that the threads of a block share, as large as the launch says.
+template <class T>
+__device__ T* shared_memory() {
+  extern __shared__ __align__(16) unsigned char bytes[];
+  return reinterpret_cast<T*>(bytes);
+}
+
+// A table in the device's memory, and a function that is called by its address.
+#define SYMK_DEVICE_TABLE __device__
+#define SYMK_CALLED __device__
+
+#else
+
+template <class F>
+void each(const Queue&, int64_t count, const F& f) {
+  for (int64_t i = 0; i < count; ++i) f(i);
+}
+
+template <class F>
+void blocks(const Queue&, int64_t count, int threads, int64_t shared, const F& f) {
+  for (int64_t block = 0; block < count; ++block) {
+    auto body = [&] { f(block); };
+    host::run_block(threads, shared, [](void* context) { (*static_cast<decltype(body)*>(context))(); },
+                    &body);
+  }
+}
+
+template <class T>
+T* shared_memory() {
+  return static_cast<T*>(host::shared_bytes());
+}
+
+#define SYMK_DEVICE_TABLE
+#define SYMK_CALLED inline
+
+#endif
+
+}  // namespace symk::cuda

@@ -1,0 +1,100 @@
+"""What a device is to functions: where values live, what is refused, how it is asked for."""
+import threading
+
+import numpy as np
+import pytest
+
+from symk import ops
+from symk.compile import function
+from symk.compile.native import device_kernel_names
+from symk.config import device, settings
+from symk.graph import Placeholder, Shared
+from symk.graph.errors import DeviceError, NotFiniteError, OutOfRangeError
+
+
+def test_values_follow_to_where_they_are_used(on_device):
+    weight = Shared(np.arange(4.0), "weight")
+    x = Placeholder("float64", (4,))
+    step = function([x], [weight * x], updates=[(weight, weight + x)])
+    with device("cpu"):
+        read = function([], [weight * 1.0])
+        write = function([x], [], updates=[(weight, x)])
+    np.testing.assert_array_equal(step(np.ones(4))[0], np.arange(4.0))
+    np.testing.assert_array_equal(read()[0], np.arange(4.0) + 1)
+    np.testing.assert_array_equal(weight.get_value(), np.arange(4.0) + 1)
+    weight.set_value(np.full(4, 7.0))
+    np.testing.assert_array_equal(step(np.ones(4))[0], np.full(4, 7.0))
+    np.testing.assert_array_equal(read()[0], np.full(4, 8.0))
+    write(np.zeros(4))
+    np.testing.assert_array_equal(step(np.ones(4))[0], np.zeros(4))
+
+
+def test_updates_read_old_values(on_device):
+    a, b = Shared(np.zeros(3), "a"), Shared(np.ones(3), "b")
+    swap = function([], [a + b], updates=[(a, b), (b, a)])
+    for turn in range(3):
+        np.testing.assert_array_equal(swap()[0], np.ones(3))
+        np.testing.assert_array_equal(a.get_value(), np.full(3, 1.0 - turn % 2))
+
+
+def test_a_failing_call_updates_nothing(on_device):
+    table, count = Shared(np.arange(6.0).reshape(3, 2), "table"), Shared(np.zeros(()), "count")
+    rows = Placeholder("int32", (None,))
+    f = function([rows], [ops.gather(table, rows)], updates=[(count, count + 1)])
+    np.testing.assert_array_equal(f(np.array([2, 0], "int32"))[0], [[4, 5], [0, 1]])
+    with pytest.raises(OutOfRangeError, match=r"size 3; 9 was given at position 1"):
+        f(np.array([1, 9, 11], "int32"))
+    assert count.get_value() == 1
+    f(np.array([-1], "int32"))
+    assert count.get_value() == 2
+
+
+def test_a_check_for_nan_names_the_op(on_device):
+    x = Placeholder("float32", (3,))
+    f = function([x], [ops.log(x)], check_nan=True)
+    f(np.ones(3, "float32"))
+    with pytest.raises(NotFiniteError, match="log"):
+        f(np.array([1, 0, 1], "float32"))
+
+
+def test_sizes_may_change_from_call_to_call(on_device):
+    x = Placeholder("float32", (None, None))
+    f = function([x], [ops.tanh(x) + ops.constant(np.float32(1)), ops.sum(x)])
+    for shape in ((3, 5), (0, 5), (70, 9), (1, 1), (3, 5)):
+        array = np.random.standard_normal(shape).astype("float32")
+        value, total = f(array)
+        np.testing.assert_allclose(value, np.tanh(array) + 1, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(total, array.sum(), rtol=1e-4, atol=1e-5)
+
+
+def test_calls_from_several_threads(on_device):
+    x = Placeholder("float32", (None,))
+    f = function([x], [ops.exp(x) * x])
+    arrays = [np.linspace(-1, 1, 50 + 13 * k).astype("float32") for k in range(4)]
+    results = [None] * 4
+
+    def call(k):
+        for _ in range(5):
+            results[k] = f(arrays[k])[0]
+    threads = [threading.Thread(target=call, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for array, result in zip(arrays, results):
+        np.testing.assert_allclose(result, np.exp(array) * array, rtol=1e-6)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with device("cuda:99"):
+        with pytest.raises(DeviceError, match="device cuda:99"):
+            function([], [ops.constant(np.ones(3)) * 2.0])
+    with pytest.raises(ValueError, match="cuda:N"):
+        with device("tpu"):
+            pass
+    assert settings.device == "cpu"
+
+
+def test_an_unknown_kind_has_no_kernels():
+    with pytest.raises(DeviceError, match="there is no other kind"):
+        device_kernel_names("gpu")
