@@ -4,7 +4,7 @@
 
 #include "cpu/vector_loops.h"
 #include "math/binary.h"
-#include "math/convert.h"
+#include "math/cast.h"
 #include "math/ternary.h"
 #include "math/unary.h"
 

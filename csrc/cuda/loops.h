@@ -5,7 +5,7 @@
 
 #include "cuda/launch.h"
 #include "math/binary.h"
-#include "math/convert.h"
+#include "math/cast.h"
 #include "math/ternary.h"
 #include "math/unary.h"
 #include "runtime/view.h"

@@ -13,7 +13,7 @@ from symk.graph.errors import DeviceError, NotFiniteError, OutOfRangeError
 
 
 def test_values_follow_to_where_they_are_used(on_device):
-    weight = Shared(np.arange(4.0), "weight")
+    weight = Shared(np.arange(4.0), name="weight")
     x = Placeholder("float64", (4,))
     step = function([x], [weight * x], updates=[(weight, weight + x)])
     with device("cpu"):
@@ -30,7 +30,7 @@ def test_values_follow_to_where_they_are_used(on_device):
 
 
 def test_updates_read_old_values(on_device):
-    a, b = Shared(np.zeros(3), "a"), Shared(np.ones(3), "b")
+    a, b = Shared(np.zeros(3), name="a"), Shared(np.ones(3), name="b")
     swap = function([], [a + b], updates=[(a, b), (b, a)])
     for turn in range(3):
         np.testing.assert_array_equal(swap()[0], np.ones(3))
@@ -38,7 +38,7 @@ def test_updates_read_old_values(on_device):
 
 
 def test_a_failing_call_updates_nothing(on_device):
-    table, count = Shared(np.arange(6.0).reshape(3, 2), "table"), Shared(np.zeros(()), "count")
+    table, count = Shared(np.arange(6.0).reshape(3, 2), name="table"), Shared(np.zeros(()), name="count")
     rows = Placeholder("int32", (None,))
     f = function([rows], [ops.gather(table, rows)], updates=[(count, count + 1)])
     np.testing.assert_array_equal(f(np.array([2, 0], "int32"))[0], [[4, 5], [0, 1]])
