@@ -62,6 +62,8 @@ TABLE = (
         "the fuzz factor of Keras's losses and optimizers; by default 1e-7, for float16 1e-4"),
     Row("image_data_format", "SYMK_IMAGE_DATA_FORMAT", _FORMATS, _FORMATS[0], "image_data_format",
         "where the channels of images are"),
+    Row("products", "SYMK_PRODUCTS", ("float32", "bfloat16"), "float32", None,
+        "what products of float32 round their operands to; see docs/precision.md"),
     Row("mode", "SYMK_MODE", ("native", "reference"), "native", None,
         '"native" runs Plans in the C++ runtime, "reference" runs expressions in NumPy'),
     Row("device", "SYMK_DEVICE", re.compile(r"cpu|cuda(:\d{1,3})?|cuda-host"), "cpu", None,

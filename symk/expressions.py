@@ -46,7 +46,7 @@ def shared(value, name=None, dtype=None):
 
 
 def function(inputs, outputs, updates=(), givens=None, on_unused_input="raise", name=None,
-             mode=None, check_nan=None, profile=False):
+             mode=None, check_nan=None, profile=False, products=None):
     """A callable: `f(*arrays)` gives an array, or a list of them if `outputs` is a list.
 
     Args:
@@ -61,13 +61,15 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="raise", 
         check_nan: stop at the first NaN or infinity, naming op, layer and line; by default what
             SYMK_CHECK_NAN says.
         profile: time every step of every call, for `f.show("profile")`.
+        products: "bfloat16" for matrix products and convolutions of float32 that round their
+            operands to bfloat16 and add up in float32; by default what SYMK_PRODUCTS says.
     Returns:  a symk.compile.Function; `f.show(...)` tells what became of the expressions.
     Raises:   GraphError, ShapeError, DtypeError for a request that does not fit together.
     """
     several = isinstance(outputs, (list, tuple))
     outputs = [ops.as_variable(v) for v in outputs] if several else ops.as_variable(outputs)
     return compiler.function(inputs, outputs, updates, givens, on_unused_input, name, mode,
-                             check_nan=check_nan, profile=profile)
+                             check_nan=check_nan, profile=profile, products=products)
 
 
 def grad(loss, wrt, known=None, disconnected="none"):

@@ -21,6 +21,7 @@ void run(const TapJob<T>& job) {
   tile.b_step = columns;
   tile.c_row = job.c_row;
   tile.accumulate = job.accumulate;
+  tile.pairs = job.pairs;
   for (int64_t j = 0; j < job.n; j += columns) {
     tile.b = job.b + j / columns * job.panel_step;
     tile.columns = static_cast<int>(smaller(columns, job.n - j));
@@ -33,6 +34,12 @@ void run(const TapJob<T>& job) {
       }
     }
   }
+}
+
+void run_pairs(const TapJob<float>& job) {
+  TapJob<float> of_pairs = job;
+  of_pairs.pairs = true;
+  run(of_pairs);
 }
 
 /// All pieces of a pixel before the next one: places of neighbours overlap, those of pieces do not.
@@ -61,6 +68,10 @@ constexpr ConvFunctions<T> functions() {
   return {kTileRows, kTileColumns<T>, &pack_columns<T>, &run<T>, &scatter<T>};
 }
 
+constexpr ConvFunctions<float> functions_of_pairs() {
+  return {kTileRows, kTileColumns<float>, &pack_columns<float>, &run_pairs, &scatter<float>};
+}
+
 }  // namespace
 }  // namespace symk::cpu::SYMK_ISA
 
@@ -69,7 +80,8 @@ namespace symk::cpu {
 template <>
 const ConvKernels& ConvKernels::of<Isa::SYMK_ISA>() {
   static constexpr ConvKernels table = {SYMK_ISA::functions<float>(),
-                                        SYMK_ISA::functions<double>()};
+                                        SYMK_ISA::functions<double>(),
+                                        SYMK_ISA::functions_of_pairs()};
   return table;
 }
 

@@ -30,6 +30,7 @@ struct TapJob {
   int64_t c_block, c_row;
   int64_t blocks, m, n;
   bool accumulate;       // add to what is in C
+  bool pairs = false;    // A and B hold pairs of bfloat16 (bfloat16.h); T is float
   Epilogue<T> epilogue;  // of all blocks
 };
 
@@ -65,6 +66,7 @@ struct ConvFunctions {
 struct ConvKernels {
   ConvFunctions<float> float32;
   ConvFunctions<double> float64;
+  ConvFunctions<float> bfloat16;  // of pairs
   template <Isa isa>
   static const ConvKernels& of();
 };

@@ -1,6 +1,7 @@
 // Binds `conv_grad_kernel`: for each kernel row, products of input pixels (channels, and columns
 // of the kernel if they are adjacent) with gradients, summed over output positions. The positions
 // are cut by shape into fixed sums, which are added in order at the end.
+#include "cpu/bfloat16_step.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
@@ -162,6 +163,29 @@ class KernelGradStep : public Step {
   int64_t strip_count_ = 0, packed_count_ = 0, sum_count_ = 0;
 };
 
+/// Pairs along the columns of the gradient, and of the pixels that such pairs see.
+std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape) {
+  const ConvAxis& columns = shape.columns;
+  const int64_t y_rows = shape.batch * shape.planes.y * shape.rows.y;
+  const int64_t x_rows = shape.batch * shape.planes.x * shape.rows.x;
+  ConvShape half = shape;
+  half.columns.stride = 2 * columns.stride;
+  half.columns.y = divide_up(columns.y, 2);
+  half.columns.before = 0;
+  const auto reach = [](const ConvAxis& axis) {
+    return axis.y == 0 ? 0 : (axis.y - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
+  };
+  half.columns.x = reach(half.columns);
+  const Type g = {DType::kFloat32, 3, {y_rows, columns.y, shape.out_channels()}};
+  const PixelPairs pixels = {x_rows,         columns.x,      shape.in_channels(), columns.before,
+                             columns.stride, half.columns.x, reach(columns)};
+  std::vector<Conversion> pairs = {pairs_of_pixels(0, binding.inputs()[0], pixels),
+                                   pairs_along(1, g, 1, 1)};
+  return bind_converted(binding, pairs, [half](Binding& inner) {
+    return std::make_unique<KernelGradStep<float>>(inner, half, kernels<ConvKernels>().bfloat16);
+  });
+}
+
 std::unique_ptr<Step> bind_conv_grad_kernel(Binding& binding) {
   constexpr const char* name = "conv_grad_kernel";
   const auto& in = binding.inputs();
@@ -169,6 +193,10 @@ std::unique_ptr<Step> bind_conv_grad_kernel(Binding& binding) {
     throw Error(ErrorCode::kArgument, "[conv_grad_kernel] x, g and one result are required.");
   }
   ConvShape shape = read_conv_shape(binding, name, in[0], binding.outputs()[0], in[1]);
+  if (rounds_products(binding, name)) {
+    join_pixels(shape);
+    return bind_pairs(binding, shape);
+  }
   if (has_narrow_groups(shape, false)) return bind_depthwise_grad_kernel(binding, shape);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();

@@ -7,6 +7,7 @@
 #include <numeric>
 #include <string>
 
+#include "cpu/bfloat16_step.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/conv_scatter_step.h"
 #include "cpu/depthwise_step.h"
@@ -298,7 +299,25 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
   return std::make_unique<ConvStep<T>>(binding, shape, backward, functions);
 }
 
+/// Pairs along the channels that are gathered. What depthwise kernels are for gains nothing from
+/// them; such groups take the same way as all others.
+std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape, bool backward) {
+  const Type &x = binding.inputs()[0], &w = binding.inputs()[1];
+  std::vector<Conversion> pairs = {
+      pairs_along(0, x, x.rank - 1, shape.groups),
+      pairs_along(1, w, w.rank - (backward ? 1 : 2), backward ? shape.groups : 1)};
+  return bind_converted(binding, pairs, [shape, backward](Binding& inner) {
+    ConvShape half = shape;
+    int64_t& channels = backward ? half.out : half.in;
+    channels = divide_up(channels, 2);
+    join_pixels(half);
+    return make_step<float>(inner, half, backward, kernels<ConvKernels>().bfloat16);
+  });
+}
+
 std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
+  if (rounds_products(binding, backward ? "conv_grad_input" : "conv"))
+    return bind_pairs(binding, shape, backward);
   if (has_narrow_groups(shape, backward)) return bind_depthwise(binding, shape, backward);
   if (has_few_results(shape, backward)) return bind_scatter(binding, shape, backward);
   join_pixels(shape);

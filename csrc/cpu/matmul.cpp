@@ -78,6 +78,7 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   tile.a_depth = job.packed_a ? kTileRows : job.a_column;
   tile.c_row = job.c_row;
   tile.accumulate = block.d > 0 || job.accumulate;
+  tile.pairs = job.pairs;
   for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
     const int64_t valid = smaller(columns, job.n - j);
     const Panel<T> panel = panel_at(job, block, j, valid);
@@ -113,6 +114,12 @@ void run(const MatmulJob<T>& job) {
       block.d += block.depth;
     } while (block.d < job.k);
   }
+}
+
+void run_pairs(const MatmulJob<float>& job) {
+  MatmulJob<float> of_pairs = job;
+  of_pairs.pairs = true;
+  run(of_pairs);
 }
 
 /// Four rows at a time share the loads of v; each row sums in four vectors, then over their lanes.
@@ -185,6 +192,14 @@ constexpr MatmulFunctions<T> functions() {
   return functions;
 }
 
+constexpr MatmulFunctions<float> functions_of_pairs() {
+  MatmulFunctions<float> of_pairs = functions<float>();
+  of_pairs.run = &run_pairs;
+  of_pairs.dot_rows = nullptr;
+  of_pairs.add_rows = nullptr;
+  return of_pairs;
+}
+
 }  // namespace
 }  // namespace symk::cpu::SYMK_ISA
 
@@ -193,7 +208,8 @@ namespace symk::cpu {
 template <>
 const MatmulKernels& MatmulKernels::of<Isa::SYMK_ISA>() {
   static constexpr MatmulKernels table = {SYMK_ISA::functions<float>(),
-                                          SYMK_ISA::functions<double>()};
+                                          SYMK_ISA::functions<double>(),
+                                          SYMK_ISA::functions_of_pairs()};
   return table;
 }
 

@@ -27,6 +27,7 @@ struct MatmulJob {
   int64_t m, n, k;
   Epilogue<T> epilogue;  // of the whole block
   bool accumulate;       // add to what is in C
+  bool pairs;            // A and B hold pairs of bfloat16 (bfloat16.h); T is float
 };
 
 template <class T>
@@ -46,6 +47,7 @@ struct MatmulFunctions {
 struct MatmulKernels {
   MatmulFunctions<float> float32;
   MatmulFunctions<double> float64;
+  MatmulFunctions<float> bfloat16;  // of pairs; without the functions of vectors
   template <Isa isa>
   static const MatmulKernels& of();
 };

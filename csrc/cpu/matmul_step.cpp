@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "cpu/bfloat16_step.h"
 #include "cpu/dispatch.h"
 #include "cpu/matmul_vector.h"
 
@@ -223,9 +224,23 @@ std::unique_ptr<Step> bind_as(Binding& binding, const MatmulFunctions<T>& functi
   return std::make_unique<MatmulStep<T>>(binding, problem, functions);
 }
 
+/// The operands as pairs along the inner axis.
+std::unique_ptr<Step> bind_pairs(Binding& binding, const MatmulFunctions<float>& functions) {
+  read_matmul(binding);
+  const Type &a = binding.inputs()[0], &b = binding.inputs()[1];
+  const bool transpose_a = binding.integer("transpose_a", 0) != 0;
+  const bool transpose_b = binding.integer("transpose_b", 0) != 0;
+  std::vector<Conversion> pairs = {pairs_along(0, a, a.rank - (transpose_a ? 2 : 1), 1),
+                                   pairs_along(1, b, b.rank - (transpose_b ? 1 : 2), 1)};
+  return bind_converted(binding, pairs, [&functions](Binding& inner) {
+    return std::make_unique<MatmulStep<float>>(inner, read_matmul(inner), functions);
+  });
+}
+
 std::unique_ptr<Step> bind_matmul(Binding& binding) {
   const auto& table = kernels<MatmulKernels>();
   if (binding.outputs().empty()) refuse_matmul("wants one result.");
+  if (rounds_products(binding, "matmul")) return bind_pairs(binding, table.bfloat16);
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32: return bind_as<float>(binding, table.float32);
     case DType::kFloat64: return bind_as<double>(binding, table.float64);

@@ -68,6 +68,31 @@ template <class T, int rows, int vectors>
   }
 }
 
+/// The multiply-adds of dot_pairs, one after the other: all of the high halves, then the low ones.
+template <int rows, int vectors>
+[[gnu::always_inline]] inline void add_halves(const float* a, int64_t row,
+                                              const Vec<int32_t> (&right)[vectors],
+                                              Vec<float> (&sum)[rows][vectors]) {
+  const Vec<int32_t> high(static_cast<int32_t>(0xffff0000));
+  Vec<float> half[vectors];
+#pragma GCC unroll 2
+  for (int j = 0; j < vectors; ++j) half[j] = bit_cast<float>(bit_and(right[j], high));
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+    const Vec<float> left = bit_cast<float>(bit_and(bits(Vec<float>(a[i * row])), high));
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sum[i][j] = fma(left, half[j], sum[i][j]);
+  }
+#pragma GCC unroll 2
+  for (int j = 0; j < vectors; ++j) half[j] = bit_cast<float>(shift_left(right[j], 16));
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+    const Vec<float> left = bit_cast<float>(shift_left(bits(Vec<float>(a[i * row])), 16));
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sum[i][j] = fma(left, half[j], sum[i][j]);
+  }
+}
+
 template <class T, int rows, int vectors, bool unit_row>
 void compute(const Tile<T>& tile) {
   constexpr int width = Vec<T>::width;
@@ -99,6 +124,41 @@ void compute(const Tile<T>& tile) {
   finish<T, rows, vectors>(tile, sum);
 }
 
+/// As compute, of pairs; `direct` by the machine's own instruction, else to the same bits.
+template <int rows, int vectors, bool direct>
+void compute_pairs(const Tile<float>& tile) {
+  using V = Vec<float>;
+  using Pairs = Vec<int32_t>;
+  fetch_c<float, rows, vectors>(tile);
+  V sum[rows][vectors];
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sum[i][j] = V::zero();
+  }
+  const float* b = tile.b;
+  const int64_t row = tile.a_row, step = tile.a_depth, b_step = tile.b_step;
+  for (int64_t t = 0; t < tile.tap_count; ++t) {
+    const float* a = tile.a + tile.taps[t];
+    for (int64_t d = 0; d < tile.depth; ++d, a += step, b += b_step) {
+      Pairs right[vectors];
+#pragma GCC unroll 2
+      for (int j = 0; j < vectors; ++j) right[j] = bits(V::load(b + j * V::width));
+      if constexpr (direct) {
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; ++i) {
+          const Pairs left = bits(V(a[i * row]));
+#pragma GCC unroll 2
+          for (int j = 0; j < vectors; ++j) sum[i][j] = dot_pairs(left, right[j], sum[i][j]);
+        }
+      } else {
+        add_halves<rows, vectors>(a, row, right, sum);
+      }
+    }
+  }
+  finish<float, rows, vectors>(tile, sum);
+}
+
 template <class T>
 using Compute = void (*)(const Tile<T>&);
 
@@ -127,11 +187,38 @@ constexpr Table<T> make_table() {
 template <class T>
 constexpr Table<T> kTable = make_table<T>();
 
+/// Of pairs, by rows - 1, vectors - 1, and whether the machine has the instruction.
+struct PairTable {
+  Compute<float> of[kTileRows][kTileVectors][2];
+};
+
+template <int rows>
+constexpr void fill_pairs(PairTable& table) {
+  table.of[rows - 1][0][0] = compute_pairs<rows, 1, false>;
+  table.of[rows - 1][1][0] = compute_pairs<rows, 2, false>;
+  if constexpr (kMayDotPairs) {
+    table.of[rows - 1][0][1] = compute_pairs<rows, 1, true>;
+    table.of[rows - 1][1][1] = compute_pairs<rows, 2, true>;
+  }
+  if constexpr (rows > 1) fill_pairs<rows - 1>(table);
+}
+
+constexpr PairTable make_pair_table() {
+  PairTable table{};
+  fill_pairs<kTileRows>(table);
+  return table;
+}
+
+constexpr PairTable kPairTable = make_pair_table();
+
 }  // namespace
 
 template <class T>
 void compute_tile(const Tile<T>& tile, int rows, bool unit_row) {
   const int vectors = tile.columns > Vec<T>::width ? 2 : 1;
+  if constexpr (sizeof(T) == 4) {
+    if (tile.pairs) return kPairTable.of[rows - 1][vectors - 1][can_dot_pairs()](tile);
+  }
   kTable<T>.of[rows - 1][vectors - 1][unit_row](tile);
 }
 

@@ -34,6 +34,7 @@ struct Tile {
   int64_t c_row;
   int columns;           // how many columns of C exist here
   bool accumulate;       // add to what is in C
+  bool pairs;            // A and B hold pairs of bfloat16 (bfloat16.h); T is float
   Epilogue<T> epilogue;  // what is done to finished values; its pointers are those of this tile
 };
 

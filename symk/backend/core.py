@@ -325,7 +325,8 @@ def moving_average_update(x, value, momentum):
 class Function:
     """A compiled function: takes one list of arrays, returns a list of arrays."""
 
-    def __init__(self, inputs, outputs, updates=None, name=None, check_nan=None, profile=False):
+    def __init__(self, inputs, outputs, updates=None, name=None, check_nan=None, profile=False,
+                 products=None):
         for what, given in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(given, (list, tuple)):
                 raise TypeError("[function] %s must be a list of tensors; %r was given."
@@ -338,8 +339,8 @@ class Function:
         self.outputs = [output if is_sparse(output) else ops.as_variable(output)
                         for output in outputs]
         self.compiled = compile_function(self.inputs, self.outputs, updates=_pairs(updates),
-                                         name=name,
-                                         check_nan=check_nan, profile=profile)
+                                         name=name, check_nan=check_nan, profile=profile,
+                                         products=products)
 
     def __call__(self, inputs):
         if not isinstance(inputs, (list, tuple)):
@@ -357,7 +358,8 @@ def _pairs(updates):
     return [] if updates is None else listed("function", updates)
 
 
-def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=False):
+def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=False,
+             products=None):
     """A callable from a list of arrays to a list of arrays.
 
     Args:     inputs: placeholders. The learning phase is 0 if it is not among them.
@@ -366,8 +368,10 @@ def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=F
               computed from the old values of the variables.
               check_nan: stop at the first NaN or infinity, naming op, layer and line; by default
               what SYMK_CHECK_NAN says. profile: time every step, for `show("profile")`.
+              products: "bfloat16" for products of operands that are rounded to it; by default what
+              SYMK_PRODUCTS says.
     """
-    return Function(inputs, outputs, updates, name, check_nan, profile)
+    return Function(inputs, outputs, updates, name, check_nan, profile, products)
 
 
 @without_collection

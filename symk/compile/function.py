@@ -6,7 +6,9 @@ from ..graph.errors import GraphError
 from ..graph.node import Variable
 from ..graph.show import show
 from ..graph.sparse import dense_parts
+from ..ops.products import PRODUCTS
 from ..optimize import STAGES, explain, optimize
+from ..optimize.precision import set_products
 from . import memory, plan, profile
 from .diagnose import locate_shape_error
 from .native import NativeProgram
@@ -23,7 +25,7 @@ _JOINING_STAGES = ("epilogue", "fuse")
 
 
 def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore", name=None,
-             mode=None, stages=None, check_nan=None, profile=False):
+             mode=None, stages=None, check_nan=None, profile=False, products=None):
     """Compiles expressions into a callable.
 
     Args:
@@ -40,11 +42,13 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
         check_nan: whether a call stops at the first NaN or infinity, naming op, layer and line;
             by default `settings.check_nan`. Each op then is a step of its own, which is slower.
         profile: whether every step of every call is timed, for `show("profile")`.
+        products: "float32", or "bfloat16": then matrix products and convolutions of float32 round
+            their operands to bfloat16 and add up in float32; by default `settings.products`.
     Returns:  a Function.
     Raises:   GraphError for a request that cannot be compiled.
     """
     return Function(inputs, outputs, updates, givens, on_unused_input, name, mode, stages,
-                    check_nan, profile)
+                    check_nan, profile, products)
 
 
 class Function:
@@ -52,11 +56,16 @@ class Function:
 
     @without_collection
     def __init__(self, inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
-                 name=None, mode=None, stages=None, check_nan=None, profile=False):
+                 name=None, mode=None, stages=None, check_nan=None, profile=False,
+                 products=None):
         mode = settings.mode if mode is None else mode
         if mode not in _PROGRAMS:
             raise GraphError("[function] mode must be one of %s; %r was given."
                              % (", ".join(_PROGRAMS), mode))
+        products = settings.products if products is None else products
+        if products not in PRODUCTS:
+            raise GraphError("[function] products must be one of %s; %r was given."
+                             % (", ".join(PRODUCTS), products))
         check_nan = settings.check_nan if check_nan is None else bool(check_nan)
         self._single = isinstance(outputs, Variable)
         inputs = [inputs] if isinstance(inputs, Variable) else list(inputs)
@@ -67,6 +76,8 @@ class Function:
         self.mode = mode
         stages = _default_stages(mode, check_nan) if stages is None else stages
         results, self.reports = optimize(self.request.results, stages)
+        if products != PRODUCTS[0]:
+            results, _ = set_products(results, products)
         self._optimized = self.request.with_results(results)
         self._program = _PROGRAMS[mode](self._optimized, check_nan)
         self._run = self._program.run

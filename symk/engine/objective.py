@@ -108,12 +108,13 @@ class Objective:
 
     def __init__(self, model, optimizer, loss=None, metrics=None, loss_weights=None,
                  sample_weight_mode=None, weighted_metrics=None, target_tensors=None,
-                 recompute=False):
+                 recompute=False, products=None):
         self.model = model
         self.optimizer = optimizer
         self.given = {"loss": loss, "metrics": metrics, "weighted_metrics": weighted_metrics,
                       "loss_weights": loss_weights, "sample_weight_mode": sample_weight_mode}
         self._recompute = recompute
+        self.products = products
         self._batch = _share_batch(model)
         self.inputs = [self._batch.get(tensor, tensor) for tensor in fed(model.inputs)]
         self.outputs = self._rebuilt(model.outputs)
@@ -261,7 +262,7 @@ class Objective:
         updates = _in_sequence(updates)
         return function(self.feeds(weighted), [total] + self._results(updates),
                         updates=updates, givens=_phase(phase),
-                        name="%s of %s" % (kind, self.model.name))
+                        name="%s of %s" % (kind, self.model.name), products=self.products)
 
     def _results(self, updates):
         """What the metrics are after their updates."""
@@ -283,14 +284,15 @@ class Objective:
         return list(zip(self._stepped, values))
 
 
-def predict_function(model):
+def predict_function(model, products=None):
     """Inputs -> outputs, in the test phase; changes states."""
     batch = _share_batch(model)
     states = _in_sequence(model.state_updates)
     values = rebuild(list(model.outputs) + list(states.values()), batch)
     outputs, states = values[:len(model.outputs)], dict(zip(states, values[len(model.outputs):]))
     return function([batch.get(tensor, tensor) for tensor in fed(model.inputs)], outputs,
-                    updates=states, givens=_phase(0), name="predict of %s" % model.name)
+                    updates=states, givens=_phase(0), name="predict of %s" % model.name,
+                    products=products)
 
 
 def fed(inputs):

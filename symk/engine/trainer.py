@@ -46,7 +46,7 @@ class Trainer(Network):
 
     def compile(self, optimizer, loss=None, metrics=None, loss_weights=None,
                 sample_weight_mode=None, weighted_metrics=None, target_tensors=None,
-                recompute=False):
+                recompute=False, products=None):
         """Says what the model is trained for. A model without a shape is compiled when the first
         data have given it one.
 
@@ -62,17 +62,20 @@ class Trainer(Network):
             recompute: whether training keeps only what crosses between parts of the model, and
                 computes the rest again for the gradients: less memory, one more forward pass. A
                 number says how many parts there are.
+            products: "bfloat16" for training, evaluation and prediction whose products round
+                their operands to bfloat16; by default what SYMK_PRODUCTS says.
         """
         optimizer = optimizers.get(optimizer)
         if self.inputs is None:
             self._compile_later = functools.partial(
                 self.compile, optimizer, loss, metrics, loss_weights, sample_weight_mode,
-                weighted_metrics, target_tensors, recompute)
+                weighted_metrics, target_tensors, recompute, products)
         else:
             self._objective = Objective(self, optimizer, loss, metrics, loss_weights,
                                         sample_weight_mode, weighted_metrics, target_tensors,
-                                        recompute)
+                                        recompute, products)
             self._functions = {}
+            self._predict = None
         self.optimizer = optimizer
 
     @property
@@ -157,7 +160,8 @@ class Trainer(Network):
     @property
     def predict_function(self):
         if self._predict is None:
-            self._predict = predict_function(self)
+            products = self._objective.products if self._objective else None
+            self._predict = predict_function(self, products)
         return self._predict
 
     def _function(self, kind, weighted):

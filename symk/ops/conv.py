@@ -9,7 +9,8 @@ from ..graph import Op, ShapeError, TensorType, apply, dims, op
 from .checks import FLOATS, at_least, need_dtype, need_equal_dtypes, need_rank, same_size
 from .convert import as_variable, fit, meet
 from .epilogue import apply_epilogue, check_epilogue, reference_epilogue
-from .samples import sample
+from .products import check_products, rounded
+from .samples import sample, values
 from .sizes import as_sizes
 from .window import AXES, check_geometry, inside, output_size, pad_widths, per_axis, tap
 
@@ -43,6 +44,7 @@ class _Convolution(Op):
                               dilation=self.dilation)
         need_rank(self.name, "w", w, rank + 2, "(window, channels in, channels out)")
         need_equal_dtypes(self.name, x, w)
+        check_products(self, x)
         for size in w.shape[:rank]:
             at_least(self.name, size, 1, "a window must have a size; w is %r" % (w,))
         self._check_channels(x, w)
@@ -133,6 +135,13 @@ def _rows(first, second, **attribute):
     return rows
 
 
+def _rounded_rows(first, second, **attribute):
+    """The samples of products that only float32 has."""
+    return [sample(*(values(drawn.shape, dtype="float32") for drawn in row.inputs),
+                   products="bfloat16", **row.attributes)
+            for row in _rows(first, second, **attribute)]
+
+
 @op("conv", kind="conv")
 class Conv(_Convolution):
     """The sum over window and input channels of x and w, at each position of the window.
@@ -146,6 +155,7 @@ class Conv(_Convolution):
 
     activation: str = ""
     epilogue: tuple = ()
+    products: str = None
 
     @property
     def in_place(self):
@@ -160,6 +170,7 @@ class Conv(_Convolution):
 
     def reference(self, x, w, *operands):
         self.infer(*(TensorType(v.dtype, v.shape) for v in (x, w) + operands))
+        x, w = rounded(self, x, w)
         padded, _, counts = self._padded(x, w.shape[:-2])
         y = np.zeros((x.shape[0],) + counts + (w.shape[-1],), x.dtype)
         for position in np.ndindex(*w.shape[:-2]):
@@ -181,9 +192,10 @@ class Conv(_Convolution):
         """The convolution and its epilogue as ops of their own; None if it has none."""
         if not self.epilogue and not self.activation:
             return None
-        return apply_epilogue(self, apply(Conv(**self._geometry()), x, w), operands)
+        plain = Conv(products=self.products, **self._geometry())
+        return apply_epilogue(self, apply(plain, x, w), operands)
 
-    samples = _rows("x", "w") + [
+    samples = _rows("x", "w") + _rounded_rows("x", "w") + [
         sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", epilogue=("bias",)),
         sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", epilogue=("bias",),
                activation="tanh"),
@@ -213,6 +225,7 @@ class ConvGradInput(_Convolution):
     """
 
     shape: tuple = ()
+    products: str = None
 
     def infer(self, g, w):
         x = g.with_shape(self.shape)
@@ -220,6 +233,7 @@ class ConvGradInput(_Convolution):
         return x
 
     def reference(self, g, w):
+        g, w = rounded(self, g, w)
         padded, region, counts = self._padded(np.zeros(self.shape, g.dtype), w.shape[:-2])
         for position in np.ndindex(*w.shape[:-2]):
             self._tap(padded, position, counts)[...] += self._by_group(
@@ -234,7 +248,7 @@ class ConvGradInput(_Convolution):
     def flops(cls, inputs, outputs):
         return _products(*inputs)
 
-    samples = _rows("y", "w", shape="x")
+    samples = _rows("y", "w", shape="x") + _rounded_rows("y", "w", shape="x")
     bad = [sample((1, 4, 4, 2), (3, 3, 2, 2), shape=(1, 5, 5, 2), error="g must have the shape")]
 
 
@@ -246,6 +260,7 @@ class ConvGradKernel(_Convolution):
     """
 
     shape: tuple = ()
+    products: str = None
 
     def infer(self, x, g):
         w = x.with_shape(self.shape)
@@ -253,6 +268,7 @@ class ConvGradKernel(_Convolution):
         return w
 
     def reference(self, x, g):
+        x, g = rounded(self, x, g)
         window = self.shape[:-2]
         padded, _, counts = self._padded(x, window)
         pixels = tuple(range(x.ndim - 1))
@@ -270,7 +286,7 @@ class ConvGradKernel(_Convolution):
     def flops(cls, inputs, outputs):
         return _products(inputs[1], outputs[0])
 
-    samples = _rows("x", "y", shape="w")
+    samples = _rows("x", "y", shape="w") + _rounded_rows("x", "y", shape="w")
     bad = [sample((1, 5, 5, 2), (1, 4, 4, 2), shape=(3, 3, 2, 2), error="g must have the shape")]
 
 

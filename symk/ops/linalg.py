@@ -5,10 +5,23 @@ from ..graph import Op, ShapeError, TensorType, apply, op
 from .checks import FLOATS, broadcast_shapes, need_dtype, need_equal_dtypes, same_size
 from .convert import fit, meet
 from .epilogue import apply_epilogue, check_epilogue, reference_epilogue
-from .samples import sample
+from .products import check_products, rounded
+from .samples import sample, values
 from .shape import reshape
 
 __all__ = ["matmul"]
+
+
+def _rounded_sample(*shapes, **attributes):
+    """A sample of products that only float32 has."""
+    return sample(*(values(shape, dtype="float32") for shape in shapes), products="bfloat16",
+                  **attributes)
+
+
+_ROUNDED = [_rounded_sample((3, 4), (4, 5)), _rounded_sample((3, 5), (4, 5), transpose_b=True),
+            _rounded_sample((5, 3), (5, 4), transpose_a=True), _rounded_sample((1, 1), (1, 1)),
+            _rounded_sample((2, 3, 7), (2, 7, 5)), _rounded_sample((3, 0), (0, 5)),
+            _rounded_sample((19, 33), (33, 37)), _rounded_sample((1, 33), (33, 37))]
 
 
 @op("matmul", kind="linalg")
@@ -16,7 +29,7 @@ class Matmul(Op):
     """a @ b over the last two axes; leading axes broadcast.
 
     `transpose_a`, `transpose_b` swap the last two axes of an operand first. What `epilogue` and
-    `activation` do to the result is said in `epilogue.py`.
+    `activation` do to the result is said in `epilogue.py`, what `products` is in `products.py`.
 
     Shapes: a (..., m, k), b (..., k, n), operands of the epilogue -> (..., m, n).
     Dtypes: floats -> same.
@@ -26,6 +39,7 @@ class Matmul(Op):
     transpose_b: bool = False
     activation: str = ""
     epilogue: tuple = ()
+    products: str = None
 
     accepts = FLOATS
     domain = (-1.0, 1.0)
@@ -34,6 +48,7 @@ class Matmul(Op):
     def infer(self, a, b, *operands):
         need_dtype(self.name, "a", a, self.accepts)
         need_equal_dtypes(self.name, a, b, *operands)
+        check_products(self, a)
         if a.ndim < 2 or b.ndim < 2:
             raise ShapeError("[matmul] each operand must have at least two axes; a is %r, b is %r."
                              % (a, b))
@@ -47,6 +62,7 @@ class Matmul(Op):
         return result
 
     def reference(self, a, b, *operands):
+        a, b = rounded(self, a, b)
         a = np.swapaxes(a, -1, -2) if self.transpose_a else a
         b = np.swapaxes(b, -1, -2) if self.transpose_b else b
         return reference_epilogue(self, np.matmul(a, b), operands)
@@ -77,7 +93,7 @@ class Matmul(Op):
         """The product and its epilogue as ops of their own; None if it has none."""
         if not self.epilogue and not self.activation:
             return None
-        plain = Matmul(self.transpose_a, self.transpose_b)
+        plain = Matmul(self.transpose_a, self.transpose_b, products=self.products)
         return apply_epilogue(self, apply(plain, a, b), operands)
 
     samples = [sample((3, 4), (4, 5)), sample((3, 4), (5, 4), transpose_b=True),
@@ -92,7 +108,8 @@ class Matmul(Op):
                sample((19, 300), (300, 37), (19, 37), (37,), (37,), (19, 37), activation="tanh",
                       epilogue=("addend", "scale", "bias", "factor")),
                sample((1, 40), (40, 5), (1, 5), (5,), epilogue=("factor", "scale")),
-               sample((3, 2, 4), (3, 4, 5), (3, 2, 5), epilogue=("addend",))]
+               sample((3, 2, 4), (3, 4, 5), (3, 2, 5), epilogue=("addend",)),
+               *_ROUNDED]
     bad = [sample((32, 10), (12, 4), error="inner sizes must agree; a is (32, 10) float32"),
            sample((3,), (3, 4), error="at least two axes"),
            sample((2, 3, 4), (3, 4, 5), error="the shapes must broadcast"),
@@ -102,7 +119,8 @@ class Matmul(Op):
                   error="the addend must have the shape of the result"),
            sample((3, 4), (4, 5), (5,), error="must name the operands from the third on"),
            sample((3, 4), (4, 5), (5,), epilogue=("shift",), error="an epilogue must name"),
-           sample((3, 4), (4, 5), activation="nothing", error="name of a unary op")]
+           sample((3, 4), (4, 5), activation="nothing", error="name of a unary op"),
+           sample((3, 4), (4, 5), products="float8", error="products must be one of")]
 
 
 def _rows(x):

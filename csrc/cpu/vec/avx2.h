@@ -118,6 +118,10 @@ constexpr double kIntegerShift =
   return Vec<int64_t>((Vec<int64_t>::Register)_mm256_mul_epu32((__m256i)a.v, (__m256i)b.v));
 }
 
+/// No machine of this set multiplies pairs of bfloat16 by itself.
+constexpr bool kMayDotPairs = false;
+constexpr bool can_dot_pairs() { return false; }
+
 /// Over all lanes, by halves: lane i with lane i + width/2, and so on.
 [[gnu::always_inline]] inline float reduce_add(Vec<float> x) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(x.v), _mm256_extractf128_ps(x.v, 1));

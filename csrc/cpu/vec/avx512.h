@@ -198,6 +198,17 @@ template <class T>
   return Vec<int64_t>((Vec<int64_t>::Register)_mm512_mul_epu32((__m512i)a.v, (__m512i)b.v));
 }
 
+/// Whether dot_pairs can run: the compiler knows it, some machines do.
+constexpr bool kMayDotPairs = true;
+inline bool can_dot_pairs() { return __builtin_cpu_supports("avx512bf16"); }
+
+/// Each lane of a and b is a pair of bfloat16: sum + high * high, rounded, then + low * low. Results
+/// below the least normal number become zero.
+[[gnu::always_inline]] inline Vec<float> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<float> sum) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
+  return sum;
+}
+
 /// Over all lanes, by halves: lane i with lane i + width/2, and so on.
 [[gnu::always_inline]] inline float reduce_add(Vec<float> x) { return _mm512_reduce_add_ps(x.v); }
 [[gnu::always_inline]] inline double reduce_add(Vec<double> x) { return _mm512_reduce_add_pd(x.v); }

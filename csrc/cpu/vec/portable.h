@@ -118,6 +118,10 @@ template <class I>
   return a;
 }
 
+/// No machine of this set multiplies pairs of bfloat16 by itself.
+constexpr bool kMayDotPairs = false;
+constexpr bool can_dot_pairs() { return false; }
+
 /// Over all lanes, by halves: lane i with lane i + width/2, and so on.
 [[gnu::always_inline]] inline float reduce_add(Vec<float> x) {
   return (x[0] + x[2]) + (x[1] + x[3]);
