@@ -5,6 +5,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "cpu/vec/vec.h"
+
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
@@ -20,17 +22,55 @@ void clear(T* y, int64_t first, int64_t last, int64_t width) {
   std::memset(y + first * width, 0, static_cast<size_t>((last - first) * width) * sizeof(T));
 }
 
+/// Elements first..last-1 of a matrix, which make one row of the product.
+template <class T, class Index>
+struct RowElements {
+  const T* values;
+  const Index* columns;
+  int64_t first, last;
+};
+
+/// `vectors` registers of a row of the product, summed over its elements before they are stored.
+template <int vectors, class T, class Index>
+[[gnu::always_inline]] inline void sum_block(const RowElements<T, Index>& row, const T* dense,
+                                             int64_t width, T* y) {
+  using V = Vec<T>;
+  V sums[vectors] = {};
+  for (int64_t k = row.first; k < row.last; ++k) {
+    const V value(row.values[k]);
+    const T* from = dense + row.columns[k] * width;
+    for (int i = 0; i < vectors; ++i) sums[i] = fma(value, V::load(from + i * V::width), sums[i]);
+  }
+  for (int i = 0; i < vectors; ++i) sums[i].store(y + i * V::width);
+}
+
+/// The last columns of a row of the product, fewer than a register has.
+template <class T, class Index>
+[[gnu::always_inline]] inline void sum_rest(const RowElements<T, Index>& row, const T* dense,
+                                            int64_t width, int rest, T* y) {
+  using V = Vec<T>;
+  V sum = V::zero();
+  for (int64_t k = row.first; k < row.last; ++k)
+    sum = fma(V(row.values[k]), V::load_partial(dense + row.columns[k] * width, rest), sum);
+  sum.store_partial(y, rest);
+}
+
 template <class T, class Index>
 void matmul(const CsrPlan& plan, const CsrOperands& operands, int64_t first, int64_t last) {
-  const T* values = static_cast<const T*>(operands.values);
+  constexpr int lanes = Vec<T>::width;
   const T* dense = static_cast<const T*>(operands.dense);
-  const Index* columns = static_cast<const Index*>(operands.columns);
   const Index* bounds = static_cast<const Index*>(operands.bounds);
-  T* y = static_cast<T*>(operands.y);
-  clear(y, first, last, plan.width);
-  for (int64_t row = first; row < last; ++row) {
-    for (int64_t k = bounds[row]; k < bounds[row + 1]; ++k)
-      add_row(y + row * plan.width, values[k], dense + columns[k] * plan.width, plan.width);
+  for (int64_t number = first; number < last; ++number) {
+    const RowElements<T, Index> row = {static_cast<const T*>(operands.values),
+                                       static_cast<const Index*>(operands.columns),
+                                       bounds[number], bounds[number + 1]};
+    T* y = static_cast<T*>(operands.y) + number * plan.width;
+    int64_t j = 0;
+    for (; j + 4 * lanes <= plan.width; j += 4 * lanes)
+      sum_block<4>(row, dense + j, plan.width, y + j);
+    for (; j + lanes <= plan.width; j += lanes) sum_block<1>(row, dense + j, plan.width, y + j);
+    const int rest = static_cast<int>(plan.width - j);
+    if (rest > 0) sum_rest(row, dense + j, plan.width, rest, y + j);
   }
 }
 
@@ -84,6 +124,14 @@ void row_numbers(const CsrPlan&, const CsrOperands& operands, int64_t first, int
   }
 }
 
+template <class Index>
+bool all_inside(const void* columns, int64_t count, int64_t limit) {
+  const Index* column = static_cast<const Index*>(columns);
+  bool outside = false;
+  for (int64_t k = 0; k < count; ++k) outside |= (column[k] < 0) | (column[k] >= limit);
+  return !outside;
+}
+
 template <class T>
 constexpr void set(CsrKernels& table, DType dtype) {
   table.to_dense[static_cast<int>(dtype)][0] = to_dense<T, int32_t>;
@@ -97,7 +145,8 @@ constexpr CsrKernels make_table() {
       {{transposed_matmul<float, int32_t>, transposed_matmul<float, int64_t>},
        {transposed_matmul<double, int32_t>, transposed_matmul<double, int64_t>}},
       {},
-      {row_numbers<int32_t>, row_numbers<int64_t>}};
+      {row_numbers<int32_t>, row_numbers<int64_t>},
+      {all_inside<int32_t>, all_inside<int64_t>}};
   set<float>(table, DType::kFloat32);
   set<double>(table, DType::kFloat64);
   set<int8_t>(table, DType::kInt8);

@@ -25,12 +25,15 @@ struct CsrKernels {
   /// Rows first..last-1 of y, which has what the name says.
   using Rows = void (*)(const CsrPlan& plan, const CsrOperands& operands, int64_t first,
                         int64_t last);
+  /// Whether all columns are from 0 to limit - 1.
+  using AllInside = bool (*)(const void* columns, int64_t count, int64_t limit);
 
   // By dtype of the values (only floats multiply) and by whether indices are int64.
   Rows matmul[2][2];                    // the matrix times `dense` (columns, width)
   Rows transposed_matmul[2][2];         // its transpose times `dense` (rows, width)
   Rows to_dense[kDTypeCount][2];        // the matrix itself; null for float16 and bool
   Rows row_numbers[2];                  // the row of each element of rows first..last-1
+  AllInside all_inside[2];
 
   template <Isa isa>
   static const CsrKernels& of();

@@ -41,6 +41,8 @@ Status check_bounds(const CsrPlan& plan, DType dtype, const void* bounds) {
 }
 
 Status check_columns(const CsrPlan& plan, DType dtype, const void* columns) {
+  const auto all_inside = kernels<CsrKernels>().all_inside[dtype == DType::kInt64];
+  if (all_inside(columns, plan.count, plan.columns)) return Status();
   for (int64_t k = 0; k < plan.count; ++k) {
     const int64_t column = integer_at(dtype, columns, k);
     if (column < 0 || column >= plan.columns)

@@ -121,7 +121,7 @@ class CsrMatmul(_Csr):
     samples = [sample(*_MATRIX, (4, 3)), sample(*_MATRIX, (3, 2), transpose=True, size=4),
                sample(*_EMPTY, (3, 2)), sample(*_EMPTY, (0, 2), transpose=True, size=3),
                sample(*_LONG, (2, 37)), sample(*_LONG, (2, 2), transpose=True, size=5),
-               sample(*_MATRIX, (4, 0))]
+               sample(*_MATRIX, (4, 0)), sample(*_MATRIX, (4, 83)), sample(*_LONG, (2, 64))]
     bad = [sample(*matrix, (4, 3), error=error) for matrix, error in _BAD] + [
         sample(*_MATRIX, (4,), error="dense must have 2 axes"),
         sample(*_MATRIX, (4, 2), transpose=True, size=4, error="the rows must agree")]
