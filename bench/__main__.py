@@ -23,8 +23,10 @@ from . import cases, every_op, limits, models, moves  # noqa: F401 (these add th
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PEERS = ("torch", "onnxruntime")
-# Threads of a peer look for work for some 0.1 s after its round, on cores that the next side needs.
-PAUSE_SECONDS = 0.25
+# Threads of a peer look for work for a while after its round, on cores that the next side needs:
+# those of onnxruntime for some 0.1 s, those of others for milliseconds.
+PAUSE_SECONDS = 0.02
+PAUSE_SECONDS_BESIDE = {"onnxruntime": 0.25}
 
 
 class Side:
@@ -57,9 +59,10 @@ def measure(case, sides, rounds):
         if "error" in answer:
             errors[side.name] = answer["error"]
     running = [side for side in sides if side.name not in errors]
+    pause = max([PAUSE_SECONDS_BESIDE.get(side.name, PAUSE_SECONDS) for side in running], default=0)
     for _ in range(rounds):
         for side in running:
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(pause)
             times.setdefault(side.name, []).append(side.ask("round", case)["step_s"])
     for side in running:
         side.ask("forget", case)
