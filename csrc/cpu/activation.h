@@ -1,36 +1,28 @@
 // Unary elementwise ops in place, by name: what a matrix product or a convolution does to its
-// finished values.
+// finished values. Kernel files include this: nothing in it is shared between instruction sets.
 #pragma once
 
-#include <cstdint>
-
-#include "cpu/isa.h"
+#include "cpu/elementwise.h"
 
 namespace symk::cpu {
 
+/// A loop of elementwise.h over one array of T, or nothing.
 template <class T>
-using Activation = void (*)(T* x, int64_t count);
+class Activation {
+ public:
+  Activation() = default;
+  explicit Activation(Loop loop) : loop_(loop) {}
+  [[gnu::always_inline]] explicit operator bool() const { return loop_ != nullptr; }
+  [[gnu::always_inline]] void operator()(T* x, int64_t count) const {
+    const void* const in = x;
+    loop_(&in, x, count);
+  }
 
-struct NamedActivation {
-  const char* name;
-  Activation<float> float32;
-  Activation<double> float64;
+ private:
+  Loop loop_ = nullptr;
 };
 
-struct ActivationKernels {
-  const NamedActivation* all;
-  int count;
-  template <Isa isa>
-  static const ActivationKernels& of();
-};
-template <>
-const ActivationKernels& ActivationKernels::of<Isa::portable>();
-template <>
-const ActivationKernels& ActivationKernels::of<Isa::avx2>();
-template <>
-const ActivationKernels& ActivationKernels::of<Isa::avx512>();
-
-/// The activation of that name for the active set; null for "". Throws Error when there is none.
+/// The activation of that name for the active set; nothing for "". Throws Error when there is none.
 template <class T>
 Activation<T> find_activation(const char* name);
 template <>

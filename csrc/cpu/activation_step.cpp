@@ -1,17 +1,21 @@
 // Finds activations by name.
+#include "cpu/activation.h"
+
 #include <string>
 
-#include "cpu/activation.h"
 #include "cpu/dispatch.h"
 #include "runtime/error.h"
 
 namespace symk::cpu {
 namespace {
 
-const NamedActivation& find(const std::string& name) {
-  const auto& table = kernels<ActivationKernels>();
-  for (int i = 0; i < table.count; ++i) {
-    if (name == table.all[i].name) return table.all[i];
+Loop find(const std::string& name, DType dtype) {
+  const auto& table = kernels<ElementwiseKernels>();
+  for (int i = 0; i < table.loop_count; ++i) {
+    const LoopEntry& entry = table.loops[i];
+    if (entry.arity == 1 && entry.operand == dtype && entry.result == dtype && name == entry.name) {
+      return entry.loop;
+    }
   }
   throw Error(ErrorCode::kArgument,
               "[activation] a unary elementwise op is required; \"" + name + "\" is none.");
@@ -21,11 +25,11 @@ const NamedActivation& find(const std::string& name) {
 
 template <>
 Activation<float> find_activation<float>(const char* name) {
-  return *name == '\0' ? nullptr : find(name).float32;
+  return Activation<float>(*name == '\0' ? nullptr : find(name, DType::kFloat32));
 }
 template <>
 Activation<double> find_activation<double>(const char* name) {
-  return *name == '\0' ? nullptr : find(name).float64;
+  return Activation<double>(*name == '\0' ? nullptr : find(name, DType::kFloat64));
 }
 
 }  // namespace symk::cpu

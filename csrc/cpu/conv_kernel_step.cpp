@@ -164,7 +164,7 @@ class KernelGradStep : public Step {
 };
 
 /// Pairs along the columns of the gradient, and of the pixels that such pairs see.
-std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape) {
+[[gnu::cold]] std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape) {
   const ConvAxis& columns = shape.columns;
   const int64_t y_rows = shape.batch * shape.planes.y * shape.rows.y;
   const int64_t x_rows = shape.batch * shape.planes.x * shape.rows.x;
@@ -186,7 +186,7 @@ std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape) {
   });
 }
 
-std::unique_ptr<Step> bind_conv_grad_kernel(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_conv_grad_kernel(Binding& binding) {
   constexpr const char* name = "conv_grad_kernel";
   const auto& in = binding.inputs();
   if (in.size() != 2 || binding.outputs().size() != 1) {

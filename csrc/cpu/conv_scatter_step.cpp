@@ -236,7 +236,8 @@ bool has_few_results(const ConvShape& shape, bool backward) {
          depth >= kDeepEnough && shape.taps() > 1;
 }
 
-std::unique_ptr<Step> bind_scatter(Binding& binding, const ConvShape& shape, bool backward) {
+[[gnu::cold]] std::unique_ptr<Step> bind_scatter(Binding& binding, const ConvShape& shape,
+                                                 bool backward) {
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32:

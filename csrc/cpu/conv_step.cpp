@@ -301,7 +301,7 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
 
 /// Pairs along the channels that are gathered. What depthwise kernels are for gains nothing from
 /// them; such groups take the same way as all others.
-std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape, bool backward) {
+[[gnu::cold]] std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape, bool backward) {
   const Type &x = binding.inputs()[0], &w = binding.inputs()[1];
   std::vector<Conversion> pairs = {
       pairs_along(0, x, x.rank - 1, shape.groups),
@@ -315,7 +315,7 @@ std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape, bool 
   });
 }
 
-std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
+[[gnu::cold]] std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
   if (rounds_products(binding, backward ? "conv_grad_input" : "conv"))
     return bind_pairs(binding, shape, backward);
   if (has_narrow_groups(shape, backward)) return bind_depthwise(binding, shape, backward);
@@ -329,7 +329,7 @@ std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
   }
 }
 
-std::unique_ptr<Step> bind_conv(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_conv(Binding& binding) {
   const auto& in = binding.inputs();
   require(in.size() >= 2 && binding.outputs().size() == 1, "conv",
           "there must be x, w and one result");
@@ -337,7 +337,7 @@ std::unique_ptr<Step> bind_conv(Binding& binding) {
               false);
 }
 
-std::unique_ptr<Step> bind_conv_grad_input(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_conv_grad_input(Binding& binding) {
   require_operands(binding, "conv_grad_input", 2, 1);
   const auto& in = binding.inputs();
   return bind(binding,

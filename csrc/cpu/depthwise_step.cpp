@@ -298,7 +298,8 @@ bool has_narrow_groups(const ConvShape& shape, bool backward) {
   return shape.groups > 1 && width > 0 && width < kNarrow && depth > 0 && depth <= kDeepest;
 }
 
-std::unique_ptr<Step> bind_depthwise(Binding& binding, const ConvShape& shape, bool backward) {
+[[gnu::cold]] std::unique_ptr<Step> bind_depthwise(Binding& binding, const ConvShape& shape,
+                                                   bool backward) {
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32: return std::make_unique<DepthwiseStep<float>>(binding, shape, backward);
     case DType::kFloat64: return std::make_unique<DepthwiseStep<double>>(binding, shape, backward);
@@ -306,7 +307,8 @@ std::unique_ptr<Step> bind_depthwise(Binding& binding, const ConvShape& shape, b
   }
 }
 
-std::unique_ptr<Step> bind_depthwise_grad_kernel(Binding& binding, const ConvShape& shape) {
+[[gnu::cold]] std::unique_ptr<Step> bind_depthwise_grad_kernel(Binding& binding,
+                                                               const ConvShape& shape) {
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32: return std::make_unique<DepthwiseKernelGradStep<float>>(binding, shape);
     case DType::kFloat64: return std::make_unique<DepthwiseKernelGradStep<double>>(binding, shape);

@@ -13,7 +13,7 @@ struct Epilogue {
   const T* scale = nullptr;            // one value per column
   const T* bias = nullptr;             // one value per column
   const T* addend = nullptr;           // one value per element, laid out as C
-  Activation<T> activation = nullptr;  // applied to each finished row
+  Activation<T> activation;            // applied to each finished row
   const T* factor = nullptr;           // one value per element, laid out as C
 
   /// The epilogue of a block that begins `column` columns and `place` elements of C further on.

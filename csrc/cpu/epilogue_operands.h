@@ -65,7 +65,7 @@ class EpilogueOperands {
     return place == 0 ? nullptr : static_cast<const T*>(operands.in[place]);
   }
 
-  Activation<T> activation_ = nullptr;
+  Activation<T> activation_;
   size_t scale_ = 0, bias_ = 0, addend_ = 0, factor_ = 0;  // 0: there is none
 };
 

@@ -379,7 +379,9 @@ class FusedReduction : public Step {
   int64_t region_bytes_ = 0, regions_offset_ = 0, split_bytes_ = 0;
 };
 
-std::unique_ptr<Step> bind(Binding& binding) { return std::make_unique<FusedReduction>(binding); }
+[[gnu::cold]] std::unique_ptr<Step> bind(Binding& binding) {
+  return std::make_unique<FusedReduction>(binding);
+}
 
 const KernelEntry entry(kName, &bind);
 

@@ -216,7 +216,7 @@ class MatmulStep : public Step {
 };
 
 template <class T>
-std::unique_ptr<Step> bind_as(Binding& binding, const MatmulFunctions<T>& functions) {
+[[gnu::cold]] std::unique_ptr<Step> bind_as(Binding& binding, const MatmulFunctions<T>& functions) {
   const MatmulProblem problem = read_matmul(binding);
   if ((problem.m == 1 || problem.n == 1) && problem.a_start.size() == 1) {
     return std::make_unique<MatmulVectorStep<T>>(binding, problem, functions);
@@ -225,7 +225,7 @@ std::unique_ptr<Step> bind_as(Binding& binding, const MatmulFunctions<T>& functi
 }
 
 /// The operands as pairs along the inner axis.
-std::unique_ptr<Step> bind_pairs(Binding& binding, const MatmulFunctions<float>& functions) {
+[[gnu::cold]] std::unique_ptr<Step> bind_pairs(Binding& binding, const MatmulFunctions<float>& functions) {
   read_matmul(binding);
   const Type &a = binding.inputs()[0], &b = binding.inputs()[1];
   const bool transpose_a = binding.integer("transpose_a", 0) != 0;
@@ -237,7 +237,7 @@ std::unique_ptr<Step> bind_pairs(Binding& binding, const MatmulFunctions<float>&
   });
 }
 
-std::unique_ptr<Step> bind_matmul(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_matmul(Binding& binding) {
   const auto& table = kernels<MatmulKernels>();
   if (binding.outputs().empty()) refuse_matmul("wants one result.");
   if (rounds_products(binding, "matmul")) return bind_pairs(binding, table.bfloat16);

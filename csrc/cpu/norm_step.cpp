@@ -204,7 +204,7 @@ class BatchNormGrad : public NormStep {
 };
 
 template <template <class> class Bound>
-std::unique_ptr<Step> bind(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind(Binding& binding) {
   require_operands(binding, Bound<float>::name, Bound<float>::inputs, Bound<float>::outputs);
   if (binding.inputs()[0].dtype == DType::kFloat64) return std::make_unique<Bound<double>>(binding);
   return std::make_unique<Bound<float>>(binding);

@@ -112,7 +112,7 @@ std::unique_ptr<Step> make_top_k(int64_t rows, int64_t n, int64_t k) {
   });
 }
 
-std::unique_ptr<Step> bind_top_k(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_top_k(Binding& binding) {
   require_operands(binding, "top_k", 1, 2);
   const Type& x = binding.inputs()[0];
   const Type& largest = binding.outputs()[0];
@@ -174,7 +174,7 @@ std::unique_ptr<Step> make_in_top_k(DType targets, int64_t rows, int64_t n, int6
   }
 }
 
-std::unique_ptr<Step> bind_in_top_k(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_in_top_k(Binding& binding) {
   require_operands(binding, "in_top_k", 2, 1);
   const Type& predictions = binding.inputs()[0];
   const Type& targets = binding.inputs()[1];

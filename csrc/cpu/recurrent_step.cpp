@@ -616,7 +616,7 @@ class GruSequenceGrad final : public SequenceStep<T> {
 };
 
 template <template <class> class Sequence>
-std::unique_ptr<Step> bind(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind(Binding& binding) {
   // The least that a constructor looks at before it has counted.
   require(binding.inputs().size() >= 3 && !binding.outputs().empty(), Sequence<float>::name,
           "the number of inputs and outputs must be the kernel's");

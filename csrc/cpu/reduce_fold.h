@@ -150,15 +150,19 @@ typename Op::Total fold_vectors(const typename Op::Element* x, int64_t n) {
   constexpr int chains = 8;  // latency of an addition times additions per cycle
   const Vec<T> start(static_cast<T>(Op::identity));
   Vec<T> lanes[chains];
+#pragma GCC unroll 8
   for (int k = 0; k < chains; ++k) lanes[k] = start;
   int64_t i = 0;
   for (; i + chains * width <= n; i += chains * width) {
+#pragma GCC unroll 8
     for (int k = 0; k < chains; ++k) {
       lanes[k] = combine<Op>(lanes[k], Vec<T>::load(x + i + k * width));
     }
   }
   for (; i + width <= n; i += width) lanes[0] = combine<Op>(lanes[0], Vec<T>::load(x + i));
+#pragma GCC unroll 3
   for (int half = chains / 2; half > 0; half /= 2) {
+#pragma GCC unroll 4
     for (int k = 0; k < half; ++k) lanes[k] = combine<Op>(lanes[k], lanes[k + half]);
   }
   T last[width];

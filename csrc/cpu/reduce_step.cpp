@@ -180,17 +180,17 @@ struct Named {
 };
 
 template <const char* name, ReduceOp op, bool mean = false>
-std::unique_ptr<Step> bind_reduction(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_reduction(Binding& binding) {
   return std::make_unique<Reduction>(binding, name, op, reduced_axes(binding, name), mean);
 }
 
-std::unique_ptr<Step> bind_sum_to(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_sum_to(Binding& binding) {
   require_operands(binding, "sum_to", 1, 1);
   const std::vector<bool> reduced = repeated_axes(binding.inputs()[0], binding.outputs()[0]);
   return std::make_unique<Reduction>(binding, "sum_to", ReduceOp::kSum, reduced, false);
 }
 
-std::unique_ptr<Step> bind_logsumexp(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_logsumexp(Binding& binding) {
   const std::vector<bool> reduced = reduced_axes(binding, "logsumexp");
   const DType dtype = binding.inputs()[0].dtype;
   const int place = float_place("logsumexp", dtype);
@@ -224,7 +224,7 @@ std::unique_ptr<Step> bind_logsumexp(Binding& binding) {
 
 /// which: 0 for argmax, 1 for argmin.
 template <int which>
-std::unique_ptr<Step> bind_arg(Binding& binding) {
+[[gnu::cold]] std::unique_ptr<Step> bind_arg(Binding& binding) {
   constexpr const char* name = which == 0 ? "argmax" : "argmin";
   require_operands(binding, name, 1, 1);
   const Type& x = binding.inputs()[0];
