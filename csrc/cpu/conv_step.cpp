@@ -301,7 +301,8 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
 
 /// Pairs along the channels that are gathered. What depthwise kernels are for gains nothing from
 /// them; such groups take the same way as all others.
-[[gnu::cold]] std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape, bool backward) {
+[[gnu::cold]] std::unique_ptr<Step> bind_pairs(Binding& binding, const ConvShape& shape,
+                                               bool backward) {
   const Type &x = binding.inputs()[0], &w = binding.inputs()[1];
   std::vector<Conversion> pairs = {
       pairs_along(0, x, x.rank - 1, shape.groups),

@@ -225,7 +225,8 @@ template <class T>
 }
 
 /// The operands as pairs along the inner axis.
-[[gnu::cold]] std::unique_ptr<Step> bind_pairs(Binding& binding, const MatmulFunctions<float>& functions) {
+[[gnu::cold]] std::unique_ptr<Step> bind_pairs(Binding& binding,
+                                               const MatmulFunctions<float>& functions) {
   read_matmul(binding);
   const Type &a = binding.inputs()[0], &b = binding.inputs()[1];
   const bool transpose_a = binding.integer("transpose_a", 0) != 0;
