@@ -4,7 +4,7 @@ import pytest
 
 from symk import ops
 from symk.autodiff import grad
-from symk.graph import Placeholder
+from symk.graph import Placeholder, rebuild
 from symk.graph.check import check
 from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
@@ -60,6 +60,16 @@ def test_a_training_step_has_one_product_in_each_step_of_each_loop():
     assert inside(forward).count("matmul") == inside(backward).count("matmul") == 1
     assert "tanh" not in str(backward.op.body.nodes)
     assert_same(network.gradients, results, network.inputs)
+
+
+def test_a_loop_that_was_built_twice_runs_once_and_keeps_for_the_gradient():
+    """As where losses and moving averages see one layer through two copies of the graph."""
+    network = Network()
+    (y,), wanted = (rebuild(results, {network.x: network.x * 2})
+                    for results in ([network.y], network.gradients))
+    results, _ = optimize([y] + wanted)
+    assert len(loops([y] + wanted)) == 3 and len(loops(results)) == 2
+    assert_same([y] + wanted, results, network.inputs)
 
 
 def test_a_gradient_that_recomputes_keeps_the_states_alone():
