@@ -8,10 +8,24 @@ namespace {
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/// A panel of B is used by all rows of all blocks before the next one is touched.
+/// Rows of a tile. Those that are whole pages apart share the lines of one set of the first cache,
+/// which has 8 ways or more.
+template <class T>
+int64_t tile_rows(const TapJob<T>& job) {
+  constexpr int64_t few = 7;
+  const bool pages = job.a_row * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
+  return pages ? smaller(kTileRows, few) : kTileRows;
+}
+
+/// A panel of B is used by all rows of all blocks before the next one is touched, of which each of
+/// its tiles fetches a share. The tiles of the first panel are the first to see A, and fetch what
+/// the next one does, if that lies in one piece.
 template <class T>
 void run(const TapJob<T>& job) {
   constexpr int64_t columns = kTileColumns<T>;
+  const int64_t rows = tile_rows(job), depths = job.tap_count * job.depth;
+  const int64_t tiles = job.blocks * ((job.m + rows - 1) / rows);
+  const bool dense_a = job.tap_count == 1 && job.a_row == job.depth;
   Tile<T> tile;
   tile.a_row = job.a_row;
   tile.a_depth = job.a_depth;
@@ -25,14 +39,20 @@ void run(const TapJob<T>& job) {
   for (int64_t j = 0; j < job.n; j += columns) {
     tile.b = job.b + j / columns * job.panel_step;
     tile.columns = static_cast<int>(smaller(columns, job.n - j));
+    const T* const next_panel = tile.b + job.panel_step;
+    int64_t number = 0;
     for (int64_t block = 0; block < job.blocks; ++block) {
-      for (int64_t i = 0; i < job.m; i += kTileRows) {
+      for (int64_t i = 0; i < job.m; i += rows, ++number) {
         tile.a = job.a + block * job.a_block + i * job.a_row;
         tile.c = job.c + block * job.c_block + i * job.c_row + j;
         tile.epilogue = job.epilogue.at(j, tile.c - job.c);
-        compute_tile(tile, static_cast<int>(smaller(kTileRows, job.m - i)), job.a_row == 1);
+        if (j == 0 && dense_a) tile.next_a = {tile.a + rows * job.a_row, rows};
+        if (next_panel < job.b_end)
+          tile.next_b = share_of_panel(next_panel, number, tiles, depths);
+        compute_tile(tile, static_cast<int>(smaller(rows, job.m - i)), job.a_row == 1);
       }
     }
+    tile.next_a = tile.next_b = Fetch<T>();
   }
 }
 

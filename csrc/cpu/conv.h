@@ -26,6 +26,7 @@ struct TapJob {
   int64_t tap_count, depth;
   const T* b;  // panels of packed columns, each `panel_step` elements behind the one before
   int64_t panel_step;
+  const T* b_end;  // panels before this one will be wanted soon, also behind those of this job
   T* c;
   int64_t c_block, c_row;
   int64_t blocks, m, n;

@@ -117,6 +117,7 @@ class KernelGradStep : public Step {
     job.depth = columns.y;
     job.b = packed;
     job.panel_step = panel_step;
+    job.b_end = packed;  // just packed, and near
     job.c_block = columns.kernel * shape_.in * out;
     job.c_row = out;
     job.blocks = rows.kernel;

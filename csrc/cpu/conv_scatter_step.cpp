@@ -177,6 +177,7 @@ class ScatterStep : public Step {
     job.depth = depth_;
     job.b = packed;
     job.panel_step = panel_step_;
+    job.b_end = packed;
     job.c = products;
     job.c_block = 0;
     job.c_row = pixel_;

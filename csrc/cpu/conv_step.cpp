@@ -79,7 +79,7 @@ class ConvStep : public Step {
     Pass pass(axes);
     const AxisPass &rows = pass.rows, &columns = pass.columns;
     pass.in_place = pass.planes.inside(source_.planes) && rows.inside(source_.rows) &&
-                    columns.inside(source_.columns) && !are_pages<T>(source_pixel());
+                    columns.inside(source_.columns);
     pass.strip.channels = channels_;
     pass.strip.source_pixel = source_pixel();
     pass.strip.pixel = pass.in_place ? source_pixel() : pixel_step<T>(channels_);
@@ -260,6 +260,7 @@ class ConvStep : public Step {
     job.depth = pass.depth;
     job.panel_step = pass.k * functions_.tile_columns;
     job.b = packed + pass.packed_start + (group * panels_ + first_panel) * job.panel_step;
+    job.b_end = job.b + (panels_ - first_panel) * job.panel_step;
     job.c_block = pass.rows.step * result_.columns * result_pixel();
     job.c_row = pass.columns.step * result_pixel();
     job.blocks = rows;

@@ -14,6 +14,7 @@ struct Epilogue {
   const T* bias = nullptr;             // one value per column
   const T* addend = nullptr;           // one value per element, laid out as C
   Activation<T> activation;            // applied to each finished row
+  bool is_relu = false;                // so that it may be done in registers
   const T* factor = nullptr;           // one value per element, laid out as C
 
   /// The epilogue of a block that begins `column` columns and `place` elements of C further on.

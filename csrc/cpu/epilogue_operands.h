@@ -17,7 +17,8 @@ class EpilogueOperands {
   EpilogueOperands() = default;  // nothing is done
   /// Throws Error unless the operands fit the result.
   EpilogueOperands(const Binding& binding, const char* kernel)
-      : activation_(find_activation<T>(binding.text("activation", "").c_str())) {
+      : activation_(find_activation<T>(binding.text("activation", "").c_str())),
+        is_relu_(binding.text("activation", "") == "relu") {
     std::vector<std::string> names;
     if (binding.has("epilogue")) names = binding.texts("epilogue");
     require(binding.inputs().size() == 2 + names.size(), kernel,
@@ -38,6 +39,7 @@ class EpilogueOperands {
     epilogue.bias = operand(operands, bias_);
     epilogue.addend = operand(operands, addend_);
     epilogue.activation = activation_;
+    epilogue.is_relu = is_relu_;
     epilogue.factor = operand(operands, factor_);
     return epilogue;
   }
@@ -66,6 +68,7 @@ class EpilogueOperands {
   }
 
   Activation<T> activation_;
+  bool is_relu_ = false;
   size_t scale_ = 0, bias_ = 0, addend_ = 0, factor_ = 0;  // 0: there is none
 };
 

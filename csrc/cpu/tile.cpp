@@ -6,11 +6,11 @@ namespace {
 
 constexpr int64_t kFetchDepth = 96;  // depths that take as long as memory does
 
-/// Activation and factor, over rows that are still in the first cache.
+/// Activation, if it is not done in registers, and factor, over rows that are still in the first cache.
 template <class T>
 void finish_rows(const Tile<T>& tile, int rows) {
   const Epilogue<T>& epilogue = tile.epilogue;
-  if (epilogue.activation) {
+  if (epilogue.activation && !epilogue.is_relu) {
     for (int i = 0; i < rows; ++i) epilogue.activation(tile.c + i * tile.c_row, tile.columns);
   }
   if (epilogue.factor) {
@@ -25,6 +25,8 @@ void finish_rows(const Tile<T>& tile, int rows) {
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void finish(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
   constexpr int width = Vec<T>::width;
+  // NaN is the second operand of max, and so stays.
+  const Vec<T> floor = tile.epilogue.is_relu ? Vec<T>::zero() : Vec<T>(T(-__builtin_inf()));
 #pragma GCC unroll 2
   for (int j = 0; j < vectors; ++j) {
     const int left = tile.columns - j * width;
@@ -44,12 +46,12 @@ template <class T, int rows, int vectors>
         if (tile.accumulate) sum[i][j] += Vec<T>::load(c);
         Vec<T> value = fma(sum[i][j], scale, bias);
         if (addend) value += Vec<T>::load(addend + i * tile.c_row);
-        value.store(c);
+        max(floor, value).store(c);
       } else {
         if (tile.accumulate) sum[i][j] += Vec<T>::load_partial(c, lanes);
         Vec<T> value = fma(sum[i][j], scale, bias);
         if (addend) value += Vec<T>::load_partial(addend + i * tile.c_row, lanes);
-        value.store_partial(c, lanes);
+        max(floor, value).store_partial(c, lanes);
       }
     }
   }
@@ -107,9 +109,16 @@ void compute(const Tile<T>& tile) {
   const int64_t b_step = tile.b_step;
   const int64_t row = unit_row ? 1 : tile.a_row;
   const int64_t step = unit_row ? tile.a_depth : 1;
+  const T* next_a = tile.next_a.from ? tile.next_a.from : b;  // b is near: fetching it is no work
+  const T* next_b = tile.next_b.from ? tile.next_b.from : b;
+  const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
     const T* a = tile.a + tile.taps[t];
     for (int64_t d = 0; d < tile.depth; ++d, a += step, b += b_step) {
+      prefetch(next_a);
+      prefetch(next_b);
+      next_a += next_a_step;
+      next_b += next_b_step;
       Vec<T> right[vectors];
 #pragma GCC unroll 2
       for (int j = 0; j < vectors; ++j) right[j] = Vec<T>::load(b + j * width);

@@ -17,6 +17,14 @@ constexpr int kTileVectors = 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors* Vec<T>::width;
 
+/// Memory that is brought closer while a tile gathers: at each depth the line `step` elements
+/// further on.
+template <class T>
+struct Fetch {
+  const T* from = nullptr;  // null: nothing
+  int64_t step = 0;
+};
+
 /// One tile. Element (i, t, d) of A is a[taps[t] + i * a_row + d * a_depth]; one of the two strides
 /// is 1. Row t * depth + d of B is at b + that * b_step: kTileColumns<T> elements that may all be
 /// read.
@@ -35,8 +43,17 @@ struct Tile {
   int columns;           // how many columns of C exist here
   bool accumulate;       // add to what is in C
   bool pairs;            // A and B hold pairs of bfloat16 (bfloat16.h); T is float
+  Fetch<T> next_a, next_b;
   Epilogue<T> epilogue;  // what is done to finished values; its pointers are those of this tile
 };
+
+/// The share that one of `tiles` tiles fetches of the panel behind one that all of them read.
+template <class T>
+[[gnu::always_inline]] inline Fetch<T> share_of_panel(const T* panel, int64_t tile, int64_t tiles,
+                                                      int64_t depths) {
+  const int64_t step = (kTileColumns<T> + tiles - 1) / tiles;
+  return {panel + tile * step * depths, step};
+}
 
 /// Computes a tile of `rows` rows, 1 <= rows <= kTileRows. unit_row says that a_row is 1, otherwise
 /// a_depth is 1.
