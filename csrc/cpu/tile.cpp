@@ -6,7 +6,7 @@ namespace {
 
 constexpr int64_t kFetchDepth = 96;  // depths that take as long as memory does
 
-/// Activation, if it is not done in registers, and factor, over rows that are still in the first cache.
+/// Activation, if it is not done in registers, and factor, over rows that are still near.
 template <class T>
 void finish_rows(const Tile<T>& tile, int rows) {
   const Epilogue<T>& epilogue = tile.epilogue;
