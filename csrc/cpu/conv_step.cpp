@@ -31,6 +31,7 @@ struct Pass : VolumePass {
   int64_t packed_start = 0;   // where its weights begin
   int64_t planes_per_item = 1, rows_per_item = 1;
   int64_t plane_blocks = 1, row_blocks = 1, panel_blocks = 1, items = 0;
+  bool rows_first = false;  // neighbouring items share their panels rather than their rows
 };
 
 template <class T>
@@ -95,6 +96,36 @@ class ConvStep : public Step {
     passes_.push_back(pass);
   }
 
+  /// Elements of a volume that its rows bring to an item, by their cost: nothing is computed while
+  /// they are copied, but read in place they are fetched meanwhile.
+  int64_t row_cost(const Pass& pass) const {
+    constexpr int64_t copied = 4;
+    return pass.planes.span(pass.planes.count) * pass.rows.span(pass.rows.count) *
+           pass.strip.row() * (pass.in_place ? 1 : copied);
+  }
+
+  /// The blocks of rows of a volume with which `items` items read least: each of them its rows, and
+  /// the weights of its panels.
+  int64_t best_row_blocks(const Pass& pass, int64_t items) const {
+    const int64_t weights = pass.k * n_, rows = row_cost(pass);
+    const auto cost = [&](int64_t blocks) {
+      return blocks * weights + divide_up(items, blocks) * rows;
+    };
+    int64_t best = divide_up(items, std::max<int64_t>(1, panels_));
+    for (int64_t blocks = 2 * best; blocks <= items; blocks *= 2) {
+      if (cost(blocks) < cost(best)) best = blocks;
+    }
+    return best;
+  }
+
+  /// Rather some more blocks of panels than blocks of different sizes.
+  int64_t even_blocks(int64_t wanted) const {
+    for (int64_t blocks = wanted; blocks < 2 * wanted; ++blocks) {
+      if (panels_ % blocks == 0) return blocks;
+    }
+    return wanted;
+  }
+
   /// Items are blocks of rows of some planes of one volume, small enough for L2 and many enough for
   /// the threads.
   void cut(Pass& pass) {
@@ -109,7 +140,7 @@ class ConvStep : public Step {
     };
     const int64_t fair_rows =
         divide_up(pass.rows.count * std::max<int64_t>(1, pass.planes.count),
-                  divide_up(kMaxParts, whole));
+                  best_row_blocks(pass, divide_up(kMaxParts, whole)));
     const int64_t rows_in_cache =
         (kStripBytes / plane_bytes - pass.rows.reach()) / pass.rows.input_step + 1;
     pass.rows_per_item =
@@ -128,7 +159,9 @@ class ConvStep : public Step {
     const int64_t blocks = whole * std::max<int64_t>(1, pass.plane_blocks * pass.row_blocks);
     const int64_t worth =
         pass.planes_per_item * pass.rows_per_item * row_flops / kPartFlops;
-    pass.panel_blocks = limited(std::min(divide_up(kMaxParts, blocks), worth), panels_);
+    pass.panel_blocks =
+        even_blocks(limited(std::min(divide_up(kMaxParts, blocks), worth), panels_));
+    pass.rows_first = pass.k * n_ > row_cost(pass);
     pass.items = shape_.batch * shape_.groups * pass.plane_blocks * pass.row_blocks *
                  pass.panel_blocks;
     if (n_ == 0 || pass.columns.count == 0) pass.items = 0;
@@ -234,9 +267,10 @@ class ConvStep : public Step {
       item /= count;
       return index;
     };
-    const int64_t panel_block = next(pass.panel_blocks);
+    int64_t panel_block = pass.rows_first ? 0 : next(pass.panel_blocks);
     const int64_t row = next(pass.row_blocks) * pass.rows_per_item;
     const int64_t plane = next(pass.plane_blocks) * pass.planes_per_item;
+    if (pass.rows_first) panel_block = next(pass.panel_blocks);
     const int64_t group = next(shape_.groups);
     const int64_t rows = std::min(pass.rows_per_item, pass.rows.count - row);
     const int64_t planes = std::min(pass.planes_per_item, pass.planes.count - plane);
