@@ -3,6 +3,8 @@
 A side's method returns a function that runs the case once; everything that is not the case (making
 arrays, compiling) happens before. Only the side that runs imports its library.
 """
+import concurrent.futures
+
 import numpy as np
 
 __all__ = ["CASES", "find"]
@@ -360,6 +362,54 @@ class Call(Case):
         import torch
         x = normal(1)
         return lambda: self.chain(torch.from_numpy(x), torch.tanh).numpy()
+
+
+@case
+class Callers(Case):
+    """Calls of one function, four small dense layers of 32 rows, by one and by two threads at once.
+
+    Each thread makes `calls` calls. One caller has all cores, two share them.
+    """
+    sets = [(1,), (2,)]
+    rows, units, depth, calls = 32, 256, 4, 20
+
+    def __init__(self, callers):
+        self.name = "calls_from_%d_threads" % callers
+        self.callers = callers
+        self.flops = 2 * self.rows * self.units ** 2 * self.depth * self.calls * callers
+
+    def weights(self):
+        return [normal(self.units, self.units) / 16 for _ in range(self.depth)]
+
+    def by_callers(self, call):
+        """A step in which each caller makes its calls."""
+        pool = concurrent.futures.ThreadPoolExecutor(self.callers)
+
+        def make_calls(_):
+            for _ in range(self.calls):
+                call()
+        return lambda: list(pool.map(make_calls, range(self.callers)))
+
+    def symk(self):
+        from symk import backend as K
+        x = y = K.placeholder((self.rows, self.units))
+        for w in self.weights():
+            y = K.tanh(K.dot(y, K.variable(w)))
+        function, batch = K.function([x], [y]), [normal(self.rows, self.units)]
+        return self.by_callers(lambda: function(batch))
+
+    def torch(self):
+        import torch
+        weights = [torch.from_numpy(w) for w in self.weights()]
+        batch = torch.from_numpy(normal(self.rows, self.units))
+
+        def call():
+            y = batch
+            with torch.inference_mode():
+                for w in weights:
+                    y = torch.tanh(y @ w)
+            return y
+        return self.by_callers(call)
 
 
 class Recurrence(Case):

@@ -2,12 +2,16 @@
 
 A value comes from the environment, else from Keras's own file `keras.json`, else it is the default.
 It is checked here, once; later it is changed by assignment: `symk.config.settings.floatx =
-"float64"`. Imports nothing of symk, so every part may read it.
+"float64"`. The number of threads is also `symk.config.threads`. Imports nothing of symk, so every
+part may read it.
 """
 import contextlib
 import json
+import operator
 import os
 import re
+import sys
+import types
 import typing
 
 __all__ = ["TABLE", "Settings", "settings", "device"]
@@ -18,7 +22,7 @@ class Row(typing.NamedTuple):
 
     name: str
     variable: str                         # in the environment
-    choices: typing.Optional[object]      # texts that it may have, the default first; or a pattern
+    choices: typing.Optional[object]      # texts that it may have, the default first; a pattern; a range
     default: object
     of_keras: typing.Optional[str]        # its key in keras.json, if Keras has it
     meaning: str
@@ -30,6 +34,8 @@ class Row(typing.NamedTuple):
         """
         if self.choices is None:
             return self._number(value, source)
+        if isinstance(self.choices, range):
+            return self._count(value, source)
         if isinstance(self.choices, re.Pattern):
             return self._matching(value, source)
         if value not in self.choices:
@@ -51,8 +57,22 @@ class Row(typing.NamedTuple):
             raise ValueError("[config] %s must be a positive number; it is %r." % (source, value))
         return number
 
+    def _count(self, value, source):
+        if value == "":
+            return None           # as the runtime takes it: not set
+        try:
+            number = int(value) if isinstance(value, str) else operator.index(value)
+        except (TypeError, ValueError):
+            number = None
+        if number not in self.choices or isinstance(value, bool):
+            raise ValueError("[config] %s must be an integer of %d to %d; it is %r."
+                             % (source, self.choices[0], self.choices[-1], value))
+        return number
+
 
 _SWITCH = ("0", "1")
+_THREADS_ROW = Row("threads", "SYMK_NUM_THREADS", range(1, 1025), None, None,
+                   "threads of the runtime, by default one for each core; no bit depends on them")
 _FORMATS = ("channels_last", "channels_first")
 
 TABLE = (
@@ -72,6 +92,7 @@ TABLE = (
         "verify the graph between the stages of the optimiser; slow"),
     Row("check_nan", "SYMK_CHECK_NAN", _SWITCH, False, None,
         "functions stop at the first NaN or infinity, unless they are asked otherwise"),
+    _THREADS_ROW,
 )
 
 
@@ -88,6 +109,7 @@ class Settings:
 
     def __init__(self, environment, of_keras=None, place="keras.json"):
         of_keras = of_keras or {}
+        self._threads, self._runtime = None, None
         for row in TABLE:
             value = row.default
             if row.variable in environment:
@@ -103,6 +125,23 @@ class Settings:
     @epsilon.setter
     def epsilon(self, value):
         self._epsilon = value
+
+    @property
+    def threads(self):
+        return self._threads if self._runtime is None else self._runtime.threads()
+
+    @threads.setter
+    def threads(self, value):
+        if self._runtime is not None:
+            self._runtime.set_threads(_THREADS_ROW.read(value, "threads"))
+        else:
+            self._threads = None if value is None else _THREADS_ROW.read(value, "threads")
+
+    def use_runtime(self, runtime):
+        """From now on the number of threads is that of the runtime, which gets what was set."""
+        if self._threads is not None:
+            runtime.set_threads(self._threads)
+        self._runtime = runtime
 
 
 def keras_file(environment):
@@ -155,3 +194,18 @@ def device(name):
         yield
     finally:
         settings.device = before
+
+
+class _Config(types.ModuleType):
+    """This module with the number of threads as an attribute, so that assigning to it counts."""
+
+    @property
+    def threads(self):
+        return settings.threads
+
+    @threads.setter
+    def threads(self, value):
+        settings.threads = value
+
+
+sys.modules[__name__].__class__ = _Config

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import symk
 from symk.config import TABLE, Settings, keras_file, read_keras_file
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -39,10 +40,55 @@ def test_the_environment_comes_before_the_file_of_keras():
 @pytest.mark.parametrize("variable, value", [
     ("SYMK_FLOATX", "float8"), ("SYMK_EPSILON", "0"), ("SYMK_EPSILON", "small"),
     ("SYMK_EPSILON", "nan"), ("SYMK_IMAGE_DATA_FORMAT", "tf"), ("SYMK_MODE", ""),
-    ("SYMK_CHECK_NAN", "yes")])
+    ("SYMK_CHECK_NAN", "yes"), ("SYMK_NUM_THREADS", "0"), ("SYMK_NUM_THREADS", "two")])
 def test_a_wrong_value_is_named_with_its_variable(variable, value):
     with pytest.raises(ValueError, match=r"\[config\] %s must be .*; it is %r" % (variable, value)):
         Settings({variable: value})
+
+
+class Runtime:
+    """A runtime with as many threads as it is told."""
+
+    def __init__(self):
+        self.count = 8
+
+    def threads(self):
+        return self.count
+
+    def set_threads(self, count):
+        self.count = count
+
+
+def test_the_number_of_threads_is_that_of_the_runtime_once_there_is_one():
+    settings, runtime = Settings({"SYMK_NUM_THREADS": "3"}), Runtime()
+    assert settings.threads == 3
+    settings.threads = 2
+    settings.use_runtime(runtime)
+    assert settings.threads == runtime.count == 2
+    settings.threads = 5
+    runtime_of_defaults = Runtime()
+    assert runtime.count == 5 and Settings({"SYMK_NUM_THREADS": ""}).threads is None
+    fresh = Settings({})
+    fresh.use_runtime(runtime_of_defaults)
+    assert fresh.threads == runtime_of_defaults.count == 8
+
+
+@pytest.mark.parametrize("count", [0, 1025, 2.0, True, None, "many"])
+def test_a_number_of_threads_must_be_possible(count):
+    settings = Settings({})
+    settings.use_runtime(Runtime())
+    with pytest.raises(ValueError, match="threads must be an integer of 1 to 1024; it is %r" % (count,)):
+        settings.threads = count
+    assert settings.threads == 8
+
+
+def test_threads_are_an_attribute_of_the_module():
+    before = symk.config.settings.threads
+    try:
+        symk.config.threads = 3
+        assert symk.config.settings.threads == symk.config.threads == 3
+    finally:
+        symk.config.threads = before
 
 
 @pytest.mark.parametrize("key, value", [("floatx", "float8"), ("epsilon", -1), ("epsilon", None),

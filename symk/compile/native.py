@@ -20,6 +20,7 @@ except ImportError as error:   # not built; said when a function is compiled
     _core, _reason = None, str(error)
 else:
     _core.set_dispatcher(dispatch)
+    settings.use_runtime(_core)
 
 __all__ = ["NativeProgram", "NativeStorage", "kernel_names", "device_kernel_names",
            "load_kernels", "core"]

@@ -1,6 +1,9 @@
 // The same bits for every number of threads: matmul and the convolutions at sizes that are cut into
-// parts.
+// parts. Callers do not wait for each other, and a caller does not wait for idle workers.
+#include <atomic>
 #include <cstdio>
+#include <thread>
+#include <vector>
 
 #include "run_kernel.h"
 
@@ -65,9 +68,41 @@ void check_conv(int64_t batch, int64_t size, int64_t in, int64_t out) {
   check("conv_grad_kernel", binding);
 }
 
+/// A job that ends only when those of three other callers have: they must not wait for the pool.
+void check_callers() {
+  set_thread_count(2);
+  std::atomic<int> done{0};
+  std::vector<std::thread> others;
+  thread_pool().parallel(2, [&](int64_t part) {
+    if (part > 0) return;
+    for (int i = 0; i < 3; ++i) {
+      others.emplace_back([&] {
+        thread_pool().parallel(8, [&](int64_t) { done.fetch_add(1); });
+      });
+    }
+    while (done.load() < 24) std::this_thread::yield();
+  });
+  for (auto& other : others) other.join();
+}
+
+/// Every part of a job is done once, however many there are for each thread.
+void check_parts() {
+  for (int threads : {1, 2, 3, 8}) {
+    set_thread_count(threads);
+    for (int64_t parts : {1, 2, 3, 7, 8, 9, 100}) {
+      std::vector<std::atomic<int>> times(static_cast<size_t>(parts));
+      for (auto& count : times) count = 0;
+      thread_pool().parallel(parts, [&](int64_t part) { ++times[static_cast<size_t>(part)]; });
+      for (auto& count : times) failures += count != 1;
+    }
+  }
+}
+
 }  // namespace
 
 int main() {
+  check_parts();
+  check_callers();
   check_matmul(300, 300, 300);
   check_matmul(33, 64, 4000);
   check_matmul(1, 1500, 900);

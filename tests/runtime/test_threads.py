@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import symk
+from symk import ops
 from symk.graph.errors import GraphError
 
 ROWS = 600
@@ -85,6 +86,34 @@ def test_many_callers_get_the_bits_of_one(plans):
     for caller in callers:
         caller.join()
     assert wrong == []
+
+
+def test_callers_are_inside_of_one_function_at_the_same_time(plans):
+    """Each call waits in its middle for all the others: calls one after the other would not end."""
+    callers, arrived = 4, threading.Barrier(4)
+
+    @symk.custom_op("wait_for_others")
+    class WaitForOthers(symk.CustomOp):
+        """x, when all callers have come."""
+
+        def infer(self, x):
+            return x
+
+        def reference(self, x):
+            arrived.wait(timeout=60)
+            return x
+
+    x = symk.placeholder((ROWS, 96))
+    f = symk.function([x], ops.sum(ops.exp(WaitForOthers()(ops.tanh(x))), (0,)))
+    expected, results = np.exp(np.tanh(batch())).sum(0), []
+    threads = [threading.Thread(target=lambda: results.append(f(batch()))) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == callers
+    for result in results:
+        np.testing.assert_allclose(result, expected, rtol=1e-5)
 
 
 def test_updates_of_many_callers_are_all_made(plans):
@@ -254,7 +283,7 @@ def test_the_environment_sets_the_number_and_the_process_ends(plans):
         done = _run_script(SYMK_NUM_THREADS=count)
         assert done.returncode == 0 and done.stdout.split()[0] == count, done.stderr
     done = _run_script(SYMK_NUM_THREADS="many")
-    assert "must be 1 to 1024; SYMK_NUM_THREADS=many was given" in done.stderr
+    assert "SYMK_NUM_THREADS must be an integer of 1 to 1024; it is 'many'" in done.stderr
 
 
 @pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
