@@ -6,41 +6,11 @@
 #include "cpu/dispatch.h"
 #include "cpu/element_bits.h"
 #include "cpu/lambda_step.h"
-#include "cpu/require.h"
 #include "cpu/shape.h"
+#include "cpu/walk.h"
 
 namespace symk::cpu {
 namespace {
-
-/// One axis of a walk: its size and its strides in x and y, in items.
-struct Axis {
-  int64_t size, from, to;
-};
-
-std::vector<int64_t> dense_strides(const Type& type) {
-  std::vector<int64_t> strides(type.rank);
-  int64_t stride = 1;
-  for (int axis = type.rank - 1; axis >= 0; --axis) {
-    strides[axis] = stride;
-    stride *= type.shape[axis];
-  }
-  return strides;
-}
-
-/// Drops axes of size 1 and joins neighbours that are one run in both arrays.
-std::vector<Axis> collapse(const std::vector<Axis>& axes) {
-  std::vector<Axis> result;
-  for (const Axis& axis : axes) {
-    if (axis.size == 1) continue;
-    if (!result.empty() && result.back().from == axis.from * axis.size &&
-        result.back().to == axis.to * axis.size) {
-      result.back() = {result.back().size * axis.size, axis.from, axis.to};
-    } else {
-      result.push_back(axis);
-    }
-  }
-  return result;
-}
 
 /// Two, four or eight bytes that move together become one item.
 void widen_item(CopyPlan& plan, std::vector<Axis>& axes) {
@@ -135,70 +105,26 @@ std::unique_ptr<Step> copy_step(const CopyPlan& plan) {
 }
 
 std::unique_ptr<Step> bind_copy(Binding& binding) {
-  require_operands(binding, "copy", 1, 1);
-  const Type& type = binding.outputs()[0];
-  require_dtype(binding.inputs()[0], type.dtype, "copy");
-  require(binding.inputs()[0].count() == type.count(), "copy",
-          "the numbers of elements must agree");
-  return copy_step(plan_copy({{type.count(), 1, 1}}, item_bytes(type.dtype)));
+  const std::vector<Axis> axes = copy_axes(binding);
+  return copy_step(plan_copy(axes, item_bytes(binding.outputs()[0].dtype)));
 }
 
 std::unique_ptr<Step> bind_broadcast_to(Binding& binding) {
-  require_operands(binding, "broadcast_to", 1, 1);
-  const Type& x = binding.inputs()[0];
-  const Type& y = binding.outputs()[0];
-  require_dtype(x, y.dtype, "broadcast_to");
-  require(x.rank <= y.rank, "broadcast_to", "x must have no more axes than y");
-  const std::vector<int64_t> from = dense_strides(x), to = dense_strides(y);
-  std::vector<Axis> axes;
-  for (int axis = 0; axis < y.rank; ++axis) {
-    const int own = axis - (y.rank - x.rank);
-    const bool repeats = own < 0 || x.shape[own] == 1;
-    require(repeats || x.shape[own] == y.shape[axis], "broadcast_to",
-            "x must have sizes of 1 or those of y");
-    axes.push_back({y.shape[axis], repeats ? 0 : from[own], to[axis]});
-  }
-  return copy_step(plan_copy(axes, item_bytes(x.dtype)));
+  const std::vector<Axis> axes = broadcast_axes(binding);
+  return copy_step(plan_copy(axes, item_bytes(binding.outputs()[0].dtype)));
 }
 
 std::unique_ptr<Step> bind_transpose(Binding& binding) {
-  require_operands(binding, "transpose", 1, 1);
-  const Type& x = binding.inputs()[0];
-  const Type& y = binding.outputs()[0];
-  require_dtype(x, y.dtype, "transpose");
-  require(x.rank == y.rank, "transpose", "the ranks must agree");
-  const std::vector<int64_t> perm = per_axis(binding, "perm", x, "transpose");
-  const std::vector<int64_t> from = dense_strides(x), to = dense_strides(y);
-  std::vector<Axis> axes;
-  std::vector<bool> seen(perm.size());
-  for (int axis = 0; axis < y.rank; ++axis) {
-    const int64_t own = perm[axis];
-    require(own >= 0 && own < x.rank && !seen[own] && x.shape[own] == y.shape[axis], "transpose",
-            "perm must be a permutation that gives the sizes of y");
-    seen[own] = true;
-    axes.push_back({y.shape[axis], from[own], to[axis]});
-  }
-  return copy_step(plan_copy(axes, item_bytes(x.dtype)));
+  const std::vector<Axis> axes = transpose_axes(binding);
+  return copy_step(plan_copy(axes, item_bytes(binding.outputs()[0].dtype)));
 }
 
 std::unique_ptr<Step> bind_concat(Binding& binding) {
-  require_operands(binding, "concat", binding.inputs().size(), 1);
-  const Type& y = binding.outputs()[0];
-  const int axis = axis_inside(binding, y, "concat");
-  int64_t outer = 1, inner = 1;
-  for (int i = 0; i < axis; ++i) outer *= y.shape[i];
-  for (int i = axis + 1; i < y.rank; ++i) inner *= y.shape[i];
   std::vector<CopyPlan> plans;
-  int64_t offset = 0;
-  for (const Type& x : binding.inputs()) {
-    require_dtype(x, y.dtype, "concat");
-    require(same_but_axis(y, x, axis), "concat", "the sizes of the other axes must agree");
-    const int64_t length = x.shape[axis] * inner;
-    plans.push_back(plan_copy({{outer, length, y.shape[axis] * inner}, {length, 1, 1}},
-                              item_bytes(y.dtype), 0, offset));
-    offset += length;
+  for (const PartialWalk& walk : concat_walks(binding)) {
+    plans.push_back(
+        plan_copy(walk.axes, item_bytes(binding.outputs()[0].dtype), 0, walk.to_base));
   }
-  require(offset == y.shape[axis] * inner, "concat", "the sizes must add up to that of y");
   return make_step([plans](const Operands& operands, ThreadPool& pool) {
     for (size_t i = 0; i < plans.size(); ++i) {
       run_copy(plans[i], operands.in[i], operands.out[0], pool);
@@ -206,46 +132,11 @@ std::unique_ptr<Step> bind_concat(Binding& binding) {
   });
 }
 
-/// The walk over the elements that `begin` and `step` choose from `whole`, which are `part` in
-/// number.
-struct Selection {
-  std::vector<Axis> axes;  // from: strides in whole, to: strides in part
-  int64_t base = 0;        // the first element in whole
-};
-
-/// Whether positions begin, begin + step, ... (`count` of them) are all in 0..size-1.
-bool positions_inside(int64_t begin, int64_t step, int64_t count, int64_t size) {
-  if (count == 0) return true;
-  if (begin < 0 || begin >= size) return false;
-  if (count == 1 || step == 0) return count == 1;
-  const int64_t room = step > 0 ? size - 1 - begin : begin;
-  // -step would overflow for the least integer, so the division is done on the other side.
-  return (step > 0 ? room / step : -(room / step)) >= count - 1;
-}
-
-Selection select_elements(const Binding& binding, const char* kernel, const Type& whole,
-                          const Type& part) {
-  require_dtype(whole, part.dtype, kernel);
-  require(whole.rank == part.rank, kernel, "the ranks must agree");
-  const std::vector<int64_t> begin = per_axis(binding, "begin", whole, kernel);
-  const std::vector<int64_t> step = per_axis(binding, "step", whole, kernel);
-  const std::vector<int64_t> from = dense_strides(whole), to = dense_strides(part);
-  Selection selection;
-  if (part.count() == 0) return {{{0, 1, 1}}, 0};
-  for (int axis = 0; axis < whole.rank; ++axis) {
-    require(positions_inside(begin[axis], step[axis], part.shape[axis], whole.shape[axis]), kernel,
-            "begin and step must stay inside the array");
-    selection.axes.push_back({part.shape[axis], from[axis] * step[axis], to[axis]});
-    selection.base += begin[axis] * from[axis];
-  }
-  return selection;
-}
-
 std::unique_ptr<Step> bind_slice(Binding& binding) {
   require_operands(binding, "slice", 1, 1);
   const Type& x = binding.inputs()[0];
-  const Selection selection = select_elements(binding, "slice", x, binding.outputs()[0]);
-  return copy_step(plan_copy(selection.axes, item_bytes(x.dtype), selection.base));
+  const PartialWalk walk = select_elements(binding, "slice", x, binding.outputs()[0]);
+  return copy_step(plan_copy(walk.axes, item_bytes(x.dtype), walk.from_base));
 }
 
 /// Joins axes that are padded only at the outer one of two neighbours.
@@ -291,26 +182,17 @@ std::unique_ptr<Step> pad_step(const PadPlan& plan) {
 }
 
 std::unique_ptr<Step> bind_pad(Binding& binding) {
-  require_operands(binding, "pad", 1, 1);
+  const std::vector<int64_t> before = padding_before(binding);
   const Type& x = binding.inputs()[0];
-  const Type& y = binding.outputs()[0];
-  require_dtype(x, y.dtype, "pad");
-  require(x.rank == y.rank, "pad", "the ranks must agree");
-  const std::vector<int64_t> before = per_axis(binding, "before", x, "pad");
-  const std::vector<int64_t> after = per_axis(binding, "after", x, "pad");
-  for (int axis = 0; axis < x.rank; ++axis) {
-    const int64_t added = y.shape[axis] - x.shape[axis];
-    require(before[axis] >= 0 && before[axis] <= added && after[axis] == added - before[axis],
-            "pad", "before and after must be what y has more than x");
-  }
-  return pad_step(plan_pad(x, before, after, element_bits(binding.real("value"), x.dtype)));
+  return pad_step(plan_pad(x, before, binding.integers("after"),
+                           element_bits(binding.real("value"), x.dtype)));
 }
 
 std::unique_ptr<Step> bind_slice_grad(Binding& binding) {
   require_operands(binding, "slice_grad", 1, 1);
   const Type& g = binding.inputs()[0];
   const Type& x = binding.outputs()[0];
-  const Selection selection = select_elements(binding, "slice_grad", x, g);
+  const PartialWalk walk = select_elements(binding, "slice_grad", x, g);
   const std::vector<int64_t> begin = binding.integers("begin"), step = binding.integers("step");
   bool dense = true;
   for (int axis = 0; axis < x.rank; ++axis)
@@ -322,9 +204,7 @@ std::unique_ptr<Step> bind_slice_grad(Binding& binding) {
     }
     return pad_step(plan_pad(g, begin, after, 0));
   }
-  std::vector<Axis> axes;
-  for (const Axis& axis : selection.axes) axes.push_back({axis.size, axis.to, axis.from});
-  const CopyPlan plan = plan_copy(axes, item_bytes(x.dtype), 0, selection.base);
+  const CopyPlan plan = plan_copy(reversed(walk).axes, item_bytes(x.dtype), 0, walk.from_base);
   const int64_t bytes = x.bytes();
   return make_step([plan, bytes](const Operands& operands, ThreadPool& pool) {
     char* y = static_cast<char*>(operands.out[0]);

@@ -87,6 +87,8 @@ __device__ T* shared_memory() {
 // A table in the device's memory, and a function that is called by its address.
 #define SYMK_DEVICE_TABLE __device__
 #define SYMK_CALLED __device__
+// A function that bindings call as well.
+#define SYMK_BOTH __host__ __device__ __forceinline__
 
 #else
 
@@ -111,6 +113,7 @@ T* shared_memory() {
 
 #define SYMK_DEVICE_TABLE
 #define SYMK_CALLED inline
+#define SYMK_BOTH inline
 
 #endif
 

@@ -133,14 +133,14 @@ SYMK_HD I shift_right(I a, int count) {
 
 /// a * b + c, rounded once where the instruction set has the instruction.
 SYMK_HD float fma(float a, float b, float c) {
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__CUDACC__)
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;
 #endif
 }
 SYMK_HD double fma(double a, double b, double c) {
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__CUDACC__)
   return __builtin_fma(a, b, c);
 #else
   return a * b + c;

@@ -1,0 +1,167 @@
+// Rows by number: gather, scatter_add, scatter_into, one_hot. Indices outside leave a Fault and
+// touch nothing. Sums into rows are in the order of the indices.
+#include <algorithm>
+
+#include "cpu/element_bits.h"
+#include "cpu/index_plan.h"
+#include "cuda/fault.h"
+#include "cuda/index_sort.h"
+#include "math/binary.h"
+
+namespace symk::cuda {
+namespace {
+
+using cpu::IndexPlan;
+
+/// An index as a row, those below zero counted from the end; row 0 for one that is outside.
+template <class I>
+SYMK_HD int64_t row_of(I index, int64_t limit) {
+  const int64_t row = static_cast<int64_t>(index) + (index < I(0) ? limit : 0);
+  return row >= 0 && row < limit ? row : 0;
+}
+
+template <class Item, class I>
+struct Gather {
+  IndexPlan plan;
+  const Item* x;
+  const I* indices;
+  Item* y;
+  SYMK_HD void operator()(int64_t i) const {
+    const int64_t item = i % plan.row, number = i / plan.row % plan.count;
+    const int64_t outer = i / plan.row / plan.count;
+    y[i] = x[(outer * plan.limit + row_of(indices[number], plan.limit)) * plan.row + item];
+  }
+};
+
+std::unique_ptr<Step> bind_gather(Binding& binding) {
+  cpu::require_operands(binding, "gather", 2, 1);
+  const Type& indices = binding.inputs()[1];
+  const IndexPlan plan =
+      cpu::plan_rows(binding, "gather", binding.inputs()[0], indices, binding.outputs()[0]);
+  return with_index("gather", indices.dtype, [&](auto index) {
+    using I = typename decltype(index)::type;
+    return make_checked_step(binding, [=](const Queue& queue, const Operands& operands) {
+      const I* const numbers = input<I>(operands, 1);
+      check_indices(queue, numbers, plan.count, {-plan.limit, plan.limit}, operands.fault);
+      if (plan.limit == 0) return;
+      with_item(plan.item, [&](auto item) {
+        using Item = typename decltype(item)::type;
+        each(queue, plan.outer * plan.count * plan.row,
+             Gather<Item, I>{plan, input<Item>(operands, 0), numbers, output<Item>(operands, 0)});
+      });
+    });
+  });
+}
+
+// --- sums into rows ---
+
+template <class I>
+struct MakePairs {
+  const I* indices;
+  int64_t limit;
+  SortedPair* pairs;
+  SYMK_HD void operator()(int64_t i) const { pairs[i] = {row_of(indices[i], limit), i}; }
+};
+
+template <class T>
+struct Start {
+  const T* x;  // null: zeros
+  T* y;
+  SYMK_HD void operator()(int64_t i) const { y[i] = x == nullptr ? T(0) : x[i]; }
+};
+
+/// A thread per element of a row at each place of the sorted pairs where a row begins.
+template <class T>
+struct AddRows {
+  IndexPlan plan;
+  const SortedPair* pairs;
+  const T* g;
+  T* y;
+  SYMK_HD void operator()(int64_t i) const {
+    const int64_t item = i % plan.row, first = i / plan.row % plan.count;
+    const int64_t outer = i / plan.row / plan.count, row = pairs[first].index;
+    if (first > 0 && pairs[first - 1].index == row) return;
+    T* const to = y + (outer * plan.limit + row) * plan.row + item;
+    const T* const from = g + outer * plan.count * plan.row + item;
+    T total = *to;
+    for (int64_t p = first; p < plan.count && pairs[p].index == row; ++p)
+      total = math::Add()(total, from[pairs[p].position * plan.row]);
+    *to = total;
+  }
+};
+
+/// scatter_add: g, indices -> y; scatter_into: x, g, indices -> y, which may lie over x.
+std::unique_ptr<Step> bind_scatter(Binding& binding, const char* name, int g) {
+  cpu::require_operands(binding, name, static_cast<size_t>(g) + 2, 1);
+  const Type& indices = binding.inputs()[static_cast<size_t>(g) + 1];
+  const Type& y = binding.outputs()[0];
+  if (g == 1) {
+    cpu::require_dtype(binding.inputs()[0], y.dtype, name);
+    cpu::require(cpu::same_shape(binding.inputs()[0], y), name, "x and y must have one shape");
+  }
+  const IndexPlan plan =
+      cpu::plan_rows(binding, name, y, indices, binding.inputs()[static_cast<size_t>(g)]);
+  const IndexSort sort(plan.count, std::max<int64_t>(1, plan.limit));
+  binding.need_scratch(sort.scratch_bytes());
+  const auto of_number = [&](auto number) {
+    using T = typename decltype(number)::type;
+    return with_index(name, indices.dtype, [&](auto index) {
+      using I = typename decltype(index)::type;
+      return make_checked_step(binding, [=](const Queue& queue, const Operands& operands) {
+        const I* const numbers = input<I>(operands, g + 1);
+        check_indices(queue, numbers, plan.count, {-plan.limit, plan.limit}, operands.fault);
+        T* const result = output<T>(operands, 0);
+        const T* const x = g == 1 ? input<T>(operands, 0) : nullptr;
+        if (x != result) each(queue, plan.outer * plan.limit * plan.row, Start<T>{x, result});
+        if (plan.limit == 0) return;
+        each(queue, plan.count, MakePairs<I>{numbers, plan.limit, sort.pairs(operands.scratch)});
+        const SortedPair* const pairs = sort.run(queue, operands.scratch);
+        each(queue, plan.outer * plan.count * plan.row,
+             AddRows<T>{plan, pairs, input<T>(operands, g), result});
+      });
+    });
+  };
+  return with_number(y.dtype, of_number,
+                     [&]() -> std::unique_ptr<Step> { throw cpu::no_dtype(name, y.dtype); });
+}
+
+template <class Item, class I>
+struct OneHot {
+  const I* indices;
+  int64_t depth;
+  Item one;
+  Item* y;
+  SYMK_HD void operator()(int64_t i) const {
+    y[i] = static_cast<int64_t>(indices[i / depth]) == i % depth ? one : Item(0);
+  }
+};
+
+std::unique_ptr<Step> bind_one_hot(Binding& binding) {
+  cpu::require_operands(binding, "one_hot", 1, 1);
+  const Type& indices = binding.inputs()[0];
+  const Type& y = binding.outputs()[0];
+  cpu::require(y.rank == indices.rank + 1, "one_hot", "y must have one axis more than the indices");
+  const int64_t depth = y.shape[y.rank - 1], count = y.count(), bytes = item_bytes(y.dtype);
+  cpu::require(count == indices.count() * depth, "one_hot", "the sizes must agree");
+  const uint64_t one = cpu::element_bits(1, y.dtype);
+  return with_index("one_hot", indices.dtype, [&](auto index) {
+    using I = typename decltype(index)::type;
+    return make_step(binding, [=](const Queue& queue, const Operands& operands) {
+      with_item(bytes, [&](auto item) {
+        using Item = typename decltype(item)::type;
+        each(queue, count, OneHot<Item, I>{input<I>(operands, 0), depth, static_cast<Item>(one),
+                                           output<Item>(operands, 0)});
+      });
+    });
+  });
+}
+
+const KernelEntry entries[] = {
+    {"gather", bind_gather, Empty::kRuns},
+    {"scatter_add", [](Binding& b) { return bind_scatter(b, "scatter_add", 0); }, Empty::kRuns},
+    {"scatter_into", [](Binding& b) { return bind_scatter(b, "scatter_into", 1); }, Empty::kRuns},
+    {"one_hot", bind_one_hot},
+};
+
+}  // namespace
+}  // namespace symk::cuda
