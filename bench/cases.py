@@ -30,14 +30,14 @@ def normal(*shape):
     return np.random.RandomState(1).standard_normal(shape).astype("float32")
 
 
-def symk_step(build, arrays):
+def symk_step(build, arrays, products=None):
     """Compiles build(*placeholders) -> outputs and feeds it the same arrays at each step."""
     from symk import compile as compiler
     from symk.graph import Placeholder
     inputs = [Placeholder(a.dtype, a.shape) for a in arrays]
     outputs = build(*inputs)
     function = compiler.function(inputs, list(outputs) if isinstance(outputs, (list, tuple))
-                                 else [outputs])
+                                 else [outputs], products=products)
     arrays = [np.ascontiguousarray(a) for a in arrays]
     return lambda: function.run(arrays)
 
@@ -104,6 +104,7 @@ class Convolution(Case):
         ("3x3_64x64x64_3", (8, 64, 64, 64), (64, 3), 3, 1, 1, 1),
         ("3x3x3_16x28x28x32", (4, 16, 28, 28, 32), (32, 32), 3, 1, 1, 1)]
         for part in ("forward", "grad_input", "grad_kernel")]
+    products = None
 
     def __init__(self, name, x, channels, window, stride, groups, dilation, part):
         self.name = "conv_%s_%s" % (name, part)
@@ -126,8 +127,8 @@ class Convolution(Case):
             y = forward(x, w)
             return autodiff.grad(ops.sum(y * g), [x if self.part == "grad_input" else w])
         if self.part == "forward":
-            return symk_step(forward, arrays[:2])
-        return symk_step(gradient, arrays)
+            return symk_step(forward, arrays[:2], self.products)
+        return symk_step(gradient, arrays, self.products)
 
     def torch(self):
         import torch
@@ -143,6 +144,16 @@ class Convolution(Case):
         none = [0] * self.rank
         return lambda: torch.ops.aten.convolution_backward(
             g, x, w, None, stride, pad, dilation, False, none, self.groups, mask)
+
+
+@case
+class WinogradConvolution(Convolution):
+    """By Winograd's algorithm, beside the peers' direct sums, whose operations are the limit."""
+    sets = [shape + (part,) for shape in [
+        ("3x3_56x56x64_winograd", (32, 56, 56, 64), (64, 64), 3, 1, 1, 1),
+        ("3x3_14x14x256_winograd", (32, 14, 14, 256), (256, 256), 3, 1, 1, 1)]
+        for part in ("forward", "grad_input")]
+    products = "winograd"
 
 
 @case

@@ -187,16 +187,20 @@ class Inference(ModelCase):
     """predict_on_batch beside a call under inference_mode."""
     sets = [("mnist_mlp", 1)] + [(network, batch) for network in (
         "mnist_cnn", "imdb_lstm", "mobilenet", "resnet50", "vgg16") for batch in (1, 32)]
+    products = None
 
     def __init__(self, network, batch):
         super().__init__(network, batch)
         self.name = "infer_%s_batch_%d" % (network, batch)
+        if self.products:
+            self.name += "_" + self.products
         self.flops = self.forward_flops
         rows = 0 if not network.startswith("imdb") else self.classes - batch * self.shape[1]
         self.bytes = 4 * (self.parameters - 128 * max(0, rows))
 
     def symk(self):
         model, x = symk_model(self.network), self.x()
+        model.compile("sgd", "mse", products=self.products)
         return lambda: model.predict_on_batch(x)
 
     def torch(self):
@@ -217,3 +221,10 @@ class Inference(ModelCase):
         threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
         made = session(network, shape, self.batch, x.dtype, threads)
         return lambda: made.run(None, {"x": x})
+
+
+@case
+class WinogradInference(Inference):
+    """With 3x3 convolutions by Winograd's algorithm, beside the same peers."""
+    sets = [(network, batch) for network in ("resnet50", "vgg16") for batch in (1, 32)]
+    products = "winograd"

@@ -10,6 +10,7 @@
 #include "cpu/bfloat16_step.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/conv_scatter_step.h"
+#include "cpu/conv_winograd_step.h"
 #include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
 #include "cpu/epilogue_operands.h"
@@ -352,10 +353,12 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
 }
 
 [[gnu::cold]] std::unique_ptr<Step> bind(Binding& binding, ConvShape shape, bool backward) {
-  if (rounds_products(binding, backward ? "conv_grad_input" : "conv"))
-    return bind_pairs(binding, shape, backward);
+  const char* const kernel = backward ? "conv_grad_input" : "conv";
+  const bool winograd = allows_winograd(binding, kernel);
+  if (!winograd && rounds_products(binding, kernel)) return bind_pairs(binding, shape, backward);
   if (has_narrow_groups(shape, backward)) return bind_depthwise(binding, shape, backward);
   if (has_few_results(shape, backward)) return bind_scatter(binding, shape, backward);
+  if (winograd && suits_winograd(shape, backward)) return bind_winograd(binding, shape, backward);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {

@@ -42,8 +42,9 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
         check_nan: whether a call stops at the first NaN or infinity, naming op, layer and line;
             by default `settings.check_nan`. Each op then is a step of its own, which is slower.
         profile: whether every step of every call is timed, for `show("profile")`.
-        products: "float32", or "bfloat16": then matrix products and convolutions of float32 round
-            their operands to bfloat16 and add up in float32; by default `settings.products`.
+        products: "float32"; "bfloat16": matrix products and convolutions of float32 round their
+            operands to bfloat16 and add up in float32; "winograd": 3x3 convolutions of float32
+            multiply less often, with errors twice as large; by default `settings.products`.
     Returns:  a Function.
     Raises:   GraphError for a request that cannot be compiled.
     """

@@ -63,7 +63,8 @@ class Trainer(Network):
                 computes the rest again for the gradients: less memory, one more forward pass. A
                 number says how many parts there are.
             products: "bfloat16" for training, evaluation and prediction whose products round
-                their operands to bfloat16; by default what SYMK_PRODUCTS says.
+                their operands to bfloat16, "winograd" for faster 3x3 convolutions that are less
+                exact; by default what SYMK_PRODUCTS says.
         """
         optimizer = optimizers.get(optimizer)
         if self.inputs is None:

@@ -317,7 +317,7 @@ def conv_transpose(x, w, shape, strides=1, padding="valid", dilation=1, groups=1
     if any(map(dims.known_different, given.shape, x.shape)):
         raise ShapeError("[conv_transpose] shape must be one whose convolution has the shape of x; "
                          "with %s it has %s, x is %r." % (shape, given.shape, x.type))
-    return apply(ConvGradInput(*attributes, shape), x, w)
+    return apply(ConvGradInput(*attributes, shape=shape), x, w)
 
 
 def _attributes(name, x, strides, padding, dilation, groups):

@@ -1,7 +1,8 @@
-"""In which precision a product multiplies: the attribute `products` of matmul, conv and its
-gradients, and of recurrent sequences. None is the dtype of the operands; "bfloat16" rounds float32
-operands to bfloat16 and adds their products up in float32. The optimiser sets it where a function
-asks for it; no op that users call has it.
+"""How a product multiplies: the attribute `products` of matmul, conv and its gradients, and of
+recurrent sequences. None is in the dtype of the operands; "bfloat16" rounds float32 operands to
+bfloat16 and adds their products up in float32; "winograd" lets a convolution of float32 with a 3x3
+window, or its gradient by the input, multiply less often, with errors twice as large. The optimiser
+sets it where a function asks for it; no op that users call has it.
 """
 import numpy as np
 
@@ -9,7 +10,8 @@ from ..graph import DtypeError, GraphError
 
 __all__ = ["PRODUCTS", "check_products", "rounded"]
 
-PRODUCTS = ("float32", "bfloat16")
+PRODUCTS = ("float32", "bfloat16", "winograd")
+_OF_WINOGRAD = ("conv", "conv_grad_input")
 
 _EXPONENT, _SIGN, _QUIET = 0x7F800000, 0x80000000, 0x00400000
 
@@ -21,12 +23,13 @@ def check_products(op, type):
     """
     if op.products is None:
         return
-    if op.products not in PRODUCTS:
+    known = PRODUCTS if op.name in _OF_WINOGRAD else PRODUCTS[:2]
+    if op.products not in known:
         raise GraphError("[%s] products must be one of %s; it is %r."
-                         % (op.name, ", ".join(PRODUCTS), op.products))
-    if op.products == "bfloat16" and type.dtype == "float64":
-        raise DtypeError("[%s] products of bfloat16 need float32 operands; they are %r. Leave "
-                         "products out for them." % (op.name, type))
+                         % (op.name, ", ".join(known), op.products))
+    if op.products != "float32" and type.dtype == "float64":
+        raise DtypeError("[%s] products of %s need float32 operands; they are %r. Leave products "
+                         "out for them." % (op.name, op.products, type))
 
 
 def rounded(op, *arrays):

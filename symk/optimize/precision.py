@@ -1,4 +1,5 @@
-"""Products in bfloat16 where a function asks for them: a walk that sets an attribute.
+"""Products in bfloat16, or by Winograd's algorithm, where a function asks for them: a walk that
+sets an attribute.
 
 It runs when all else is done, so gradients, epilogues and loops have it like what they came from.
 """
@@ -14,17 +15,18 @@ _FEW_CHANNELS = 8   # of a group: such convolutions are bound by memory, and sta
 
 
 def set_products(results, products):
-    """The results with all products of float32 in this precision, and how many there are."""
+    """The results with all products of float32 computed so that gain by it, and how many do."""
     return inside(lambda inner: _set(inner, products))(results)
 
 
 def _set(results, products):
-    count = sum(_gains(node) for node in nodes_of(results))
+    gains = _GAINS[products]
+    count = sum(gains(node) for node in nodes_of(results))
     if not count:
         return results, {}
 
     def with_products(node, inputs):
-        if not _gains(node):
+        if not gains(node):
             return None
         made = apply(dataclasses.replace(node.op, products=products), *inputs,
                      origin_=node.origin)
@@ -33,7 +35,7 @@ def _set(results, products):
     return replace_nodes(results, with_products), {"products of %s" % products: count}
 
 
-def _gains(node):
+def _gains_by_bfloat16(node):
     """Whether this is a product that bfloat16 makes faster."""
     if not hasattr(node.op, "products") or node.inputs[0].dtype == "float64":
         return False
@@ -46,3 +48,16 @@ def _channels(node, groups):
     x, y = ((node.outputs[0], node.inputs[0]) if node.op.name == "conv_grad_input" else
             (node.inputs[0], node.outputs[0] if node.op.name == "conv" else node.inputs[1]))
     return [size // groups if isinstance(size, int) else 0 for size in (x.shape[-1], y.shape[-1])]
+
+
+def _gains_by_winograd(node):
+    """Whether this is a convolution that Winograd's algorithm can do; the kernel decides by sizes
+    whether it is faster so."""
+    op = node.op
+    if op.name not in ("conv", "conv_grad_input") or node.inputs[0].dtype == "float64":
+        return False
+    return (node.inputs[1].shape[:-2] == (3, 3) and op.strides == op.dilation == (1, 1)
+            and op.groups == 1)
+
+
+_GAINS = {"bfloat16": _gains_by_bfloat16, "winograd": _gains_by_winograd}

@@ -34,6 +34,7 @@ struct Case {
   Axis rows, columns;
   bool same;
   int64_t groups = 1;  // each of `in` and `out` channels
+  bool winograd = false;
 };
 
 template <class T>
@@ -114,6 +115,7 @@ void check(const Case& c) {
                          {"dilation", {c.rows.dilation, c.columns.dilation}}};
   binding.text_values = {{"padding", c.same ? "same" : "valid"}};
   binding.integer_values = {{"groups", c.groups}};
+  if (c.winograd) binding.text_values["products"] = "winograd";
 
   std::vector<double> y_wanted(g.size()), dx_wanted(x.size()), dw_wanted(w.size());
   each_product(c, [&](int64_t i, int64_t j, int64_t k) {
@@ -137,7 +139,9 @@ void check(const Case& c) {
     kept.run({x.data(), w.data()}, {y.data()}, versions);
   }
   binding.keeps = false;
-  compare(c, "conv", y, y_wanted, window * static_cast<double>(c.in));
+  // Winograd's algorithm doubles the error (docs/precision.md).
+  const double terms = (c.winograd ? 2 : 1) * window;
+  compare(c, "conv", y, y_wanted, terms * static_cast<double>(c.in));
   binding.in.insert(binding.in.end(), {type_of(dtype, {out}), y_type});
   binding.text_values["activation"] = "relu";
   binding.text_lists["epilogue"] = {"bias", "addend"};
@@ -147,13 +151,14 @@ void check(const Case& c) {
     y_wanted[i] = std::max(
         0.0, y_wanted[i] + static_cast<double>(bias[i % bias.size()]) + static_cast<double>(g[i]));
   }
-  compare(c, "conv bias addend relu", y, y_wanted, window * static_cast<double>(c.in));
+  compare(c, "conv bias addend relu", y, y_wanted, terms * static_cast<double>(c.in));
 
   binding.text_values.erase("activation");
   binding.in = {y_type, w_type};
   binding.out = {x_type};
   BoundKernel("conv_grad_input", binding).run({g.data(), w.data()}, {dx.data()});
-  compare(c, "conv_grad_input", dx, dx_wanted, window * static_cast<double>(c.out));
+  compare(c, "conv_grad_input", dx, dx_wanted, terms * static_cast<double>(c.out));
+  binding.text_values.erase("products");
   binding.in = {x_type, y_type};
   binding.out = {w_type};
   BoundKernel("conv_grad_kernel", binding).run({x.data(), g.data()}, {dw.data()});
@@ -227,6 +232,28 @@ void check_few_results() {
   check_both({2, 2, 24, {2, 3, 1, 1}, {5, 3, 1, 1}, false});
 }
 
+/// Winograd's algorithm, around tiles of 4 x 4 results, vectors and panels of channels, and blocks
+/// of tiles.
+void check_winograd() {
+  const auto check_one = [](int64_t batch, int64_t in, int64_t out, int64_t rows, int64_t columns,
+                            bool same) {
+    check<float>({batch, in, out, {rows, 3, 1, 1}, {columns, 3, 1, 1}, same, 1, true});
+  };
+  for (int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11}) {
+    for (int64_t columns : {4, 13, 14, 15, 18}) check_one(5, 16, 20, rows, columns, rows % 2 == 0);
+  }
+  for (int64_t in : {15, 16, 17, 31, 32, 33, 63, 64, 65}) {
+    for (int64_t out : {15, 16, 17, 32, 33, 65}) check_one(2, in, out, 9, 11, in % 2 == 0);
+  }
+  for (int64_t images : {13, 14, 15, 27, 28, 29, 43}) check_one(images, 24, 40, 4, 4, true);
+  check_one(3, 48, 96, 30, 31, true);    // many parts, each with panels of several blocks
+  check_one(1, 16, 600, 12, 12, true);   // all parts share a block
+  check_one(2, 300, 16, 14, 14, true);   // few tiles in a block
+  check_one(1, 16, 16, 8, 8, true);      // too few tiles
+  check_one(40, 16, 16, 2, 2, false);    // no results
+  check_one(1, 700, 700, 12, 12, true);  // too few tiles for weights beyond the caches
+}
+
 }  // namespace
 
 int main() {
@@ -269,6 +296,7 @@ int main() {
   check_both({2, 3, 4, {3, 0, 1, 1}, {3, 2, 1, 1}, true});
   check_groups();
   check_few_results();
+  check_winograd();
   std::printf("conv: %d cases, %d failures\n", cases, failures);
   return failures != 0;
 }
