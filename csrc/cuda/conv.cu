@@ -194,6 +194,7 @@ struct KernelGrad {
 template <class T>
 struct GatherForward {
   Forward<T> source;
+  bool rounds;
   SYMK_HD void operator()(int64_t i) const {
     Forward<T> own = source;
     const Geometry& geometry = source.geometry;
@@ -207,7 +208,9 @@ struct GatherForward {
       if (seen < 0) continue;
       const T* const from = own.x + (seen * geometry.groups + own.group) * geometry.in;
       for (int64_t c = 0; c < geometry.in; ++c)
-        sum = math::fma(from[c], own.w[(tap * geometry.in + c) * channels + channel], sum);
+        sum = math::fma(as_factor(from[c], rounds),
+                        as_factor(own.w[(tap * geometry.in + c) * channels + channel], rounds),
+                        sum);
     }
     own.finish(pixel, channel % geometry.out, sum, 0);
   }
@@ -216,6 +219,7 @@ struct GatherForward {
 template <class T>
 struct GatherInputGrad {
   InputGrad<T> source;
+  bool rounds;
   SYMK_HD void operator()(int64_t i) const {
     InputGrad<T> own = source;
     const Geometry& geometry = source.geometry;
@@ -229,7 +233,8 @@ struct GatherInputGrad {
       if (seeing < 0) continue;
       const T* const from = own.g + (seeing * geometry.groups + own.group) * geometry.out;
       for (int64_t c = 0; c < geometry.out; ++c)
-        sum = math::fma(from[c], own.b(tap * geometry.out + c, column), sum);
+        sum = math::fma(as_factor(from[c], rounds),
+                        as_factor(own.b(tap * geometry.out + c, column), rounds), sum);
     }
     own.finish(pixel, column, sum, 0);
   }
@@ -240,6 +245,7 @@ template <class T>
 struct GatherKernelGrad {
   KernelGrad<T> source;
   int64_t depth, piece_depth;
+  bool rounds;
   SYMK_HD void operator()(int64_t i) const {
     KernelGrad<T> own = source;
     const Geometry& geometry = source.geometry;
@@ -251,7 +257,8 @@ struct GatherKernelGrad {
     const int64_t last = first + piece_depth < depth ? first + piece_depth : depth;
     T sum = 0;
     for (int64_t d = first; d < last; ++d)
-      sum = math::fma(own.a(row, d), own.b(d, channel % geometry.out), sum);
+      sum = math::fma(as_factor(own.a(row, d), rounds),
+                      as_factor(own.b(d, channel % geometry.out), rounds), sum);
     own.finish(row, channel % geometry.out, sum, piece);
   }
 };
@@ -274,8 +281,8 @@ constexpr int64_t kFewChannels = 16;  // columns of a group that do not fill a t
 /// What the three kernels share: how the product of a group is cut, and where sums of pieces go.
 class ConvStep : public Step {
  protected:
-  ConvStep(const Binding& binding, const cpu::ConvShape& shape)
-      : queue_(queue_of(binding)), geometry_(geometry_of(shape)) {}
+  ConvStep(const Binding& binding, const char* kernel, const cpu::ConvShape& shape)
+      : kernel_(kernel), queue_(queue_of(binding)), geometry_(geometry_of(shape)) {}
 
   void cut(Binding& binding, const ProductSize& size, int64_t columns, int64_t results,
            int64_t item) {
@@ -284,6 +291,7 @@ class ConvStep : public Step {
     gathers_ = geometry_.groups > 1 && columns < kFewChannels;
     cut_ = ProductCut::of(size, geometry_.groups, item == 8);
     if (gathers_) cut_ = ProductCut();
+    cut_.rounds = rounds_products(binding, kernel_);
     if (cut_.pieces > 1)
       binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, results), item));
   }
@@ -302,6 +310,7 @@ class ConvStep : public Step {
       each(queue_, results_, AddPieces<T, Finish>{sums, cut_.pieces, results_, finish});
   }
 
+  const char* const kernel_;
   const Queue queue_;
   const Geometry geometry_;
   ProductSize size_;
@@ -315,7 +324,7 @@ class ForwardStep final : public ConvStep {
  public:
   static constexpr const char* name = "conv";
   explicit ForwardStep(Binding& binding)
-      : ConvStep(binding, cpu::read_conv_shape(binding, name, binding.inputs()[0],
+      : ConvStep(binding, name, cpu::read_conv_shape(binding, name, binding.inputs()[0],
                                                binding.inputs()[1], binding.outputs()[0])),
         epilogue_(binding, name) {
     const Geometry& g = geometry_;
@@ -329,7 +338,7 @@ class ForwardStep final : public ConvStep {
     const Forward<T> source = {geometry_, 0,       input<T>(operands, 0), input<T>(operands, 1),
                                y,         nullptr, epilogue};
     if (gathers_) {
-      each(queue_, results_, GatherForward<T>{source});
+      each(queue_, results_, GatherForward<T>{source, cut_.rounds});
     } else {
       run_groups<T>(source, operands,
                     FinishForward<T>{y, geometry_.groups * geometry_.out, epilogue});
@@ -346,7 +355,7 @@ class InputGradStep final : public ConvStep {
  public:
   static constexpr const char* name = "conv_grad_input";
   explicit InputGradStep(Binding& binding)
-      : ConvStep(binding, cpu::read_conv_shape(binding, name, binding.outputs()[0],
+      : ConvStep(binding, name, cpu::read_conv_shape(binding, name, binding.outputs()[0],
                                                binding.inputs()[1], binding.inputs()[0])) {
     const Geometry& g = geometry_;
     const int64_t pixels = g.batch * g.x_pixels();
@@ -358,7 +367,7 @@ class InputGradStep final : public ConvStep {
     const InputGrad<T> source = {geometry_, 0,  input<T>(operands, 0), input<T>(operands, 1),
                                  dx,        nullptr};
     if (gathers_) {
-      each(queue_, results_, GatherInputGrad<T>{source});
+      each(queue_, results_, GatherInputGrad<T>{source, cut_.rounds});
     } else {
       run_groups<T>(source, operands, FinishGrad<T>{dx});
     }
@@ -371,7 +380,7 @@ class KernelGradStep final : public ConvStep {
  public:
   static constexpr const char* name = "conv_grad_kernel";
   explicit KernelGradStep(Binding& binding)
-      : ConvStep(binding, cpu::read_conv_shape(binding, name, binding.inputs()[0],
+      : ConvStep(binding, name, cpu::read_conv_shape(binding, name, binding.inputs()[0],
                                                binding.outputs()[0], binding.inputs()[1])) {
     const Geometry& g = geometry_;
     cut(binding, {g.taps() * g.in, g.out, g.batch * g.y_pixels()}, g.out,
@@ -388,7 +397,7 @@ class KernelGradStep final : public ConvStep {
     }
     source.sums = cut_.pieces > 1 ? static_cast<T*>(operands.scratch) : nullptr;
     each(queue_, results_ * cut_.pieces,
-         GatherKernelGrad<T>{source, size_.depth, cut_.piece_depth});
+         GatherKernelGrad<T>{source, size_.depth, cut_.piece_depth, cut_.rounds});
     add_pieces<T>(source.sums, FinishGrad<T>{dw});
     return {};
   }

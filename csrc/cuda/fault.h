@@ -56,23 +56,46 @@ void check_indices(const Queue& queue, const I* indices, int64_t count, const In
   each(queue, count > 0 ? 1 : 0, NoteValue<I>{indices, range.limit(), fault});
 }
 
-/// A step that may leave a Fault.
+/// A step that may leave a Fault. `needs` are the texts that Fault::need counts, or null where only
+/// indices outside their axis are refused; they begin with the text of need 1.
 template <class F>
-std::unique_ptr<Step> make_checked_step(const Binding& binding, F f) {
+std::unique_ptr<Step> make_checked_step(const Binding& binding, F f,
+                                        const char* const* needs = nullptr) {
   class CheckedStep final : public Step {
    public:
-    CheckedStep(const Queue& queue, F f) : queue_(queue), f_(std::move(f)) {}
+    CheckedStep(const Queue& queue, F f, const char* const* needs)
+        : queue_(queue), f_(std::move(f)), needs_(needs) {}
     Status run(const Operands& operands, ThreadPool&) override {
       f_(queue_, operands);
       return Status();
     }
     bool may_fail() const override { return true; }
+    Status explain(const Fault& fault) const override {
+      Status status = Step::explain(fault);
+      if (fault.need > 0) status.need = needs_[fault.need - 1];
+      return status;
+    }
 
    private:
     const Queue queue_;
     F f_;
+    const char* const* const needs_;
   };
-  return std::make_unique<CheckedStep>(queue_of(binding), std::move(f));
+  return std::make_unique<CheckedStep>(queue_of(binding), std::move(f), needs);
+}
+
+/// What is wrong with something, once it is known which is the first.
+struct Refusal {
+  int64_t need = 0;  // 0: nothing
+  int64_t value = 0, position = 0, limit = 0;
+};
+
+/// Writes a refusal into the Fault that has led to it.
+SYMK_HD void note_refusal(Fault* fault, const Refusal& refusal) {
+  fault->need = refusal.need;
+  fault->value = refusal.value;
+  fault->limit = refusal.limit;
+  fault->rank = UINT64_MAX - static_cast<uint64_t>(refusal.position);
 }
 
 /// f(TypeTag<I>()) for a dtype of indices.

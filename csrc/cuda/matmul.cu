@@ -49,6 +49,7 @@ struct SmallProducts {
   const int64_t *a_start, *b_start;
   int64_t a_row, a_column, b_row, b_column, m, n, k;
   T* c;
+  bool rounds;
   Epilogue<T> epilogue;
 
   SYMK_HD void operator()(int64_t i) const {
@@ -56,7 +57,10 @@ struct SmallProducts {
     const T* const left = a + a_start[product] + row * a_row;
     const T* const right = b + b_start[product] + column * b_column;
     T sum = 0;
-    for (int64_t d = 0; d < k; ++d) sum = math::fma(left[d * a_column], right[d * b_row], sum);
+    for (int64_t d = 0; d < k; ++d) {
+      sum = math::fma(as_factor(left[d * a_column], rounds), as_factor(right[d * b_row], rounds),
+                      sum);
+    }
     c[i] = epilogue(sum, column, i);
   }
 };
@@ -76,6 +80,7 @@ class MatmulStep final : public Step {
       starts_ = upload(binding.device(), starts.data(), starts.size());
     }
     cut_ = ProductCut::of({p_.m, p_.n, p_.k}, 1, sizeof(T) == 8);
+    cut_.rounds = rounds_products(binding, "matmul");
     if (!small && cut_.pieces > 1) {
       binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, p_.m * p_.n), sizeof(T)));
     }
@@ -96,7 +101,7 @@ class MatmulStep final : public Step {
     each(queue_, batch_ * p_.m * p_.n,
          SmallProducts<T>{input<T>(operands, 0), input<T>(operands, 1), starts, starts + batch_,
                           p_.a_row, p_.a_column, p_.b_row, p_.b_column, p_.m, p_.n, p_.k,
-                          output<T>(operands, 0), epilogue_.of(operands)});
+                          output<T>(operands, 0), cut_.rounds, epilogue_.of(operands)});
   }
 
   void run_one(const Operands& operands, size_t number) const {

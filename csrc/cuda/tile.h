@@ -6,9 +6,32 @@
 
 #include <algorithm>
 
+#include "cpu/require.h"
 #include "cuda/launch.h"
+#include "math/bfloat16.h"
 
 namespace symk::cuda {
+
+/// Whether the attribute `products` asks for operands of products rounded to bfloat16.
+inline bool rounds_products(const Binding& binding, const char* kernel) {
+  if (!binding.has("products")) return false;
+  const std::string products = binding.text("products");
+  cpu::require(products == "bfloat16" || products == "float32", kernel,
+               "products must be of float32 or bfloat16");
+  if (products == "float32") return false;
+  cpu::require_dtype(binding.outputs()[0], DType::kFloat32, kernel);
+  return true;
+}
+
+/// An operand as it is multiplied.
+template <class T>
+SYMK_HD T as_factor(T x, bool rounds) {
+  if constexpr (sizeof(T) == 4) {
+    return rounds ? math::rounded_to_bfloat16(x) : x;
+  } else {
+    return x;
+  }
+}
 
 /// Sizes of a tile: `rows` x `columns` of C over `depth` products at a time, `row_run` x
 /// `column_run` elements of C per thread.
@@ -37,6 +60,7 @@ struct TileProduct {
   ProductSize size;
   int64_t row_tiles, column_tiles;
   int64_t piece_depth;  // depths of one piece; pieces are blocks of their own
+  bool rounds;          // whether operands are rounded to bfloat16
 
   SYMK_HD void operator()(int64_t block) const {
     __shared__ T a_tile[Tile::depth][Tile::rows + 1];
@@ -87,7 +111,7 @@ struct TileProduct {
       const int d = source.kAlongDepthA ? e % Tile::depth : e / Tile::rows;
       const int i = source.kAlongDepthA ? e / Tile::depth : e % Tile::rows;
       const bool inside = first_row + i < size.rows && depth + d < last_depth;
-      tile[d][i] = inside ? source.a(first_row + i, depth + d) : T(0);
+      tile[d][i] = inside ? as_factor(source.a(first_row + i, depth + d), rounds) : T(0);
     }
   }
   SYMK_HD void load_b(T (*tile)[Tile::columns + 1], int64_t first_column, int64_t depth,
@@ -96,7 +120,7 @@ struct TileProduct {
       const int d = source.kAlongColumnB ? e / Tile::columns : e % Tile::depth;
       const int j = source.kAlongColumnB ? e % Tile::columns : e / Tile::depth;
       const bool inside = first_column + j < size.columns && depth + d < last_depth;
-      tile[d][j] = inside ? source.b(depth + d, first_column + j) : T(0);
+      tile[d][j] = inside ? as_factor(source.b(depth + d, first_column + j), rounds) : T(0);
     }
   }
 };
@@ -104,7 +128,7 @@ struct TileProduct {
 /// How a product is cut, by its sizes alone: where blocks would be few, the depth is cut into pieces
 /// whose sums are added afterwards.
 struct ProductCut {
-  bool large = false;
+  bool large = false, rounds = false;
   int64_t pieces = 1, piece_depth = 1;
 
   static ProductCut of(const ProductSize& size, int64_t products, bool is_double) {
@@ -130,7 +154,7 @@ void run_tiles(const Queue& queue, const Source& source, const ProductSize& size
   const int64_t rows = (size.rows + Tile::rows - 1) / Tile::rows;
   const int64_t columns = (size.columns + Tile::columns - 1) / Tile::columns;
   blocks(queue, rows * columns * cut.pieces, Tile::threads, 0,
-         TileProduct<Source, T, Tile>{source, size, rows, columns, cut.piece_depth});
+         TileProduct<Source, T, Tile>{source, size, rows, columns, cut.piece_depth, cut.rounds});
 }
 
 /// Runs one product.

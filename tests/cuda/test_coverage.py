@@ -1,0 +1,12 @@
+"""Which kernels run on the device itself, and which on the host between copies."""
+from symk.compile.native import kernel_names
+
+# These print, or call Python; the search for the best paths follows links from label to label.
+ON_HOST = {"print", "callback", "ctc_beam_search"}
+# These run Plans, whose steps are the device's.
+ANYWHERE = {"scan", "cond"}
+
+
+def test_every_kernel_of_the_host_is_one_of_the_device(kernels):
+    assert kernel_names() - kernels - ANYWHERE == ON_HOST
+    assert kernels <= kernel_names()
