@@ -10,47 +10,68 @@ namespace {
 template <class T>
 using Total = std::conditional_t<std::is_floating_point_v<T>, double, uint64_t>;
 
-/// total <- next(total, i) for each place i of the lines; y gets every total.
-template <class T, class Next>
-[[gnu::always_inline]] inline void run_lines(T* y, int64_t n, int64_t stride, int64_t width,
-                                             Total<T> start, Next next) {
-  if (width == 1) {
-    Total<T> total = start;
-    for (int64_t k = 0, at = 0; k < n; ++k, at += stride) {
-      total = next(total, at);
-      y[at] = static_cast<T>(total);
+/// How many lines that are apart in memory are taken together: as many additions are under way.
+template <class T>
+constexpr int kTogether = std::is_floating_point_v<T> ? 8 : 1;
+
+/// `count` lines, of which line j is j * apart behind the first; their totals stay in registers.
+template <int count, class T, class Next>
+[[gnu::always_inline]] inline void run_together(T* y, const CumulativeLines& lines, int64_t first,
+                                                Total<T> start, Next next) {
+  Total<T> totals[count];
+  for (int j = 0; j < count; ++j) totals[j] = start;
+  for (int64_t k = 0, at = first * lines.apart; k < lines.n; ++k, at += lines.stride) {
+#pragma GCC unroll 8
+    for (int j = 0; j < count; ++j) {
+      totals[j] = next(totals[j], at + j * lines.apart);
+      y[at + j * lines.apart] = static_cast<T>(totals[j]);
     }
-    return;
   }
+}
+
+/// Lines beside each other, in vectors.
+template <class T, class Next>
+[[gnu::always_inline]] inline void run_neighbours(T* y, const CumulativeLines& lines,
+                                                  Total<T> start, Next next) {
   Total<T> totals[kCumulativeWidth];
-  for (int64_t j = 0; j < width; ++j) totals[j] = start;
-  for (int64_t k = 0, at = 0; k < n; ++k, at += stride) {
-    for (int64_t j = 0; j < width; ++j) {
+  for (int64_t j = 0; j < lines.width; ++j) totals[j] = start;
+  for (int64_t k = 0, at = 0; k < lines.n; ++k, at += lines.stride) {
+    for (int64_t j = 0; j < lines.width; ++j) {
       totals[j] = next(totals[j], at + j);
       y[at + j] = static_cast<T>(totals[j]);
     }
   }
 }
 
+/// total <- next(total, i) for each place i of the lines; y gets every total.
+template <class T, class Next>
+[[gnu::always_inline]] inline void run_lines(T* y, const CumulativeLines& lines, Total<T> start,
+                                             Next next) {
+  if (lines.apart == 1) return run_neighbours(y, lines, start, next);
+  int64_t j = 0;
+  for (; j + kTogether<T> <= lines.width; j += kTogether<T>)
+    run_together<kTogether<T>>(y, lines, j, start, next);
+  for (; j < lines.width; ++j) run_together<1>(y, lines, j, start, next);
+}
+
 template <class T>
-void sum(const void* data, const void*, void* y, int64_t n, int64_t stride, int64_t width) {
+void sum(const void* data, const void*, void* y, const CumulativeLines& lines) {
   const T* a = static_cast<const T*>(data);
-  run_lines(static_cast<T*>(y), n, stride, width, Total<T>(0),
+  run_lines(static_cast<T*>(y), lines, Total<T>(0),
             [a](Total<T> total, int64_t i) { return total + static_cast<Total<T>>(a[i]); });
 }
 
 template <class T>
-void product(const void* data, const void*, void* y, int64_t n, int64_t stride, int64_t width) {
+void product(const void* data, const void*, void* y, const CumulativeLines& lines) {
   const T* a = static_cast<const T*>(data);
-  run_lines(static_cast<T*>(y), n, stride, width, Total<T>(1),
+  run_lines(static_cast<T*>(y), lines, Total<T>(1),
             [a](Total<T> total, int64_t i) { return total * static_cast<Total<T>>(a[i]); });
 }
 
 template <class T>
-void recurrence(const void* factors, const void* terms, void* y, int64_t n, int64_t stride,
-                int64_t width) {
+void recurrence(const void* factors, const void* terms, void* y, const CumulativeLines& lines) {
   const T *a = static_cast<const T*>(factors), *b = static_cast<const T*>(terms);
-  run_lines(static_cast<T*>(y), n, stride, width, Total<T>(0), [a, b](double total, int64_t i) {
+  run_lines(static_cast<T*>(y), lines, Total<T>(0), [a, b](double total, int64_t i) {
     return static_cast<double>(a[i]) * total + static_cast<double>(b[i]);
   });
 }

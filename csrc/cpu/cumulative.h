@@ -6,14 +6,19 @@
 
 namespace symk::cpu {
 
-/// How many lines beside each other one call takes at most.
+/// How many lines one call takes at most: beside each other, and one behind the other.
 constexpr int64_t kCumulativeWidth = 128;
+constexpr int64_t kCumulativeRows = 8;
+
+/// `width` lines that begin `apart` elements from each other, each of n elements that are `stride`
+/// elements apart; a negative stride comes from the end.
+struct CumulativeLines {
+  int64_t n, stride, width, apart;
+};
 
 struct CumulativeKernels {
-  /// `width` lines beside each other, each of n elements that are `stride` elements apart; a
-  /// negative stride comes from the end. Addresses are those of the first elements taken.
-  using Lines = void (*)(const void* a, const void* b, void* y, int64_t n, int64_t stride,
-                         int64_t width);
+  /// Addresses are those of the first elements taken.
+  using Lines = void (*)(const void* a, const void* b, void* y, const CumulativeLines& lines);
 
   Lines sum[kDTypeCount], product[kDTypeCount];  // of a; null for float16 and bool
   Lines recurrence[kDTypeCount];                 // null unless float32 or float64

@@ -31,6 +31,44 @@ Layout lay_out(const Binding& binding, const char* kernel) {
   return layout;
 }
 
+/// The lines in groups of neighbours: columns of the operands, or rows where there is one column.
+struct Groups {
+  int64_t count, bytes;  // of the groups; of one
+  int64_t across;        // groups of columns at one outer position
+  bool of_rows;
+
+  /// The element at which a group begins to be taken.
+  int64_t start(const Layout& layout, int64_t number) const {
+    const int64_t outer = of_rows ? number * kCumulativeRows : number / across;
+    const int64_t column = of_rows ? 0 : number % across * kCumulativeWidth;
+    const int64_t row = layout.reverse ? layout.n - 1 : 0;
+    return (outer * layout.n + row) * layout.inner + column;
+  }
+
+  CumulativeLines lines(const Layout& layout, int64_t number) const {
+    const int64_t stride = layout.reverse ? -layout.inner : layout.inner;
+    if (of_rows) {
+      const int64_t left = layout.outer - number * kCumulativeRows;
+      return {layout.n, stride, std::min(kCumulativeRows, left), layout.n};
+    }
+    const int64_t left = layout.inner - number % across * kCumulativeWidth;
+    return {layout.n, stride, std::min(kCumulativeWidth, left), 1};
+  }
+};
+
+Groups group(const Layout& layout) {
+  Groups groups = {};
+  groups.of_rows = layout.inner == 1;
+  groups.across = groups.of_rows ? 1 : ceil_div(layout.inner, kCumulativeWidth);
+  groups.count = groups.of_rows ? ceil_div(layout.outer, kCumulativeRows)
+                                : layout.outer * groups.across;
+  if (layout.n == 0) groups.count = 0;
+  const int64_t together =
+      groups.of_rows ? kCumulativeRows : std::min(layout.inner, kCumulativeWidth);
+  groups.bytes = layout.n * together * layout.item;
+  return groups;
+}
+
 std::unique_ptr<Step> bind_lines(Binding& binding, const char* kernel, size_t inputs,
                                  const CumulativeKernels::Lines* table) {
   require_operands(binding, kernel, inputs, 1);
@@ -38,21 +76,15 @@ std::unique_ptr<Step> bind_lines(Binding& binding, const char* kernel, size_t in
   const DType dtype = binding.outputs()[0].dtype;
   const auto lines = table[static_cast<int>(dtype)];
   if (lines == nullptr) throw no_dtype(kernel, dtype);
-  const int64_t strips = ceil_div(layout.inner, kCumulativeWidth);
-  const int64_t units = layout.n == 0 ? 0 : layout.outer * strips;
-  const int64_t unit_bytes = layout.n * std::min(layout.inner, kCumulativeWidth) * layout.item;
   const int64_t second = static_cast<int64_t>(inputs) - 1;  // for one operand, it once more
+  const Groups groups = group(layout);
   return make_step([=](const Operands& operands, ThreadPool& pool) {
-    run_parts(pool, units, units_per_part(unit_bytes), [&](int64_t first, int64_t last) {
-      for (int64_t unit = first; unit < last; ++unit) {
-        const int64_t column = unit % strips * kCumulativeWidth;
-        const int64_t row = layout.reverse ? layout.n - 1 : 0;
-        const int64_t at = ((unit / strips * layout.n + row) * layout.inner + column) * layout.item;
+    run_parts(pool, groups.count, units_per_part(groups.bytes), [&](int64_t first, int64_t last) {
+      for (int64_t number = first; number < last; ++number) {
+        const int64_t at = groups.start(layout, number) * layout.item;
         lines(static_cast<const char*>(operands.in[0]) + at,
               static_cast<const char*>(operands.in[second]) + at,
-              static_cast<char*>(operands.out[0]) + at, layout.n,
-              layout.reverse ? -layout.inner : layout.inner,
-              std::min(kCumulativeWidth, layout.inner - column));
+              static_cast<char*>(operands.out[0]) + at, groups.lines(layout, number));
       }
     });
   });

@@ -34,7 +34,8 @@ class _Cumulative(Op):
     samples = [sample((3, 4), axis=0), sample((3, 4), axis=1), sample((7,), axis=0, reverse=True),
                sample((2, 3, 5), axis=1), sample((2, 5, 3), axis=1, reverse=True),
                sample((0, 3), axis=0), sample((3, 0), axis=0), sample((3, 67), axis=1),
-               sample((5, 131), axis=0)]
+               sample((5, 131), axis=0), sample((9, 5), axis=1, reverse=True),
+               sample((16, 3), axis=1), sample((15, 1), axis=1)]
     bad = [sample((3,), axis=1, error="axis 1 is outside rank 1"),
            sample((), axis=0, error="axis 0 is outside rank 0")]
 
@@ -121,7 +122,8 @@ class LinearRecurrence(_Cumulative):
 
     samples = [sample((3, 4), (3, 4), axis=0), sample((3, 4), (3, 4), axis=1, reverse=True),
                sample((2, 5, 3), (2, 5, 3), axis=1), sample((0, 2), (0, 2), axis=0),
-               sample((1, 1), (1, 1), axis=0), sample((9, 131), (9, 131), axis=0, reverse=True)]
+               sample((1, 1), (1, 1), axis=0), sample((9, 131), (9, 131), axis=0, reverse=True),
+               sample((17, 5), (17, 5), axis=1)]
     bad = [sample((3,), (3,), axis=1, error="axis 1 is outside rank 1"),
            sample((3,), (4,), axis=0, error="the shapes must be equal"),
            sample((3,), (1, 3), axis=0, error="the shapes must be equal")]
