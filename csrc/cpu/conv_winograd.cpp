@@ -94,15 +94,22 @@ void transform_kernel(const float* taps, int64_t tap_step, int64_t count, float*
   });
 }
 
+/// The pixels of the next tile, `ahead` elements further on, are fetched meanwhile: the hardware
+/// does not foresee them (a sixth of the time where they come from memory).
 template <class Block>
-[[gnu::always_inline]] inline void transform_pixels(const float* const* pixels, int64_t channel,
-                                                    float* to, int64_t step, Block block) {
+[[gnu::always_inline]] inline void transform_pixels(const float* const* pixels, int64_t ahead,
+                                                    int64_t channel, float* to, int64_t step,
+                                                    Block block) {
   V down[kSide][kSide];
 #pragma GCC unroll 6
   for (int j = 0; j < kSide; ++j) {
     V d[kSide], out[kSide];
 #pragma GCC unroll 6
-    for (int i = 0; i < kSide; ++i) d[i] = block.load(pixels[i * kSide + j] + channel, 0);
+    for (int i = 0; i < kSide; ++i) {
+      const float* const pixel = pixels[i * kSide + j] + channel;
+      d[i] = block.load(pixel, 0);
+      if (j >= kSide - kResults) prefetch(pixel + ahead);
+    }
     transform_line(d, out);
 #pragma GCC unroll 6
     for (int i = 0; i < kSide; ++i) down[i][j] = out[i];
@@ -117,8 +124,9 @@ template <class Block>
 }
 
 void transform_source(const float* const* pixels, int64_t channels, float* to, int64_t step) {
-  for_channels<float, 1>(
-      channels, [=](int64_t j, auto block) { transform_pixels(pixels, j, to, step, block); });
+  for_channels<float, 1>(channels, [=](int64_t j, auto block) {
+    transform_pixels(pixels, kResults * channels, j, to, step, block);
+  });
 }
 
 /// What is added to sums, and where they go, for one vector of channels.
@@ -139,6 +147,8 @@ template <class Block>
   const Epilogue<float>& epilogue = results.epilogue;
   const V scale = epilogue.scale ? block.load(epilogue.scale + channel, 0) : V(1.0f);
   const V bias = epilogue.bias ? block.load(epilogue.bias + channel, 0) : V::zero();
+  // NaN is the second operand of max, and so stays.
+  const V floor = epilogue.is_relu ? V::zero() : V(-__builtin_inff());
 #pragma GCC unroll 4
   for (int i = 0; i < kResults; ++i) {
     if (i == results.rows) break;
@@ -150,20 +160,21 @@ template <class Block>
       const int64_t place = i * results.row + j * results.pixel + channel;
       V value = fma(y[j], scale, bias);
       if (epilogue.addend) value += block.load(epilogue.addend + place, 0);
-      block.store(value, results.y + place, 0);
+      block.store(max(floor, value), results.y + place, 0);
     }
   }
 }
 
-/// Activation and factor, over pixels that are still in the first cache.
+/// Activation, if it is not done in registers, and factor, over pixels that are still near.
 void finish_pixels(const WinogradResults& results) {
   const Epilogue<float>& epilogue = results.epilogue;
-  if (!epilogue.activation && !epilogue.factor) return;
+  const Activation<float> activation = epilogue.is_relu ? Activation<float>() : epilogue.activation;
+  if (!activation && !epilogue.factor) return;
   for (int i = 0; i < results.rows; ++i) {
     for (int j = 0; j < results.columns; ++j) {
       const int64_t at = i * results.row + j * results.pixel;
       float* const y = results.y + at;
-      if (epilogue.activation) epilogue.activation(y, results.channels);
+      if (activation) activation(y, results.channels);
       if (!epilogue.factor) continue;
       for (int64_t k = 0; k < results.channels; ++k) y[k] *= epilogue.factor[at + k];
     }

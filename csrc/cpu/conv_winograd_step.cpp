@@ -194,6 +194,7 @@ class WinogradStep : public Step {
     job.blocks = 1;
     job.m = count;
     job.n = products_.tile_columns;
+    job.b_end = kernel + kWinogradProducts * matrix_;
     for (int64_t p = 0; p < kWinogradProducts; ++p) {
       job.a = source + p * source_step_;
       job.b = kernel + p * matrix_;
