@@ -34,6 +34,8 @@ def main(arguments=None):
     export.add_argument("source", metavar="MODEL.h5")
     export.add_argument("target", metavar="TARGET", help="the file, by custom NAME.symk")
     export.add_argument("--train", action="store_true", help="with the training step")
+    export.add_argument("--weights", choices=("float32", "float16", "int8"), default="float32",
+                        help="how weights are stored in a .symk file (default: %(default)s)")
     form = export.add_mutually_exclusive_group()
     form.add_argument("--onnx", action="store_true", help="write an ONNX file")
     form.add_argument("--standalone", action="store_true",
@@ -94,6 +96,8 @@ def _export(options):
     from . import deploy, models
     if options.train and (options.onnx or options.standalone):
         raise SystemExit("symk export: --train is for a .symk file; leave it out")
+    if options.weights != "float32" and (options.onnx or options.standalone):
+        raise SystemExit("symk export: --weights is for a .symk file; leave it out")
 
     def write():
         model = models.load_model(options.source)
@@ -102,7 +106,7 @@ def _export(options):
         elif options.standalone:
             deploy.standalone(model, options.target)
         else:
-            deploy.export(model, options.target, train=options.train)
+            deploy.export(model, options.target, train=options.train, weights=options.weights)
         yield "%s: written" % options.target
 
     return _said(write)

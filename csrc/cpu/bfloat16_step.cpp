@@ -23,9 +23,7 @@ void in_parts(ThreadPool& pool, int64_t count, int64_t size, F&& rows) {
 struct Pairing {
   int64_t outer, k, inner;
 
-  void operator()(const void* from, void* to, ThreadPool& pool) const {
-    const float* x = static_cast<const float*>(from);
-    float* pairs = static_cast<float*>(to);
+  void operator()(const float* x, float* pairs, ThreadPool& pool) const {
     const auto& kernels_here = kernels<BfloatKernels>();
     const int64_t pair_count = divide_up(k, 2);
     if (inner == 1) {
@@ -78,14 +76,17 @@ Conversion pairs_along(int input, const Type& type, int axis, int64_t groups) {
   pairs.shape[axis] = groups * divide_up(pairing.k, 2);
   std::string form = "bfloat16";
   for (int64_t size : {pairing.outer, pairing.k, pairing.inner}) form += " " + std::to_string(size);
-  return {input, pairs, pairs.bytes(), form, pairing};
+  const auto convert = [input, pairing](const void* const* in, void* to, ThreadPool& pool) {
+    pairing(static_cast<const float*>(in[input]), static_cast<float*>(to), pool);
+  };
+  return {input, pairs, pairs.bytes(), form, convert};
 }
 
 Conversion pairs_of_pixels(int input, const Type& type, const PixelPairs& p) {
   const int64_t bytes =
       checked_multiply(checked_multiply(p.rows, p.width), checked_multiply(p.channels, 4));
-  const auto convert = [p](const void* from, void* to, ThreadPool& pool) {
-    const float* x = static_cast<const float*>(from);
+  const auto convert = [input, p](const void* const* in, void* to, ThreadPool& pool) {
+    const float* x = static_cast<const float*>(in[input]);
     float* pairs = static_cast<float*>(to);
     in_parts(pool, p.rows, 2 * p.width * p.channels, [&](int64_t first, int64_t last) {
       for (int64_t row = first; row < last; ++row)

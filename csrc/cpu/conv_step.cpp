@@ -14,6 +14,7 @@
 #include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
 #include "cpu/epilogue_operands.h"
+#include "cpu/stored_step.h"
 
 namespace symk::cpu {
 namespace {
@@ -372,11 +373,14 @@ std::unique_ptr<Step> make_step(Binding& binding, const ConvShape& shape, bool b
   const auto& in = binding.inputs();
   require(in.size() >= 2 && binding.outputs().size() == 1, "conv",
           "there must be x, w and one result");
+  if (has_stored_weights(binding, 1)) return bind_stored(binding, "conv", 1, bind_conv);
   return bind(binding, read_conv_shape(binding, "conv", in[0], in[1], binding.outputs()[0]),
               false);
 }
 
 [[gnu::cold]] std::unique_ptr<Step> bind_conv_grad_input(Binding& binding) {
+  if (has_stored_weights(binding, 1))
+    return bind_stored(binding, "conv_grad_input", 1, bind_conv_grad_input);
   require_operands(binding, "conv_grad_input", 2, 1);
   const auto& in = binding.inputs();
   return bind(binding,

@@ -7,101 +7,142 @@
 #include "runtime/memory.h"
 
 namespace symk::cpu {
+
+ConvertedBinding::ConvertedBinding(Binding& outer, const std::vector<Conversion>& conversions)
+    : outer_(outer), conversions_(conversions), types_(outer.inputs()) {
+  for (const Conversion& conversion : conversions) {
+    types_[static_cast<size_t>(conversion.input)] = conversion.type;
+    if (conversion.beside >= 0) types_.pop_back();
+  }
+  packs_.resize(types_.size());
+}
+
+const Conversion* ConvertedBinding::conversion_of(int input) const {
+  for (const Conversion& conversion : conversions_) {
+    if (conversion.input == input) return &conversion;
+  }
+  return nullptr;
+}
+
+bool ConvertedBinding::lasting(int input) const {
+  const Conversion* const conversion = conversion_of(input);
+  const bool beside = conversion == nullptr || conversion->beside < 0 ||
+                      outer_.lasting(conversion->beside);
+  return beside && outer_.lasting(input);
+}
+
+std::shared_ptr<Packed> ConvertedBinding::packed(int input, const std::string& form,
+                                                 int64_t bytes) {
+  packs_[static_cast<size_t>(input)] = true;
+  // Other kernels see the same value as it is, and pack that.
+  const Conversion* const conversion = conversion_of(input);
+  return outer_.packed(input, conversion ? conversion->form + ": " + form : form, bytes);
+}
+
+void ConvertedBinding::need_scratch(int64_t bytes) {
+  scratch_bytes_ = std::max(scratch_bytes_, bytes);
+}
+
 namespace {
 
-/// What the inner step asks: the answers of the Plan, but for the types of converted operands.
-class ConvertedBinding : public Binding {
+/// A converted operand: made at each run in scratch, or once per version. What the step packs again
+/// is let go when it has done so.
+class Converted {
  public:
-  ConvertedBinding(Binding& outer, const std::vector<Conversion>& conversions)
-      : outer_(outer), conversions_(conversions), types_(outer.inputs()) {
-    for (const Conversion& conversion : conversions)
-      types_[static_cast<size_t>(conversion.input)] = conversion.type;
+  Converted(Conversion conversion, Binding& outer, const ConvertedBinding& inner)
+      : conversion_(std::move(conversion)), lasts_(inner.lasting(conversion_.input)),
+        for_once_(lasts_ && inner.packs(conversion_.input)) {
+    if (lasts_ && !for_once_)
+      kept_ = outer.packed(conversion_.input, conversion_.form, conversion_.bytes);
   }
 
-  int64_t scratch_bytes() const { return scratch_bytes_; }
+  int input() const { return conversion_.input; }
+  int64_t scratch_bytes() const { return lasts_ ? 0 : aligned_size(conversion_.bytes); }
 
-  const std::vector<Type>& inputs() const override { return types_; }
-  const std::vector<Type>& outputs() const override { return outer_.outputs(); }
-  bool has(const char* key) const override { return outer_.has(key); }
-  int64_t integer(const char* key) const override { return outer_.integer(key); }
-  int64_t integer(const char* key, int64_t otherwise) const override {
-    return outer_.integer(key, otherwise);
+  /// The version of all that it is made of.
+  uint64_t version(const uint64_t* versions) const {
+    if (!lasts_) return 0;
+    const uint64_t beside = conversion_.beside < 0 ? 0 : versions[conversion_.beside];
+    return versions[conversion_.input] + (beside << 32);
   }
-  double real(const char* key) const override { return outer_.real(key); }
-  std::string text(const char* key) const override { return outer_.text(key); }
-  std::string text(const char* key, const char* otherwise) const override {
-    return outer_.text(key, otherwise);
-  }
-  std::vector<int64_t> integers(const char* key) const override { return outer_.integers(key); }
-  std::vector<std::string> texts(const char* key) const override { return outer_.texts(key); }
-  const Plan& plan(const char* key) const override { return outer_.plan(key); }
-  bool lasting(int input) const override { return outer_.lasting(input); }
-  std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) override {
-    std::string name = form;  // other kernels see the same value as it is, and pack that
-    for (const Conversion& conversion : conversions_) {
-      if (conversion.input == input) name = conversion.form + ": " + form;
+
+  const void* of(const void* const* in, uint64_t version, char* scratch, ThreadPool& pool) {
+    if (kept_ != nullptr) {
+      return kept_->of(version,
+                       [&](char* memory) { conversion_.convert(in, memory, pool); });
     }
-    return outer_.packed(input, name, bytes);
+    if (!lasts_) {
+      conversion_.convert(in, scratch, pool);
+      return scratch;
+    }
+    if (version == seen_ && version != 0) return nullptr;  // it is packed
+    once_ = Block(conversion_.bytes);
+    conversion_.convert(in, once_.data(), pool);
+    return once_.data();
   }
-  void need_scratch(int64_t bytes) override { scratch_bytes_ = std::max(scratch_bytes_, bytes); }
+
+  void done(uint64_t version) {
+    if (!for_once_) return;
+    once_ = Block();
+    seen_ = version;
+  }
 
  private:
-  Binding& outer_;
-  const std::vector<Conversion>& conversions_;
-  std::vector<Type> types_;
-  int64_t scratch_bytes_ = 0;
+  Conversion conversion_;
+  bool lasts_, for_once_;
+  std::shared_ptr<Packed> kept_;
+  Block once_;
+  uint64_t seen_ = 0;  // the version that the step has packed
 };
 
 class ConvertedStep : public Step {
  public:
-  ConvertedStep(Binding& binding, std::vector<Conversion> conversions, const BindFunction& bind)
-      : conversions_(std::move(conversions)), in_(binding.inputs().size()) {
-    ConvertedBinding inner(binding, conversions_);
+  ConvertedStep(Binding& binding, const std::vector<Conversion>& conversions,
+                const BindFunction& bind) {
+    ConvertedBinding inner(binding, conversions);
     step_ = bind(inner);
-    for (const Conversion& conversion : conversions_) {
-      const bool lasts = binding.lasting(conversion.input);
-      kept_.push_back(lasts ? binding.packed(conversion.input, conversion.form, conversion.bytes)
-                            : nullptr);
-      if (!lasts) own_bytes_ += aligned_size(conversion.bytes);
+    in_.resize(inner.inputs().size());
+    versions_.resize(in_.size());
+    int64_t bytes = inner.scratch_bytes();
+    for (const Conversion& conversion : conversions) {
+      converted_.emplace_back(conversion, binding, inner);
+      bytes = checked_add(bytes, converted_.back().scratch_bytes());
     }
-    binding.need_scratch(checked_add(own_bytes_, inner.scratch_bytes()));
+    binding.need_scratch(bytes);
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
     std::copy_n(operands.in, in_.size(), in_.begin());
+    std::copy_n(operands.versions, in_.size(), versions_.begin());
     char* scratch = static_cast<char*>(operands.scratch);
-    for (size_t i = 0; i < conversions_.size(); ++i) {
-      const Conversion& conversion = conversions_[i];
-      const auto input = static_cast<size_t>(conversion.input);
-      if (kept_[i] != nullptr) {
-        in_[input] = kept_[i]->of(operands.versions[input], [&](char* memory) {
-          conversion.convert(operands.in[input], memory, pool);
-        });
-      } else {
-        conversion.convert(operands.in[input], scratch, pool);
-        in_[input] = scratch;
-        scratch += aligned_size(conversion.bytes);
-      }
+    for (Converted& converted : converted_) {
+      const auto input = static_cast<size_t>(converted.input());
+      versions_[input] = converted.version(operands.versions);
+      in_[input] = converted.of(operands.in, versions_[input], scratch, pool);
+      scratch += converted.scratch_bytes();
     }
     Operands inner = operands;
     inner.in = in_.data();
+    inner.versions = versions_.data();
     inner.scratch = scratch;
-    return step_->run(inner, pool);
+    const Status status = step_->run(inner, pool);
+    for (Converted& converted : converted_)
+      converted.done(versions_[static_cast<size_t>(converted.input())]);
+    return status;
   }
 
  private:
-  std::vector<Conversion> conversions_;
-  std::vector<std::shared_ptr<Packed>> kept_;  // per conversion; null: converted at each run
+  std::vector<Converted> converted_;
   std::unique_ptr<Step> step_;
   std::vector<const void*> in_;
-  int64_t own_bytes_ = 0;
+  std::vector<uint64_t> versions_;
 };
 
 }  // namespace
 
 std::unique_ptr<Step> bind_converted(Binding& binding, std::vector<Conversion> conversions,
                                      const BindFunction& bind) {
-  return std::make_unique<ConvertedStep>(binding, std::move(conversions), bind);
+  return std::make_unique<ConvertedStep>(binding, conversions, bind);
 }
 
 }  // namespace symk::cpu

@@ -18,10 +18,51 @@ struct Conversion {
   Type type;         // in which the kernel sees it
   int64_t bytes;     // of the form
   std::string form;  // its name, as in Binding::packed
-  std::function<void(const void* from, void* to, ThreadPool& pool)> convert;
+  /// From the operands of the Plan's step.
+  std::function<void(const void* const* in, void* to, ThreadPool& pool)> convert;
+  int beside = -1;  // another operand that it is made of, or none: the last one, which the kernel
+                    // does not see
 };
 
-/// Binds the inner step by bind(binding that tells the converted types).
+/// What the kernel's own step asks: the answers of the Plan, but for what is converted.
+class ConvertedBinding : public Binding {
+ public:
+  ConvertedBinding(Binding& outer, const std::vector<Conversion>& conversions);
+
+  int64_t scratch_bytes() const { return scratch_bytes_; }
+  /// Whether the step packs a form of its own of an input that lasts; then it reads it only once.
+  bool packs(int input) const { return packs_[static_cast<size_t>(input)]; }
+
+  const std::vector<Type>& inputs() const override { return types_; }
+  const std::vector<Type>& outputs() const override { return outer_.outputs(); }
+  bool has(const char* key) const override { return outer_.has(key); }
+  int64_t integer(const char* key) const override { return outer_.integer(key); }
+  int64_t integer(const char* key, int64_t otherwise) const override {
+    return outer_.integer(key, otherwise);
+  }
+  double real(const char* key) const override { return outer_.real(key); }
+  std::string text(const char* key) const override { return outer_.text(key); }
+  std::string text(const char* key, const char* otherwise) const override {
+    return outer_.text(key, otherwise);
+  }
+  std::vector<int64_t> integers(const char* key) const override { return outer_.integers(key); }
+  std::vector<std::string> texts(const char* key) const override { return outer_.texts(key); }
+  const Plan& plan(const char* key) const override { return outer_.plan(key); }
+  bool lasting(int input) const override;
+  std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) override;
+  void need_scratch(int64_t bytes) override;
+
+ private:
+  const Conversion* conversion_of(int input) const;
+
+  Binding& outer_;
+  const std::vector<Conversion>& conversions_;
+  std::vector<Type> types_;
+  std::vector<bool> packs_;
+  int64_t scratch_bytes_ = 0;
+};
+
+/// Binds the kernel's own step by bind(binding that tells the converted types).
 std::unique_ptr<Step> bind_converted(Binding& binding, std::vector<Conversion> conversions,
                                      const BindFunction& bind);
 

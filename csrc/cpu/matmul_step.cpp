@@ -6,6 +6,7 @@
 #include "cpu/bfloat16_step.h"
 #include "cpu/dispatch.h"
 #include "cpu/matmul_vector.h"
+#include "cpu/stored_step.h"
 
 namespace symk::cpu {
 namespace {
@@ -241,6 +242,7 @@ template <class T>
 [[gnu::cold]] std::unique_ptr<Step> bind_matmul(Binding& binding) {
   const auto& table = kernels<MatmulKernels>();
   if (binding.outputs().empty()) refuse_matmul("wants one result.");
+  if (has_stored_weights(binding, 1)) return bind_stored_matmul(binding, bind_matmul);
   if (rounds_products(binding, "matmul")) return bind_pairs(binding, table.bfloat16);
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32: return bind_as<float>(binding, table.float32);

@@ -10,6 +10,7 @@
 #include "cpu/parts.h"
 #include "cpu/recurrent_binding.h"
 #include "cpu/require.h"
+#include "cpu/stored_step.h"
 #include "runtime/kernel.h"
 
 namespace symk::cpu {
@@ -626,10 +627,18 @@ template <template <class> class Sequence>
   return std::make_unique<Sequence<float>>(binding);
 }
 
+/// Forward, weights may be stored in less.
+template <template <class> class Sequence>
+std::unique_ptr<Step> bind_forward(Binding& binding) {
+  constexpr const char* name = Sequence<float>::name;
+  if (has_stored_weights(binding, 1)) return bind_stored(binding, name, 1, bind<Sequence>);
+  return bind<Sequence>(binding);
+}
+
 const KernelEntry entries[] = {
-    {"rnn_sequence", bind<SimpleSequence>}, {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
-    {"lstm_sequence", bind<LstmSequence>},  {"lstm_sequence_grad", bind<LstmSequenceGrad>},
-    {"gru_sequence", bind<GruSequence>},    {"gru_sequence_grad", bind<GruSequenceGrad>},
+    {"rnn_sequence", bind_forward<SimpleSequence>}, {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
+    {"lstm_sequence", bind_forward<LstmSequence>},  {"lstm_sequence_grad", bind<LstmSequenceGrad>},
+    {"gru_sequence", bind_forward<GruSequence>},    {"gru_sequence_grad", bind<GruSequenceGrad>},
 };
 
 }  // namespace

@@ -11,11 +11,12 @@ from ..compile import Function
 from ..compile.callback import called_ops
 from ..graph.errors import GraphError
 from . import fold, model_file
+from .stored import store
 
 __all__ = ["export", "exported"]
 
 
-def export(what, path, metadata=None, train=False):
+def export(what, path, metadata=None, train=False, weights="float32"):
     """Writes a model, a function, or several of them, for `symk.deploy.load` or the C library.
 
     The file is complete or not there: it is written under another name and then renamed.
@@ -28,13 +29,15 @@ def export(what, path, metadata=None, train=False):
         metadata: a dict of texts that the file carries along.
         train: whether a model's training step is there too, as "train". Its states (weights,
             optimizer, metrics) then change where the file is run.
+        weights: "float32", or how those of products and embeddings are stored: "float16" or "int8"
+            (`docs/precision.md`). Weights that a function changes stay float32.
     Raises:   GraphError when a function cannot run without Python; OSError.
     """
-    functions, values, texts = exported(what, metadata, train)
+    functions, values, texts = exported(what, metadata, train, weights)
     model_file.write(os.fspath(path), functions, values, texts)
 
 
-def exported(what, metadata=None, train=False):
+def exported(what, metadata=None, train=False, weights="float32"):
     """The functions, values and metadata of the file that `export` writes."""
     named = _named(what, train)
     plans = [(name, _program(function, name).plan, function.program.shared, names)
@@ -42,7 +45,7 @@ def exported(what, metadata=None, train=False):
     values = _Values(plans)
     functions = [model_file.ModelFunction(name, _described(plan, names), values.numbers(shared))
                  for name, plan, shared, names in plans]
-    functions, kept = fold.fold(functions, values.values)
+    functions, kept = store(*fold.fold(functions, values.values), weights)
     return functions, kept, _metadata(what, metadata or {})
 
 

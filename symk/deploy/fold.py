@@ -11,7 +11,7 @@ from ..compile.native import core
 from ..compile.plan import Plan, SizeRef, encode
 from .model_file import Value
 
-__all__ = ["fold", "changed"]
+__all__ = ["fold", "changed", "written"]
 
 # Steps that do more than to make their results.
 _ACTING = ("print",)
@@ -23,13 +23,13 @@ def fold(functions, values):
 
     Args:     functions: ModelFunctions.  values: Values, in the order of their numbers.
     """
-    written = set()
+    changing = set()
     for function in functions:
-        written.update(function.values[shared] for shared in _written(function.plan))
+        changing.update(function.values[shared] for shared in written(function.plan))
     folded = []
     for function in functions:
         frozen = {buffer: values[value].array for (_, buffer), value
-                  in zip(function.plan.shared, function.values) if value not in written}
+                  in zip(function.plan.shared, function.values) if value not in changing}
         plan, kept = _without_unused(_folded(function.plan, frozen))
         folded.append(function._replace(plan=plan,
                                         values=tuple(function.values[number] for number in kept)))
@@ -41,7 +41,7 @@ def changed(plan, **parts):
     return dataclasses.replace(plan, **parts)
 
 
-def _written(plan):
+def written(plan):
     """The numbers of the shared values that a Plan changes."""
     numbers = {number for number, _ in plan.updates}
     buffers = {buffer: number for number, (_, buffer) in enumerate(plan.shared)}

@@ -47,15 +47,16 @@ class Model(ModelOfKeras1, Trainer):
         """
         weights.load_weights(self, filepath, by_name, skip_mismatch, reshape)
 
-    def export(self, filepath, metadata=None, train=False):
+    def export(self, filepath, metadata=None, train=False, weights="float32"):
         """Writes the compiled model as one file that runs without Python (`docs/deploy.md`).
 
         # Arguments
             filepath: path of the file, by custom with the ending ".symk".
             metadata: a dict of texts that the file carries along.
             train: whether the training step is there too.
+            weights: "float32", or how the weights of layers are stored: "float16" or "int8".
         """
-        deploy.export(self, filepath, metadata, train)
+        deploy.export(self, filepath, metadata, train, weights)
 
     def to_json(self, **kwargs):
         """The architecture as JSON; the arguments are those of `json.dumps`."""

@@ -56,6 +56,12 @@ def main(folder):
     model.export(path("trained"), {"task": "fuzzing"}, train=True)
     image_classifier().export(path("images"))
     text_classifier().export(path("texts"))
+    for weights in ("float16", "int8"):
+        wide = Sequential([layers.Embedding(20, 16), layers.LSTM(16), layers.Dense(20)])
+        wide.export(path(weights), weights=weights)
+    model = image_classifier()
+    model.compile("sgd", "sparse_categorical_crossentropy", products="bfloat16")
+    model.export(path("bfloat16"), train=True)
     merging().export(path("merging"))
     x = K.placeholder((2,))
     export({"loop": loop(), "sum": K.function([x], [K.sum(x)])}, path("loop"))

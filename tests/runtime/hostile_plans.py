@@ -22,6 +22,7 @@ from symk.autodiff import grad
 from symk.compile import function
 from symk.compile.plan import VERSION, encode
 from symk.deploy import export
+from symk.deploy.exporter import exported as exported_parts
 from symk.deploy.loader import load
 from symk.graph import Placeholder, Shared
 
@@ -68,6 +69,31 @@ def networks():
     gradient, = grad(loss, [filters])
     yield (function([image, labels], [loss, gradient], updates=[(filters, filters - gradient)],
                     mode="native"), [images, np.array([0, 4, 2])])
+
+
+def rounded():
+    """(function, how its weights are stored, arrays): products of bfloat16, and weights in less."""
+    generator = np.random.RandomState(1)
+
+    def weights(*shape):
+        return Shared(generator.standard_normal(shape).astype("float32"))
+
+    image = Placeholder("float32", (None, 6, 7, 3), name="image")
+    hidden = ops.relu(ops.conv(image, weights(3, 3, 3, 12), padding="same", strides=(2, 2)))
+    wider = ops.conv_transpose(hidden, weights(2, 2, 9, 12), (image.shape[0], 6, 8, 9), strides=2)
+    y = ops.matmul(ops.reshape(wider, (-1, 6 * 8 * 9)), weights(6 * 8 * 9, 5)) + weights(5)
+    states = ops.matmul(ops.reshape(y, (-1, 5)), weights(5, 64))
+    states, *_ = ops.lstm_sequence(ops.reshape(states, (-1, 1, 64)), weights(16, 64),
+                                   ops.matmul(y, weights(5, 16)), ops.matmul(y, weights(5, 16)))
+    rows = ops.gather(weights(40, 16), ops.cast(y, "int32") * 0)
+    images = generator.standard_normal((3, 6, 7, 3)).astype("float32")
+    for stored in ("float16", "int8"):
+        for products in ("float32", "bfloat16"):
+            yield (function([image], [y, states, rows], mode="native", products=products), stored,
+                   [images])
+    filters = weights(3, 3, 3, 12)
+    gradients = grad(ops.sum(ops.square(ops.conv(image, filters))), [image, filters])
+    yield function([image], gradients, mode="native", products="bfloat16"), "float32", [images]
 
 
 def loop():
@@ -189,6 +215,14 @@ def main(seed, count):
                 exported = file.read()
         tensors = [core.Tensor(shared.get_value()) for shared in f.program.shared]
         cases.append((encode(f.program.plan), exported, tensors, arrays))
+    for f, stored, arrays in rounded():
+        export(f, path, weights=stored)
+        with open(path, "rb") as file:
+            data = file.read()
+        (inner,), values, _ = exported_parts(f, weights=stored)
+        tensors = [core.Tensor(np.asarray(values[number].array)) for number in inner.values]
+        cases.append((encode(inner.plan), data, tensors, arrays))
+        through_python(encode(inner.plan), tensors, arrays)
     plan, arrays = loop()
     cases += 2 * [(plan, plan, [], arrays)]
     ran = 0

@@ -118,6 +118,15 @@ constexpr double kIntegerShift =
   return Vec<int64_t>((Vec<int64_t>::Register)_mm256_mul_epu32((__m256i)a.v, (__m256i)b.v));
 }
 
+/// As many int8, or float16, as there are lanes.
+[[gnu::always_inline]] inline Vec<float> widened(const int8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return Vec<float>(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)));
+}
+[[gnu::always_inline]] inline Vec<float> widened(const uint16_t* p) {
+  return Vec<float>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+}
+
 /// No machine of this set multiplies pairs of bfloat16 by itself.
 constexpr bool kMayDotPairs = false;
 constexpr bool can_dot_pairs() { return false; }

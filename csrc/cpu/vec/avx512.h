@@ -198,6 +198,15 @@ template <class T>
   return Vec<int64_t>((Vec<int64_t>::Register)_mm512_mul_epu32((__m512i)a.v, (__m512i)b.v));
 }
 
+/// As many int8, or float16, as there are lanes.
+[[gnu::always_inline]] inline Vec<float> widened(const int8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return Vec<float>(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)));
+}
+[[gnu::always_inline]] inline Vec<float> widened(const uint16_t* p) {
+  return Vec<float>(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
+}
+
 /// Whether dot_pairs can run: the compiler knows it, some machines do.
 constexpr bool kMayDotPairs = true;
 inline bool can_dot_pairs() { return __builtin_cpu_supports("avx512bf16"); }

@@ -118,6 +118,24 @@ template <class I>
   return a;
 }
 
+/// As many int8, or float16, as there are lanes.
+[[gnu::always_inline]] inline Vec<float> widened(const int8_t* p) {
+  Vec<float> wide = Vec<float>::zero();
+  for (int i = 0; i < Vec<float>::width; ++i) wide.v[i] = static_cast<float>(p[i]);
+  return wide;
+}
+/// The exponent is moved by a product, which is exact for denormal numbers as well.
+[[gnu::always_inline]] inline Vec<float> widened(const uint16_t* p) {
+  using I = Vec<int32_t>;
+  I half = I::zero();
+  for (int i = 0; i < I::width; ++i) half.v[i] = p[i];
+  const I placed = shift_left(bit_and(half, I(0x7fff)), 13);
+  const Vec<float> finite = bit_cast<float>(placed) * Vec<float>(0x1p112f);
+  const Vec<float> special = bit_cast<float>(bit_or(placed, I(0x7f800000)));
+  const Vec<float> value = select(finite >= Vec<float>(65536.0f), special, finite);
+  return bit_cast<float>(bit_or(bits(value), shift_left(bit_and(half, I(0x8000)), 16)));
+}
+
 /// No machine of this set multiplies pairs of bfloat16 by itself.
 constexpr bool kMayDotPairs = false;
 constexpr bool can_dot_pairs() { return false; }
