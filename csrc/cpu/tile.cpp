@@ -133,6 +133,23 @@ void compute(const Tile<T>& tile) {
   finish<T, rows, vectors>(tile, sum);
 }
 
+/// Some rows of sums that have left the registers, and the tile that begins with them.
+template <int rows>
+[[gnu::always_inline]] inline void finish_some(Tile<float>& tile, const Vec<float> (*sums)[2]) {
+  Vec<float> sum[rows][kTileVectors];
+  for (int i = 0; i < rows; ++i) sum[i][0] = sums[i][0], sum[i][1] = sums[i][1];
+  finish<float, rows, kTileVectors>(tile, sum);
+  tile.c += rows * tile.c_row;
+  tile.epilogue = tile.epilogue.at(0, rows * tile.c_row);
+}
+
+/// One finish for all tiles of pairs: a copy in each of them would be most of the library.
+[[gnu::noinline]] void finish_sums(Tile<float> tile, const Vec<float> (*sums)[2], int rows) {
+  constexpr int together = kTileRows / 2;
+  for (; rows >= together; rows -= together, sums += together) finish_some<together>(tile, sums);
+  for (; rows > 0; --rows, ++sums) finish_some<1>(tile, sums);
+}
+
 /// As compute, of pairs; `direct` by the machine's own instruction, else to the same bits.
 template <int rows, int vectors, bool direct>
 void compute_pairs(const Tile<float>& tile) {
@@ -147,9 +164,16 @@ void compute_pairs(const Tile<float>& tile) {
   }
   const float* b = tile.b;
   const int64_t row = tile.a_row, step = tile.a_depth, b_step = tile.b_step;
+  const float* next_a = tile.next_a.from ? tile.next_a.from : b;
+  const float* next_b = tile.next_b.from ? tile.next_b.from : b;
+  const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
     const float* a = tile.a + tile.taps[t];
     for (int64_t d = 0; d < tile.depth; ++d, a += step, b += b_step) {
+      prefetch(next_a);
+      prefetch(next_b);
+      next_a += next_a_step;
+      next_b += next_b_step;
       Pairs right[vectors];
 #pragma GCC unroll 2
       for (int j = 0; j < vectors; ++j) right[j] = bits(V::load(b + j * V::width));
@@ -165,7 +189,13 @@ void compute_pairs(const Tile<float>& tile) {
       }
     }
   }
-  finish<float, rows, vectors>(tile, sum);
+  V sums[rows][kTileVectors];
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sums[i][j] = sum[i][j];
+  }
+  finish_sums(tile, sums, rows);
 }
 
 template <class T>
@@ -203,8 +233,7 @@ struct PairTable {
 
 template <int rows>
 constexpr void fill_pairs(PairTable& table) {
-  table.of[rows - 1][0][0] = compute_pairs<rows, 1, false>;
-  table.of[rows - 1][1][0] = compute_pairs<rows, 2, false>;
+  table.of[rows - 1][0][0] = table.of[rows - 1][1][0] = compute_pairs<rows, 2, false>;
   if constexpr (kMayDotPairs) {
     table.of[rows - 1][0][1] = compute_pairs<rows, 1, true>;
     table.of[rows - 1][1][1] = compute_pairs<rows, 2, true>;
