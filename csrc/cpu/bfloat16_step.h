@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "cpu/converted_step.h"
+#include "cpu/form_step.h"
 
 namespace symk::cpu {
 

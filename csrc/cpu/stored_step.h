@@ -2,7 +2,7 @@
 // for each column, which then is the step's last operand. Kernels read them as float32.
 #pragma once
 
-#include "cpu/converted_step.h"
+#include "cpu/form_step.h"
 
 namespace symk::cpu {
 

@@ -1,5 +1,5 @@
-// The binding and the step behind converted_step.h.
-#include "cpu/converted_step.h"
+// The binding and the step behind form_step.h.
+#include "cpu/form_step.h"
 
 #include <algorithm>
 #include <utility>
