@@ -20,7 +20,7 @@ struct CumulativeKernels {
   /// Addresses are those of the first elements taken.
   using Lines = void (*)(const void* a, const void* b, void* y, const CumulativeLines& lines);
 
-  Lines sum[kDTypeCount], product[kDTypeCount];  // of a; null for float16 and bool
+  Lines sum[kDTypeCount], product[kDTypeCount];  // of a; integers in the portable set alone
   Lines recurrence[kDTypeCount];                 // null unless float32 or float64
 
   template <Isa isa>

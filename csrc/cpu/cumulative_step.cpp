@@ -69,12 +69,16 @@ Groups group(const Layout& layout) {
   return groups;
 }
 
+using CumulativeTable = CumulativeKernels::Lines (CumulativeKernels::*)[kDTypeCount];
+
 std::unique_ptr<Step> bind_lines(Binding& binding, const char* kernel, size_t inputs,
-                                 const CumulativeKernels::Lines* table) {
+                                 CumulativeTable table) {
   require_operands(binding, kernel, inputs, 1);
   const Layout layout = lay_out(binding, kernel);
   const DType dtype = binding.outputs()[0].dtype;
-  const auto lines = table[static_cast<int>(dtype)];
+  const auto lines = kernel_of<CumulativeKernels>([=](const CumulativeKernels& kernels) {
+    return (kernels.*table)[static_cast<int>(dtype)];
+  });
   if (lines == nullptr) throw no_dtype(kernel, dtype);
   const int64_t second = static_cast<int64_t>(inputs) - 1;  // for one operand, it once more
   const Groups groups = group(layout);
@@ -91,13 +95,13 @@ std::unique_ptr<Step> bind_lines(Binding& binding, const char* kernel, size_t in
 }
 
 std::unique_ptr<Step> bind_cumsum(Binding& binding) {
-  return bind_lines(binding, "cumsum", 1, kernels<CumulativeKernels>().sum);
+  return bind_lines(binding, "cumsum", 1, &CumulativeKernels::sum);
 }
 std::unique_ptr<Step> bind_cumprod(Binding& binding) {
-  return bind_lines(binding, "cumprod", 1, kernels<CumulativeKernels>().product);
+  return bind_lines(binding, "cumprod", 1, &CumulativeKernels::product);
 }
 std::unique_ptr<Step> bind_linear_recurrence(Binding& binding) {
-  return bind_lines(binding, "linear_recurrence", 2, kernels<CumulativeKernels>().recurrence);
+  return bind_lines(binding, "linear_recurrence", 2, &CumulativeKernels::recurrence);
 }
 
 const KernelEntry entries[] = {

@@ -29,4 +29,12 @@ const Table& kernels() {
   }
 }
 
+/// What choose(table) gives of the active set, or of the portable one where that is null: what need
+/// not be fast, such as arithmetic of integers, is compiled for the portable set alone.
+template <class Table, class Choose>
+auto kernel_of(Choose choose) {
+  const auto own = choose(kernels<Table>());
+  return own ? own : choose(Table::template of<Isa::portable>());
+}
+
 }  // namespace symk::cpu

@@ -1,5 +1,6 @@
-// Loops over the arithmetic of csrc/math, for every op and dtype. Floating ops that keep their
-// dtype run on Vec; the rest are plain loops, which the compiler turns into vectors.
+// Loops over the arithmetic of csrc/math. Floating ops that keep their dtype run on Vec; the rest are
+// plain loops, which the compiler turns into vectors. Arithmetic of integers is compiled for the
+// portable set alone.
 #include "cpu/elementwise.h"
 
 #include "cpu/vector_loops.h"
@@ -163,16 +164,21 @@ void fill(void* out, const void* item, int item_bytes, int64_t n) {
 
 // --- the table ---
 
+constexpr bool kHasAll = has_all(Isa::SYMK_ISA);
+
 struct Table {
-  LoopEntry entries[640] = {};
+  LoopEntry entries[kHasAll ? 400 : 120] = {};
   int count = 0;
   constexpr void add(LoopEntry entry) { entries[count++] = entry; }
 };
 
 template <class... Ts>
 struct Types {};
-using Numbers = Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t>;
 using All = Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, bool>;
+using Numbers =
+    std::conditional_t<kHasAll, Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t>,
+                       Types<float, double>>;
+using Compared = std::conditional_t<kHasAll, All, Types<float, double, bool>>;
 
 /// Calls f.template operator()<Op, T>() for every op and every type in its domain.
 template <class T, class F, class... Ops>
@@ -253,11 +259,11 @@ struct AddTernary {
 constexpr Table make_table() {
   Table table;
   each(AddUnary{table}, math::UnaryOps(), Numbers());
-  each(AddUnaryTest{table}, math::UnaryTests(), All());
+  each(AddUnaryTest{table}, math::UnaryTests(), Compared());
   each(AddBinary{table}, math::BinaryOps(), Numbers());
   each(AddBinaryScalar{table}, math::BinaryScalarOps(), Numbers());
-  each(AddBinaryTest{table}, math::BinaryTests(), All());
-  each(AddWhere{table}, math::List<math::Where>(), All());
+  each(AddBinaryTest{table}, math::BinaryTests(), Compared());
+  each(AddWhere{table}, math::List<math::Where>(), Compared());
   each(AddTernary{table}, math::List<math::Clip>(), Numbers());
   return table;
 }
@@ -267,21 +273,36 @@ constexpr Table kTable = make_table();
 template <class From, class... To>
 constexpr void add_casts(Loop* row, Types<To...>) {
   ((row[static_cast<int>(dtype_of<To>())] = &cast<From, To>), ...);
-  row[static_cast<int>(DType::kFloat16)] = &cast_to_half<From>;
+}
+template <class To, class... From>
+constexpr void add_casts_to(ElementwiseKernels& kernels, Types<From...>) {
+  ((kernels.casts[static_cast<int>(dtype_of<From>())][static_cast<int>(dtype_of<To>())] =
+        &cast<From, To>),
+   ...);
 }
 template <class... From>
 constexpr void add_all_casts(ElementwiseKernels& kernels, Types<From...>) {
   (add_casts<From>(kernels.casts[static_cast<int>(dtype_of<From>())], All()), ...);
+  ((kernels.casts[static_cast<int>(dtype_of<From>())][static_cast<int>(DType::kFloat16)] =
+        &cast_to_half<From>),
+   ...);
+  kernels.casts[static_cast<int>(DType::kFloat64)][static_cast<int>(DType::kFloat16)] =
+      &double_to_half;
 }
 
 constexpr ElementwiseKernels make_kernels() {
   ElementwiseKernels kernels{kTable.entries, kTable.count, {},   &widen_half,
                              &narrow_half,   &round_half,  &fill};
-  constexpr int half = static_cast<int>(DType::kFloat16);
-  add_all_casts(kernels, All());
-  add_casts<float>(kernels.casts[half], All());
-  kernels.casts[half][half] = &cast<float, float>;
-  kernels.casts[static_cast<int>(DType::kFloat64)][half] = &double_to_half;
+  constexpr int f32 = static_cast<int>(DType::kFloat32), f16 = static_cast<int>(DType::kFloat16),
+                f64 = static_cast<int>(DType::kFloat64), yes = static_cast<int>(DType::kBool);
+  if constexpr (kHasAll) add_all_casts(kernels, All());
+  add_casts_to<float>(kernels, All());
+  add_casts<float>(kernels.casts[f32], Types<double, int32_t, int64_t, bool>());
+  kernels.casts[f64][f64] = &cast<double, double>;
+  kernels.casts[yes][yes] = &cast<bool, bool>;
+  kernels.casts[f32][f16] = &cast_to_half<float>;
+  for (int to = 0; to < kDTypeCount; ++to) kernels.casts[f16][to] = kernels.casts[f32][to];
+  kernels.casts[f16][f16] = &cast<float, float>;
   return kernels;
 }
 

@@ -21,10 +21,11 @@ struct LoopEntry {
   Loop loop;
 };
 
+/// Sets but the portable one have loops of floating numbers and bool alone.
 struct ElementwiseKernels {
   const LoopEntry* loops;
   int loop_count;
-  // From a dtype to another. float16 stands for numbers in float32 form: see `round_half`.
+  // From a dtype to another, or null. float16 stands for numbers in float32 form: see `round_half`.
   Loop casts[kDTypeCount][kDTypeCount];
   Loop widen_half;   // float16 in memory to float32
   Loop narrow_half;  // float32 to float16 in memory
@@ -41,5 +42,9 @@ template <>
 const ElementwiseKernels& ElementwiseKernels::of<Isa::avx2>();
 template <>
 const ElementwiseKernels& ElementwiseKernels::of<Isa::avx512>();
+
+/// The loop of an op, or null if there is none.
+const LoopEntry* find_loop(const char* name, int arity, DType operand, DType result);
+Loop find_cast(DType from, DType to);
 
 }  // namespace symk::cpu

@@ -109,11 +109,10 @@ class FusedReduction : public Step {
 
   void add_fold(const Binding& binding, size_t output, const NamedReduction& reduction) {
     const DType x = program_.output(output).dtype, y = binding.outputs()[output].dtype;
-    const auto& table = kernels<ReduceKernels>();
     Fold fold{};
     fold.output = static_cast<int64_t>(output);
-    fold.rows = table.rows[static_cast<int>(reduction.op)][static_cast<int>(x)];
-    fold.columns = table.columns[static_cast<int>(reduction.op)][static_cast<int>(x)];
+    fold.rows = reduce_rows(reduction.op, x);
+    fold.columns = reduce_columns(reduction.op, x);
     if (fold.rows == nullptr) throw no_dtype(kName, x);
     require(binding.outputs()[output].count() == shape_.outputs, kName,
             "a result must have one element per kept position");

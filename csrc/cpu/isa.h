@@ -6,4 +6,7 @@ namespace symk::cpu {
 
 enum class Isa : int { portable = 0, avx2 = 1, avx512 = 2 };
 
+/// Whether a set has the kernels that need not be fast; the others use its (kernel_of, dispatch.h).
+constexpr bool has_all(Isa isa) { return isa == Isa::portable; }
+
 }  // namespace symk::cpu

@@ -8,14 +8,13 @@ namespace symk::cpu {
 
 constexpr int kMostOperands = 4;
 
-/// outer(..., inner(...), ...), the inner value being operand `place` of the outer op. The operands
+/// Of float32: outer(..., inner(...), ...), the inner value being operand `place` of the outer op. The operands
 /// of the loop are those of the outer op, those of the inner one standing where its value stood.
 struct JoinedLoop {
   const char* outer;
   const char* inner;
   int place;
   const char* name;  // by which a further op knows the result, or null
-  DType dtype;       // of the operands of both; the value of a comparison is bool
   Loop loop;
 };
 

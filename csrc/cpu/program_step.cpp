@@ -301,24 +301,21 @@ class TileProgramBuilder {
   }
 
   int add_instruction(const std::string& op, const std::vector<int>& operands, DType dtype) {
-    const ElementwiseKernels& table = *program_.kernels_;
     if (op == "cast") {
       if (operands.size() != 1) refuse("cast must have one operand.");
-      return emit(table.casts[static_cast<int>(value(operands[0]).dtype)][static_cast<int>(dtype)],
-                  operands, dtype);
+      return emit(find_cast(value(operands[0]).dtype, dtype), operands, dtype);
     }
-    const LoopEntry& entry = find_loop(op, operands, dtype);
+    const LoopEntry& entry = loop_of(op, operands, dtype);
     const int made = emit(entry.loop, operands, dtype, entry.name);
     // What copies numbers that float16 has needs no rounding.
     const bool exact = op == "where" || op == "neg" || op == "abs" || op == "maximum" ||
                        op == "minimum" || op == "relu";
     if (dtype != DType::kFloat16 || exact) return made;
-    return emit(table.round_half, {made}, dtype);
+    return emit(program_.kernels_->round_half, {made}, dtype);
   }
 
-  const LoopEntry& find_loop(const std::string& op, const std::vector<int>& operands,
-                             DType dtype) const {
-    const ElementwiseKernels& table = *program_.kernels_;
+  const LoopEntry& loop_of(const std::string& op, const std::vector<int>& operands,
+                           DType dtype) const {
     const DType operand = value(operands.back()).dtype;
     for (size_t i = 0; i < operands.size(); ++i) {
       const DType wanted = op == "where" && i == 0 ? DType::kBool : operand;
@@ -329,13 +326,10 @@ class TileProgramBuilder {
     }
     const DType inside = operand == DType::kFloat16 ? DType::kFloat32 : operand;
     const DType result = dtype == DType::kFloat16 ? DType::kFloat32 : dtype;
-    for (int i = 0; i < table.loop_count; ++i) {
-      const LoopEntry& entry = table.loops[i];
-      if (entry.operand == inside && entry.result == result &&
-          entry.arity == static_cast<int>(operands.size()) && op == entry.name &&
-          (operand == dtype || dtype == DType::kBool)) {
-        return entry;
-      }
+    if (operand == dtype || dtype == DType::kBool) {
+      const int arity = static_cast<int>(operands.size());
+      const LoopEntry* const entry = find_loop(op.c_str(), arity, inside, result);
+      if (entry != nullptr) return *entry;
     }
     throw Error(ErrorCode::kDevice, "[elementwise] the CPU has no loop for " + op + " of " +
                                         std::to_string(operands.size()) + " operands from " +
@@ -355,7 +349,7 @@ class TileProgramBuilder {
         program_.values_[v].item = 2;
       } else if (value(v).place != ProgramValue::kRegister) {
         const DType dtype = value(v).dtype;
-        v = emit(copy_loop(dtype), {v}, dtype);  // an input, or what is an output already
+        v = emit(find_cast(dtype, dtype), {v}, dtype);  // an input, or what is an output already
       }
       program_.values_[v].place = staged ? ProgramValue::kStaged : ProgramValue::kOutput;
       program_.values_[v].operand = static_cast<int>(i);
@@ -372,10 +366,6 @@ class TileProgramBuilder {
     if (type.rank != result.rank || !std::equal(type.shape, type.shape + type.rank, result.shape)) {
       refuse("the outputs must have one shape.");
     }
-  }
-
-  Loop copy_loop(DType dtype) const {
-    return program_.kernels_->casts[static_cast<int>(dtype)][static_cast<int>(dtype)];
   }
 
   /// Makes instructions parts of those that read their values, where these are read once.
@@ -424,11 +414,13 @@ class TileProgramBuilder {
   const JoinedLoop* find_joined(const TileProgram::Instruction& outer,
                                 const TileProgram::Instruction& inner, int place) const {
     if (outer.name == nullptr || inner.name == nullptr) return nullptr;
+    if (value(outer.out).dtype != DType::kFloat32 || value(inner.in[0]).dtype != DType::kFloat32) {
+      return nullptr;
+    }
     const JoinedLoops& all = kernels<JoinedLoops>();
     for (int i = 0; i < all.count; ++i) {
       const JoinedLoop& loop = all.loops[i];
-      if (loop.place == place && loop.dtype == value(outer.out).dtype &&
-          loop.dtype == value(inner.in[0]).dtype && std::strcmp(loop.outer, outer.name) == 0 &&
+      if (loop.place == place && std::strcmp(loop.outer, outer.name) == 0 &&
           std::strcmp(loop.inner, inner.name) == 0) {
         return &loop;
       }

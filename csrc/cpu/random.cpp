@@ -42,19 +42,19 @@ struct Words {
   alignas(64) uint32_t place[4][kBlocks];
 };
 
-void make_words(uint64_t seed, uint64_t counter, Words& words) {
+[[gnu::noinline]] void make_words(uint64_t seed, uint64_t counter, Words& words) {
   for (int b = 0; b < kBlocks; ++b) {
     const math::PhiloxBlock block = math::philox(seed, counter + static_cast<uint64_t>(b));
     for (int k = 0; k < 4; ++k) words.place[k][b] = block.word[k];
   }
 }
 
-void make_uniform(const Words& words, Chunk<float>& chunk) {
+[[gnu::noinline]] void make_uniform(const Words& words, Chunk<float>& chunk) {
   for (int k = 0; k < 4; ++k) {
     for (int b = 0; b < kBlocks; ++b) chunk.number[k][b] = math::uniform24(words.place[k][b]);
   }
 }
-void make_uniform(const Words& words, Chunk<double>& chunk) {
+[[gnu::noinline]] void make_uniform(const Words& words, Chunk<double>& chunk) {
   for (int k = 0; k < 2; ++k) {
     for (int b = 0; b < kBlocks; ++b) {
       chunk.number[k][b] = math::uniform53(words.place[2 * k][b], words.place[2 * k + 1][b]);
@@ -64,7 +64,7 @@ void make_uniform(const Words& words, Chunk<double>& chunk) {
 
 /// a + b * u.
 template <class T>
-void make_affine(Chunk<T>& chunk, T a, T b) {
+[[gnu::noinline]] void make_affine(Chunk<T>& chunk, T a, T b) {
   for (auto& place : chunk.number) {
     for (T& x : place) x = a + b * x;
   }
@@ -72,7 +72,7 @@ void make_affine(Chunk<T>& chunk, T a, T b) {
 
 /// Box & Muller 1958: a pair of uniforms becomes a pair of normal numbers.
 template <class T>
-void make_normal(Chunk<T>& chunk) {
+[[gnu::noinline]] void make_normal(Chunk<T>& chunk) {
   using V = Vec<T>;
   for (int k = 0; k < Chunk<T>::places; k += 2) {
     for (int b = 0; b < kBlocks; b += V::width) {
@@ -87,7 +87,7 @@ void make_normal(Chunk<T>& chunk) {
 
 /// The inverse of the normal distribution between -2 and 2: sqrt(2) erfinv(erf(sqrt(2)) (2 u - 1)).
 template <class T>
-void make_truncated_normal(Chunk<T>& chunk) {
+[[gnu::noinline]] void make_truncated_normal(Chunk<T>& chunk) {
   using V = Vec<T>;
   for (auto& place : chunk.number) {
     for (int b = 0; b < kBlocks; b += V::width) {
@@ -193,25 +193,26 @@ void integers(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
 constexpr RandomKernels make_kernels() {
   RandomKernels k{};
   constexpr int f32 = static_cast<int>(DType::kFloat32), f64 = static_cast<int>(DType::kFloat64),
-                f16 = static_cast<int>(DType::kFloat16), i8 = static_cast<int>(DType::kInt8),
-                i16 = static_cast<int>(DType::kInt16), i32 = static_cast<int>(DType::kInt32),
-                i64 = static_cast<int>(DType::kInt64), u8 = static_cast<int>(DType::kUInt8),
                 boolean = static_cast<int>(DType::kBool);
-  k.uniform[f32] = &uniform<float>, k.uniform[f64] = &uniform<double>,
-  k.uniform[f16] = &uniform<Half>;
-  k.normal[f32] = &normal<float>, k.normal[f64] = &normal<double>, k.normal[f16] = &normal<Half>;
-  k.truncated_normal[f32] = &truncated_normal<float>,
+  k.uniform[f32] = &uniform<float>, k.uniform[f64] = &uniform<double>;
+  k.normal[f32] = &normal<float>, k.normal[f64] = &normal<double>;
+  k.truncated_normal[f32] = &truncated_normal<float>;
   k.truncated_normal[f64] = &truncated_normal<double>;
-  k.truncated_normal[f16] = &truncated_normal<Half>;
-  k.bernoulli[f32] = &bernoulli<float>, k.bernoulli[f64] = &bernoulli<double>,
-  k.bernoulli[f16] = &bernoulli<Half>;
-  k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>,
-  k.bernoulli[i32] = &bernoulli<int32_t>;
-  k.bernoulli[i64] = &bernoulli<int64_t>,
-  k.bernoulli[u8] = k.bernoulli[boolean] = &bernoulli<uint8_t>;
-  k.integers[i8] = &integers<int8_t>, k.integers[i16] = &integers<int16_t>,
-  k.integers[i32] = &integers<int32_t>;
-  k.integers[i64] = &integers<int64_t>, k.integers[u8] = &integers<uint8_t>;
+  k.bernoulli[f32] = &bernoulli<float>, k.bernoulli[f64] = &bernoulli<double>;
+  k.bernoulli[boolean] = &bernoulli<uint8_t>;
+  if constexpr (has_all(Isa::SYMK_ISA)) {
+    constexpr int f16 = static_cast<int>(DType::kFloat16), i8 = static_cast<int>(DType::kInt8),
+                  i16 = static_cast<int>(DType::kInt16), i32 = static_cast<int>(DType::kInt32),
+                  i64 = static_cast<int>(DType::kInt64), u8 = static_cast<int>(DType::kUInt8);
+    k.uniform[f16] = &uniform<Half>, k.normal[f16] = &normal<Half>;
+    k.truncated_normal[f16] = &truncated_normal<Half>, k.bernoulli[f16] = &bernoulli<Half>;
+    k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>;
+    k.bernoulli[i32] = &bernoulli<int32_t>, k.bernoulli[i64] = &bernoulli<int64_t>;
+    k.bernoulli[u8] = &bernoulli<uint8_t>;
+    k.integers[i8] = &integers<int8_t>, k.integers[i16] = &integers<int16_t>;
+    k.integers[i32] = &integers<int32_t>, k.integers[i64] = &integers<int64_t>;
+    k.integers[u8] = &integers<uint8_t>;
+  }
   return k;
 }
 

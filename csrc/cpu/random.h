@@ -20,7 +20,8 @@ struct RandomDraw {
 /// Elements [first, last) of a draw to out[first], ...
 using DrawFunction = void (*)(const RandomDraw& draw, void* out, int64_t first, int64_t last);
 
-/// By dtype of the result; null where there is none. Bits are equal for all instruction sets, but
+/// By dtype of the result; null where there is none. float16 and integers are in the portable set
+/// alone. Bits are equal for all instruction sets, but
 /// for the last place of the two normal draws.
 struct RandomKernels {
   DrawFunction uniform[kDTypeCount];

@@ -10,14 +10,17 @@ namespace {
 
 constexpr int64_t kPartElements = 32 * kRandomChunk;  // some 10 microseconds
 
-std::unique_ptr<Step> bind_draw(Binding& binding, const char* name,
-                                const DrawFunction (&functions)[kDTypeCount], RandomDraw draw) {
+using DrawTable = DrawFunction (RandomKernels::*)[kDTypeCount];
+
+std::unique_ptr<Step> bind_draw(Binding& binding, const char* name, DrawTable table,
+                                RandomDraw draw) {
   require_operands(binding, name, 1, 1);
   const Type& key_type = binding.inputs()[0];
   require_dtype(key_type, DType::kInt64, name);
   require(key_type.count() == 2, name, "the key must have two elements");
   const Type& result = binding.outputs()[0];
-  const DrawFunction function = functions[static_cast<int>(result.dtype)];
+  const DrawFunction function = kernel_of<RandomKernels>(
+      [&](const RandomKernels& all) { return (all.*table)[static_cast<int>(result.dtype)]; });
   if (!function) throw no_dtype(name, result.dtype);
   const int64_t count = result.count();
   return make_step([=](const Operands& operands, ThreadPool& pool) {
@@ -32,27 +35,27 @@ std::unique_ptr<Step> bind_draw(Binding& binding, const char* name,
 
 std::unique_ptr<Step> bind_uniform(Binding& binding) {
   const double low = binding.real("low"), high = binding.real("high");
-  return bind_draw(binding, "random_uniform", kernels<RandomKernels>().uniform,
+  return bind_draw(binding, "random_uniform", &RandomKernels::uniform,
                    {0, 0, low, high - low, 0});
 }
 std::unique_ptr<Step> bind_normal(Binding& binding) {
   const double mean = binding.real("mean"), std = binding.real("std");
-  return bind_draw(binding, "random_normal", kernels<RandomKernels>().normal, {0, 0, mean, std, 0});
+  return bind_draw(binding, "random_normal", &RandomKernels::normal, {0, 0, mean, std, 0});
 }
 std::unique_ptr<Step> bind_truncated_normal(Binding& binding) {
   const double mean = binding.real("mean"), std = binding.real("std");
-  return bind_draw(binding, "random_truncated_normal", kernels<RandomKernels>().truncated_normal,
+  return bind_draw(binding, "random_truncated_normal", &RandomKernels::truncated_normal,
                    {0, 0, mean, std, 0});
 }
 std::unique_ptr<Step> bind_bernoulli(Binding& binding) {
-  return bind_draw(binding, "random_bernoulli", kernels<RandomKernels>().bernoulli,
+  return bind_draw(binding, "random_bernoulli", &RandomKernels::bernoulli,
                    {0, 0, binding.real("p"), binding.real("value"), 0});
 }
 std::unique_ptr<Step> bind_integers(Binding& binding) {
   const int64_t low = binding.integer("low"), high = binding.integer("high");
   const double range =
       static_cast<double>(static_cast<uint64_t>(high) - static_cast<uint64_t>(low));
-  return bind_draw(binding, "random_integers", kernels<RandomKernels>().integers,
+  return bind_draw(binding, "random_integers", &RandomKernels::integers,
                    {0, 0, 0, range, low});
 }
 

@@ -26,12 +26,11 @@ void fold_rows(const ReducePlan& plan, const void* data, int64_t first, int64_t 
   }
 }
 
-/// Accumulators of up to kColumnBlock columns that lie side by side.
+/// Accumulators of up to kColumnBlock columns that lie side by side, for ops of whole vectors.
 template <class Op>
 class ColumnFold {
  public:
   using T = typename Op::Element;
-  using Lane = typename Op::Lane;
 
   explicit ColumnFold(int64_t width) : width_(width) {
     for (int64_t j = 0; j < width; ++j) totals_[j] = Op::identity;
@@ -39,7 +38,7 @@ class ColumnFold {
   }
 
   /// Rows x, x + stride, ... of `width` columns each.
-  void add(const T* x, int64_t rows, int64_t stride, int64_t width) {
+  [[gnu::noinline]] void add(const T* x, int64_t rows, int64_t stride, int64_t width) {
     int64_t row = 0;
     for (; row + 8 <= rows; row += 8) add_eight(x + row * stride, stride, width);
     for (; row < rows; ++row) add_one(x + row * stride, width);
@@ -78,19 +77,16 @@ class ColumnFold {
     count(1);
   }
 
-  /// Combines f(load, j) with the lanes of columns j on: vectors of columns while they last, if Op
-  /// has such.
+  /// Combines f(load, j) with the lanes of columns j on: vectors of columns while they last.
   template <class F>
   [[gnu::always_inline]] void for_columns(int64_t width, F&& f) {
+    const auto whole = [](const T* p) __attribute__((always_inline)) { return Vec<T>::load(p); };
+    const auto single = [](const T* p) __attribute__((always_inline)) { return *p; };
     int64_t j = 0;
-    if constexpr (kCombinesVectors<Op>) {
-      const auto load = [](const T* p) __attribute__((always_inline)) { return Vec<T>::load(p); };
-      for (; j + Vec<T>::width <= width; j += Vec<T>::width) {
-        combine<Op>(Vec<T>::load(lanes_ + j), f(load, j)).store(lanes_ + j);
-      }
+    for (; j + Vec<T>::width <= width; j += Vec<T>::width) {
+      combine<Op>(Vec<T>::load(lanes_ + j), f(whole, j)).store(lanes_ + j);
     }
-    const auto load = [](const T* p) __attribute__((always_inline)) { return Op::lane(*p); };
-    for (; j < width; ++j) lanes_[j] = combine<Op>(lanes_[j], f(load, j));
+    for (; j < width; ++j) lanes_[j] = combine<Op>(lanes_[j], f(single, j));
   }
 
   void count(int rows) {
@@ -98,28 +94,28 @@ class ColumnFold {
     if (pending_ >= kLongest) flush();
   }
 
-  void flush() {
+  [[gnu::noinline]] void flush() {
     for (int64_t j = 0; j < width_; ++j) totals_[j] = Op::fold(totals_[j], lanes_[j]);
     clear();
   }
 
   void clear() {
-    for (int64_t j = 0; j < width_; ++j) lanes_[j] = static_cast<Lane>(Op::identity);
+    for (int64_t j = 0; j < width_; ++j) lanes_[j] = static_cast<T>(Op::identity);
     pending_ = 0;
   }
 
   const int64_t width_;
   int pending_ = 0;
-  alignas(64) Lane lanes_[kColumnBlock];
+  alignas(64) T lanes_[kColumnBlock];
   alignas(64) typename Op::Total totals_[kColumnBlock];
 };
 
 constexpr int64_t kFewElements = 128;  // fewer than pay for setting up a ColumnFold
 
+/// Adds rows to the totals, one after the other.
 template <class Op>
 void fold_few(const typename Op::Element* x, int64_t rows, int64_t stride, int64_t width,
               typename Op::Total* totals) {
-  for (int64_t j = 0; j < width; ++j) totals[j] = Op::identity;
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t j = 0; j < width; ++j) {
       totals[j] = Op::fold(totals[j], Op::lane(x[row * stride + j]));
@@ -127,19 +123,15 @@ void fold_few(const typename Op::Element* x, int64_t rows, int64_t stride, int64
   }
 }
 
+/// Totals of `width` columns of rows first_row .. last_row - 1, of which x is the first. `whole` says
+/// that they are all of the run.
 template <class Op>
-void fold_columns(const ReducePlan& plan, const void* data, int64_t keep, int64_t first_column,
-                  int64_t last_column, int64_t first_row, int64_t last_row, void* result) {
-  const auto* x =
-      static_cast<const typename Op::Element*>(data) + keep_offset(plan, keep) + first_column;
-  auto* totals = static_cast<typename Op::Total*>(result);
-  const int64_t width = last_column - first_column, inner = plan.inner;
-  if (plan.outer == 1 && (last_row - first_row) * width <= kFewElements) {
-    return fold_few<Op>(x + first_row * inner, last_row - first_row, inner, width, totals);
-  }
+void fold_wide(const ReducePlan& plan, const typename Op::Element* x, bool whole, int64_t width,
+               int64_t first_row, int64_t last_row, typename Op::Total* totals) {
   // Narrow arrays: several rows side by side are one row of a wider array.
+  const int64_t inner = plan.inner;
   const int64_t rows_at_most = last_row - first_row < plan.rows ? last_row - first_row : plan.rows;
-  int64_t together = width == inner ? kColumnBlock / inner : 1;
+  int64_t together = whole ? kColumnBlock / inner : 1;
   if (together > rows_at_most) together = rows_at_most;
   if (together < 1) together = 1;
   ColumnFold<Op> fold(width * together);
@@ -149,6 +141,24 @@ void fold_columns(const ReducePlan& plan, const void* data, int64_t keep, int64_
     if (rest > 0) fold.add(x + offset + wide * together * inner, 1, inner, rest * width);
   });
   fold.finish(width, totals);
+}
+
+template <class Op>
+void fold_columns(const ReducePlan& plan, const void* data, int64_t keep, int64_t first_column,
+                  int64_t last_column, int64_t first_row, int64_t last_row, void* result) {
+  const auto* x =
+      static_cast<const typename Op::Element*>(data) + keep_offset(plan, keep) + first_column;
+  auto* totals = static_cast<typename Op::Total*>(result);
+  const int64_t width = last_column - first_column;
+  if constexpr (kCombinesVectors<Op>) {
+    if (plan.outer > 1 || (last_row - first_row) * width > kFewElements) {
+      return fold_wide<Op>(plan, x, width == plan.inner, width, first_row, last_row, totals);
+    }
+  }
+  for (int64_t j = 0; j < width; ++j) totals[j] = Op::identity;
+  for_stretches(plan, first_row, last_row, [&](int64_t offset, int64_t rows) {
+    fold_few<Op>(x + offset, rows, plan.inner, width, totals);
+  });
 }
 
 template <class T>
@@ -327,24 +337,28 @@ constexpr void set_dtype(ReduceKernels& table, DType dtype) {
   set_fold<Prod<T>>(table, ReduceOp::kProd, dtype);
   set_fold<Max<T>>(table, ReduceOp::kMax, dtype);
   set_fold<Min<T>>(table, ReduceOp::kMin, dtype);
-  set_fold<Any<T>>(table, ReduceOp::kAny, dtype);
-  set_fold<All<T>>(table, ReduceOp::kAll, dtype);
   table.arg_rows[0][static_cast<int>(dtype)] = find_in_rows<Max<T>>;
   table.arg_rows[1][static_cast<int>(dtype)] = find_in_rows<Min<T>>;
   table.arg_columns[0][static_cast<int>(dtype)] = find_in_columns<Max<T>>;
   table.arg_columns[1][static_cast<int>(dtype)] = find_in_columns<Min<T>>;
 }
 
-constexpr ReduceKernels make_table() {
-  ReduceKernels table = {};
-  set_dtype<float>(table, DType::kFloat32);
-  set_dtype<double>(table, DType::kFloat64);
+constexpr void set_integers(ReduceKernels& table) {
   set_dtype<int8_t>(table, DType::kInt8);
   set_dtype<int16_t>(table, DType::kInt16);
   set_dtype<int32_t>(table, DType::kInt32);
   set_dtype<int64_t>(table, DType::kInt64);
   set_dtype<uint8_t>(table, DType::kUInt8);
   set_dtype<uint8_t>(table, DType::kBool);
+  set_fold<Any>(table, ReduceOp::kAny, DType::kBool);
+  set_fold<All>(table, ReduceOp::kAll, DType::kBool);
+}
+
+constexpr ReduceKernels make_table() {
+  ReduceKernels table = {};
+  set_dtype<float>(table, DType::kFloat32);
+  set_dtype<double>(table, DType::kFloat64);
+  if constexpr (has_all(Isa::SYMK_ISA)) set_integers(table);
   table.log_rows[0] = logsumexp_rows<float>;
   table.log_rows[1] = logsumexp_rows<double>;
   table.log_columns[0] = logsumexp_columns<float>;

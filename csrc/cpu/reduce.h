@@ -81,7 +81,8 @@ struct ReduceKernels {
   using ArgColumns = void (*)(const void* x, int64_t n, int64_t columns, int64_t first,
                               int64_t last, int64_t* y);
 
-  Rows rows[kReduceOps][kDTypeCount];  // null for float16
+  // Null where there is none; integers and bool are in the portable set alone.
+  Rows rows[kReduceOps][kDTypeCount];
   Columns columns[kReduceOps][kDTypeCount];
   LogRows log_rows[2];  // float32, float64
   LogColumns log_columns[2];

@@ -101,24 +101,23 @@ struct Min {
   static T fold(T a, T b) { return combine(a, b); }
 };
 
-template <class T>
+/// Of bytes that are bool.
 struct Any {
-  using Element = T;
+  using Element = uint8_t;
   using Lane = uint8_t;
   using Total = uint8_t;
   static constexpr Total identity = 0;
-  static Lane lane(T x) { return x != T(0); }
+  static Lane lane(uint8_t x) { return x != 0; }
   static Lane combine(Lane a, Lane b) { return a | b; }
   static Total fold(Total a, Total b) { return a | b; }
 };
 
-template <class T>
 struct All {
-  using Element = T;
+  using Element = uint8_t;
   using Lane = uint8_t;
   using Total = uint8_t;
   static constexpr Total identity = 1;
-  static Lane lane(T x) { return x != T(0); }
+  static Lane lane(uint8_t x) { return x != 0; }
   static Lane combine(Lane a, Lane b) { return a & b; }
   static Total fold(Total a, Total b) { return a & b; }
 };

@@ -43,9 +43,8 @@ class Reduction : public Step {
             bool mean)
       : shape_(collapse(binding.inputs()[0], reduced)) {
     const DType x = binding.inputs()[0].dtype, y = binding.outputs()[0].dtype;
-    const auto& table = kernels<ReduceKernels>();
-    rows_ = table.rows[static_cast<int>(op)][static_cast<int>(x)];
-    columns_ = table.columns[static_cast<int>(op)][static_cast<int>(x)];
+    rows_ = reduce_rows(op, x);
+    columns_ = reduce_columns(op, x);
     if (rows_ == nullptr) throw no_dtype(name, x);
     require(binding.outputs()[0].count() == shape_.outputs, name,
             "the result must have one element per kept position");
@@ -229,9 +228,11 @@ template <int which>
   require_operands(binding, name, 1, 1);
   const Type& x = binding.inputs()[0];
   const int axis = axis_inside(binding, x, name);
-  const auto& table = kernels<ReduceKernels>();
-  const auto rows = table.arg_rows[which][static_cast<int>(x.dtype)];
-  const auto columns = table.arg_columns[which][static_cast<int>(x.dtype)];
+  const int dtype = static_cast<int>(x.dtype);
+  const auto rows =
+      kernel_of<ReduceKernels>([=](const auto& table) { return table.arg_rows[which][dtype]; });
+  const auto columns =
+      kernel_of<ReduceKernels>([=](const auto& table) { return table.arg_columns[which][dtype]; });
   if (rows == nullptr) throw no_dtype(name, x.dtype);
   int64_t outer = 1, inner = 1;
   for (int i = 0; i < axis; ++i) outer *= x.shape[i];

@@ -27,6 +27,10 @@ struct Collapsed {
 
 Collapsed collapse(const Type& x, const std::vector<bool>& reduced);
 
+/// The kernels of a reduction, or null.
+ReduceKernels::Rows reduce_rows(ReduceOp op, DType x);
+ReduceKernels::Columns reduce_columns(ReduceOp op, DType x);
+
 /// Divides n totals and writes them as elements.
 using Finish = void (*)(const void* totals, int64_t n, double divisor, void* y);
 /// Combines n totals with more of the same outputs.

@@ -1,6 +1,8 @@
 // Collapses the axes of a reduction, and finishes totals: see reduce_totals.h.
 #include "cpu/reduce_totals.h"
 
+#include "cpu/dispatch.h"
+
 namespace symk::cpu {
 namespace {
 
@@ -158,6 +160,17 @@ Combine choose_combine(ReduceOp op, DType x) {
     case ReduceOp::kAny: return combine_totals<uint8_t, Larger>;
     default: return combine_totals<uint8_t, Smaller>;
   }
+}
+
+ReduceKernels::Rows reduce_rows(ReduceOp op, DType x) {
+  return kernel_of<ReduceKernels>([=](const ReduceKernels& table) {
+    return table.rows[static_cast<int>(op)][static_cast<int>(x)];
+  });
+}
+ReduceKernels::Columns reduce_columns(ReduceOp op, DType x) {
+  return kernel_of<ReduceKernels>([=](const ReduceKernels& table) {
+    return table.columns[static_cast<int>(op)][static_cast<int>(x)];
+  });
 }
 
 int64_t total_bytes(ReduceOp op, DType x) {

@@ -18,10 +18,23 @@ struct VectorLoop {
   static void run(const void* const* in, void* out, int64_t n) {
     const T* const from[] = {start(in, operand)...};
     T* const y = static_cast<T*>(out);
-    int64_t i = 0;
-    for (; i + V::width <= n; i += V::width) Op()(V::load(from[operand] + i)...).store(y + i);
-    const int rest = static_cast<int>(n - i);
-    if (rest > 0) Op()(V::load_partial(from[operand] + i, rest)...).store_partial(y + i, rest);
+    // One copy of the arithmetic: it is long where the op is a function such as tanh.
+    for (int64_t i = 0; i < n; i += V::width) {
+      const bool whole = n - i >= V::width;
+      const int lanes = static_cast<int>(n - i);
+      V x[sizeof...(operand)];
+      if (__builtin_expect(whole, 1)) {
+        ((x[operand] = V::load(from[operand] + i)), ...);
+      } else {
+        ((x[operand] = V::load_partial(from[operand] + i, lanes)), ...);
+      }
+      const V value = Op()(x[operand]...);
+      if (__builtin_expect(whole, 1)) {
+        value.store(y + i);
+      } else {
+        value.store_partial(y + i, lanes);
+      }
+    }
   }
 };
 

@@ -161,12 +161,10 @@ class Generator {
 
 const ElementwiseKernels& table() { return cpu::kernels<ElementwiseKernels>(); }
 
-Loop find_loop(const std::string& op, DType operand, DType result) {
-  for (int i = 0; i < table().loop_count; ++i) {
-    const cpu::LoopEntry& entry = table().loops[i];
-    if (op == entry.name && entry.operand == inside(operand) && entry.result == inside(result))
-      return entry.loop;
-  }
+Loop find_loop(const std::string& op, size_t arity, DType operand, DType result) {
+  const cpu::LoopEntry* const entry =
+      cpu::find_loop(op.c_str(), static_cast<int>(arity), inside(operand), inside(result));
+  if (entry != nullptr) return entry->loop;
   throw Error(ErrorCode::kInternal, "no loop for " + op);
 }
 
@@ -219,8 +217,8 @@ std::vector<Bytes> evaluate(const Program& p, const std::vector<Bytes>& inputs) 
     const DType operand = p.dtypes[static_cast<size_t>(instruction.args.back())];
     const Loop loop =
         instruction.op == "cast"
-            ? table().casts[static_cast<int>(operand)][static_cast<int>(instruction.dtype)]
-            : find_loop(instruction.op, operand, instruction.dtype);
+            ? cpu::find_cast(operand, instruction.dtype)
+            : find_loop(instruction.op, operands.size(), operand, instruction.dtype);
     Bytes made = run_loop(loop, operands, items, item_bytes(inside(instruction.dtype)), count);
     if (instruction.dtype == DType::kFloat16)
       made = run_loop(table().round_half, {&made}, {4}, 4, count);

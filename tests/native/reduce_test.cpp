@@ -139,7 +139,10 @@ const std::vector<DType> kDTypes = {DType::kFloat32, DType::kFloat64, DType::kIn
                                     DType::kInt32,   DType::kInt64,   DType::kUInt8, DType::kBool};
 
 void check_array(const Array& x, const std::vector<bool>& reduced, bool small) {
-  for (const char* op : {"sum", "max", "any", "all", "sum_to"}) check_reduction(op, x, reduced);
+  for (const char* op : {"sum", "max", "sum_to"}) check_reduction(op, x, reduced);
+  if (x.type.dtype == DType::kBool) {
+    for (const char* op : {"any", "all"}) check_reduction(op, x, reduced);
+  }
   if (small && x.type.dtype != DType::kInt64) check_reduction("prod", x, reduced);
   if (!is_float(x.type.dtype)) return;
   check_reduction("mean", x, reduced);
@@ -188,7 +191,7 @@ void check_large_shapes(std::mt19937& generator) {
     check_reduction("max", x, row.second);
     check_logsumexp(x, row.second);
     check_reduction("sum", random_array(DType::kInt8, row.first, generator), row.second);
-    check_reduction("any", random_array(DType::kInt64, row.first, generator), row.second);
+    check_reduction("any", random_array(DType::kBool, row.first, generator), row.second);
   }
   check_position("argmax", random_array(DType::kFloat32, {3, 10001}, generator), 1);
   check_position("argmin", random_array(DType::kInt16, {200, 1500}, generator, true), 0);
@@ -202,7 +205,7 @@ void check_special_values(std::mt19937& generator) {
         x.set(place, value);
         Array columns = random_array(dtype, {100, 100}, generator);
         columns.set(place, value);
-        for (const char* op : {"sum", "max", "mean", "any"}) {
+        for (const char* op : {"sum", "max", "mean"}) {
           check_reduction(op, x, {true});
           check_reduction(op, columns, {true, false});
         }
