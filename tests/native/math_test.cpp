@@ -22,9 +22,11 @@ int failures = 0;
 const ElementwiseKernels& table() { return cpu::kernels<ElementwiseKernels>(); }
 
 Loop find_loop(const std::string& name, DType operand) {
-  for (int i = 0; i < table().loop_count; ++i) {
-    const cpu::LoopEntry& entry = table().loops[i];
-    if (name == entry.name && entry.operand == operand) return entry.loop;
+  for (const DType result : {operand, DType::kBool}) {
+    for (int arity = 1; arity <= 3; ++arity) {
+      const cpu::LoopEntry* const entry = cpu::find_loop(name.c_str(), arity, operand, result);
+      if (entry != nullptr) return entry->loop;
+    }
   }
   std::printf("no loop for %s\n", name.c_str());
   ++failures;
@@ -337,7 +339,7 @@ template <class From, class To>
 void check_cast(const std::vector<From>& values, const std::vector<To>& expected) {
   std::vector<To> got(values.size());
   const void* in[] = {values.data()};
-  table().casts[static_cast<int>(dtype_of<From>())][static_cast<int>(dtype_of<To>())](
+  cpu::find_cast(dtype_of<From>(), dtype_of<To>())(
       in, got.data(), static_cast<int64_t>(values.size()));
   for (size_t i = 0; i < values.size(); ++i) {
     if (got[i] == expected[i]) continue;
@@ -400,7 +402,7 @@ void check_half() {
   const double tricky = 1.0 + 0x1p-11 + 0x1p-40;
   float rounded = 0;
   in[0] = &tricky;
-  table().casts[static_cast<int>(DType::kFloat64)][static_cast<int>(DType::kFloat16)](in, &rounded,
+  cpu::find_cast(DType::kFloat64, DType::kFloat16)(in, &rounded,
                                                                                       1);
   if (rounded != 1.0f + 0x1p-10f) {
     ++failures;
