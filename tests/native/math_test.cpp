@@ -402,8 +402,7 @@ void check_half() {
   const double tricky = 1.0 + 0x1p-11 + 0x1p-40;
   float rounded = 0;
   in[0] = &tricky;
-  cpu::find_cast(DType::kFloat64, DType::kFloat16)(in, &rounded,
-                                                                                      1);
+  cpu::find_cast(DType::kFloat64, DType::kFloat16)(in, &rounded, 1);
   if (rounded != 1.0f + 0x1p-10f) {
     ++failures;
     std::printf("float64 to float16 rounds twice\n");
