@@ -1,6 +1,7 @@
 // Binds `conv_grad_kernel`: for each kernel row, products of input pixels (channels, and columns
 // of the kernel if they are adjacent) with gradients, summed over output positions. The positions
-// are cut by shape into fixed sums, which are added in order at the end.
+// are cut by shape into fixed sums, which are added in order at the end. Where the result has few
+// channels, pixels and gradients change places, so that columns of tiles are channels of the input.
 #include "cpu/bfloat16_step.h"
 #include "cpu/conv_geometry.h"
 #include "cpu/depthwise_step.h"
@@ -14,11 +15,34 @@ constexpr int64_t kSumCount =
 constexpr int64_t kItemPixels =
     256;  // so that loading and storing sums is small beside the products
 
+/// Whether channels of the result would leave tiles mostly empty, while those of the input fill
+/// them. Without strides, x is to g what g is to x: dw[k][i][j], the sum over o of x[o + k -
+/// before] [i] g[o][j], is the sum over p of g[p + (last - k) - (last - before)][j] x[p][i].
+bool gains_by_turning(const ConvShape& shape) {
+  constexpr int64_t few = 8, many = 16;
+  for (const ConvAxis* axis : {&shape.planes, &shape.rows, &shape.columns}) {
+    if (axis->stride != 1) return false;
+  }
+  return shape.groups == 1 && shape.out <= few && shape.in >= many;
+}
+
+/// The convolution of g whose gradient by the kernel, turned round, is that of `shape`.
+ConvShape turned(ConvShape shape) {
+  std::swap(shape.in, shape.out);
+  for (ConvAxis* axis : {&shape.planes, &shape.rows, &shape.columns}) {
+    std::swap(axis->x, axis->y);
+    axis->before = (axis->kernel - 1) * axis->dilation - axis->before;
+  }
+  return shape;
+}
+
 template <class T>
 class KernelGradStep : public Step {
  public:
-  KernelGradStep(Binding& binding, const ConvShape& shape, const ConvFunctions<T>& functions)
-      : shape_(shape), functions_(functions) {
+  /// `turned`: of a shape that is turned; its operands are g and x, its result is turned back.
+  KernelGradStep(Binding& binding, const ConvShape& shape, const ConvFunctions<T>& functions,
+                 bool turned = false)
+      : shape_(shape), functions_(functions), turned_(turned) {
     const ConvAxis &rows = shape.rows, &columns = shape.columns;
     count_ = shape.taps() * shape.in * shape.out_channels();
     panels_ = divide_up(shape.out, functions_.tile_columns);
@@ -38,18 +62,19 @@ class KernelGradStep : public Step {
         taps_.push_back(plane * strip_.plane + row * rows.stride * strip_.row());
     }
     const int64_t sums = sums_ > 1 ? sums_ * sum_count_ : 0;
-    binding.need_scratch(checked_multiply(
-        sums + sums_ * panel_blocks_ * (strip_count_ + packed_count_), sizeof(T)));
+    turned_start_ = sums + sums_ * panel_blocks_ * (strip_count_ + packed_count_);
+    binding.need_scratch(checked_multiply(turned_start_ + (turned_ ? sum_count_ : 0), sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
-    const T* x = static_cast<const T*>(operands.in[0]);
-    const T* g = static_cast<const T*>(operands.in[1]);
-    T* w = static_cast<T*>(operands.out[0]);
+    const T* x = static_cast<const T*>(operands.in[turned_ ? 1 : 0]);
+    const T* g = static_cast<const T*>(operands.in[turned_ ? 0 : 1]);
+    T* const result = static_cast<T*>(operands.out[0]);
+    T* w = turned_ ? static_cast<T*>(operands.scratch) + turned_start_ : result;
     T* sums = sums_ > 1 ? static_cast<T*>(operands.scratch) : w;
     T* own = static_cast<T*>(operands.scratch) + (sums_ > 1 ? sums_ * sum_count_ : 0);
     if (items_ == 0) {
-      std::fill(w, w + count_, T(0));
+      std::fill(result, result + count_, T(0));
       return {};
     }
     run_parts(pool, sums_ * panel_blocks_, [&](int64_t part) {
@@ -64,10 +89,22 @@ class KernelGradStep : public Step {
       }
     });
     if (sums_ > 1) add_sums(sums, sums_, sum_count_, w, count_, pool);
+    if (turned_) turn_back(w, result);
     return {};
   }
 
  private:
+  /// w has the taps in the opposite order, and in and out in the other.
+  void turn_back(const T* w, T* result) const {
+    const int64_t in = shape_.out, out = shape_.in, taps = shape_.taps();
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      const T* const from = w + (taps - 1 - tap) * in * out;
+      for (int64_t i = 0; i < in; ++i) {
+        for (int64_t j = 0; j < out; ++j) *result++ = from[j * in + i];
+      }
+    }
+  }
+
   /// Positions of the input that `count` results see along an axis.
   static int64_t span(const ConvAxis& axis, int64_t count) {
     return count == 0 ? 0 : (count - 1) * axis.stride + (axis.kernel - 1) * axis.dilation + 1;
@@ -75,8 +112,8 @@ class KernelGradStep : public Step {
   int64_t item_pixels() const { return planes_per_item_ * rows_per_item_ * shape_.columns.y; }
   int64_t all_planes() const { return shape_.batch * shape_.planes.y; }
 
-  /// An item is some rows of a plane of the results, or some whole planes, of whichever volume. Sums
-  /// take equal numbers of items; panels are cut where there are few sums.
+  /// An item is some rows of a plane of the results, or some whole planes, of whichever volume.
+  /// Sums take equal numbers of items; panels are cut where there are few sums.
   void cut() {
     const int64_t rows = shape_.rows.y, columns = shape_.columns.y;
     if (rows == 0 || columns == 0 || all_planes() == 0 || count_ == 0) return;
@@ -156,12 +193,13 @@ class KernelGradStep : public Step {
 
   ConvShape shape_;
   const ConvFunctions<T>& functions_;
+  bool turned_;
   Strip strip_;
   bool merged_ = false;
   std::vector<int64_t> taps_;
   int64_t panels_ = 0, count_ = 0, items_ = 0, blocks_ = 1, sums_ = 1, panel_blocks_ = 1;
   int64_t planes_per_item_ = 0, rows_per_item_ = 0;
-  int64_t strip_count_ = 0, packed_count_ = 0, sum_count_ = 0;
+  int64_t strip_count_ = 0, packed_count_ = 0, sum_count_ = 0, turned_start_ = 0;
 };
 
 /// Pairs along the columns of the gradient, and of the pixels that such pairs see.
@@ -199,13 +237,15 @@ class KernelGradStep : public Step {
     return bind_pairs(binding, shape);
   }
   if (has_narrow_groups(shape, false)) return bind_depthwise_grad_kernel(binding, shape);
+  const bool turns = gains_by_turning(shape);
+  if (turns) shape = turned(shape);
   join_pixels(shape);
   const auto& table = kernels<ConvKernels>();
   switch (binding.outputs()[0].dtype) {
     case DType::kFloat32:
-      return std::make_unique<KernelGradStep<float>>(binding, shape, table.float32);
+      return std::make_unique<KernelGradStep<float>>(binding, shape, table.float32, turns);
     case DType::kFloat64:
-      return std::make_unique<KernelGradStep<double>>(binding, shape, table.float64);
+      return std::make_unique<KernelGradStep<double>>(binding, shape, table.float64, turns);
     default: throw Error(ErrorCode::kDtype, "[conv_grad_kernel] float32 or float64 is required.");
   }
 }

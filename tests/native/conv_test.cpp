@@ -203,7 +203,8 @@ void check_groups() {
   check_both({1, 2, 0, nine, nine, true, 3});
 }
 
-/// Few channels in the result of either pass, which is made by a scatter.
+/// Few channels in the result of either pass, which is made by a scatter; the gradient by the kernel
+/// then changes the places of its operands.
 void check_few_results() {
   for (int64_t few : {1, 2, 3, 7, 8, 9}) {
     for (int64_t deep : {15, 16, 17, 40}) {
