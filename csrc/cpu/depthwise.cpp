@@ -64,10 +64,13 @@ template <class T, int results, class Block>
         sums[q][v] += block.load(addend + q * gather.y_pixel, v);
     }
   }
+  // NaN is the second operand of max, and so stays.
+  const Vec<T> floor = epilogue.is_relu ? Vec<T>::zero() : Vec<T>(T(-__builtin_inf()));
 #pragma GCC unroll 7
   for (int q = 0; q < results; ++q) {
 #pragma GCC unroll 2
-    for (int v = 0; v < Block::count; ++v) block.store(sums[q][v], y + q * gather.y_pixel, v);
+    for (int v = 0; v < Block::count; ++v)
+      block.store(max(floor, sums[q][v]), y + q * gather.y_pixel, v);
   }
 }
 
@@ -210,10 +213,11 @@ void gather_line(const LaneJob<T>& job, const Line<T>& line, const Ahead<T>& ahe
   edge(whole.last, line.last);
 }
 
-/// Activation and factor of `count` finished elements, next to each other.
+/// Activation, if it was not done in registers, and factor of `count` finished elements, next to
+/// each other.
 template <class T>
 void finish(const Epilogue<T>& epilogue, T* y, int64_t count) {
-  if (epilogue.activation) epilogue.activation(y, count);
+  if (epilogue.activation && !epilogue.is_relu) epilogue.activation(y, count);
   if (!epilogue.factor) return;
   for_channels<T, 4>(count, [&](int64_t i, auto block) {
     for (int v = 0; v < block.count; ++v)
@@ -224,7 +228,7 @@ void finish(const Epilogue<T>& epilogue, T* y, int64_t count) {
 template <class T>
 void gather(const LaneJob<T>& job, const T* w, const Epilogue<T>& epilogue, T* y, int64_t y_row,
             int64_t y_pixel) {
-  const bool finishes = epilogue.activation || epilogue.factor;
+  const bool finishes = (epilogue.activation && !epilogue.is_relu) || epilogue.factor;
   if (job.copied_lanes == 0) {
     visit_in_place(job, [&](int64_t i, const Line<T>& line) {
       T* const to = y + i * y_row;

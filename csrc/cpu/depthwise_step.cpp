@@ -16,6 +16,8 @@ constexpr int64_t kNearBytes = 32 << 10;   // of the first cache
 constexpr int64_t kCopyBytes = 192 << 10;  // of copies of an item: some of the second cache
 constexpr int64_t kFarBytes = 512 << 10;   // more than half of the second cache
 constexpr int64_t kLeastRows = 8;          // of an item: neighbours read some of the same rows
+constexpr int64_t kDepthwiseFlops = 1 << 18;  // worth a part: far from the limit of multiply-adds
+constexpr int64_t kFewReads = 3;           // of a pixel from L2 that cost less than a copy
 
 template <class T>
 const DepthwiseFunctions<T>& functions_of();
@@ -72,8 +74,8 @@ class Passes {
     const int64_t source_count =
         batch_ * source_.planes * source_.rows * source_.columns * lanes_.source_channels();
     is_far_ = (count + source_count) * static_cast<int64_t>(sizeof(T)) > kFarBytes;
-    const int64_t work =
-        std::max(2 * count * shape.taps() * lanes_.depth / kPartFlops, count / kPartElements);
+    const int64_t work = std::max(2 * count * shape.taps() * lanes_.depth / kDepthwiseFlops,
+                                  count / kPartElements);
     parts_ = clamp(work, 1, std::min(kMaxParts, std::max<int64_t>(1, items_)));
   }
 
@@ -109,7 +111,8 @@ class Passes {
   /// Into blocks of rows: some items for each part, if they have enough rows.
   void cut() {
     const int64_t all = batch_ * planes_ * rows_;
-    rows_per_item_ = clamp(divide_up(all, kMaxParts), std::min(kLeastRows, rows_), rows_);
+    rows_per_item_ =
+        clamp(divide_up(all, kMaxParts), std::min(kLeastRows, divide_up(rows_, 2)), rows_);
     for (const Pass& pass : passes_) {
       const int64_t copied = copied_lanes(pass);
       if (copied == 0) continue;
@@ -125,12 +128,13 @@ class Passes {
   }
 
   /// How many lanes are copied at once; none where pixels are read in place: each lane sees its own
-  /// channel, and what a block of results sees fits the first cache.
+  /// channel, and what a block of results sees fits the first cache or is read a few times only.
   int64_t copied_lanes(const Pass& pass) const {
     const auto& functions = functions_of<T>();
     const int64_t seen =
         pass.columns.span(functions.block_columns) * (pass.rows.reach() + 1) * pass.planes.reach();
-    const bool near = lanes_.count * seen * static_cast<int64_t>(sizeof(T)) <= kNearBytes;
+    const bool near = lanes_.count * seen * static_cast<int64_t>(sizeof(T)) <= kNearBytes ||
+                      pass.rows.tap_count() * pass.planes.tap_count() <= kFewReads;
     if (lanes_.width == 1 && lanes_.depth == 1 && near) return 0;
     const int64_t vectors = lanes_.depth == 1 && lanes_.count > functions.vector_lanes ? 2 : 1;
     return vectors * functions.vector_lanes;
