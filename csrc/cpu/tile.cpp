@@ -22,47 +22,91 @@ void finish_rows(const Tile<T>& tile, int rows) {
   }
 }
 
+/// Scale, bias, addend and relu of a vector at c, whose epilogue begins there.
+template <class T>
+struct Finish {
+  Vec<T> scale, bias, floor;
+
+  Finish(const Epilogue<T>& epilogue, int column, int lanes)
+      // A sum times 1 plus the bias is rounded as the sum plus the bias.
+      : scale(epilogue.scale ? Vec<T>::load_partial(epilogue.scale + column, lanes)
+                             : Vec<T>(T(1))),
+        bias(epilogue.bias ? Vec<T>::load_partial(epilogue.bias + column, lanes)
+                           : Vec<T>::zero()),
+        floor(epilogue.is_relu ? Vec<T>::zero() : Vec<T>(T(-__builtin_inf()))) {}
+
+  [[gnu::always_inline]] Vec<T> product(Vec<T> sum) const { return fma(sum, scale, bias); }
+  /// NaN is the second operand of max, and so stays.
+  [[gnu::always_inline]] Vec<T> last(Vec<T> value) const { return max(floor, value); }
+};
+
+/// Of a tile all of whose columns exist, in registers.
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void finish(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
   constexpr int width = Vec<T>::width;
-  // NaN is the second operand of max, and so stays.
-  const Vec<T> floor = tile.epilogue.is_relu ? Vec<T>::zero() : Vec<T>(T(-__builtin_inf()));
 #pragma GCC unroll 2
   for (int j = 0; j < vectors; ++j) {
-    const int left = tile.columns - j * width;
-    const int lanes = left >= width ? width : (left > 0 ? left : 0);
-    if (lanes == 0) break;
-    // A sum times 1 plus the bias is rounded as the sum plus the bias.
-    const Epilogue<T>& epilogue = tile.epilogue;
-    const Vec<T> scale =
-        epilogue.scale ? Vec<T>::load_partial(epilogue.scale + j * width, lanes) : Vec<T>(T(1));
-    const Vec<T> bias =
-        epilogue.bias ? Vec<T>::load_partial(epilogue.bias + j * width, lanes) : Vec<T>::zero();
-    const T* addend = epilogue.addend ? epilogue.addend + j * width : nullptr;
+    const Finish<T> parts(tile.epilogue, j * width, width);
+    const T* addend = tile.epilogue.addend ? tile.epilogue.addend + j * width : nullptr;
 #pragma GCC unroll 14
     for (int i = 0; i < rows; ++i) {
       T* c = tile.c + i * tile.c_row + j * width;
-      if (lanes == width) {
-        if (tile.accumulate) sum[i][j] += Vec<T>::load(c);
-        Vec<T> value = fma(sum[i][j], scale, bias);
-        if (addend) value += Vec<T>::load(addend + i * tile.c_row);
-        max(floor, value).store(c);
-      } else {
-        if (tile.accumulate) sum[i][j] += Vec<T>::load_partial(c, lanes);
-        Vec<T> value = fma(sum[i][j], scale, bias);
-        if (addend) value += Vec<T>::load_partial(addend + i * tile.c_row, lanes);
-        max(floor, value).store_partial(c, lanes);
-      }
+      if (tile.accumulate) sum[i][j] += Vec<T>::load(c);
+      Vec<T> value = parts.product(sum[i][j]);
+      if (addend) value += Vec<T>::load(addend + i * tile.c_row);
+      parts.last(value).store(c);
     }
   }
   finish_rows(tile, rows);
+}
+
+/// The same of any tile, from memory: a copy in each of the functions below would be most of the
+/// library.
+template <class T>
+[[gnu::noinline]] void finish_sums(const Tile<T>& tile, const Vec<T> (*sums)[kTileVectors],
+                                   int rows) {
+  constexpr int width = Vec<T>::width;
+#pragma GCC unroll 1
+  for (int column = 0; column < tile.columns; column += width) {
+    const int lanes = tile.columns - column < width ? tile.columns - column : width;
+    const Finish<T> parts(tile.epilogue, column, lanes);
+    const T* addend = tile.epilogue.addend ? tile.epilogue.addend + column : nullptr;
+    T* c = tile.c + column;
+#pragma GCC unroll 1
+    for (int i = 0; i < rows; ++i, c += tile.c_row) {
+      Vec<T> sum = sums[i][column / width];
+      if (tile.accumulate) sum += Vec<T>::load_partial(c, lanes);
+      Vec<T> value = parts.product(sum);
+      if (addend) value += Vec<T>::load_partial(addend + i * tile.c_row, lanes);
+      parts.last(value).store_partial(c, lanes);
+    }
+  }
+  finish_rows(tile, rows);
+}
+
+/// Tiles of these numbers of rows are most of the work: their sums stay in registers.
+template <class T, int rows>
+constexpr bool kInRegisters = sizeof(T) == 4 && (rows == kTileRows || 2 * rows == kTileRows);
+
+template <class T, int rows, int vectors>
+[[gnu::always_inline]] inline void finish_any(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
+  if constexpr (kInRegisters<T, rows>) {
+    if (tile.columns == vectors * Vec<T>::width) return finish(tile, sum);
+  }
+  Vec<T> sums[rows][kTileVectors];
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sums[i][j] = sum[i][j];
+  }
+  finish_sums<T>(tile, sums, rows);
 }
 
 /// A tile of C comes from memory while the products are gathered, if that takes long enough.
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void fetch_c(const Tile<T>& tile) {
   if (tile.tap_count * tile.depth < kFetchDepth) return;
-#pragma GCC unroll 14
+#pragma GCC unroll 1
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 2
     for (int j = 0; j < vectors; ++j)
@@ -130,24 +174,7 @@ void compute(const Tile<T>& tile) {
       }
     }
   }
-  finish<T, rows, vectors>(tile, sum);
-}
-
-/// Some rows of sums that have left the registers, and the tile that begins with them.
-template <int rows>
-[[gnu::always_inline]] inline void finish_some(Tile<float>& tile, const Vec<float> (*sums)[2]) {
-  Vec<float> sum[rows][kTileVectors];
-  for (int i = 0; i < rows; ++i) sum[i][0] = sums[i][0], sum[i][1] = sums[i][1];
-  finish<float, rows, kTileVectors>(tile, sum);
-  tile.c += rows * tile.c_row;
-  tile.epilogue = tile.epilogue.at(0, rows * tile.c_row);
-}
-
-/// One finish for all tiles of pairs: a copy in each of them would be most of the library.
-[[gnu::noinline]] void finish_sums(Tile<float> tile, const Vec<float> (*sums)[2], int rows) {
-  constexpr int together = kTileRows / 2;
-  for (; rows >= together; rows -= together, sums += together) finish_some<together>(tile, sums);
-  for (; rows > 0; --rows, ++sums) finish_some<1>(tile, sums);
+  finish_any(tile, sum);
 }
 
 /// As compute, of pairs; `direct` by the machine's own instruction, else to the same bits.
@@ -189,75 +216,80 @@ void compute_pairs(const Tile<float>& tile) {
       }
     }
   }
-  V sums[rows][kTileVectors];
-#pragma GCC unroll 14
-  for (int i = 0; i < rows; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < vectors; ++j) sums[i][j] = sum[i][j];
-  }
-  finish_sums(tile, sums, rows);
+  finish_any(tile, sum);
 }
 
 template <class T>
 using Compute = void (*)(const Tile<T>&);
 
 /// Functions by rows - 1, vectors - 1 and unit_row.
-template <class T>
 struct Table {
-  Compute<T> of[kTileRows][kTileVectors][2];
-};
-
-template <class T, int rows>
-constexpr void fill(Table<T>& table) {
-  table.of[rows - 1][0][0] = compute<T, rows, 1, false>;
-  table.of[rows - 1][0][1] = compute<T, rows, 1, true>;
-  table.of[rows - 1][1][0] = compute<T, rows, 2, false>;
-  table.of[rows - 1][1][1] = compute<T, rows, 2, true>;
-  if constexpr (rows > 1) fill<T, rows - 1>(table);
-}
-
-template <class T>
-constexpr Table<T> make_table() {
-  Table<T> table{};
-  fill<T, kTileRows>(table);
-  return table;
-}
-
-template <class T>
-constexpr Table<T> kTable = make_table<T>();
-
-/// Of pairs, by rows - 1, vectors - 1, and whether the machine has the instruction.
-struct PairTable {
   Compute<float> of[kTileRows][kTileVectors][2];
 };
 
 template <int rows>
-constexpr void fill_pairs(PairTable& table) {
-  table.of[rows - 1][0][0] = table.of[rows - 1][1][0] = compute_pairs<rows, 2, false>;
-  if constexpr (kMayDotPairs) {
-    table.of[rows - 1][0][1] = compute_pairs<rows, 1, true>;
-    table.of[rows - 1][1][1] = compute_pairs<rows, 2, true>;
-  }
-  if constexpr (rows > 1) fill_pairs<rows - 1>(table);
+constexpr void fill(Table& table) {
+  table.of[rows - 1][0][0] = compute<float, rows, 1, false>;
+  table.of[rows - 1][0][1] = compute<float, rows, 1, true>;
+  table.of[rows - 1][1][0] = compute<float, rows, 2, false>;
+  table.of[rows - 1][1][1] = compute<float, rows, 2, true>;
+  if constexpr (rows > 1) fill<rows - 1>(table);
 }
 
-constexpr PairTable make_pair_table() {
-  PairTable table{};
-  fill_pairs<kTileRows>(table);
+constexpr Table make_table() {
+  Table table{};
+  fill<kTileRows>(table);
   return table;
 }
 
-constexpr PairTable kPairTable = make_pair_table();
+constexpr Table kTable = make_table();
+
+/// What need not be so fast has functions for these numbers of rows, which follow each other in a
+/// tile.
+constexpr int kPieces[] = {kTileRows, kTileRows / 2, 3, 1};
+constexpr int kPieceCount = 4;
+
+/// Calls function[place] for pieces of kPieces[place] rows that make up the tile.
+template <class T>
+void compute_pieces(Tile<T> tile, int rows, const Compute<T> (&functions)[kPieceCount]) {
+  for (int place = 0; rows > 0;) {
+    const int piece = kPieces[place];
+    if (piece > rows) {
+      ++place;
+      continue;
+    }
+    functions[place](tile);
+    rows -= piece;
+    tile.a += piece * tile.a_row;
+    tile.c += piece * tile.c_row;
+    tile.epilogue = tile.epilogue.at(0, piece * tile.c_row);
+  }
+}
+
+template <bool unit_row>
+constexpr Compute<double> kDoubles[kPieceCount] = {
+    compute<double, kPieces[0], 2, unit_row>, compute<double, kPieces[1], 2, unit_row>,
+    compute<double, kPieces[2], 2, unit_row>, compute<double, kPieces[3], 2, unit_row>};
+
+template <bool direct>
+constexpr Compute<float> kPairs[kPieceCount] = {
+    compute_pairs<kPieces[0], 2, direct>, compute_pairs<kPieces[1], 2, direct>,
+    compute_pairs<kPieces[2], 2, direct>, compute_pairs<kPieces[3], 2, direct>};
 
 }  // namespace
 
-template <class T>
-void compute_tile(const Tile<T>& tile, int rows, bool unit_row) {
-  const int vectors = tile.columns > Vec<T>::width ? 2 : 1;
-  if constexpr (sizeof(T) == 4) {
-    if (tile.pairs) return kPairTable.of[rows - 1][vectors - 1][can_dot_pairs()](tile);
+template <>
+void compute_tile<float>(const Tile<float>& tile, int rows, bool unit_row) {
+  if (tile.pairs) {
+    return compute_pieces(tile, rows, can_dot_pairs() ? kPairs<kMayDotPairs> : kPairs<false>);
   }
-  kTable<T>.of[rows - 1][vectors - 1][unit_row](tile);
+  const int vectors = tile.columns > Vec<float>::width ? 2 : 1;
+  kTable.of[rows - 1][vectors - 1][unit_row](tile);
+}
+
+template <>
+void compute_tile<double>(const Tile<double>& tile, int rows, bool unit_row) {
+  compute_pieces(tile, rows, unit_row ? kDoubles<true> : kDoubles<false>);
 }
 
 namespace {
@@ -350,8 +382,6 @@ void pack_rows(const T* a, int64_t row, int64_t column, int rows, int64_t k, T* 
   }
 }
 
-template void compute_tile<float>(const Tile<float>&, int, bool);
-template void compute_tile<double>(const Tile<double>&, int, bool);
 template void pack_columns<float>(const float*, int64_t, int64_t, int64_t, int64_t, float*,
                                   int64_t);
 template void pack_columns<double>(const double*, int64_t, int64_t, int64_t, int64_t, double*,

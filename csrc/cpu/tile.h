@@ -59,6 +59,10 @@ template <class T>
 /// a_depth is 1.
 template <class T>
 void compute_tile(const Tile<T>& tile, int rows, bool unit_row);
+template <>
+void compute_tile<float>(const Tile<float>& tile, int rows, bool unit_row);
+template <>
+void compute_tile<double>(const Tile<double>& tile, int rows, bool unit_row);
 
 /// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels of
 /// kTileColumns<T> columns, `panel_step` elements apart. A panel is k rows of its columns; columns
