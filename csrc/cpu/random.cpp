@@ -42,14 +42,59 @@ struct Words {
   alignas(64) uint32_t place[4][kBlocks];
 };
 
+/// The keys of all rounds.
+struct RoundKeys {
+  int64_t first[math::kPhiloxRounds], second[math::kPhiloxRounds];
+
+  explicit RoundKeys(uint64_t seed) {
+    uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
+    for (int round = 0; round < math::kPhiloxRounds; ++round) {
+      first[round] = k0;
+      second[round] = k1;
+      k0 += math::kPhiloxKeyFirst;
+      k1 += math::kPhiloxKeySecond;
+    }
+  }
+};
+
+/// The words of math::philox for as many counters as a vector holds. A word is the low half of its
+/// lane; what the high half has gathered is not looked at.
+[[gnu::always_inline]] inline void philox_lanes(const RoundKeys& keys, Vec<int64_t> counter,
+                                                Vec<int64_t> (&word)[4]) {
+  using V = Vec<int64_t>;
+  const V first_multiplier(int64_t{math::kPhiloxFirst});
+  const V second_multiplier(int64_t{math::kPhiloxSecond});
+  V c0 = counter, c1 = shift_right_logical(counter, 32), c2(0), c3(0);
+  for (int round = 0; round < math::kPhiloxRounds; ++round) {
+    const V first = multiply_low_halves(c0, first_multiplier);
+    const V second = multiply_low_halves(c2, second_multiplier);
+    c0 = bit_xor(bit_xor(shift_right_logical(second, 32), c1), V(keys.first[round]));
+    c2 = bit_xor(bit_xor(shift_right_logical(first, 32), c3), V(keys.second[round]));
+    c1 = second;
+    c3 = first;
+  }
+  word[0] = c0, word[1] = c1, word[2] = c2, word[3] = c3;
+}
+
 [[gnu::noinline]] void make_words(uint64_t seed, uint64_t counter, Words& words) {
+  using V = Vec<int64_t>;
+  const RoundKeys keys(seed);
+  alignas(64) int64_t lanes[4][kBlocks];
+  alignas(64) int64_t counters[kBlocks];
   for (int b = 0; b < kBlocks; ++b) {
-    const math::PhiloxBlock block = math::philox(seed, counter + static_cast<uint64_t>(b));
-    for (int k = 0; k < 4; ++k) words.place[k][b] = block.word[k];
+    counters[b] = static_cast<int64_t>(counter + static_cast<uint64_t>(b));
+  }
+  for (int b = 0; b < kBlocks; b += V::width) {
+    V word[4];
+    philox_lanes(keys, V::load(counters + b), word);
+    for (int k = 0; k < 4; ++k) word[k].store(lanes[k] + b);
+  }
+  for (int k = 0; k < 4; ++k) {
+    for (int b = 0; b < kBlocks; ++b) words.place[k][b] = static_cast<uint32_t>(lanes[k][b]);
   }
 }
 
-[[gnu::noinline]] void make_uniform(const Words& words, Chunk<float>& chunk) {
+void make_uniform(const Words& words, Chunk<float>& chunk) {
   for (int k = 0; k < 4; ++k) {
     for (int b = 0; b < kBlocks; ++b) chunk.number[k][b] = math::uniform24(words.place[k][b]);
   }
