@@ -60,6 +60,7 @@ class Matmul(Case):
     """(m, k) x (k, n), both operands new at each call."""
     sets = [(64, 64, 64), (256, 256, 256), (512, 512, 512), (1024, 1024, 1024),
             (2048, 2048, 2048), (32, 784, 512), (128, 9216, 128), (1, 4096, 4096)]
+    products = None
 
     def __init__(self, m, k, n):
         self.name = "matmul_%dx%dx%d" % (m, k, n)
@@ -68,12 +69,69 @@ class Matmul(Case):
 
     def symk(self):
         from symk import ops
-        return symk_step(ops.matmul, [normal(*self.a), normal(*self.b)])
+        return symk_step(ops.matmul, [normal(*self.a), normal(*self.b)], self.products)
 
     def torch(self):
         import torch
         a, b = torch.from_numpy(normal(*self.a)), torch.from_numpy(normal(*self.b))
         return lambda: torch.mm(a, b)
+
+
+def in_bfloat16(step):
+    """A step of torch whose products round their operands to bfloat16, as torch decides which."""
+    import torch
+
+    def run():
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return step()
+    return run
+
+
+@case
+class BfloatMatmul(Matmul):
+    """Operands of float32, rounded to bfloat16; the limit is twice the rate of float32."""
+    sets = [(256, 256, 256), (1024, 1024, 1024), (2048, 2048, 2048)]
+    products = "bfloat16"
+
+    def __init__(self, m, k, n):
+        super().__init__(m, k, n)
+        self.name += "_bfloat16"
+        self.flops //= 2
+
+    def torch(self):
+        return in_bfloat16(super().torch())
+
+
+@case
+class StoredVector(Case):
+    """A vector times fixed weights, stored in float32, float16 or int8; torch has float32."""
+    sets = [("float32",), ("float16",), ("int8",)]
+    size = 4096
+
+    def __init__(self, weights):
+        self.name = "vector_1x4096x4096_%s" % weights
+        self.weights = weights
+        self.flops = 2 * self.size ** 2
+        self.bytes = self.size ** 2 * {"float32": 4, "float16": 2, "int8": 1}[weights]
+
+    def symk(self):
+        import os
+        import tempfile
+
+        import symk
+        x = symk.placeholder((1, self.size))
+        product = symk.function([x], symk.ops.matmul(x, symk.shared(normal(self.size, self.size))))
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "vector.symk")
+            symk.deploy.export(product, path, weights=self.weights)
+            run = symk.deploy.load(path)
+        given = normal(1, self.size)
+        return lambda: run(given)
+
+    def torch(self):
+        import torch
+        x, w = torch.from_numpy(normal(1, self.size)), torch.from_numpy(normal(self.size, self.size))
+        return lambda: torch.mm(x, w)
 
 
 def channels_first(array):
@@ -154,6 +212,34 @@ class WinogradConvolution(Convolution):
         ("3x3_14x14x256_winograd", (32, 14, 14, 256), (256, 256), 3, 1, 1, 1)]
         for part in ("forward", "grad_input")]
     products = "winograd"
+
+
+@case
+class BfloatConvolution(Convolution):
+    """Operands of float32, rounded to bfloat16; the limit is twice the rate of float32."""
+    sets = [shape + (part,) for shape in [
+        ("3x3_56x56x64_bfloat16", (32, 56, 56, 64), (64, 64), 3, 1, 1, 1),
+        ("3x3_14x14x256_bfloat16", (32, 14, 14, 256), (256, 256), 3, 1, 1, 1),
+        ("1x1_28x28x128_512_bfloat16", (32, 28, 28, 128), (128, 512), 1, 1, 1, 1)]
+        for part in ("forward", "grad_input", "grad_kernel")]
+    products = "bfloat16"
+
+    def __init__(self, *parameters):
+        super().__init__(*parameters)
+        self.flops //= 2
+
+    def torch(self):
+        import torch
+        if self.part == "forward":
+            return in_bfloat16(super().torch())
+        x, g = channels_first(normal(*self.x)), channels_first(normal(*self.y))
+        w = channels_first(np.moveaxis(normal(*self.w), -1, 0))
+        ones, pad = [1] * self.rank, [self.window // 2] * self.rank
+        mask = [self.part == "grad_input", self.part == "grad_kernel", False]
+        # autocast does not reach this: its operands would be rounded before.
+        return lambda: torch.ops.aten.convolution_backward(
+            g.bfloat16(), x.bfloat16(), w.bfloat16(), None, ones, pad, ones, False, [0] * self.rank,
+            1, mask)
 
 
 @case

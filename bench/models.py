@@ -4,7 +4,7 @@ import os
 import numpy as np
 
 from . import networks
-from .cases import Case, case, normal
+from .cases import Case, case, in_bfloat16, normal
 from .peers import TorchNet
 
 __all__ = ["symk_model", "torch_model"]
@@ -127,12 +127,15 @@ class TrainingStep(ModelCase):
             ("text_generation", 128, "rmsprop"), ("conv_lstm", 8, "adadelta"),
             ("resnet50", 8, "momentum")]
     # Arrays besides the gradient that a step reads and writes, for each parameter.
+    products = None
     traffic = {"momentum": 4, "rmsprop": 4, "adam": 6, "adadelta": 6}
 
     def __init__(self, network, batch, optimizer):
         super().__init__(network, batch)
         self.optimizer = optimizer
         self.name = "train_%s_batch_%d_%s" % (network, batch, optimizer)
+        if self.products:
+            self.name += "_" + self.products
         self.flops = 3 * self.forward_flops
         self.bytes = 4 * self.parameters * (self.traffic[optimizer] + 2)
 
@@ -153,7 +156,7 @@ class TrainingStep(ModelCase):
         model, x, y = symk_model(self.network), self.x(), self.labels()
         losses = {"i": "categorical_crossentropy", "f": "mse" if self.classes is None else
                   "binary_crossentropy"}
-        model.compile(made[self.optimizer](), loss=losses[y.dtype.kind])
+        model.compile(made[self.optimizer](), loss=losses[y.dtype.kind], products=self.products)
         if y.dtype.kind == "i":
             y = np.eye(self.classes, dtype="float32")[y]
         return lambda: model.train_on_batch(x, y)
@@ -210,7 +213,7 @@ class Inference(ModelCase):
 
         def step():
             with torch.inference_mode():
-                return model(x).numpy()
+                return model(x).float().numpy()
         return step
 
     def onnxruntime(self):
@@ -228,3 +231,31 @@ class WinogradInference(Inference):
     """With 3x3 convolutions by Winograd's algorithm, beside the same peers."""
     sets = [(network, batch) for network in ("resnet50", "vgg16") for batch in (1, 32)]
     products = "winograd"
+
+
+@case
+class BfloatInference(Inference):
+    """With products of operands rounded to bfloat16, beside torch under autocast."""
+    sets = [("resnet50", 1), ("resnet50", 32)]
+    products = "bfloat16"
+
+    def __init__(self, network, batch):
+        super().__init__(network, batch)
+        self.flops //= 2
+
+    def torch(self):
+        return in_bfloat16(super().torch())
+
+
+@case
+class BfloatTraining(TrainingStep):
+    """With products of operands rounded to bfloat16, beside torch under autocast."""
+    sets = [("resnet50", 8, "momentum")]
+    products = "bfloat16"
+
+    def __init__(self, network, batch, optimizer):
+        super().__init__(network, batch, optimizer)
+        self.flops //= 2
+
+    def torch(self):
+        return in_bfloat16(super().torch())

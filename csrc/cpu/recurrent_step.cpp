@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 
+#include "cpu/bfloat16.h"
+#include "cpu/bfloat16_step.h"
 #include "cpu/dispatch.h"
 #include "cpu/matmul.h"
 #include "cpu/parts.h"
@@ -23,10 +25,10 @@ struct Functions {
 };
 
 template <class T>
-Functions<T> functions() {
+Functions<T> functions(bool pairs) {
   const auto& product = kernels<MatmulKernels>();
   if constexpr (sizeof(T) == 4) {
-    return {product.float32, cell_functions<T>()};
+    return {pairs ? product.bfloat16 : product.float32, cell_functions<T>()};
   } else {
     return {product.float64, cell_functions<T>()};
   }
@@ -37,20 +39,24 @@ template <class T>
 class PackedWeights {
  public:
   /// Rows k, columns n; element (d, j) is at weights[first + d * row + j * column].
-  PackedWeights(int64_t k, int64_t n, int64_t first, int64_t row, int64_t column)
-      : k_(k), n_(n), first_(first), row_(row), column_(column) {}
+  /// `pairs`: of bfloat16, along the rows.
+  PackedWeights(int64_t k, int64_t n, int64_t first, int64_t row, int64_t column, bool pairs)
+      : k_(k), n_(n), first_(first), row_(row), column_(column), pairs_(pairs) {}
 
-  int64_t count(const MatmulFunctions<T>& f) const { return panels(f) * k_ * f.tile_columns; }
+  int64_t count(const MatmulFunctions<T>& f) const { return panels(f) * depth() * f.tile_columns; }
 
   /// What the panels depend on.
   std::string form(const MatmulFunctions<T>& f) const {
     std::string text;
     for (int64_t size : {f.tile_columns, k_, n_, first_, row_, column_})
       text += std::to_string(size) + " ";
-    return text;
+    return pairs_ ? text + "bfloat16" : text;
   }
 
   void pack(const MatmulFunctions<T>& f, const T* weights, T* packed, ThreadPool& pool) const {
+    if constexpr (sizeof(T) == 4) {
+      if (pairs_) return pack_pairs(f, weights, packed);
+    }
     const int64_t parts = clamp(k_ * n_ / kPartElements, 1, panels(f));
     run_parts(pool, parts, [&](int64_t part) {
       const int64_t panel = part_begin(panels(f), part, parts), j = panel * f.tile_columns;
@@ -63,20 +69,25 @@ class PackedWeights {
   /// Says where the panels are.
   void place(const T* packed) { packed_ = packed; }
 
-  /// c = bias + a x weights, or c += a x weights; `rows` rows.
-  void multiply(const MatmulFunctions<T>& f, Rows<const T> a, int64_t rows, Rows<T> c,
+  /// c = bias + a x weights, or c += a x weights; `rows` rows. Rows of a have room for their pairs
+  /// behind their elements; it begins `room` elements from a.
+  void multiply(const MatmulFunctions<T>& f, Rows<T> a, int64_t room, int64_t rows, Rows<T> c,
                 const T* bias, bool accumulate) const {
+    if constexpr (sizeof(T) == 4) {
+      for (int64_t i = 0; pairs_ && i < rows; ++i)
+        kernels<BfloatKernels>().pair_up(a.data + i * a.step, k_, a.data + i * a.step + room);
+    }
     MatmulJob<T> job{};
-    job.a = a.data;
+    job.a = pairs_ ? a.data + room : a.data;
     job.a_row = a.step;
     job.a_column = 1;
     job.panels = packed_;
-    job.panel_step = k_ * f.tile_columns;
+    job.panel_step = depth() * f.tile_columns;
     job.c = c.data;
     job.c_row = c.step;
     job.m = rows;
     job.n = n_;
-    job.k = k_;
+    job.k = depth();
     job.epilogue.bias = bias;
     job.accumulate = accumulate;
     f.run(job);
@@ -84,8 +95,24 @@ class PackedWeights {
 
  private:
   int64_t panels(const MatmulFunctions<T>& f) const { return divide_up(n_, f.tile_columns); }
+  int64_t depth() const { return pairs_ ? divide_up(k_, 2) : k_; }
+
+  /// Element by element where rows do not lie next to each other: as many as the weights are.
+  void pack_pairs(const MatmulFunctions<float>& f, const float* weights, float* packed) const {
+    const auto& pairs = kernels<BfloatKernels>();
+    std::fill(packed, packed + count(f), 0.0f);
+    for (int64_t j = 0; j < n_; ++j) {
+      float* const panel = packed + j / f.tile_columns * depth() * f.tile_columns;
+      for (int64_t d = 0; d < depth(); ++d) {
+        const float* const from = weights + first_ + 2 * d * row_ + j * column_;
+        const float two[] = {from[0], 2 * d + 1 < k_ ? from[row_] : 0.0f};
+        pairs.pair_up(two, 2, panel + d * f.tile_columns + j % f.tile_columns);
+      }
+    }
+  }
 
   int64_t k_, n_, first_, row_, column_;
+  bool pairs_;
   const T* packed_ = nullptr;
 };
 
@@ -107,7 +134,8 @@ class SequenceStep : public Step {
   /// `like` has shape (batch, time, units * gates); `weights`, `mask` (or -1) number inputs.
   SequenceStep(const Binding& binding, const char* kernel, const Type& like, int gates, int weights,
                int mask)
-      : kernel_(kernel), gates_(gates), weights_(weights), mask_(mask), f_(functions<T>()) {
+      : kernel_(kernel), gates_(gates), weights_(weights), mask_(mask), pairs_(rounds_products(binding, kernel)),
+        f_(functions<T>(pairs_)) {
     require(like.rank == 3 && like.shape[2] % gates == 0, kernel,
             "a sequence must have the axes batch, time, and units of each gate");
     batch_ = like.shape[0];
@@ -146,8 +174,8 @@ class SequenceStep : public Step {
   /// Columns [first, first + count) of the weights, counted in gates, as they are or transposed.
   size_t add_weights(int64_t first, int64_t count, bool transposed) {
     const int64_t row = gates_ * units_, offset = first * units_, columns = count * units_;
-    packed_.push_back(transposed ? PackedWeights<T>(columns, units_, offset, 1, row)
-                                 : PackedWeights<T>(units_, columns, offset, row, 1));
+    packed_.push_back(transposed ? PackedWeights<T>(columns, units_, offset, 1, row, pairs_)
+                                 : PackedWeights<T>(units_, columns, offset, row, 1, pairs_));
     return packed_.size() - 1;
   }
 
@@ -250,23 +278,30 @@ class SequenceStep : public Step {
   static Rows<const T> read(Rows<T> rows) { return {rows.data, rows.step}; }
 
   /// The next rows of scratch.
-  static Rows<T> take(T*& scratch, int64_t rows, int64_t width) {
+  Rows<T> take(T*& scratch, int64_t rows, int64_t width) const {
     const Rows<T> taken = {scratch, padded(width)};
     scratch += rows * taken.step;
     return taken;
   }
 
   /// c = a x weights; with a bias: added.
-  void product(size_t weights, Rows<T> a, int64_t rows, Rows<T> c, const T* bias = nullptr) const {
-    packed_[weights].multiply(f_.product, read(a), rows, c, bias, false);
+  void product(size_t weights, Rows<T> a, int64_t rows, Rows<T> c, const T* bias = nullptr,
+               int64_t begin = 0) const {
+    packed_[weights].multiply(f_.product, a, room(a) - begin, rows, c, bias, false);
   }
   /// c += a x weights
   void add_product(size_t weights, Rows<T> a, int64_t rows, Rows<T> c) const {
-    packed_[weights].multiply(f_.product, read(a), rows, c, nullptr, true);
+    packed_[weights].multiply(f_.product, a, room(a), rows, c, nullptr, true);
   }
+  /// Where in rows of scratch the room for their pairs begins (padded): at two thirds.
+  static int64_t room(Rows<T> a) { return a.step / 3 * 2; }
 
   /// A line more than is needed: else rows of a power of two would fight for one set of the cache.
-  static int64_t padded(int64_t count) { return whole_lines<T>(count) + kAlignment / item(); }
+  /// Pairs of bfloat16 need half as much again.
+  int64_t padded(int64_t count) const {
+    const int64_t own = whole_lines<T>(count) + kAlignment / item();
+    return pairs_ ? 3 * whole_lines<T>(divide_up(own, 2)) : own;
+  }
 
   /// What comes from outside for one time, if anything does.
   Rows<const T> incoming(const Operands& operands, int number, int64_t first, int64_t time) const {
@@ -284,6 +319,7 @@ class SequenceStep : public Step {
   const char* kernel_;
   const int64_t gates_;
   const int weights_, mask_;
+  const bool pairs_;  // products of bfloat16
   const Functions<T> f_;
   int64_t batch_ = 0, time_ = 0, units_ = 0;
   bool reverse_ = false;
@@ -606,7 +642,7 @@ class GruSequenceGrad final : public SequenceStep<T> {
       } else {
         this->f_.cell.gru_state_grad(cell);
         const Rows<T> d_value = {cell.d_sums.data + 2 * n, cell.d_sums.step};
-        this->product(1, d_value, rows, cell.d_inner);
+        this->product(1, d_value, rows, cell.d_inner, nullptr, 2 * n);
         this->f_.cell.gru_gates_grad(cell);
       }
       this->add_product(0, cell.d_sums, rows, cell.d_state);

@@ -10,8 +10,9 @@ from ..graph import GraphError, Op, apply, dims, op
 from .checks import BOOL, FLOATS, need_dtype, need_equal_dtypes, need_rank, same_size
 from .convert import as_variable, cast, fit, meet
 from .elementwise import clip, logical_and, relu, sigmoid, tanh, where
-from .linalg import matmul
+from .linalg import Matmul, matmul
 from .loop import scan
+from .products import check_products, rounded
 from .reduce import sum
 from .samples import sample, values
 from .shape import concat, expand_dims, full, identity, reshape, transpose
@@ -36,9 +37,12 @@ class _Arrays:
     def as_number(condition, like):
         return condition.astype(like.dtype)
 
+    turned = staticmethod(np.transpose)
+
     @staticmethod
-    def product_transposed(a, b):
-        return a @ b.T
+    def product(op, a, b):
+        a, b = rounded(op, a, b)
+        return a @ b
 
     @staticmethod
     def run(step, rows, states, reverse):
@@ -71,8 +75,12 @@ class _Graphs:
         return cast(condition, like.dtype)
 
     @staticmethod
-    def product_transposed(a, b):
-        return matmul(a, b, transpose_b=True)
+    def turned(x):
+        return transpose(x, (1, 0))
+
+    @staticmethod
+    def product(op, a, b):
+        return apply(Matmul(products=op.products), a, b)
 
     @staticmethod
     def run(step, rows, states, reverse):
@@ -210,6 +218,7 @@ class _Sequence(_Recurrent):
         need_rank(self.name, "x", sums, 3, "(batch, time, units of all gates)")
         need_rank(self.name, "weights", weights, 2, "(units, units of all gates)")
         need_equal_dtypes(self.name, sums, weights, *sequences, *states)
+        check_products(self, sums)
         (batch, time, _), units = sums.shape, weights.shape[0]
         self._need_shape("x", sums, (batch, time, units * self.gates))
         self._need_shape("weights", weights, (units, units * self.gates))
@@ -221,6 +230,12 @@ class _Sequence(_Recurrent):
             need_dtype(self.name, "mask", mask, BOOL)
             self._need_shape("mask", mask, (batch, time))
         return sums.with_shape((batch, time, units)), sums.with_shape((batch, units))
+
+    def _product(self, math, a, weights):
+        return math.product(self, a, weights)
+
+    def _transposed(self, math, a, weights):
+        return math.product(self, a, math.turned(weights))
 
     @classmethod
     def flops(cls, inputs, outputs):
@@ -244,6 +259,13 @@ _MASK = values((3, 4), "bool")
 _GATE = {"low": 0.1, "high": 0.9}      # within the range of every curve, away from its ends
 
 
+def _one_step(*shapes, **attributes):
+    """A sample of products of bfloat16, which only float32 has. Over several steps, the order of a
+    sum may decide how a state is rounded."""
+    return sample(*(values(shape, dtype="float32") for shape in shapes), products="bfloat16",
+                  **attributes)
+
+
 # --- SimpleRNN ---
 
 @op("rnn_sequence", kind="recurrent")
@@ -257,6 +279,7 @@ class RnnSequence(_Sequence):
 
     activation: str = "tanh"
     reverse: bool = False
+    products: str = None
 
     in_place = ((0, 0),)
 
@@ -267,7 +290,7 @@ class RnnSequence(_Sequence):
         curve = math.curves[self.activation]
 
         def step(rows, states):
-            return [curve(rows[0] + states[0] @ weights)], []
+            return [curve(rows[0] + self._product(math, states[0], weights))], []
 
         (last,), (every,) = _run(math, step, [x], [h], mask, None, self.reverse)
         return every, last
@@ -286,6 +309,8 @@ class RnnSequence(_Sequence):
                sample((1, 1, 1), (1, 1), (1, 1), activation="hard_sigmoid"),
                sample((2, 0, 3), (3, 3), (2, 3)), sample((0, 2, 3), (3, 3), (0, 3)),
                sample((17, 2, 33), (33, 33), (17, 33))]
+    samples += [_one_step((3, 1, 5), (5, 5), (3, 5)),
+                _one_step((17, 1, 33), (33, 33), (17, 33))]
     bad = [sample((3, 5), (5, 5), (3, 5), error="x must have 3 axes"),
            sample((3, 4, 5), (5, 6), (3, 5), error="weights must have the shape (5, 5)"),
            sample((3, 4, 5), (5, 5), (2, 5), error="a state must have the shape (3, 5)"),
@@ -303,6 +328,7 @@ class RnnSequenceGrad(_Sequence):
     activation: str = "tanh"
     reverse: bool = False
     sequences: bool = False
+    products: str = None
 
     in_place = ((0, 0),)
 
@@ -315,7 +341,7 @@ class RnnSequenceGrad(_Sequence):
 
         def step(rows, states):
             dx = states[0] * _slope(math, self.activation, rows[0])
-            return [math.product_transposed(dx, weights)], [dx]
+            return [self._transposed(math, dx, weights)], [dx]
 
         (dh,), (_, dx) = _run(math, step, [every], [g_last], mask, g, not self.reverse)
         return dx, dh
@@ -325,6 +351,8 @@ class RnnSequenceGrad(_Sequence):
                sample((3, 4, 5), (5, 5), (3, 5), (3, 4, 5), _MASK, sequences=True),
                sample((3, 4, 5), (5, 5), (3, 5), _MASK, activation="sigmoid"),
                sample((2, 0, 3), (3, 3), (2, 3))]
+    samples += [_one_step((3, 1, 5), (5, 5), (3, 5)),
+                _one_step((17, 1, 33), (33, 33), (17, 33))]
     bad = [sample((3, 4, 5), (5, 5), (3, 4), error="a state must have the shape (3, 5)"),
            sample((3, 4, 5), (5, 5), (3, 5), (3, 4, 6), sequences=True,
                   error="a sequence must have the shape (3, 4, 5)")]
@@ -347,6 +375,7 @@ class LstmSequence(_Sequence):
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
     reverse: bool = False
+    products: str = None
 
     gates = 4
     in_place = ((2, 0),)
@@ -360,7 +389,7 @@ class LstmSequence(_Sequence):
         units = weights.shape[0]
 
         def step(rows, states):
-            i, f, g, o = _gates(rows[0] + states[0] @ weights, units)
+            i, f, g, o = _gates(rows[0] + self._product(math, states[0], weights), units)
             i, f, g, o = gate(i), gate(f), curve(g), gate(o)
             c = f * states[1] + i * g
             return [o * curve(c), c], [math.concat([i, f, g, o], 1)]
@@ -389,6 +418,8 @@ class LstmSequence(_Sequence):
                sample((1, 1, 4), (1, 4), (1, 1), (1, 1)),
                sample((2, 0, 8), (2, 8), (2, 2), (2, 2)), sample((0, 2, 8), (2, 8), (0, 2), (0, 2)),
                sample((17, 2, 68), (17, 68), (17, 17), (17, 17))]
+    samples += [_one_step((3, 1, 20), (5, 20), (3, 5), (3, 5)),
+                _one_step((17, 1, 68), (17, 68), (17, 17), (17, 17))]
     bad = [sample((3, 4, 8), (2, 6), (3, 2), (3, 2), error="weights must have the shape (2, 8)"),
            sample((3, 4, 8), (2, 8), (3, 2), (3, 3), error="a state must have the shape (3, 2)"),
            sample((3, 4, 8), (2, 8), (3, 2), (3, 2), values((3, 5), "bool"),
@@ -407,6 +438,7 @@ class LstmSequenceGrad(_Sequence):
     recurrent_activation: str = "sigmoid"
     reverse: bool = False
     sequences: bool = False
+    products: str = None
 
     gates = 4
     in_place = ((0, 0),)
@@ -428,7 +460,7 @@ class LstmSequenceGrad(_Sequence):
             dc = dc + d * o * slope(shown)
             dx = math.concat([dc * value * gate_slope(i), dc * before * gate_slope(f),
                               dc * i * slope(value), d * shown * gate_slope(o)], 1)
-            return [math.product_transposed(dx, weights), dc * f], [dx]
+            return [self._transposed(math, dx, weights), dc * f], [dx]
 
         rows = [gates, every_c, _before(math, every_c, c, self.reverse)]
         (dh, dc), (_, _, dx) = _run(math, step, rows, [g_h, g_c], mask, g, not self.reverse)
@@ -441,6 +473,8 @@ class LstmSequenceGrad(_Sequence):
                sample(values((3, 4, 8), **_GATE), (3, 4, 2), (3, 2), (2, 8), (3, 2), (3, 2), _MASK),
                sample((2, 0, 8), (2, 0, 2), (2, 2), (2, 8), (2, 2), (2, 2)),
                sample((17, 2, 68), (17, 2, 17), (17, 17), (17, 68), (17, 17), (17, 17))]
+    samples += [_one_step((3, 1, 20), (3, 1, 5), (3, 5), (5, 20), (3, 5), (3, 5)),
+                _one_step((9, 1, 68), (9, 1, 17), (9, 17), (17, 68), (9, 17), (9, 17))]
     bad = [sample((3, 4, 8), (3, 4, 3), (3, 2), (2, 8), (3, 2), (3, 2),
                   error="a sequence must have the shape (3, 4, 2)")]
 
@@ -562,6 +596,7 @@ class GruSequence(_Sequence):
     recurrent_activation: str = "sigmoid"
     reset_after: bool = False
     reverse: bool = False
+    products: str = None
 
     gates = 3
     in_place = ((1, 0),)
@@ -580,17 +615,17 @@ class GruSequence(_Sequence):
         units = weights.shape[0]
 
         def after(rows, states):
-            sums = _gates(states[0] @ weights + bias, units)
+            sums = _gates(self._product(math, states[0], weights) + bias, units)
             z, r, value = _gates(rows[0], units)
             z, r = gate(z + sums[0]), gate(r + sums[1])
             return z, r, curve(value + r * sums[2]), sums[2]
 
         def before(rows, states):
             z, r, value = _gates(rows[0], units)
-            sums = _gates(states[0] @ weights[:, :2 * units], units)
+            sums = _gates(self._product(math, states[0], weights[:, :2 * units]), units)
             z, r = gate(z + sums[0]), gate(r + sums[1])
             inner = r * states[0]
-            return z, r, curve(value + inner @ weights[:, 2 * units:]), inner
+            return z, r, curve(value + self._product(math, inner, weights[:, 2 * units:])), inner
 
         def step(rows, states):
             z, r, value, inner = (after if self.reset_after else before)(rows, states)
@@ -625,6 +660,8 @@ class GruSequence(_Sequence):
                sample((0, 2, 6), (2, 6), (0, 2)),
                sample((17, 2, 51), (17, 51), (17, 17), (51,), reset_after=True),
                sample((17, 2, 51), (17, 51), (17, 17))]
+    samples += [_one_step((3, 1, 15), (5, 15), (3, 5)),
+                _one_step((9, 1, 51), (17, 51), (9, 17), (51,), reset_after=True)]
     bad = [sample((3, 4, 6), (2, 6), (3, 2), (5,), reset_after=True,
                   error="bias must have the shape (6,)"),
            sample((3, 4, 6), (2, 8), (3, 2), error="weights must have the shape (2, 6)")]
@@ -643,6 +680,7 @@ class GruSequenceGrad(_Sequence):
     reset_after: bool = False
     reverse: bool = False
     sequences: bool = False
+    products: str = None
 
     gates = 3
     in_place = ((0, 0),)
@@ -665,12 +703,12 @@ class GruSequenceGrad(_Sequence):
             if self.reset_after:
                 dr = d_value * inner * gate_slope(r)
                 d_sums = math.concat([dz, dr, d_value * r], 1)
-                new = d * z + math.product_transposed(d_sums, weights)
+                new = d * z + self._transposed(math, d_sums, weights)
                 return [new], [math.concat([dz, dr, d_value], 1), d_sums]
-            d_inner = math.product_transposed(d_value, weights[:, 2 * units:])
+            d_inner = self._transposed(math, d_value, weights[:, 2 * units:])
             dr = d_inner * before * gate_slope(r)
             both = math.concat([dz, dr], 1)
-            new = d * z + d_inner * r + math.product_transposed(both, weights[:, :2 * units])
+            new = d * z + d_inner * r + self._transposed(math, both, weights[:, :2 * units])
             return [new], [math.concat([dz, dr, d_value], 1)]
 
         rows = [gates, inner, _before(math, every, h, self.reverse)]
@@ -684,6 +722,8 @@ class GruSequenceGrad(_Sequence):
                    (((3, 4, 2), _MASK), {"sequences": True, "reverse": True}),
                    (((3, 4, 2), _MASK), {"sequences": True, "reset_after": True}),
                    ((_MASK,), {"recurrent_activation": "hard_sigmoid"})]]
+    samples += [_one_step((3, 1, 15), (3, 1, 5), (3, 1, 5), (3, 5), (5, 15), (3, 5)),
+                _one_step((9, 1, 51), (9, 1, 17), (9, 1, 17), (9, 17), (17, 51), (9, 17), reset_after=True)]
     bad = [sample((3, 4, 6), (3, 4, 2), (3, 4, 3), (3, 2), (2, 6), (3, 2),
                   error="a sequence must have the shape (3, 4, 2)")]
 

@@ -12,7 +12,7 @@ from symk import ops
 from symk.compile import function
 from symk.config import settings
 from symk.graph import GraphError, Placeholder
-from symk.layers import Conv2D, Dense, DepthwiseConv2D, Flatten
+from symk.layers import GRU, LSTM, Conv2D, Dense, DepthwiseConv2D, Flatten, SimpleRNN
 from symk.models import Sequential
 from symk.ops.products import rounded
 
@@ -149,3 +149,25 @@ def test_the_bits_do_not_depend_on_the_number_of_threads():
                               check=True, env=dict(os.environ, SYMK_NUM_THREADS=threads)).stdout
                for threads in ("1", "2", "5")}
     assert len(digests) == 1 and digests != {""}
+
+
+@pytest.mark.parametrize("layer", [SimpleRNN(19, return_sequences=True), LSTM(33), GRU(17),
+                                   GRU(16, reset_after=True)], ids=lambda layer: layer.name)
+@pytest.mark.parametrize("batch", [1, 13, 33])
+def test_sequences_and_their_gradients_stay_near_float32(layer, batch):
+    model = Sequential([layer.from_config(layer.get_config())])
+    model.build((None, 9, 12))
+    x = np.random.default_rng(batch).standard_normal((batch, 9, 12)).astype("float32")
+    given = Placeholder("float32", x.shape)
+    y = model(given)
+    results = [y, *symk.grad(ops.sum(ops.square(y)), model.trainable_weights)]
+    low = function([given], results, products="bfloat16")
+    assert any(step.kernel.endswith("_sequence_grad") and step.attributes["products"] == "bfloat16"
+               for step in low.plan.steps)
+    meant = function([given], results, products="bfloat16", mode="reference").run([x])
+    plain = function([given], results).run([x])
+    for rounded_value, reference, wanted in zip(low.run([x]), meant, plain):
+        scale = np.max(np.abs(wanted))
+        assert 1e-5 * scale < np.max(np.abs(rounded_value - wanted)) < 0.03 * scale
+        # Where the order of a sum decides how a state is rounded, it is off by one such rounding.
+        assert np.max(np.abs(rounded_value - reference)) < 0.01 * scale

@@ -190,7 +190,7 @@ def test_the_expansion_is_the_meaning(name, row):
     expanded = list(expanded) if isinstance(expanded, tuple) else [expanded]
     values = evaluate(outputs + expanded, dict(zip(inputs, arrays)))
     for wanted, actual in zip(values, values[len(outputs):]):
-        assert_close(actual, wanted, "float64")
+        assert_close(actual, wanted, wanted.dtype.name)
 
 
 def layouts(array):
