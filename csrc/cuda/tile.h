@@ -12,13 +12,14 @@
 
 namespace symk::cuda {
 
-/// Whether the attribute `products` asks for operands of products rounded to bfloat16.
+/// Whether the attribute `products` asks for operands of products rounded to bfloat16. "winograd"
+/// allows sums of another order, which no kernel here takes.
 inline bool rounds_products(const Binding& binding, const char* kernel) {
   if (!binding.has("products")) return false;
   const std::string products = binding.text("products");
-  cpu::require(products == "bfloat16" || products == "float32", kernel,
-               "products must be of float32 or bfloat16");
-  if (products == "float32") return false;
+  cpu::require(products == "bfloat16" || products == "float32" || products == "winograd", kernel,
+               "products must be of float32, bfloat16 or winograd");
+  if (products != "bfloat16") return false;
   cpu::require_dtype(binding.outputs()[0], DType::kFloat32, kernel);
   return true;
 }

@@ -414,7 +414,8 @@ class Binder {
                       "or export the Plan with this release.");
     }
     try {
-      return bind(binding);
+      std::unique_ptr<Step> made = bind(binding);
+      return made != nullptr ? std::move(made) : bind_on_host(step.kernel)(binding);
     } catch (const Error& error) {
       throw with_origin(error, step);
     }

@@ -33,7 +33,8 @@ class Device {
   /// Waits until all is done. Throws Error(kDevice) when something has failed.
   virtual void synchronize() = 0;
 
-  /// Empty if the device has no kernel of that name.
+  /// Empty if the device has no kernel of that name. What it binds may be null: then the device has
+  /// no room for this step.
   virtual BindFunction find_kernel(const std::string& name) const = 0;
   virtual std::vector<std::string> kernel_names() const = 0;  // sorted
 };

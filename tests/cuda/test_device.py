@@ -98,3 +98,37 @@ def test_a_device_that_is_not_there_is_refused():
 def test_an_unknown_kind_has_no_kernels():
     with pytest.raises(DeviceError, match="there is no other kind"):
         device_kernel_names("gpu")
+
+
+@pytest.mark.parametrize("build, given, message", [
+    (lambda x, i: ops.gather(x, i), [0, 5, -6, 7], "size 5; 5 was given at position 1"),
+    (lambda x, i: ops.gather(x, i), [0, -6, 5], "size 5; -6 was given at position 1"),
+    (lambda x, i: ops.scatter_add(x[:3], i, 0, 5), [4, 9, 0], "size 5; 9 was given at position 1"),
+    (lambda x, i: ops.sparse_softmax_cross_entropy(x, i), [0, 1, 2, 3, 2],
+     "size 3; 3 was given at position 3"),
+])
+def test_the_first_index_outside_is_named(on_device, build, given, message):
+    x, indices = Placeholder("float32", (5, 3)), Placeholder("int64", (len(given),))
+    f = function([x, indices], [build(x, indices)])
+    with pytest.raises(OutOfRangeError) as raised:
+        f(np.zeros((5, 3), "float32"), np.array(given))
+    assert message in str(raised.value)
+
+
+def test_a_step_of_a_loop_that_fails_says_which(on_device):
+    links, steps = ops.constant(np.array([1, 2, 5])), Placeholder("float32", (None,))
+    (last,), _ = ops.scan(lambda row, state: ([ops.gather(links, state[0])], []), [steps],
+                          [ops.constant(np.int64(0))])
+    f = function([steps], [last])
+    assert f(np.zeros(2, "float32"))[0] == 2
+    assert f(np.zeros(0, "float32"))[0] == 0
+    with pytest.raises(OutOfRangeError, match=r"in step 3 of the loop.*size 3; 5 was given"):
+        f(np.zeros(6, "float32"))
+
+
+def test_a_branch_is_taken_by_a_value_of_the_device(on_device):
+    x = Placeholder("float32", (3,))
+    y = ops.cond(ops.sum(x) > 0, lambda: x * 2.0, lambda: x - 1.0)
+    f = function([x], [y])
+    np.testing.assert_array_equal(f(np.ones(3, "float32"))[0], np.full(3, 2.0))
+    np.testing.assert_array_equal(f(-np.ones(3, "float32"))[0], np.full(3, -2.0))
