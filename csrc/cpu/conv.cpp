@@ -37,18 +37,23 @@ void run(const TapJob<T>& job) {
   tile.accumulate = job.accumulate;
   tile.pairs = job.pairs;
   for (int64_t j = 0; j < job.n; j += columns) {
-    tile.b = job.b + j / columns * job.panel_step;
+    const T* const panel = tile.b = job.b + j / columns * job.panel_step;
     tile.columns = static_cast<int>(smaller(columns, job.n - j));
-    const T* const next_panel = tile.b + job.panel_step;
+    const T* const next_panel = panel + job.panel_step;
     int64_t number = 0;
     for (int64_t block = 0; block < job.blocks; ++block) {
+      if (job.ranges) {
+        const SomeTaps range = job.ranges[block];
+        tile.taps = job.taps + range.first;
+        tile.tap_count = range.count;
+        tile.b = panel + range.first * job.depth * columns;
+      }
       for (int64_t i = 0; i < job.m; i += rows, ++number) {
         tile.a = job.a + block * job.a_block + i * job.a_row;
         tile.c = job.c + block * job.c_block + i * job.c_row + j;
         tile.epilogue = job.epilogue.at(j, tile.c - job.c);
         if (j == 0 && dense_a) tile.next_a = {tile.a + rows * job.a_row, rows};
-        if (next_panel < job.b_end)
-          tile.next_b = share_of_panel(next_panel, number, tiles, depths);
+        if (next_panel < job.b_end) tile.next_b = share_of_panel(next_panel, number, tiles, depths);
         compute_tile(tile, static_cast<int>(smaller(rows, job.m - i)), job.a_row == 1);
       }
     }
@@ -99,8 +104,7 @@ namespace symk::cpu {
 
 template <>
 const ConvKernels& ConvKernels::of<Isa::SYMK_ISA>() {
-  static constexpr ConvKernels table = {SYMK_ISA::functions<float>(),
-                                        SYMK_ISA::functions<double>(),
+  static constexpr ConvKernels table = {SYMK_ISA::functions<float>(), SYMK_ISA::functions<double>(),
                                         SYMK_ISA::functions_of_pairs()};
   return table;
 }

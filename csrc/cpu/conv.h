@@ -14,6 +14,11 @@ struct ConvTap {
   int64_t offset, kernel;
 };
 
+/// Some neighbouring taps of a job.
+struct SomeTaps {
+  int64_t first, count;
+};
+
 /// `blocks` products of one shape, with the same B: C[p] = A[p] B, and its epilogue. Row i of A[p]
 /// gathers `depth` elements, a_depth apart, at each tap: they begin at a + p * a_block + i * a_row
 /// + taps[t]. One of a_row and a_depth is 1. For a convolution a block is an output row; for its
@@ -24,6 +29,7 @@ struct TapJob {
   int64_t a_block, a_row, a_depth;
   const int64_t* taps;
   int64_t tap_count, depth;
+  const SomeTaps* ranges = nullptr;  // the taps that are gathered, for each block; null: all
   const T* b;  // panels of packed columns, each `panel_step` elements behind the one before
   int64_t panel_step;
   const T* b_end;  // panels before this one will be wanted soon, also behind those of this job

@@ -128,6 +128,14 @@ struct AxisPass {
   bool inside(int64_t size) const { return lowest() >= 0 && lowest() + span(count) <= size; }
   bool adjacent() const { return reach() == static_cast<int64_t>(taps.size()); }
   int64_t tap_count() const { return static_cast<int64_t>(taps.size()); }
+  /// The taps that look inside an input of `size` positions from result position `t`.
+  SomeTaps taps_inside(int64_t t, int64_t size) const {
+    int64_t first = 0, last = tap_count();
+    while (first < last && t * input_step + taps[static_cast<size_t>(first)].offset < 0) ++first;
+    while (first < last && t * input_step + taps[static_cast<size_t>(last - 1)].offset >= size)
+      --last;
+    return {first, last - first};
+  }
 };
 
 inline AxisPass forward_pass(const ConvAxis& axis) {

@@ -28,6 +28,9 @@ struct Pass : VolumePass {
   Strip strip;
   bool in_place = false;      // the strip is the volume itself
   std::vector<int64_t> taps;  // offsets in the strip
+  // Which of them look inside the volume, from each plane of the result, and from each row if the
+  // taps lie in one plane: those of a plane lie next to each other, but not those of some rows.
+  std::vector<SomeTaps> of_plane, of_row;
   int64_t depth = 0;          // elements gathered at each tap
   int64_t k = 0;              // elements gathered at all
   int64_t packed_start = 0;   // where its weights begin
@@ -94,6 +97,7 @@ class ConvStep : public Step {
     packed_count_ = divide_up(packed_count_, kAlignment) * kAlignment;
     cut(pass);
     add_taps(pass);
+    find_ranges(pass);
     items_ += pass.items;
     passes_.push_back(pass);
   }
@@ -189,6 +193,24 @@ class ConvStep : public Step {
         }
       }
     }
+  }
+
+  /// Taps in planes and rows of padding would gather zeros: they are left out.
+  void find_ranges(Pass& pass) const {
+    const int64_t plane_taps = static_cast<int64_t>(pass.taps.size()) /
+                               std::max<int64_t>(1, pass.planes.tap_count());
+    const int64_t row_taps = plane_taps / std::max<int64_t>(1, pass.rows.tap_count());
+    const auto list = [](const AxisPass& axis, int64_t size, int64_t each) {
+      std::vector<SomeTaps> ranges;
+      for (int64_t t = 0; t < axis.count; ++t) {
+        const SomeTaps inside = axis.taps_inside(t, size);
+        ranges.push_back({inside.first * each, inside.count * each});
+      }
+      return ranges;
+    };
+    pass.of_plane = list(pass.planes, source_.planes, plane_taps);
+    if (pass.planes.tap_count() == 1 && !pass.rows.inside(source_.rows))
+      pass.of_row = list(pass.rows, source_.rows, row_taps);
   }
 
   /// What the packed weights depend on: sizes, and the taps of each pass.
@@ -291,12 +313,11 @@ class ConvStep : public Step {
     job.a_block = pass.rows.input_step * pass.strip.row();
     job.a_row = pass.columns.input_step * pass.strip.pixel;
     job.a_depth = 1;
-    job.taps = pass.taps.data();
-    job.tap_count = static_cast<int64_t>(pass.taps.size());
     job.depth = pass.depth;
     job.panel_step = pass.k * functions_.tile_columns;
-    job.b = packed + pass.packed_start + (group * panels_ + first_panel) * job.panel_step;
-    job.b_end = job.b + (panels_ - first_panel) * job.panel_step;
+    const T* const panels =
+        packed + pass.packed_start + (group * panels_ + first_panel) * job.panel_step;
+    job.b_end = panels + (panels_ - first_panel) * job.panel_step;
     job.c_block = pass.rows.step * result_.columns * result_pixel();
     job.c_row = pass.columns.step * result_pixel();
     job.blocks = rows;
@@ -304,6 +325,12 @@ class ConvStep : public Step {
     job.n = last_column - first_column;
     job.accumulate = false;
     for (int64_t i = 0; i < planes; ++i) {
+      const SomeTaps taps = pass.of_plane[static_cast<size_t>(plane + i)];
+      job.taps = pass.taps.data() + taps.first;
+      job.tap_count = taps.count;
+      const bool by_row = taps.count > 0 && !pass.of_row.empty();
+      job.ranges = by_row ? pass.of_row.data() + row : nullptr;
+      job.b = panels + taps.first * job.depth * functions_.tile_columns;
       job.a = pass.in_place
                   ? source + (needed.plane + i * pass.planes.input_step) * pass.strip.plane +
                         needed.row * pass.strip.row() + pass.columns.lowest() * source_pixel()
