@@ -163,6 +163,12 @@ void gradient(const CtcRow& row, double g, T* d_logits) {
   }
 }
 
+template <class T>
+constexpr CtcFunctions<T> functions() {
+  if constexpr (sizeof(T) == 8 && !has_float64(Isa::SYMK_ISA)) return {};
+  return {&loss<T>, &gradient<T>};
+}
+
 }  // namespace
 }  // namespace symk::cpu::SYMK_ISA
 
@@ -170,8 +176,8 @@ namespace symk::cpu {
 
 template <>
 const CtcKernels& CtcKernels::of<Isa::SYMK_ISA>() {
-  static constexpr CtcKernels table = {{SYMK_ISA::loss<float>, SYMK_ISA::gradient<float>},
-                                       {SYMK_ISA::loss<double>, SYMK_ISA::gradient<double>}};
+  static constexpr CtcKernels table = {SYMK_ISA::functions<float>(),
+                                       SYMK_ISA::functions<double>()};
   return table;
 }
 

@@ -21,7 +21,7 @@ const CtcFunctions<float>& functions<float>() {
 }
 template <>
 const CtcFunctions<double>& functions<double>() {
-  return kernels<CtcKernels>().float64;
+  return float64_kernels<CtcKernels>().float64;
 }
 
 /// Logits (batch, steps, classes), labels (batch, places), a length per row of each.

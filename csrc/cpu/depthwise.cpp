@@ -382,6 +382,7 @@ void add_products(const LaneJob<T>& job, const T* g, T* sums) {
 
 template <class T>
 constexpr DepthwiseFunctions<T> functions() {
+  if constexpr (sizeof(T) == 8 && !has_float64(Isa::SYMK_ISA)) return {};
   return {Vec<T>::width, kResults, &gather<T>, &add_products<T>};
 }
 

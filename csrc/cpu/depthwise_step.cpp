@@ -27,7 +27,7 @@ const DepthwiseFunctions<float>& functions_of<float>() {
 }
 template <>
 const DepthwiseFunctions<double>& functions_of<double>() {
-  return kernels<DepthwiseKernels>().float64;
+  return float64_kernels<DepthwiseKernels>().float64;
 }
 
 TapRange range_of(const AxisPass& pass) { return {pass.taps.data(), pass.tap_count()}; }

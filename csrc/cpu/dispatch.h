@@ -29,6 +29,15 @@ const Table& kernels() {
   }
 }
 
+/// The table of a family whose float64 kernels a set may leave to AVX2 (has_float64, isa.h).
+template <class Table>
+const Table& float64_kernels() {
+#if SYMK_HAS_AVX2
+  if (active_isa() == Isa::avx512) return Table::template of<Isa::avx2>();
+#endif
+  return kernels<Table>();
+}
+
 /// What choose(table) gives of the active set, or of the portable one where that is null: what need
 /// not be fast, such as arithmetic of integers, is compiled for the portable set alone.
 template <class Table, class Choose>

@@ -1,6 +1,6 @@
-// Loops over the arithmetic of csrc/math. Floating ops that keep their dtype run on Vec; the rest are
-// plain loops, which the compiler turns into vectors. Arithmetic of integers is compiled for the
-// portable set alone.
+// Loops over the arithmetic of csrc/math. Floating ops that keep their dtype run on Vec; the rest
+// are plain loops, which the compiler turns into vectors. Arithmetic of integers is compiled for
+// the portable set alone.
 #include "cpu/elementwise.h"
 
 #include "cpu/vector_loops.h"

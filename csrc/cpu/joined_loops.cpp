@@ -1,5 +1,5 @@
-// Pairs of ops that optimizers, normalisations and gradients of activations are made of, in float32:
-// float64 is as exact without them.
+// Pairs of ops that optimizers, normalisations and gradients of activations are made of, in
+// float32: float64 has the same bits without them.
 #include "cpu/joined_loops.h"
 
 #include "cpu/vector_loops.h"

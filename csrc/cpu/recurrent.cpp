@@ -386,6 +386,7 @@ void gru_gates_grad(const CellGradStep<T>& cell) {
 template <class T>
 constexpr RecurrentFunctions<T> functions() {
   RecurrentFunctions<T> functions{};
+  if constexpr (sizeof(T) == 8 && !has_float64(Isa::SYMK_ISA)) return functions;
   functions.simple = &simple<T>;
   functions.lstm = &lstm<T>;
   functions.gru_after = &gru_after<T>;

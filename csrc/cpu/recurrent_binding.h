@@ -25,7 +25,7 @@ const RecurrentFunctions<T>& cell_functions() {
   if constexpr (sizeof(T) == 4) {
     return kernels<RecurrentKernels>().float32;
   } else {
-    return kernels<RecurrentKernels>().float64;
+    return float64_kernels<RecurrentKernels>().float64;
   }
 }
 
