@@ -123,8 +123,8 @@ void fold_few(const typename Op::Element* x, int64_t rows, int64_t stride, int64
   }
 }
 
-/// Totals of `width` columns of rows first_row .. last_row - 1, of which x is the first. `whole` says
-/// that they are all of the run.
+/// Totals of `width` columns of rows first_row .. last_row - 1, of which x is the first. `whole`
+/// says that they are all of the run.
 template <class Op>
 void fold_wide(const ReducePlan& plan, const typename Op::Element* x, bool whole, int64_t width,
                int64_t first_row, int64_t last_row, typename Op::Total* totals) {
