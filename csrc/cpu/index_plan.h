@@ -10,7 +10,7 @@ namespace symk::cpu {
 /// `addressed` is the array with the axis that indices number, `taken` the one with the axes of the
 /// indices there.
 inline IndexPlan plan_rows(const Binding& binding, const char* kernel, const Type& addressed,
-                    const Type& indices, const Type& taken) {
+                           const Type& indices, const Type& taken) {
   const int axis = axis_inside(binding, addressed, kernel);
   require_dtype(addressed, taken.dtype, kernel);
   bool fits = taken.rank == addressed.rank - 1 + indices.rank;

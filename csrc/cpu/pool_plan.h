@@ -25,7 +25,8 @@ inline void finish_axis(PoolAxis& axis, bool same, const char* kernel) {
   require(axis.results == wanted, kernel, "the result must have one element per window");
 }
 
-inline PoolPlan plan_pool(const Binding& binding, const char* kernel, const Type& x, const Type& y) {
+inline PoolPlan plan_pool(const Binding& binding, const char* kernel, const Type& x,
+                          const Type& y) {
   const std::vector<int64_t> window = binding.integers("window");
   const std::vector<int64_t> strides = binding.integers("strides");
   const std::string padding = binding.text("padding");

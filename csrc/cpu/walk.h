@@ -1,4 +1,5 @@
-// Operands of the ops that move elements, as walks over axes: one size and two strides per axis. For
+// Operands of the ops that move elements, as walks over axes: one size and two strides per axis.
+// For
 // *_step.cpp files, and for the bindings of other devices.
 #pragma once
 
@@ -85,7 +86,8 @@ inline std::vector<Axis> transpose_axes(const Binding& binding) {
   return axes;
 }
 
-/// A walk into a part of y that begins at `to_base`, or from a part of x that begins at `from_base`.
+/// A walk into a part of y that begins at `to_base`, or from a part of x that begins at
+/// `from_base`.
 struct PartialWalk {
   std::vector<Axis> axes;
   int64_t from_base = 0, to_base = 0;

@@ -24,9 +24,7 @@ struct Geometry {
   int64_t batch, groups, in, out;  // channels of one group
   Axis planes, rows, columns;
 
-  SYMK_BOTH int64_t taps() const {
-    return int64_t{planes.kernel} * rows.kernel * columns.kernel;
-  }
+  SYMK_BOTH int64_t taps() const { return int64_t{planes.kernel} * rows.kernel * columns.kernel; }
   SYMK_BOTH int64_t x_pixels() const { return int64_t{planes.x} * rows.x * columns.x; }
   SYMK_BOTH int64_t y_pixels() const { return int64_t{planes.y} * rows.y * columns.y; }
 
@@ -111,8 +109,7 @@ struct Forward {
   Epilogue<T> epilogue;
 
   SYMK_HD T a(int64_t row, int64_t depth) const {
-    const int64_t pixel =
-        geometry.x_pixel(geometry.y_position(row), depth / geometry.in);
+    const int64_t pixel = geometry.x_pixel(geometry.y_position(row), depth / geometry.in);
     if (pixel < 0) return T(0);
     return x[pixel * geometry.groups * geometry.in + group * geometry.in + depth % geometry.in];
   }
@@ -123,8 +120,7 @@ struct Forward {
     const int64_t channel = group * geometry.out + column;
     const int64_t at = row * geometry.groups * geometry.out + channel;
     if (sums != nullptr) {
-      const int64_t count =
-          geometry.batch * geometry.y_pixels() * geometry.groups * geometry.out;
+      const int64_t count = geometry.batch * geometry.y_pixels() * geometry.groups * geometry.out;
       sums[piece * count + at] = sum;
     } else {
       y[at] = epilogue(sum, channel, at);
@@ -142,15 +138,14 @@ struct InputGrad {
   T *dx, *sums;
 
   SYMK_HD T a(int64_t row, int64_t depth) const {
-    const int64_t pixel =
-        geometry.y_pixel(geometry.x_position(row), depth / geometry.out);
+    const int64_t pixel = geometry.y_pixel(geometry.x_position(row), depth / geometry.out);
     if (pixel < 0) return T(0);
     return g[pixel * geometry.groups * geometry.out + group * geometry.out + depth % geometry.out];
   }
   SYMK_HD T b(int64_t depth, int64_t column) const {
     const int64_t tap = depth / geometry.out, channel = depth % geometry.out;
-    return w[(tap * geometry.in + column) * geometry.groups * geometry.out +
-             group * geometry.out + channel];
+    return w[(tap * geometry.in + column) * geometry.groups * geometry.out + group * geometry.out +
+             channel];
   }
   SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t piece) const {
     const int64_t at = (row * geometry.groups + group) * geometry.in + column;
@@ -208,9 +203,9 @@ struct GatherForward {
       if (seen < 0) continue;
       const T* const from = own.x + (seen * geometry.groups + own.group) * geometry.in;
       for (int64_t c = 0; c < geometry.in; ++c)
-        sum = math::fma(as_factor(from[c], rounds),
-                        as_factor(own.w[(tap * geometry.in + c) * channels + channel], rounds),
-                        sum);
+        sum =
+            math::fma(as_factor(from[c], rounds),
+                      as_factor(own.w[(tap * geometry.in + c) * channels + channel], rounds), sum);
     }
     own.finish(pixel, channel % geometry.out, sum, 0);
   }
@@ -324,8 +319,9 @@ class ForwardStep final : public ConvStep {
  public:
   static constexpr const char* name = "conv";
   explicit ForwardStep(Binding& binding)
-      : ConvStep(binding, name, cpu::read_conv_shape(binding, name, binding.inputs()[0],
-                                               binding.inputs()[1], binding.outputs()[0])),
+      : ConvStep(binding, name,
+                 cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.inputs()[1],
+                                      binding.outputs()[0])),
         epilogue_(binding, name) {
     const Geometry& g = geometry_;
     const int64_t pixels = g.batch * g.y_pixels();
@@ -335,8 +331,8 @@ class ForwardStep final : public ConvStep {
   Status run(const Operands& operands, ThreadPool&) override {
     const Epilogue<T> epilogue = epilogue_.of(operands);
     T* const y = output<T>(operands, 0);
-    const Forward<T> source = {geometry_, 0,       input<T>(operands, 0), input<T>(operands, 1),
-                               y,         nullptr, epilogue};
+    const Forward<T> source = {geometry_, 0,       input<T>(operands, 0), input<T>(operands, 1), y,
+                               nullptr,   epilogue};
     if (gathers_) {
       each(queue_, results_, GatherForward<T>{source, cut_.rounds});
     } else {
@@ -355,8 +351,9 @@ class InputGradStep final : public ConvStep {
  public:
   static constexpr const char* name = "conv_grad_input";
   explicit InputGradStep(Binding& binding)
-      : ConvStep(binding, name, cpu::read_conv_shape(binding, name, binding.outputs()[0],
-                                               binding.inputs()[1], binding.inputs()[0])) {
+      : ConvStep(binding, name,
+                 cpu::read_conv_shape(binding, name, binding.outputs()[0], binding.inputs()[1],
+                                      binding.inputs()[0])) {
     const Geometry& g = geometry_;
     const int64_t pixels = g.batch * g.x_pixels();
     cut(binding, {pixels, g.in, g.taps() * g.out}, g.in, pixels * g.groups * g.in, sizeof(T));
@@ -364,7 +361,7 @@ class InputGradStep final : public ConvStep {
 
   Status run(const Operands& operands, ThreadPool&) override {
     T* const dx = output<T>(operands, 0);
-    const InputGrad<T> source = {geometry_, 0,  input<T>(operands, 0), input<T>(operands, 1),
+    const InputGrad<T> source = {geometry_, 0,      input<T>(operands, 0), input<T>(operands, 1),
                                  dx,        nullptr};
     if (gathers_) {
       each(queue_, results_, GatherInputGrad<T>{source, cut_.rounds});
@@ -380,8 +377,9 @@ class KernelGradStep final : public ConvStep {
  public:
   static constexpr const char* name = "conv_grad_kernel";
   explicit KernelGradStep(Binding& binding)
-      : ConvStep(binding, name, cpu::read_conv_shape(binding, name, binding.inputs()[0],
-                                               binding.outputs()[0], binding.inputs()[1])) {
+      : ConvStep(binding, name,
+                 cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.outputs()[0],
+                                      binding.inputs()[1])) {
     const Geometry& g = geometry_;
     cut(binding, {g.taps() * g.in, g.out, g.batch * g.y_pixels()}, g.out,
         g.taps() * g.in * g.groups * g.out, sizeof(T));
@@ -390,7 +388,8 @@ class KernelGradStep final : public ConvStep {
 
   Status run(const Operands& operands, ThreadPool&) override {
     T* const dw = output<T>(operands, 0);
-    KernelGrad<T> source = {geometry_, 0, input<T>(operands, 0), input<T>(operands, 1), dw, nullptr};
+    KernelGrad<T> source = {geometry_, 0,      input<T>(operands, 0), input<T>(operands, 1),
+                            dw,        nullptr};
     if (!gathers_) {
       run_groups<T>(source, operands, FinishGrad<T>{dw});
       return {};

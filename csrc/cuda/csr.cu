@@ -45,8 +45,7 @@ struct FindBadColumn {
   const Index* columns;
   Fault* fault;
   SYMK_HD void operator()(int64_t k) const {
-    if (fault->need == 0 && (columns[k] < 0 || columns[k] >= plan.columns))
-      note_position(fault, k);
+    if (fault->need == 0 && (columns[k] < 0 || columns[k] >= plan.columns)) note_position(fault, k);
   }
 };
 template <class Index>

@@ -1,7 +1,7 @@
 // The loss of connectionist temporal classification, its gradient, and the greedy decoder: a block
 // per row of the batch, in log space and in double whatever the logits are. A row of n labels has
-// 2 n + 1 states: its labels in order, with a blank before, between and after them. The threads of a
-// block take a state each and meet after every step. Source: Graves et al. 2006, Connectionist
+// 2 n + 1 states: its labels in order, with a blank before, between and after them. The threads of
+// a block take a state each and meet after every step. Source: Graves et al. 2006, Connectionist
 // Temporal Classification, sections 4.1 and 4.2.
 #include <algorithm>
 
@@ -15,11 +15,12 @@ namespace {
 constexpr double kNever = -math::Format<double>::infinity;  // the logarithm of probability 0
 constexpr int kThreads = 128;
 
-const char* const kNeeds[] = {
-    "a number of steps must be from 0 to", "a number of labels must be from 0 to",
-    "a label (the last class is the blank) must be from 0 to",
-    "the steps that the labels of a row need (one each, and one between equal ones) must be at most "
-    "its"};
+const char* const kNeeds[] = {"a number of steps must be from 0 to",
+                              "a number of labels must be from 0 to",
+                              "a label (the last class is the blank) must be from 0 to",
+                              "the steps that the labels of a row need (one each, and one between "
+                              "equal ones) must be at most "
+                              "its"};
 
 /// An operand of any integer dtype.
 struct Integers {
@@ -83,8 +84,7 @@ struct NoteBadRow {
 
 /// log(exp(a) + exp(b) + exp(c)).
 SYMK_HD double log_sum(double a, double b, double c) {
-  const double largest =
-      math::max(math::max(math::max(a, b), c), -0x1.fffffffffffffp+1023);
+  const double largest = math::max(math::max(math::max(a, b), c), -0x1.fffffffffffffp+1023);
   return largest +
          math::log(math::exp(a - largest) + math::exp(b - largest) + math::exp(c - largest));
 }
@@ -308,8 +308,8 @@ Problem require_problem(Binding& binding, const char* kernel, size_t inputs) {
   problem.classes = logits.shape[2];
   problem.places = labels.shape[1];
   const int64_t states = checked_add(checked_multiply(2, problem.places), 1);
-  const int64_t doubles = checked_add(
-      problem.steps, checked_multiply(checked_add(problem.steps, 2), states));
+  const int64_t doubles =
+      checked_add(problem.steps, checked_multiply(checked_add(problem.steps, 2), states));
   binding.need_scratch(checked_multiply(checked_multiply(problem.batch, doubles), 8));
   return problem;
 }
@@ -336,9 +336,9 @@ std::unique_ptr<Step> loss_step(const Binding& binding, const Problem& problem, 
       [=](const Queue& queue, const Operands& operands) {
         const Lattice<T> lattice = prepare<T>(queue, problem, {labels, steps, counts}, operands);
         if (gradient) {
-          blocks(queue, problem.batch, kThreads, 0,
-                 LossGrad<T>{lattice, input<T>(operands, 4), output<T>(operands, 0),
-                             operands.fault});
+          blocks(
+              queue, problem.batch, kThreads, 0,
+              LossGrad<T>{lattice, input<T>(operands, 4), output<T>(operands, 0), operands.fault});
         } else {
           blocks(queue, problem.batch, kThreads, 0,
                  Loss<T>{lattice, output<T>(operands, 0), operands.fault});
@@ -365,9 +365,9 @@ std::unique_ptr<Step> bind_loss_grad(Binding& binding) {
   const Type& g = binding.inputs()[4];
   cpu::require_dtype(g, logits.dtype, name);
   cpu::require_dtype(binding.outputs()[0], logits.dtype, name);
-  cpu::require(g.rank == 1 && g.shape[0] == problem.batch &&
-                   cpu::same_shape(binding.outputs()[0], logits),
-               name, "g must have one element per row, the result the shape of the logits");
+  cpu::require(
+      g.rank == 1 && g.shape[0] == problem.batch && cpu::same_shape(binding.outputs()[0], logits),
+      name, "g must have one element per row, the result the shape of the logits");
   return cpu::float_place(name, logits.dtype) == 0 ? loss_step<float>(binding, problem, true)
                                                    : loss_step<double>(binding, problem, true);
 }
@@ -386,8 +386,7 @@ std::unique_ptr<Step> greedy_step(const Binding& binding) {
         each(queue, 1, NoteBadSteps{row_steps, steps, operands.fault});
         each(queue, batch,
              GreedyDecode<T>{steps, classes, merge, input<T>(operands, 0), row_steps,
-                             output<int64_t>(operands, 0), output<T>(operands, 1),
-                             operands.fault});
+                             output<int64_t>(operands, 0), output<T>(operands, 1), operands.fault});
       },
       kNeeds);
 }

@@ -15,8 +15,8 @@ namespace symk::cuda {
 
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  throw Error(ErrorCode::kDevice, std::string("[cuda] ") + what + " failed: " +
-                                      cudaGetErrorString(status) +
+  throw Error(ErrorCode::kDevice, std::string("[cuda] ") + what +
+                                      " failed: " + cudaGetErrorString(status) +
                                       ". The device may be lost; start the program again.");
 }
 
@@ -87,11 +87,10 @@ class Gpu final : public QueuedDevice {
     cudaGetLastError();  // the next call shall not see this one's failure
     size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
-    throw Error(ErrorCode::kMemory,
-                "[device " + name_ + "] " + std::to_string(bytes) + " bytes are required; " +
-                    std::to_string(free) + " of " + std::to_string(total) +
-                    " are free, symk holds " + std::to_string(held_.load()) +
-                    ". Use a smaller batch.");
+    throw Error(ErrorCode::kMemory, "[device " + name_ + "] " + std::to_string(bytes) +
+                                        " bytes are required; " + std::to_string(free) + " of " +
+                                        std::to_string(total) + " are free, symk holds " +
+                                        std::to_string(held_.load()) + ". Use a smaller batch.");
   }
 
   const std::string name_;
@@ -109,9 +108,9 @@ Gpu* open(int number, std::string& reason) {
     int driver = 0, runtime = 0;
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&runtime);
-    reason = "a driver for CUDA " + std::to_string(runtime / 1000) + " is required; this one is for " +
-             std::to_string(driver / 1000) + "." + std::to_string(driver % 1000 / 10) +
-             ". Update the driver.";
+    reason = "a driver for CUDA " + std::to_string(runtime / 1000) +
+             " is required; this one is for " + std::to_string(driver / 1000) + "." +
+             std::to_string(driver % 1000 / 10) + ". Update the driver.";
     return nullptr;
   }
   if (status != cudaSuccess || number >= count) {

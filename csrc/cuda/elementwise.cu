@@ -25,10 +25,10 @@ struct Layout {
 
 /// A load of an input into a register, or a loop of the table over registers.
 struct Instruction {
-  int32_t loop = -1;                         // -1 for a load
-  int32_t out = 0, in[3] = {};               // registers
+  int32_t loop = -1;                             // -1 for a load
+  int32_t out = 0, in[3] = {};                   // registers
   int32_t out_item = 4, in_item[3] = {4, 4, 4};  // bytes of their elements
-  int32_t input = 0, memory_item = 4;        // of a load, as is the layout
+  int32_t input = 0, memory_item = 4;            // of a load, as is the layout
   Layout layout;
 };
 
@@ -82,10 +82,9 @@ struct Interpret {
         load(step, registers + int64_t{step.out} * slot_bytes, first);
         continue;
       }
-      kLoops.entries[step.loop].loop(own(registers, step.out, step.out_item),
-                                     own(registers, step.in[0], step.in_item[0]),
-                                     own(registers, step.in[1], step.in_item[1]),
-                                     own(registers, step.in[2], step.in_item[2]));
+      kLoops.entries[step.loop].loop(
+          own(registers, step.out, step.out_item), own(registers, step.in[0], step.in_item[0]),
+          own(registers, step.in[1], step.in_item[1]), own(registers, step.in[2], step.in_item[2]));
     }
     for (int i = 0; i < store_count; ++i) {
       store(stores[i], registers + int64_t{stores[i].slot} * slot_bytes, pointers.out[i], first);
@@ -178,8 +177,7 @@ int item_inside(DType dtype) {
 /// Turns the attributes into instructions.
 class ProgramBuilder {
  public:
-  ProgramBuilder(const Binding& binding, const Type& result)
-      : binding_(binding), result_(result) {}
+  ProgramBuilder(const Binding& binding, const Type& result) : binding_(binding), result_(result) {}
 
   std::shared_ptr<const Program> build() {
     if (binding_.inputs().size() > kMostOperands || binding_.outputs().size() > kMostOperands) {
@@ -273,11 +271,10 @@ class ProgramBuilder {
     const bool fits = op == "cast" || operand == dtype || dtype == DType::kBool;
     const int found = fits ? entry_named(op, inside(operand), result, operands.size()) : -1;
     if (found >= 0) return found;
-    throw Error(ErrorCode::kDevice,
-                "[elementwise] the device has no loop for " + op + " of " +
-                    std::to_string(operands.size()) + " operands from " +
-                    kDTypeNames[static_cast<int>(operand)] + " to " +
-                    kDTypeNames[static_cast<int>(dtype)] + ".");
+    throw Error(ErrorCode::kDevice, "[elementwise] the device has no loop for " + op + " of " +
+                                        std::to_string(operands.size()) + " operands from " +
+                                        kDTypeNames[static_cast<int>(operand)] + " to " +
+                                        kDTypeNames[static_cast<int>(dtype)] + ".");
   }
 
   static int entry_named(const std::string& op, DType operand, DType result, size_t arity) {
@@ -297,8 +294,8 @@ class ProgramBuilder {
     for (size_t i = 0; i < outs.size(); ++i) outputs_.push_back(number(outs, i));
   }
 
-  /// Gives registers to values, in program order; loads stand before the first use. Returns how many
-  /// registers there are.
+  /// Gives registers to values, in program order; loads stand before the first use. Returns how
+  /// many registers there are.
   int assign_slots() {
     std::vector<Planned> code;
     std::vector<bool> loaded(values_.size(), false);
@@ -314,8 +311,8 @@ class ProgramBuilder {
     for (int v : outputs_) need(v);
     planned_ = std::move(code);
     for (size_t i = 0; i < planned_.size(); ++i) {
-      values_[planned_[i].out].last_use = std::max(values_[planned_[i].out].last_use,
-                                                   static_cast<int>(i));
+      values_[planned_[i].out].last_use =
+          std::max(values_[planned_[i].out].last_use, static_cast<int>(i));
       for (int v : planned_[i].in) values_[v].last_use = static_cast<int>(i);
     }
     for (int v : outputs_) values_[v].last_use = static_cast<int>(planned_.size());

@@ -47,8 +47,8 @@ struct NoteValue {
   }
 };
 
-/// Leaves a Fault for the first index outside the range. The kernels that follow must not touch what
-/// such an index points to.
+/// Leaves a Fault for the first index outside the range. The kernels that follow must not touch
+/// what such an index points to.
 template <class I>
 void check_indices(const Queue& queue, const I* indices, int64_t count, const IndexRange& range,
                    Fault* fault) {

@@ -1,6 +1,6 @@
 // Folding: what a block or a thread does with many values of which one total is made. Totals are
-// double for floating sums and products, 64-bit integers for those of integers, so that the order of
-// a long sum matters little; it is fixed by shape all the same.
+// double for floating sums and products, 64-bit integers for those of integers, so that the order
+// of a long sum matters little; it is fixed by shape all the same.
 #pragma once
 
 #include <type_traits>

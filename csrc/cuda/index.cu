@@ -149,8 +149,9 @@ std::unique_ptr<Step> bind_one_hot(Binding& binding) {
     return make_step(binding, [=](const Queue& queue, const Operands& operands) {
       with_item(bytes, [&](auto item) {
         using Item = typename decltype(item)::type;
-        each(queue, count, OneHot<Item, I>{input<I>(operands, 0), depth, static_cast<Item>(one),
-                                           output<Item>(operands, 0)});
+        each(queue, count,
+             OneHot<Item, I>{input<I>(operands, 0), depth, static_cast<Item>(one),
+                             output<Item>(operands, 0)});
       });
     });
   });

@@ -1,6 +1,7 @@
-// Positions sorted by their index, those of equal indices in their order: what a sum into rows needs
-// so that its order does not depend on how threads run. A radix sort of eight bits at a time, each
-// pass in three kernels: blocks count their digits, one block finds where each goes, blocks place.
+// Positions sorted by their index, those of equal indices in their order: what a sum into rows
+// needs so that its order does not depend on how threads run. A radix sort of eight bits at a time,
+// each pass in three kernels: blocks count their digits, one block finds where each goes, blocks
+// place.
 #pragma once
 
 #include <utility>
@@ -90,8 +91,7 @@ class IndexSort {
   /// The pairs in order, in scratch.
   const SortedPair* run(const Queue& queue, void* scratch) const {
     SortedPair* from = pairs(scratch);
-    SortedPair* to =
-        reinterpret_cast<SortedPair*>(static_cast<char*>(scratch) + pairs_bytes());
+    SortedPair* to = reinterpret_cast<SortedPair*>(static_cast<char*>(scratch) + pairs_bytes());
     int64_t* const counts =
         reinterpret_cast<int64_t*>(static_cast<char*>(scratch) + 2 * pairs_bytes());
     for (int pass = 0; pass < passes_; ++pass) {

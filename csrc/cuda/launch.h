@@ -101,8 +101,8 @@ template <class F>
 void blocks(const Queue&, int64_t count, int threads, int64_t shared, const F& f) {
   for (int64_t block = 0; block < count; ++block) {
     auto body = [&] { f(block); };
-    host::run_block(threads, shared, [](void* context) { (*static_cast<decltype(body)*>(context))(); },
-                    &body);
+    host::run_block(
+        threads, shared, [](void* context) { (*static_cast<decltype(body)*>(context))(); }, &body);
   }
 }
 

@@ -133,8 +133,8 @@ class MatmulStep final : public Step {
     run_product<T>(queue_, source, {p_.m, p_.n, p_.k}, cut_);
     if (sums == nullptr) return;
     each(queue_, count,
-         AddPieces<T, FinishProduct<T>>{
-             sums, cut_.pieces, count, FinishProduct<T>{c, p_.n, place, epilogue}});
+         AddPieces<T, FinishProduct<T>>{sums, cut_.pieces, count,
+                                        FinishProduct<T>{c, p_.n, place, epilogue}});
   }
 
   const Queue queue_;

@@ -148,10 +148,10 @@ void check_operands(const std::vector<Type>& operands, const char* name, const T
   for (size_t i = 0; i < operands.size(); ++i) {
     const bool wide = std::find(like_x.begin(), like_x.end(), i) != like_x.end();
     cpu::require_dtype(operands[i], x.dtype, name);
-    cpu::require(wide ? cpu::same_shape(operands[i], x)
-                      : operands[i].count() == x.shape[x.rank - 1],
-                 name, "x, g and their results must have one shape, the others one element per "
-                       "channel");
+    cpu::require(
+        wide ? cpu::same_shape(operands[i], x) : operands[i].count() == x.shape[x.rank - 1], name,
+        "x, g and their results must have one shape, the others one element per "
+        "channel");
   }
 }
 
@@ -164,10 +164,10 @@ NormSize size_of(const Binding& binding, const char* name, const std::vector<siz
   size.channels = x.shape[x.rank - 1];
   for (int axis = 0; axis + 1 < x.rank; ++axis) size.rows *= x.shape[axis];
   constexpr int64_t enough_threads = 128 * 1024, least_rows = 32;
-  const int64_t wanted = std::min(enough_threads / std::max<int64_t>(1, size.channels),
-                                  size.rows / least_rows);
-  size.piece = std::max<int64_t>(1, (size.rows + std::max<int64_t>(1, wanted) - 1) /
-                                        std::max<int64_t>(1, wanted));
+  const int64_t wanted =
+      std::min(enough_threads / std::max<int64_t>(1, size.channels), size.rows / least_rows);
+  size.piece = std::max<int64_t>(
+      1, (size.rows + std::max<int64_t>(1, wanted) - 1) / std::max<int64_t>(1, wanted));
   size.pieces = std::max<int64_t>(1, (size.rows + size.piece - 1) / size.piece);
   size.epsilon = binding.real("epsilon");
   return size;
@@ -188,8 +188,9 @@ std::unique_ptr<Step> norm_step(Binding& binding) {
     T* const scale = reinterpret_cast<T*>(static_cast<char*>(operands.scratch) + sum_bytes(size));
     each(queue, size.pieces * size.channels, Moments<T>{size, x, sums});
     each(queue, size.channels, FinishMoments<T>{size, x, gamma, sums, mean, variance, scale});
-    each(queue, size.rows * size.channels,
-         Normalise<T>{size.channels, x, mean, scale, input<T>(operands, 2), output<T>(operands, 0)});
+    each(
+        queue, size.rows * size.channels,
+        Normalise<T>{size.channels, x, mean, scale, input<T>(operands, 2), output<T>(operands, 0)});
   });
 }
 

@@ -55,12 +55,15 @@ SYMK_HD Spot y_spot(const PoolPlan& plan, int64_t i) {
 SYMK_HD int64_t x_place(const PoolPlan& p, const Spot& s, int64_t plane, int64_t row,
                         int64_t column) {
   return (((s.image * p.planes.size + plane) * p.rows.size + row) * p.columns.size + column) *
-             p.channels + s.channel;
+             p.channels +
+         s.channel;
 }
 SYMK_HD int64_t y_place(const PoolPlan& p, const Spot& s, int64_t plane, int64_t row,
                         int64_t column) {
   return (((s.image * p.planes.results + plane) * p.rows.results + row) * p.columns.results +
-          column) * p.channels + s.channel;
+          column) *
+             p.channels +
+         s.channel;
 }
 
 /// Calls f(place in x) for the window of a result until f returns false.
@@ -84,8 +87,7 @@ SYMK_HD void walk_windows(const PoolPlan& plan, const Spot& x, F f) {
                 columns = windows_over(plan.columns, x.column);
   for (int64_t a = planes.first; a < planes.last; ++a) {
     for (int64_t b = rows.first; b < rows.last; ++b) {
-      for (int64_t c = columns.first; c < columns.last; ++c)
-        f(Spot{x.image, a, b, c, x.channel});
+      for (int64_t c = columns.first; c < columns.last; ++c) f(Spot{x.image, a, b, c, x.channel});
     }
   }
 }
@@ -185,7 +187,7 @@ struct AveragePoolGrad {
   }
 };
 
-/// Calls f(TypeTag) for the floating dtype of an operand.
+/// f(a zero of the floating dtype of an operand).
 template <class F>
 std::unique_ptr<Step> by_float(const char* name, DType dtype, F f) {
   return cpu::float_place(name, dtype) == 0 ? f(float()) : f(double());
@@ -245,8 +247,7 @@ std::unique_ptr<Step> bind_average_grad(Binding& binding) {
   return by_float(name, g.dtype, [&](auto zero) {
     using T = decltype(zero);
     return make_step(binding, [=](const Queue& queue, const Operands& operands) {
-      each(queue, count,
-           AveragePoolGrad<T>{plan, input<T>(operands, 0), output<T>(operands, 0)});
+      each(queue, count, AveragePoolGrad<T>{plan, input<T>(operands, 0), output<T>(operands, 0)});
     });
   });
 }

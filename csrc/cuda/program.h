@@ -1,6 +1,6 @@
-// An elementwise program on the device: an interpreter. Each thread takes a few elements through all
-// instructions; values stand in registers of shared memory, which no other thread touches. Programs
-// are read from memory, so nothing is compiled when a Plan is bound.
+// An elementwise program on the device: an interpreter. Each thread takes a few elements through
+// all instructions; values stand in registers of shared memory, which no other thread touches.
+// Programs are read from memory, so nothing is compiled when a Plan is bound.
 #pragma once
 
 #include <memory>

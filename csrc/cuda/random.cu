@@ -85,8 +85,7 @@ struct TruncatedNormal {
   T mean, deviation;
   SYMK_HD void transform(Numbers<T>& numbers) const {
     for (T& x : numbers.number) {
-      const T z =
-          T(1.4142135623730951) * math::erfinv(T(0.95449973610364158) * (x + x - T(1)));
+      const T z = T(1.4142135623730951) * math::erfinv(T(0.95449973610364158) * (x + x - T(1)));
       x = mean + deviation * math::min(T(2), math::max(T(-2), z));
     }
   }

@@ -63,8 +63,7 @@ struct TakeFirst {
     for (int64_t found = 0; found < k; ++found) {
       typename First<T>::Total next = First<T>::start();
       for (int64_t i = threadIdx.x; i < n; i += kFoldThreads) {
-        const bool left =
-            last.position < 0 || comes_before(last.value, last.position, from[i], i);
+        const bool left = last.position < 0 || comes_before(last.value, last.position, from[i], i);
         if (left) next = First<T>::fold(next, {from[i], i});
       }
       last = fold_block<First<T>>(next);
@@ -127,8 +126,8 @@ struct InTop {
       finite = finite && math::abs(x[i]) < math::Format<T>::infinity;
       greater += x[i] > of_target;
     }
-    const auto total = static_cast<int64_t>(
-        fold_block<Sum<int64_t>>(static_cast<uint64_t>(greater)));
+    const auto total =
+        static_cast<int64_t>(fold_block<Sum<int64_t>>(static_cast<uint64_t>(greater)));
     const bool all = fold_block<All<uint8_t>>(finite) != 0;
     if (threadIdx.x == 0) y[row] = all && total < k;
   }

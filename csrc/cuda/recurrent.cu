@@ -345,8 +345,7 @@ class SequenceStep : public Step {
     cell_.rows = batch_;
     cell_.units = units_;
     cell_.activation = cpu::curve_named(kernel, binding.text("activation"));
-    cell_.recurrent =
-        cpu::curve_named(kernel, binding.text("recurrent_activation", "sigmoid"));
+    cell_.recurrent = cpu::curve_named(kernel, binding.text("recurrent_activation", "sigmoid"));
   }
 
   // --- binding ---
@@ -415,16 +414,18 @@ class SequenceStep : public Step {
   void forward_product(const Operands& operands, int64_t first, int64_t count, Rows<T> from,
                        Rows<T> c, const T* bias = nullptr) const {
     const StateProduct<T, true> source = {
-        read(from), input<T>(operands, weights_) + first * units_, gates_ * units_, 1, bias,
-        false,      c};
+        read(from), input<T>(operands, weights_) + first * units_, gates_ * units_, 1, bias, false,
+        c};
     multiply(source, units_, count * units_);
   }
   /// c = (or +=) gates x the transpose of those columns.
   void backward_product(const Operands& operands, int64_t first, int64_t count, Rows<T> from,
                         Rows<T> c, bool accumulate) const {
     const StateProduct<T, false> source = {
-        read(from), input<T>(operands, weights_) + first * units_, 1, gates_ * units_, nullptr,
-        accumulate, c};
+        read(from), input<T>(operands, weights_) + first * units_,
+        1,          gates_ * units_,
+        nullptr,    accumulate,
+        c};
     multiply(source, count * units_, units_);
   }
 
@@ -847,10 +848,14 @@ std::unique_ptr<Step> bind_cell_grad(Binding& binding) {
 }
 
 const KernelEntry entries[] = {
-    {"rnn_sequence", bind<SimpleSequence>}, {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
-    {"lstm_sequence", bind<LstmSequence>},  {"lstm_sequence_grad", bind<LstmSequenceGrad>},
-    {"gru_sequence", bind<GruSequence>},    {"gru_sequence_grad", bind<GruSequenceGrad>},
-    {"lstm_cell", bind_cell},               {"lstm_cell_grad", bind_cell_grad},
+    {"rnn_sequence", bind<SimpleSequence>},
+    {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
+    {"lstm_sequence", bind<LstmSequence>},
+    {"lstm_sequence_grad", bind<LstmSequenceGrad>},
+    {"gru_sequence", bind<GruSequence>},
+    {"gru_sequence_grad", bind<GruSequenceGrad>},
+    {"lstm_cell", bind_cell},
+    {"lstm_cell_grad", bind_cell_grad},
 };
 
 }  // namespace

@@ -23,7 +23,7 @@ struct FoldByBlock {
   Reduction::Axes kept, reduced;
   int64_t outputs, chunk;
   const T* x;
-  R* y;                        // null: totals are written
+  R* y;  // null: totals are written
   typename Op::Total* totals;
 
   SYMK_HD void operator()(int64_t unit) const {
@@ -94,8 +94,8 @@ void run_reduction(const Reduction& r, const Queue& queue, const void* x, void* 
                                  static_cast<const T*>(x), results, totals});
   } else {
     each(queue, r.outputs_ * r.splits_,
-         FoldByThread<Op, T, R>{r.kept_, r.reduced_, r.outputs_, r.chunk_,
-                                static_cast<const T*>(x), results, totals});
+         FoldByThread<Op, T, R>{r.kept_, r.reduced_, r.outputs_, r.chunk_, static_cast<const T*>(x),
+                                results, totals});
   }
   if (r.splits_ > 1) {
     each(queue, r.outputs_,
@@ -139,11 +139,11 @@ Reduction::Reduction(const char* kernel, const std::string& op, const Type& x,
     return find_run<uint8_t>(op);  // zeros and ones; a result of bool is as well
   };
   run_ = with_number(
-      x.dtype, [&](auto tag) -> Run { return find_run<typename decltype(tag)::type>(op); }, of_bool);
+      x.dtype, [&](auto tag) -> Run { return find_run<typename decltype(tag)::type>(op); },
+      of_bool);
   if (run_ == nullptr || (y.dtype != result_of(op, x.dtype))) throw cpu::no_dtype(kernel, x.dtype);
   lay_out(x, reduced);
-  cpu::require(y.count() == outputs_, kernel,
-               "the result must have one element per kept position");
+  cpu::require(y.count() == outputs_, kernel, "the result must have one element per kept position");
   cut();
 }
 
@@ -205,8 +205,8 @@ std::unique_ptr<Step> reduction_step(Binding& binding, const Reduction& reductio
 std::unique_ptr<Step> bind_reduction(Binding& binding, const char* op) {
   cpu::require_operands(binding, op, 1, 1);
   const Type& x = binding.inputs()[0];
-  return reduction_step(binding, Reduction(op, op, x, reduced_axes(binding, op, x.rank),
-                                           binding.outputs()[0]));
+  return reduction_step(
+      binding, Reduction(op, op, x, reduced_axes(binding, op, x.rank), binding.outputs()[0]));
 }
 
 std::unique_ptr<Step> bind_arg(Binding& binding, const char* op) {
@@ -285,18 +285,12 @@ BindFunction position(const char* op) {
 }
 
 const KernelEntry entries[] = {
-    {"sum", named("sum")},
-    {"mean", named("mean")},
-    {"prod", named("prod")},
-    {"max", named("max")},
-    {"min", named("min")},
-    {"any", named("any")},
-    {"all", named("all")},
-    {"logsumexp", named("logsumexp")},
-    {"argmax", position("argmax")},
-    {"argmin", position("argmin")},
-    {"sum_to", bind_sum_to},
-    {"fused_reduce", bind_fused_reduce},
+    {"sum", named("sum")},          {"mean", named("mean")},
+    {"prod", named("prod")},        {"max", named("max")},
+    {"min", named("min")},          {"any", named("any")},
+    {"all", named("all")},          {"logsumexp", named("logsumexp")},
+    {"argmax", position("argmax")}, {"argmin", position("argmin")},
+    {"sum_to", bind_sum_to},        {"fused_reduce", bind_fused_reduce},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Reductions over any axes, for the kernels of that name and for programs whose results are reduced.
+// Reductions over any axes, for the kernels of that name and for programs whose results are
+// reduced.
 #pragma once
 
 #include <string>

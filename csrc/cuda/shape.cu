@@ -108,9 +108,14 @@ std::unique_ptr<Step> bind_transpose(Binding& binding) {
   return make_step(binding, [=](const Queue& queue, const Operands& operands) {
     with_item(item, [&](auto tag) {
       using Item = typename decltype(tag)::type;
-      TransposeTiles<Item> tiles = {rest,        length.size,        length.from,
-                                    width.size,  width.to,           (length.size + kTile - 1) / kTile,
-                                    (width.size + kTile - 1) / kTile, input<Item>(operands, 0),
+      TransposeTiles<Item> tiles = {rest,
+                                    length.size,
+                                    length.from,
+                                    width.size,
+                                    width.to,
+                                    (length.size + kTile - 1) / kTile,
+                                    (width.size + kTile - 1) / kTile,
+                                    input<Item>(operands, 0),
                                     output<Item>(operands, 0)};
       blocks(queue, rest.count * tiles.length_tiles * tiles.width_tiles, kTile * kTileRows, 0,
              tiles);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kBlockLine = 64;  // elements from which on a line is worth a block
 
-/// The elements of one line that this thread looks at, and what the threads of a line find together.
+/// The elements of one line that this thread looks at, and what the threads of a line find
+/// together.
 struct OneThread {
   SYMK_HD static int64_t first() { return 0; }
   SYMK_HD static int64_t step() { return 1; }
@@ -34,8 +35,7 @@ struct WholeBlock {
 template <class Op, class Threads, class Value>
 SYMK_HD typename Op::Total fold_line(int64_t n, Value value) {
   typename Op::Total total = Op::start();
-  for (int64_t i = Threads::first(); i < n; i += Threads::step())
-    total = Op::fold(total, value(i));
+  for (int64_t i = Threads::first(); i < n; i += Threads::step()) total = Op::fold(total, value(i));
   return Threads::template fold<Op>(total);
 }
 
@@ -54,9 +54,8 @@ struct Moments {
 template <class T, class Threads>
 SYMK_HD Moments<T> moments_of(const T* x, int64_t n, int64_t inner) {
   const T largest = fold_line<Max<T>, Threads>(n, [&](int64_t i) { return x[i * inner]; });
-  const double sum = fold_line<Sum<double>, Threads>(n, [&](int64_t i) {
-    return static_cast<double>(math::exp(x[i * inner] - largest));
-  });
+  const double sum = fold_line<Sum<double>, Threads>(
+      n, [&](int64_t i) { return static_cast<double>(math::exp(x[i * inner] - largest)); });
   return {largest, sum};
 }
 

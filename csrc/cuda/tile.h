@@ -1,7 +1,7 @@
-// The matrix product that matmul and the convolutions share: C(i, j) = sum over d of A(i, d) B(d, j),
-// by blocks that hold tiles of A and B in shared memory and by threads that hold small squares of C
-// in registers. Where the elements lie is the source's business: a source is asked for A(i, d) and
-// B(d, j), and is given each finished element.
+// The matrix product that matmul and the convolutions share: C(i, j) = sum over d of A(i, d) B(d,
+// j), by blocks that hold tiles of A and B in shared memory and by threads that hold small squares
+// of C in registers. Where the elements lie is the source's business: a source is asked for A(i, d)
+// and B(d, j), and is given each finished element.
 #pragma once
 
 #include <algorithm>
@@ -84,8 +84,7 @@ struct TileProduct {
         for (int i = 0; i < Tile::row_run; ++i) a[i] = a_tile[d][row_of(down, i)];
         for (int j = 0; j < Tile::column_run; ++j) b[j] = b_tile[d][column_of(across, j)];
         for (int i = 0; i < Tile::row_run; ++i) {
-          for (int j = 0; j < Tile::column_run; ++j)
-            sums[i][j] = math::fma(a[i], b[j], sums[i][j]);
+          for (int j = 0; j < Tile::column_run; ++j) sums[i][j] = math::fma(a[i], b[j], sums[i][j]);
         }
       }
       __syncthreads();
@@ -126,8 +125,8 @@ struct TileProduct {
   }
 };
 
-/// How a product is cut, by its sizes alone: where blocks would be few, the depth is cut into pieces
-/// whose sums are added afterwards.
+/// How a product is cut, by its sizes alone: where blocks would be few, the depth is cut into
+/// pieces whose sums are added afterwards.
 struct ProductCut {
   bool large = false, rounds = false;
   int64_t pieces = 1, piece_depth = 1;

@@ -44,9 +44,7 @@ class HostDevice final : public Device {
                   static_cast<size_t>(std::min(kCopyPart, bytes - begin)));
     });
   }
-  void clear(void* to, int64_t bytes) override {
-    std::memset(to, 0, static_cast<size_t>(bytes));
-  }
+  void clear(void* to, int64_t bytes) override { std::memset(to, 0, static_cast<size_t>(bytes)); }
   void synchronize() override {}
 
   BindFunction find_kernel(const std::string& name) const override {

@@ -1,5 +1,5 @@
-// Steps of another device that run on the host: what the device has no kernel for, such as the ops of
-// users and `print`. Their operands are copied to the host and back.
+// Steps of another device that run on the host: what the device has no kernel for, such as the ops
+// of users and `print`. Their operands are copied to the host and back.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace symk {
 
-/// Binds the host's kernel of a name for a step whose operands lie on the binding's device; empty if
-/// the host has none either.
+/// Binds the host's kernel of a name for a step whose operands lie on the binding's device; empty
+/// if the host has none either.
 BindFunction bind_on_host(const std::string& kernel);
 
 }  // namespace symk
