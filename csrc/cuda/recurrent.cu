@@ -335,6 +335,7 @@ class SequenceStep : public Step {
     units_ = like.shape[2] / gates;
     reverse_ = binding.integer("reverse", 0) != 0;
     sequences_ = binding.integer("sequences", 0) != 0;
+    rounds_ = !binding.outputs().empty() && rounds_products(binding, kernel);
     require_type(binding.inputs()[static_cast<size_t>(weights)], {units_, gates_ * units_});
     if (mask >= 0) {
       const Type& type = binding.inputs()[static_cast<size_t>(mask)];
@@ -435,6 +436,7 @@ class SequenceStep : public Step {
   const int weights_, mask_;
   int64_t batch_ = 0, time_ = 0, units_ = 0;
   bool reverse_ = false;
+  bool rounds_ = false;     // whether operands of products are rounded to bfloat16
   bool sequences_ = false;  // backward: whether there is a gradient of all states
   CellRows cell_;
 
@@ -443,6 +445,7 @@ class SequenceStep : public Step {
   void multiply(const Source& source, int64_t depth, int64_t columns) const {
     ProductCut whole;
     whole.piece_depth = std::max<int64_t>(1, depth);
+    whole.rounds = rounds_;
     run_product<T>(queue_, source, {batch_, columns, depth}, whole);
   }
 };
