@@ -4,6 +4,8 @@ A side's method returns a function that runs the case once; everything that is n
 arrays, compiling) happens before. Only the side that runs imports its library.
 """
 import concurrent.futures
+import os
+import tempfile
 
 import numpy as np
 
@@ -115,9 +117,6 @@ class StoredVector(Case):
         self.bytes = self.size ** 2 * {"float32": 4, "float16": 2, "int8": 1}[weights]
 
     def symk(self):
-        import os
-        import tempfile
-
         import symk
         x = symk.placeholder((1, self.size))
         product = symk.function([x], symk.ops.matmul(x, symk.shared(normal(self.size, self.size))))

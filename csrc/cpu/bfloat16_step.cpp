@@ -12,8 +12,7 @@ namespace {
 /// count things of `size` elements each are cut into parts that are worth a thread.
 template <class F>
 void in_parts(ThreadPool& pool, int64_t count, int64_t size, F&& rows) {
-  const int64_t parts =
-      clamp(count * size / kPartElements, 1, clamp(count, 1, kMaxParts));
+  const int64_t parts = clamp(count * size / kPartElements, 1, clamp(count, 1, kMaxParts));
   run_parts(pool, parts, [&](int64_t part) {
     rows(part_begin(count, part, parts), part_begin(count, part + 1, parts));
   });
@@ -28,8 +27,9 @@ struct Pairing {
     const int64_t pair_count = divide_up(k, 2);
     if (inner == 1) {
       in_parts(pool, outer, k, [&](int64_t first, int64_t last) {
-        if (k % 2 == 0) return kernels_here.pair_up(x + first * k, (last - first) * k,
-                                                    pairs + first * pair_count);
+        if (k % 2 == 0)
+          return kernels_here.pair_up(x + first * k, (last - first) * k,
+                                      pairs + first * pair_count);
         for (int64_t i = first; i < last; ++i)
           kernels_here.pair_up(x + i * k, k, pairs + i * pair_count);
       });

@@ -26,8 +26,8 @@ const Conversion* ConvertedBinding::conversion_of(int input) const {
 
 bool ConvertedBinding::lasting(int input) const {
   const Conversion* const conversion = conversion_of(input);
-  const bool beside = conversion == nullptr || conversion->beside < 0 ||
-                      outer_.lasting(conversion->beside);
+  const bool beside =
+      conversion == nullptr || conversion->beside < 0 || outer_.lasting(conversion->beside);
   return beside && outer_.lasting(input);
 }
 
@@ -68,8 +68,7 @@ class Converted {
 
   const void* of(const void* const* in, uint64_t version, char* scratch, ThreadPool& pool) {
     if (kept_ != nullptr) {
-      return kept_->of(version,
-                       [&](char* memory) { conversion_.convert(in, memory, pool); });
+      return kept_->of(version, [&](char* memory) { conversion_.convert(in, memory, pool); });
     }
     if (!lasts_) {
       conversion_.convert(in, scratch, pool);

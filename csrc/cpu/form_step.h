@@ -1,6 +1,7 @@
 // A step whose kernel wants some operands in another form than the Plan has them: pairs of bfloat16
 // for float32, float32 for weights that are stored in less. The operands are converted, then the
-// kernel's own step runs as if the Plan had them so. Those that keep their value are converted once.
+// kernel's own step runs as if the Plan had them so. Those that keep their value are converted
+// once.
 #pragma once
 
 #include <functional>

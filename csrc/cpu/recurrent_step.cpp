@@ -134,8 +134,8 @@ class SequenceStep : public Step {
   /// `like` has shape (batch, time, units * gates); `weights`, `mask` (or -1) number inputs.
   SequenceStep(const Binding& binding, const char* kernel, const Type& like, int gates, int weights,
                int mask)
-      : kernel_(kernel), gates_(gates), weights_(weights), mask_(mask), pairs_(rounds_products(binding, kernel)),
-        f_(functions<T>(pairs_)) {
+      : kernel_(kernel), gates_(gates), weights_(weights), mask_(mask),
+        pairs_(rounds_products(binding, kernel)), f_(functions<T>(pairs_)) {
     require(like.rank == 3 && like.shape[2] % gates == 0, kernel,
             "a sequence must have the axes batch, time, and units of each gate");
     batch_ = like.shape[0];

@@ -21,9 +21,10 @@ struct Widening {
 
   void operator()(const void* const* in, float* wide, ThreadPool& pool) const {
     const auto& loops = kernels<ElementwiseKernels>();
-    const Loop loop = stored == DType::kFloat16
-                          ? loops.widen_half
-                          : loops.casts[static_cast<int>(stored)][static_cast<int>(DType::kFloat32)];
+    const Loop loop =
+        stored == DType::kFloat16
+            ? loops.widen_half
+            : loops.casts[static_cast<int>(stored)][static_cast<int>(DType::kFloat32)];
     const char* const from = static_cast<const char*>(in[weights]);
     const float* const scales = scale < 0 ? nullptr : static_cast<const float*>(in[scale]);
     const int64_t parts =
@@ -51,7 +52,8 @@ class StoredVectorStep : public Step {
       : epilogue_(binding, "matmul"), rows_(problem.k), columns_(problem.n),
         bytes_(outer.inputs()[1].dtype == DType::kInt8),
         scale_(bytes_ ? outer.inputs().size() - 1 : 0) {
-    parts_ = clamp(rows_ * columns_ / kPartElements, 1, std::min(kMaxParts, std::max<int64_t>(1, rows_)));
+    parts_ = clamp(rows_ * columns_ / kPartElements, 1,
+                   std::min(kMaxParts, std::max<int64_t>(1, rows_)));
     outer.need_scratch(checked_multiply(parts_ * whole_lines<float>(columns_), sizeof(float)));
   }
 

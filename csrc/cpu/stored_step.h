@@ -9,8 +9,8 @@ namespace symk::cpu {
 /// Whether input `weights` of a step with a float32 result is stored in less.
 bool has_stored_weights(const Binding& binding, int weights);
 
-/// The weights as float32. Throws Error unless they, and a scale of (columns) or (rows, 1) for int8,
-/// are what the step has.
+/// The weights as float32. Throws Error unless they, and a scale of (columns) or (rows, 1) for
+/// int8, are what the step has.
 Conversion widened_weights(const Binding& binding, const char* kernel, int weights);
 
 /// Binds a kernel to float32 weights by bind(binding that tells of them).

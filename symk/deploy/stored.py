@@ -135,7 +135,8 @@ def _use(plan, step, place):
 def _shape(plan, buffer):
     """The shape of a buffer, or None if it depends on the inputs."""
     sizes = [plan.sizes[size] for size in plan.buffers[buffer].shape]
-    return None if any(kind != "constant" for kind, _, _ in sizes) else tuple(s for _, s, _ in sizes)
+    known = all(kind == "constant" for kind, _, _ in sizes)
+    return tuple(size for _, size, _ in sizes) if known else None
 
 
 # --- what they become ---

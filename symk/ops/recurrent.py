@@ -723,7 +723,8 @@ class GruSequenceGrad(_Sequence):
                    (((3, 4, 2), _MASK), {"sequences": True, "reset_after": True}),
                    ((_MASK,), {"recurrent_activation": "hard_sigmoid"})]]
     samples += [_one_step((3, 1, 15), (3, 1, 5), (3, 1, 5), (3, 5), (5, 15), (3, 5)),
-                _one_step((9, 1, 51), (9, 1, 17), (9, 1, 17), (9, 17), (17, 51), (9, 17), reset_after=True)]
+                _one_step((9, 1, 51), (9, 1, 17), (9, 1, 17), (9, 17), (17, 51), (9, 17),
+                          reset_after=True)]
     bad = [sample((3, 4, 6), (3, 4, 2), (3, 4, 3), (3, 2), (2, 6), (3, 2),
                   error="a sequence must have the shape (3, 4, 2)")]
 

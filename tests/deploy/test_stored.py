@@ -175,7 +175,8 @@ def test_weights_that_cannot_be_stored_so_are_refused(weights, bad):
     w[2, 3] = bad
     given = symk.placeholder((None, 32))
     run = symk.function([given], ops.matmul(given, symk.shared(w, name="big")))
-    with pytest.raises(GraphError, match=r"\[export\] weights stored as %s must be finite" % weights):
+    message = r"\[export\] weights stored as %s must be finite" % weights
+    with pytest.raises(GraphError, match=message):
         exported(run, weights=weights)
 
 

@@ -39,8 +39,8 @@ float rounded(float x) {
   const double below = static_cast<double>(float_of(low)), exact = static_cast<double>(x);
   const uint32_t high = low + 0x10000;
   const bool overflows = std::isinf(float_of(high));
-  const double above = overflows ? std::copysign(std::ldexp(1.0, 128), exact)
-                                 : static_cast<double>(float_of(high));
+  const double above =
+      overflows ? std::copysign(std::ldexp(1.0, 128), exact) : static_cast<double>(float_of(high));
   const double up = std::fabs(above - exact), down = std::fabs(exact - below);
   if (up != down) return float_of(up < down ? high : low);
   return float_of(low & 0x10000 ? high : low);
@@ -141,14 +141,15 @@ void check_conv(const Image& c) {
   std::vector<float> wanted, result(static_cast<size_t>(y_type.count()), 1e30f);
   for (int64_t place = 0; place < y_type.count(); ++place) {
     const int64_t channel = place % c.out, column = place / c.out % y_columns;
-    const int64_t row = place / c.out / y_columns % y_rows, image = place / c.out / y_columns / y_rows;
+    const int64_t row = place / c.out / y_columns % y_rows,
+                  image = place / c.out / y_columns / y_rows;
     Sum sum;
     for (int64_t tap = 0; tap < c.window * c.window; ++tap) {
       const int64_t from_row = row * c.stride + tap / c.window;
       const int64_t from_column = column * c.stride + tap % c.window;
       for (int64_t d = 0; d < c.in; ++d) {
-        const auto from = static_cast<size_t>(
-            ((image * c.rows + from_row) * c.columns + from_column) * c.in + d);
+        const auto from =
+            static_cast<size_t>(((image * c.rows + from_row) * c.columns + from_column) * c.in + d);
         sum.add(x[from], w[static_cast<size_t>((tap * c.in + d) * c.out + channel)]);
       }
       sum.close();
@@ -187,10 +188,23 @@ void check_conv(const Image& c) {
 
 void check_rounding() {
   const float infinity = std::numeric_limits<float>::infinity();
-  std::vector<float> x = {0.0f, -0.0f, 1.0f, 1.00390625f, 1.01171875f, -1.00390625f, 1e-40f, -1e-45f,
-                          3.3e38f, 3.4028235e38f, -3.4028235e38f, infinity, -infinity,
-                          std::numeric_limits<float>::quiet_NaN(), float_of(0x7f800001),
-                          std::numeric_limits<float>::min(), float_of(0x00ffffff)};
+  std::vector<float> x = {0.0f,
+                          -0.0f,
+                          1.0f,
+                          1.00390625f,
+                          1.01171875f,
+                          -1.00390625f,
+                          1e-40f,
+                          -1e-45f,
+                          3.3e38f,
+                          3.4028235e38f,
+                          -3.4028235e38f,
+                          infinity,
+                          -infinity,
+                          std::numeric_limits<float>::quiet_NaN(),
+                          float_of(0x7f800001),
+                          std::numeric_limits<float>::min(),
+                          float_of(0x00ffffff)};
   std::mt19937 generator(9);
   for (int i = 0; i < 20000; ++i) x.push_back(float_of(static_cast<uint32_t>(generator())));
   const auto& functions = cpu::kernels<cpu::BfloatKernels>();

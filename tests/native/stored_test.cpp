@@ -1,6 +1,6 @@
 // Products with weights stored as int8 and float16 against plain loops in double: vectors and
-// matrices, each with scales by column and by row, sizes around blocks of rows and vectors; and that
-// weights which are not as they must be are refused.
+// matrices, each with scales by column and by row, sizes around blocks of rows and vectors; and
+// that weights which are not as they must be are refused.
 #include <cmath>
 #include <cstdio>
 #include <random>
@@ -58,9 +58,10 @@ void check(int64_t m, int64_t n, int64_t k, DType stored, bool by_row, bool keep
   binding.keeps = keeps;
   std::vector<float> result(static_cast<size_t>(m * n));
   const bool is_bytes = stored == DType::kInt8;
-  std::vector<const void*> in = {x.data(), is_bytes ? static_cast<const void*>(bytes.data())
-                                                    : static_cast<const void*>(halves.data()),
-                                 bias.data()};
+  std::vector<const void*> in = {
+      x.data(),
+      is_bytes ? static_cast<const void*>(bytes.data()) : static_cast<const void*>(halves.data()),
+      bias.data()};
   if (is_bytes) in.push_back(scale.data());
   BoundKernel kernel("matmul", binding);
   for (uint64_t version : {0, 5, 5, 6}) {
@@ -88,8 +89,8 @@ void check(int64_t m, int64_t n, int64_t k, DType stored, bool by_row, bool keep
     if (right) continue;
     ++failures;
     std::printf("m %lld n %lld k %lld, %s, by row %d\n", static_cast<long long>(m),
-                static_cast<long long>(n), static_cast<long long>(k),
-                is_bytes ? "int8" : "float16", by_row);
+                static_cast<long long>(n), static_cast<long long>(k), is_bytes ? "int8" : "float16",
+                by_row);
   }
 }
 
@@ -138,7 +139,7 @@ int main() {
             check(m, n, k, stored, by_row, (n + k) % 2 == 0);
         }
       }
-      check(1, 700, 900, stored, by_row, true);   // several parts
+      check(1, 700, 900, stored, by_row, true);  // several parts
       check(0, 4, 4, stored, by_row, true);
       check(1, 5, 0, stored, by_row, false);
     }
