@@ -250,14 +250,8 @@ struct Strip {
   }
 };
 
-/// Whether rows of a tile that are this far apart would fight for the same lines of L1: pages.
-template <class T>
-bool are_pages(int64_t channels) {
-  return channels > 0 && channels * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
-}
-
-/// Elements between pixels of a strip: half pages are too close to a fight where a copy costs
-/// nothing more.
+/// Elements between pixels of a strip: rows of a tile that are whole pages apart would fight for the
+/// same lines of L1, and half pages are too close to a fight where a copy costs nothing more.
 template <class T>
 int64_t pixel_step(int64_t channels) {
   constexpr int64_t page = 4096 / static_cast<int64_t>(sizeof(T));

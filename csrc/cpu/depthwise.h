@@ -3,8 +3,8 @@
 //
 // Vectors lie over the channels of the result, the lanes. At each tap a lane gathers `depth`
 // channels of its group: channel j of lane l is l / width * depth + j of the source. Where both are
-// 1 the source is read in place; otherwise, and where its pixels would fight for the same lines of
-// L1, some lanes at a time are copied to scratch, one lane-shaped copy per j, and those are
+// 1 the source is read in place; otherwise, and where many rows of taps would read each pixel from
+// L2, some lanes at a time are copied to scratch, one lane-shaped copy per j, and those are
 // gathered.
 #pragma once
 

@@ -69,6 +69,7 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   const int64_t start = 0;
   const bool last = block.d + block.depth == job.k;
   const T* a = job.packed_a ? job.packed_a : job.a + block.i * job.a_row + block.d * job.a_column;
+  const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
   const int64_t a_tile = job.packed_a ? kTileRows * block.depth : kTileRows * job.a_row;
   Tile<T> tile;
   tile.taps = &start;
@@ -82,6 +83,8 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
     const int64_t valid = smaller(columns, job.n - j);
     const Panel<T> panel = panel_at(job, block, j, valid);
+    const bool fetches = job.panels && j + columns < block.j + block.columns;
+    const T* const next_panel = panel.start + job.panel_step;
     tile.b = panel.start;
     tile.b_step = panel.step;
     tile.columns = static_cast<int>(valid);
@@ -89,6 +92,8 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
     tile.c = job.c + block.i * job.c_row + j;
     for (int64_t i = 0; i < block.rows;
          i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
+      tile.next_b = fetches ? share_of_panel(next_panel, i / kTileRows, tiles, block.depth)
+                            : Fetch<T>();
       if (last) tile.epilogue = job.epilogue.at(j, tile.c - job.c);
       compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)), tile.a_row == 1);
     }

@@ -117,3 +117,21 @@ def test_a_variance_far_from_zero_keeps_its_digits(run):
 def test_the_mean_of_many_keeps_its_digits(run):
     x = np.full((1, 10 ** 6), 0.1)
     np.testing.assert_allclose(run(lambda x: ops.mean(x, 1), x), [np.float32(0.1)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("columns", [1, 16, 40])
+def test_relu_behind_products_hands_nan_on(run, columns):
+    """Also where a kernel does it on its own results, of whole vectors and of some lanes."""
+    rows = np.ones((15, 8), "float32")
+    rows[3, 0], rows[4, 0], rows[5, 0] = NAN, -INF, INF
+    weights = np.ones((8, columns), "float32")
+    y = run(lambda a, b: ops.relu(ops.matmul(a, b)), rows, weights)
+    expected = np.full((15, columns), 8.0)
+    expected[3], expected[4], expected[5] = NAN, 0, INF
+    np.testing.assert_array_equal(y, expected)
+    image = np.ones((1, 1, 3, columns), "float32")
+    image[0, 0, 0], image[0, 0, 1] = NAN, -1
+    y = run(lambda x, w: ops.relu(ops.conv(x, w, strides=(1, 1), padding="same", dilation=(1, 1),
+                                           groups=columns)),
+            image, np.ones((1, 1, 1, columns)))
+    np.testing.assert_array_equal(y[0, 0], np.repeat([[NAN], [0], [1]], columns, axis=1))
