@@ -245,17 +245,17 @@ constexpr RandomKernels make_kernels() {
   k.truncated_normal[f64] = &truncated_normal<double>;
   k.bernoulli[f32] = &bernoulli<float>, k.bernoulli[f64] = &bernoulli<double>;
   k.bernoulli[boolean] = &bernoulli<uint8_t>;
+  constexpr int i32 = static_cast<int>(DType::kInt32), i64 = static_cast<int>(DType::kInt64);
+  k.integers[i32] = &integers<int32_t>, k.integers[i64] = &integers<int64_t>;
   if constexpr (has_all(Isa::SYMK_ISA)) {
     constexpr int f16 = static_cast<int>(DType::kFloat16), i8 = static_cast<int>(DType::kInt8),
-                  i16 = static_cast<int>(DType::kInt16), i32 = static_cast<int>(DType::kInt32),
-                  i64 = static_cast<int>(DType::kInt64), u8 = static_cast<int>(DType::kUInt8);
+                  i16 = static_cast<int>(DType::kInt16), u8 = static_cast<int>(DType::kUInt8);
     k.uniform[f16] = &uniform<Half>, k.normal[f16] = &normal<Half>;
     k.truncated_normal[f16] = &truncated_normal<Half>, k.bernoulli[f16] = &bernoulli<Half>;
     k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>;
     k.bernoulli[i32] = &bernoulli<int32_t>, k.bernoulli[i64] = &bernoulli<int64_t>;
     k.bernoulli[u8] = &bernoulli<uint8_t>;
     k.integers[i8] = &integers<int8_t>, k.integers[i16] = &integers<int16_t>;
-    k.integers[i32] = &integers<int32_t>, k.integers[i64] = &integers<int64_t>;
     k.integers[u8] = &integers<uint8_t>;
   }
   return k;
