@@ -2,6 +2,7 @@
 
     python -m bench                              # all cases
     python -m bench --cases matmul,softmax       # names containing one of these
+    python -m bench --cases ^op_                 # names that begin so: every op of the registry
     python -m bench --torch PYTHON               # an interpreter that has torch (default: this one, if it has)
     python -m bench --onnxruntime PYTHON         # and one that has onnxruntime
 
@@ -107,7 +108,7 @@ def has(python, package):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only names containing one of these texts, comma-separated")
+    parser.add_argument("--cases", default="", help="only names containing one of these texts, comma-separated; ^TEXT: beginning so")
     parser.add_argument("--without", default=None, metavar="TEXT", help="no names that begin so")
     for peer in PEERS:
         parser.add_argument("--" + peer, default=sys.executable, metavar="PYTHON",

@@ -22,10 +22,16 @@ def case(cls):
 
 
 def find(pattern, without=None):
-    """The cases whose names contain one of the comma-separated texts and do not begin with `without`."""
+    """The cases whose names contain one of the comma-separated texts, or begin with it after a `^`;
+    not those that begin with `without`.
+    """
     wanted = pattern.split(",")
-    return [c for c in CASES if any(text in c.name for text in wanted)
+    return [c for c in CASES if any(_fits(text, c.name) for text in wanted)
             and not (without and c.name.startswith(without))]
+
+
+def _fits(text, name):
+    return name.startswith(text[1:]) if text.startswith("^") else text in name
 
 
 def normal(*shape):

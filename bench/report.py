@@ -18,7 +18,7 @@ from . import charts
 HERE = os.path.dirname(os.path.abspath(__file__))
 RESULTS = os.path.join(HERE, "RESULTS.md")
 # Each part and its command; those in WITH_PEERS take the interpreters of the peers.
-PARTS = {"cases": ["bench", "--without", "op_"], "operations": ["bench", "--cases", "op_"],
+PARTS = {"cases": ["bench", "--without", "op_"], "operations": ["bench", "--cases", "^op_"],
          "compile": ["bench.compile"], "loops": ["bench.recurrences"],
          "memory": ["bench.memory"]}
 WITH_PEERS = {"cases": ("torch", "onnxruntime"), "operations": ("torch",), "memory": ("torch",)}

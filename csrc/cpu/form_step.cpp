@@ -9,7 +9,7 @@
 namespace symk::cpu {
 
 ConvertedBinding::ConvertedBinding(Binding& outer, const std::vector<Conversion>& conversions)
-    : outer_(outer), conversions_(conversions), types_(outer.inputs()) {
+    : ForwardingBinding(outer), conversions_(conversions), types_(outer.inputs()) {
   for (const Conversion& conversion : conversions) {
     types_[static_cast<size_t>(conversion.input)] = conversion.type;
     if (conversion.beside >= 0) types_.pop_back();

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/kernel.h"
+#include "runtime/forwarding_binding.h"
 
 namespace symk::cpu {
 
@@ -26,7 +26,7 @@ struct Conversion {
 };
 
 /// What the kernel's own step asks: the answers of the Plan, but for what is converted.
-class ConvertedBinding : public Binding {
+class ConvertedBinding : public ForwardingBinding {
  public:
   ConvertedBinding(Binding& outer, const std::vector<Conversion>& conversions);
 
@@ -35,20 +35,6 @@ class ConvertedBinding : public Binding {
   bool packs(int input) const { return packs_[static_cast<size_t>(input)]; }
 
   const std::vector<Type>& inputs() const override { return types_; }
-  const std::vector<Type>& outputs() const override { return outer_.outputs(); }
-  bool has(const char* key) const override { return outer_.has(key); }
-  int64_t integer(const char* key) const override { return outer_.integer(key); }
-  int64_t integer(const char* key, int64_t otherwise) const override {
-    return outer_.integer(key, otherwise);
-  }
-  double real(const char* key) const override { return outer_.real(key); }
-  std::string text(const char* key) const override { return outer_.text(key); }
-  std::string text(const char* key, const char* otherwise) const override {
-    return outer_.text(key, otherwise);
-  }
-  std::vector<int64_t> integers(const char* key) const override { return outer_.integers(key); }
-  std::vector<std::string> texts(const char* key) const override { return outer_.texts(key); }
-  const Plan& plan(const char* key) const override { return outer_.plan(key); }
   bool lasting(int input) const override;
   std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) override;
   void need_scratch(int64_t bytes) override;
@@ -56,7 +42,6 @@ class ConvertedBinding : public Binding {
  private:
   const Conversion* conversion_of(int input) const;
 
-  Binding& outer_;
   const std::vector<Conversion>& conversions_;
   std::vector<Type> types_;
   std::vector<bool> packs_;

@@ -1,8 +1,9 @@
-// Operands of any integer dtype, read one element at a time. For *_step.cpp files.
+// Operands of any integer dtype, read one element at a time. For *_step.cpp files and devices.
 #pragma once
 
 #include <cstdint>
 
+#include "math/lanes.h"
 #include "runtime/view.h"
 
 namespace symk::cpu {
@@ -12,7 +13,7 @@ inline bool is_integer(DType dtype) {
 }
 
 /// Element i of an operand of an integer dtype.
-inline int64_t integer_at(DType dtype, const void* data, int64_t i) {
+SYMK_HD int64_t integer_at(DType dtype, const void* data, int64_t i) {
   switch (dtype) {
     case DType::kInt8: return static_cast<const int8_t*>(data)[i];
     case DType::kInt16: return static_cast<const int16_t*>(data)[i];

@@ -12,25 +12,10 @@
 
 #include "cpu/elementwise.h"
 #include "cpu/joined_loops.h"
+#include "cpu/program_text.h"
 #include "runtime/kernel.h"
 
 namespace symk::cpu {
-
-/// How an operand is laid over the result: axes from the outermost, neighbours joined where
-/// possible.
-struct OperandLayout {
-  int rank = 0;
-  int64_t size[kMaxRank], stride[kMaxRank];  // in elements; a repeated axis has stride 0
-
-  bool dense() const { return rank == 0 || (rank == 1 && stride[0] == 1); }
-
-  /// The least number of elements after which the operand repeats.
-  int64_t period() const {
-    int64_t n = 1;
-    for (int i = rank > 0 && stride[0] == 0 ? 1 : 0; i < rank; ++i) n *= size[i];
-    return n;
-  }
-};
 
 /// What stands for a value while a tile is computed.
 struct ProgramValue {

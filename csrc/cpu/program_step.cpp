@@ -23,47 +23,6 @@ constexpr int64_t kCacheLine = 64;
 
 int64_t round_up(int64_t x, int64_t multiple) { return (x + multiple - 1) / multiple * multiple; }
 
-[[noreturn]] void refuse(const std::string& text) {
-  throw Error(ErrorCode::kFormat, "[elementwise] " + text);
-}
-
-const char* const kDTypeNames[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
-                                              "int32",   "int64",   "uint8",   "bool"};
-
-DType dtype_named(const std::string& name) {
-  for (int i = 0; i < kDTypeCount; ++i) {
-    if (name == kDTypeNames[i]) return static_cast<DType>(i);
-  }
-  refuse("a dtype must be one of float32, ..., bool; the program says \"" + name + "\".");
-}
-std::string name_of(DType dtype) { return kDTypeNames[static_cast<int>(dtype)]; }
-
-OperandLayout layout_of(const Type& operand, const Type& result) {
-  if (operand.rank > result.rank) refuse("inputs must broadcast to the shape of the outputs.");
-  int64_t stride[kMaxRank], step = 1;
-  for (int i = result.rank - 1; i >= 0; --i) {
-    const int axis = i - (result.rank - operand.rank);
-    const int64_t size = axis < 0 ? 1 : operand.shape[axis];
-    if (size != 1 && size != result.shape[i])
-      refuse("inputs must broadcast to the shape of the outputs.");
-    stride[i] = size == 1 ? 0 : step;
-    step *= size;
-  }
-  OperandLayout layout;
-  for (int i = 0; i < result.rank; ++i) {
-    if (result.shape[i] == 1) continue;
-    const int last = layout.rank - 1;
-    if (last >= 0 && layout.stride[last] == stride[i] * result.shape[i]) {
-      layout.size[last] *= result.shape[i];
-      layout.stride[last] = stride[i];
-    } else {
-      layout.size[layout.rank] = result.shape[i];
-      layout.stride[layout.rank++] = stride[i];
-    }
-  }
-  return layout;
-}
-
 }  // namespace
 
 void TileProgram::begin(const Operands& operands, char* region) const {
@@ -229,9 +188,7 @@ class TileProgramBuilder {
     return static_cast<int>(program_.values_.size()) - 1;
   }
   /// The item of a dtype as instructions see it.
-  static int item_inside(DType dtype) {
-    return static_cast<int>(item_bytes(dtype == DType::kFloat16 ? DType::kFloat32 : dtype));
-  }
+  static int item_inside(DType dtype) { return static_cast<int>(item_bytes(dtype_inside(dtype))); }
 
   /// An instruction that makes a new value.
   int emit(Loop loop, const std::vector<int>& operands, DType dtype, const char* name = nullptr) {
@@ -274,74 +231,44 @@ class TileProgramBuilder {
   }
 
   void add_instructions() {
-    const std::vector<std::string> ops = binding_.texts("ops"), dtypes = binding_.texts("dtypes");
-    const std::vector<int64_t> arity = binding_.integers("arity"), args = binding_.integers("args");
-    if (dtypes.size() != ops.size() || arity.size() != ops.size())
-      refuse("`ops`, `dtypes` and `arity` must be equally long.");
-    size_t next = 0;
-    for (size_t i = 0; i < ops.size(); ++i) {
-      if (arity[i] < 1 || arity[i] > 3)
-        refuse("an op must have 1 to 3 operands; \"" + ops[i] + "\" has others.");
+    for (const ProgramOp& op : read_ops(binding_)) {
       std::vector<int> operands;
-      for (int64_t k = 0; k < arity[i]; ++k, ++next) operands.push_back(number(args, next));
-      numbers_.push_back(add_instruction(ops[i], operands, dtype_named(dtypes[i])));
+      for (int number : op.operands) operands.push_back(numbers_[number]);
+      numbers_.push_back(add_instruction(op.name, operands, op.dtype));
     }
-    if (next != args.size()) refuse("`args` must hold as many numbers as `arity` says.");
-  }
-
-  /// The value that a number of the program stands for.
-  int number(const std::vector<int64_t>& list, size_t position) const {
-    if (position >= list.size()) refuse("`args` must hold as many numbers as `arity` says.");
-    const int64_t number = list[position];
-    if (number < 0 || number >= static_cast<int64_t>(numbers_.size())) {
-      refuse("a value must be made before it is used; there is none of number " +
-             std::to_string(number) + " yet.");
-    }
-    return numbers_[number];
   }
 
   int add_instruction(const std::string& op, const std::vector<int>& operands, DType dtype) {
     if (op == "cast") {
-      if (operands.size() != 1) refuse("cast must have one operand.");
+      if (operands.size() != 1) refuse_program("cast must have one operand.");
       return emit(find_cast(value(operands[0]).dtype, dtype), operands, dtype);
     }
     const LoopEntry& entry = loop_of(op, operands, dtype);
     const int made = emit(entry.loop, operands, dtype, entry.name);
-    // What copies numbers that float16 has needs no rounding.
-    const bool exact = op == "where" || op == "neg" || op == "abs" || op == "maximum" ||
-                       op == "minimum" || op == "relu";
-    if (dtype != DType::kFloat16 || exact) return made;
+    if (dtype != DType::kFloat16 || keeps_half(op)) return made;
     return emit(program_.kernels_->round_half, {made}, dtype);
   }
 
   const LoopEntry& loop_of(const std::string& op, const std::vector<int>& operands,
                            DType dtype) const {
-    const DType operand = value(operands.back()).dtype;
-    for (size_t i = 0; i < operands.size(); ++i) {
-      const DType wanted = op == "where" && i == 0 ? DType::kBool : operand;
-      if (value(operands[i]).dtype != wanted) {
-        refuse("operands of " + op + " must have one dtype; got " +
-               name_of(value(operands[i]).dtype) + " and " + name_of(wanted) + ".");
-      }
-    }
-    const DType inside = operand == DType::kFloat16 ? DType::kFloat32 : operand;
-    const DType result = dtype == DType::kFloat16 ? DType::kFloat32 : dtype;
+    std::vector<DType> dtypes;
+    for (int v : operands) dtypes.push_back(value(v).dtype);
+    require_one_dtype(op, dtypes);
+    const DType operand = dtypes.back();
     if (operand == dtype || dtype == DType::kBool) {
       const int arity = static_cast<int>(operands.size());
-      const LoopEntry* const entry = find_loop(op.c_str(), arity, inside, result);
+      const LoopEntry* const entry =
+          find_loop(op.c_str(), arity, dtype_inside(operand), dtype_inside(dtype));
       if (entry != nullptr) return *entry;
     }
-    throw Error(ErrorCode::kDevice, "[elementwise] the CPU has no loop for " + op + " of " +
-                                        std::to_string(operands.size()) + " operands from " +
-                                        name_of(operand) + " to " + name_of(dtype) + ".");
+    throw no_loop("the CPU", op, operands.size(), operand, dtype);
   }
 
   void add_outputs() {
-    const std::vector<int64_t> outs = binding_.integers("outs");
-    if (outs.size() != binding_.outputs().size()) refuse("`outs` must name one value per output.");
+    const std::vector<int> outs = read_outputs(binding_, numbers_.size());
     for (size_t i = 0; i < outs.size(); ++i) {
       const Type& type = binding_.outputs()[i];
-      int v = number(outs, i);
+      int v = numbers_[outs[i]];
       const bool staged = i < form_.staged.size() && form_.staged[i];
       if (!staged) check_output(type, value(v));
       if (value(v).dtype == DType::kFloat16) {
@@ -359,12 +286,12 @@ class TileProgramBuilder {
 
   void check_output(const Type& type, const ProgramValue& value) const {
     if (type.dtype != value.dtype) {
-      refuse("an output must have the dtype of its value; got " + name_of(type.dtype) + " for " +
-             name_of(value.dtype) + ".");
+      refuse_program(std::string("an output must have the dtype of its value; got ") +
+                     dtype_name(type.dtype) + " for " + dtype_name(value.dtype) + ".");
     }
     const Type& result = form_.result;
     if (type.rank != result.rank || !std::equal(type.shape, type.shape + type.rank, result.shape)) {
-      refuse("the outputs must have one shape.");
+      refuse_program("the outputs must have one shape.");
     }
   }
 
@@ -540,7 +467,7 @@ class TileProgramBuilder {
 };
 
 TileProgram TileProgram::bind(const Binding& binding, const TileProgramForm& form) {
-  if (binding.outputs().empty()) refuse("a program must have an output.");
+  if (binding.outputs().empty()) refuse_program("a program must have an output.");
   return TileProgramBuilder(binding, form).build();
 }
 

@@ -26,10 +26,8 @@ inline void require_operands(const Binding& binding, const char* kernel, size_t 
 
 /// The Error of a kernel that has no code for a dtype.
 inline Error no_dtype(const char* kernel, DType dtype) {
-  static constexpr const char* names[kDTypeCount] = {
-      "float32", "float64", "float16", "int8", "int16", "int32", "int64", "uint8", "bool"};
   return Error(ErrorCode::kDtype, std::string("[") + kernel + "] the kernel has no code for " +
-                                      names[static_cast<int>(dtype)] + ". Cast the operand.");
+                                      dtype_name(dtype) + ". Cast the operand.");
 }
 
 /// 0 for float32, 1 for float64; no other dtype passes.

@@ -5,6 +5,7 @@
 // Temporal Classification, sections 4.1 and 4.2.
 #include <algorithm>
 
+#include "cpu/integers.h"
 #include "cuda/fault.h"
 #include "cuda/fold.h"
 #include "runtime/memory.h"
@@ -27,13 +28,7 @@ struct Integers {
   const void* data;
   DType dtype;
   SYMK_HD int64_t operator[](int64_t i) const {
-    switch (dtype) {
-      case DType::kInt8: return static_cast<const int8_t*>(data)[i];
-      case DType::kInt16: return static_cast<const int16_t*>(data)[i];
-      case DType::kInt32: return static_cast<const int32_t*>(data)[i];
-      case DType::kUInt8: return static_cast<const uint8_t*>(data)[i];
-      default: return static_cast<const int64_t*>(data)[i];
-    }
+    return cpu::integer_at(dtype, data, i);
   }
 };
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <string>
 
+#include "cpu/program_text.h"
 #include "cuda/loops.h"
 #include "cuda/program.h"
 
@@ -16,20 +17,14 @@ constexpr int64_t kSharedBytes = 40 * 1024;  // of the 48 KB that every device g
 SYMK_DEVICE_TABLE constexpr LoopTable kLoops = loops::make_table();
 constexpr LoopTable kLoopNames = loops::make_table();
 
-/// How an operand lies over the result: axes from the outermost, a repeated one with stride 0.
-struct Layout {
-  int32_t rank = 0;
-  int32_t half = 0;  // whether memory holds float16, registers float32
-  int64_t size[kMaxRank] = {}, stride[kMaxRank] = {};
-};
-
 /// A load of an input into a register, or a loop of the table over registers.
 struct Instruction {
   int32_t loop = -1;                             // -1 for a load
   int32_t out = 0, in[3] = {};                   // registers
   int32_t out_item = 4, in_item[3] = {4, 4, 4};  // bytes of their elements
-  int32_t input = 0, memory_item = 4;            // of a load, as is the layout
-  Layout layout;
+  int32_t input = 0, memory_item = 4;            // of a load, as are these:
+  int32_t half = 0;                              // whether memory holds float16, registers float32
+  cpu::OperandLayout layout;
 };
 
 struct Store {
@@ -55,7 +50,7 @@ SYMK_HD void copy_item(void* to, const void* from, int item) {
   }
 }
 
-SYMK_HD int64_t offset_of(const Layout& layout, int64_t index) {
+SYMK_HD int64_t offset_of(const cpu::OperandLayout& layout, int64_t index) {
   if (layout.rank == 0) return 0;
   int64_t offset = 0;
   for (int axis = layout.rank - 1; axis > 0; --axis) {
@@ -102,7 +97,7 @@ struct Interpret {
       const int64_t index = first + int64_t{e} * blockDim.x;
       if (index >= count) return;
       const char* const from = memory + offset_of(step.layout, index) * step.memory_item;
-      if (step.layout.half != 0) {
+      if (step.half != 0) {
         reinterpret_cast<float*>(slot)[lane] =
             math::half_to_float(*reinterpret_cast<const uint16_t*>(from));
       } else {
@@ -126,50 +121,9 @@ struct Interpret {
   }
 };
 
-[[noreturn]] void refuse(const std::string& text) {
-  throw Error(ErrorCode::kFormat, "[elementwise] " + text);
-}
-
-const char* const kDTypeNames[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
-                                              "int32",   "int64",   "uint8",   "bool"};
-
-DType dtype_named(const std::string& name) {
-  for (int i = 0; i < kDTypeCount; ++i) {
-    if (name == kDTypeNames[i]) return static_cast<DType>(i);
-  }
-  refuse("a dtype must be one of float32, ..., bool; the program says \"" + name + "\".");
-}
-
-/// The layout of an operand over the result, neighbouring axes joined where possible.
-Layout layout_of(const Type& operand, const Type& result) {
-  if (operand.rank > result.rank) refuse("inputs must broadcast to the shape of the outputs.");
-  int64_t stride[kMaxRank], step = 1;
-  for (int i = result.rank - 1; i >= 0; --i) {
-    const int axis = i - (result.rank - operand.rank);
-    const int64_t size = axis < 0 ? 1 : operand.shape[axis];
-    if (size != 1 && size != result.shape[i])
-      refuse("inputs must broadcast to the shape of the outputs.");
-    stride[i] = size == 1 ? 0 : step;
-    step *= size;
-  }
-  Layout layout;
-  for (int i = 0; i < result.rank; ++i) {
-    if (result.shape[i] == 1) continue;
-    const int last = layout.rank - 1;
-    if (last >= 0 && layout.stride[last] == stride[i] * result.shape[i]) {
-      layout.size[last] *= result.shape[i];
-      layout.stride[last] = stride[i];
-    } else {
-      layout.size[layout.rank] = result.shape[i];
-      layout.stride[layout.rank++] = stride[i];
-    }
-  }
-  return layout;
-}
-
 /// The item of a dtype in registers.
 int item_inside(DType dtype) {
-  return static_cast<int>(item_bytes(dtype == DType::kFloat16 ? DType::kFloat32 : dtype));
+  return static_cast<int>(item_bytes(cpu::dtype_inside(dtype)));
 }
 
 }  // namespace
@@ -208,7 +162,7 @@ class ProgramBuilder {
       Value value;
       value.dtype = binding_.inputs()[i].dtype;
       value.input = static_cast<int>(i);
-      layouts_.push_back(layout_of(binding_.inputs()[i], result_));
+      layouts_.push_back(cpu::layout_of(binding_.inputs()[i], result_));
       numbers_.push_back(add(value));
     }
   }
@@ -219,28 +173,11 @@ class ProgramBuilder {
   }
 
   void add_instructions() {
-    const std::vector<std::string> ops = binding_.texts("ops"), dtypes = binding_.texts("dtypes");
-    const std::vector<int64_t> arity = binding_.integers("arity"), args = binding_.integers("args");
-    if (dtypes.size() != ops.size() || arity.size() != ops.size())
-      refuse("`ops`, `dtypes` and `arity` must be equally long.");
-    size_t next = 0;
-    for (size_t i = 0; i < ops.size(); ++i) {
-      if (arity[i] < 1 || arity[i] > 3)
-        refuse("an op must have 1 to 3 operands; \"" + ops[i] + "\" has others.");
+    for (const cpu::ProgramOp& op : cpu::read_ops(binding_)) {
       std::vector<int> operands;
-      for (int64_t k = 0; k < arity[i]; ++k, ++next) operands.push_back(number(args, next));
-      numbers_.push_back(add_instruction(ops[i], operands, dtype_named(dtypes[i])));
+      for (int number : op.operands) operands.push_back(numbers_[number]);
+      numbers_.push_back(add_instruction(op.name, operands, op.dtype));
     }
-    if (next != args.size()) refuse("`args` must hold as many numbers as `arity` says.");
-  }
-
-  int number(const std::vector<int64_t>& list, size_t position) const {
-    if (position >= list.size()) refuse("`args` must hold as many numbers as `arity` says.");
-    const int64_t number = list[position];
-    if (number < 0 || number >= static_cast<int64_t>(numbers_.size()))
-      refuse("a value must be made before it is used; there is none of number " +
-             std::to_string(number) + " yet.");
-    return numbers_[number];
   }
 
   int emit(int loop, const std::vector<int>& operands, DType dtype) {
@@ -252,29 +189,22 @@ class ProgramBuilder {
 
   int add_instruction(const std::string& op, const std::vector<int>& operands, DType dtype) {
     const int made = emit(find_loop(op, operands, dtype), operands, dtype);
-    // What copies numbers that float16 has needs no rounding; a cast has rounded.
-    const bool exact = op == "where" || op == "neg" || op == "abs" || op == "maximum" ||
-                       op == "minimum" || op == "relu" || op == "cast";
-    if (dtype != DType::kFloat16 || exact) return made;
+    const bool rounded = op == "cast" || cpu::keeps_half(op);
+    if (dtype != DType::kFloat16 || rounded) return made;
     return emit(entry_named("cast", DType::kFloat32, DType::kFloat16, 1), {made}, DType::kFloat16);
   }
 
   int find_loop(const std::string& op, const std::vector<int>& operands, DType dtype) const {
-    const DType operand = values_[operands.back()].dtype;
-    for (size_t i = 0; i < operands.size(); ++i) {
-      const DType wanted = op == "where" && i == 0 ? DType::kBool : operand;
-      if (values_[operands[i]].dtype != wanted)
-        refuse("operands of " + op + " must have one dtype.");
-    }
-    const auto inside = [](DType d) { return d == DType::kFloat16 ? DType::kFloat32 : d; };
-    const DType result = op == "cast" ? dtype : inside(dtype);
+    std::vector<DType> dtypes;
+    for (int v : operands) dtypes.push_back(values_[v].dtype);
+    cpu::require_one_dtype(op, dtypes);
+    const DType operand = dtypes.back();
+    const DType result = op == "cast" ? dtype : cpu::dtype_inside(dtype);
     const bool fits = op == "cast" || operand == dtype || dtype == DType::kBool;
-    const int found = fits ? entry_named(op, inside(operand), result, operands.size()) : -1;
+    const int found =
+        fits ? entry_named(op, cpu::dtype_inside(operand), result, operands.size()) : -1;
     if (found >= 0) return found;
-    throw Error(ErrorCode::kDevice, "[elementwise] the device has no loop for " + op + " of " +
-                                        std::to_string(operands.size()) + " operands from " +
-                                        kDTypeNames[static_cast<int>(operand)] + " to " +
-                                        kDTypeNames[static_cast<int>(dtype)] + ".");
+    throw cpu::no_loop("the device", op, operands.size(), operand, dtype);
   }
 
   static int entry_named(const std::string& op, DType operand, DType result, size_t arity) {
@@ -289,9 +219,8 @@ class ProgramBuilder {
   }
 
   void add_outputs() {
-    const std::vector<int64_t> outs = binding_.integers("outs");
-    if (outs.size() != binding_.outputs().size()) refuse("`outs` must name one value per output.");
-    for (size_t i = 0; i < outs.size(); ++i) outputs_.push_back(number(outs, i));
+    for (int number : cpu::read_outputs(binding_, numbers_.size()))
+      outputs_.push_back(numbers_[number]);
   }
 
   /// Gives registers to values, in program order; loads stand before the first use. Returns how
@@ -390,7 +319,7 @@ class ProgramBuilder {
       made.input = out.input;
       made.memory_item = static_cast<int>(item_bytes(out.dtype));
       made.layout = layouts_[out.input];
-      made.layout.half = out.dtype == DType::kFloat16;
+      made.half = out.dtype == DType::kFloat16;
       return made;
     }
     for (int k = 0; k < 3; ++k) {
@@ -405,14 +334,14 @@ class ProgramBuilder {
   const Binding& binding_;
   const Type result_;
   std::vector<Value> values_;
-  std::vector<Layout> layouts_;  // per input
+  std::vector<cpu::OperandLayout> layouts_;  // per input
   std::vector<Planned> planned_;
   std::vector<int> numbers_;  // of the program's values: inputs, then one per instruction
   std::vector<int> outputs_;
 };
 
 std::shared_ptr<const Program> Program::bind(const Binding& binding, const Type& result) {
-  if (binding.outputs().empty()) refuse("a program must have an output.");
+  if (binding.outputs().empty()) cpu::refuse_program("a program must have an output.");
   return ProgramBuilder(binding, result).build();
 }
 
@@ -446,7 +375,7 @@ Type broadcast_inputs(const Binding& binding) {
 namespace {
 
 std::unique_ptr<Step> bind_elementwise(Binding& binding) {
-  if (binding.outputs().empty()) refuse("a program must have an output.");
+  if (binding.outputs().empty()) cpu::refuse_program("a program must have an output.");
   const Type& result = binding.outputs()[0];
   const auto program = Program::bind(binding, result);
   if (program == nullptr) return nullptr;
@@ -454,7 +383,7 @@ std::unique_ptr<Step> bind_elementwise(Binding& binding) {
     const Type& type = binding.outputs()[i];
     if (type.rank != result.rank || !std::equal(type.shape, type.shape + type.rank, result.shape) ||
         type.dtype != program->output_dtype(i)) {
-      refuse("the outputs must have one shape and the dtypes of their values.");
+      cpu::refuse_program("the outputs must have one shape and the dtypes of their values.");
     }
   }
   return make_step(binding, [program](const Queue& queue, const Operands& operands) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/device.h"
+#include "runtime/forwarding_binding.h"
 #include "runtime/memory.h"
 
 namespace symk {
@@ -13,35 +14,19 @@ namespace {
 
 /// The binding of the device's step, as a kernel of the host shall see it: its scratch is the
 /// host's, and nothing is kept packed, since the addresses are copies.
-class HostedBinding final : public Binding {
+class HostedBinding final : public ForwardingBinding {
  public:
-  explicit HostedBinding(Binding& outer) : outer_(outer) {}
+  using ForwardingBinding::ForwardingBinding;
 
-  const std::vector<Type>& inputs() const override { return outer_.inputs(); }
-  const std::vector<Type>& outputs() const override { return outer_.outputs(); }
-  bool has(const char* key) const override { return outer_.has(key); }
-  int64_t integer(const char* key) const override { return outer_.integer(key); }
-  int64_t integer(const char* key, int64_t otherwise) const override {
-    return outer_.integer(key, otherwise);
-  }
-  double real(const char* key) const override { return outer_.real(key); }
-  std::string text(const char* key) const override { return outer_.text(key); }
-  std::string text(const char* key, const char* otherwise) const override {
-    return outer_.text(key, otherwise);
-  }
-  std::vector<int64_t> integers(const char* key) const override { return outer_.integers(key); }
-  std::vector<std::string> texts(const char* key) const override { return outer_.texts(key); }
-  const Plan& plan(const char* key) const override { return outer_.plan(key); }
-  std::vector<NamedValue> attributes() const override { return outer_.attributes(); }
   bool lasting(int) const override { return false; }
   std::shared_ptr<Packed> packed(int, const std::string&, int64_t bytes) override {
     return std::make_shared<Packed>(bytes);
   }
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
+  Device& device() const override { return Binding::device(); }  // the host
   int64_t scratch() const { return scratch_; }
 
  private:
-  Binding& outer_;
   int64_t scratch_ = 0;
 };
 

@@ -437,12 +437,6 @@ Error with_origin(const Error& error, const PlanStep& step) {
   return Error(error.code(), "in " + step.origin + ": " + error.what());
 }
 
-const char* dtype_name(DType dtype) {
-  static const char* const names[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
-                                                 "int32",   "int64",   "uint8",   "bool"};
-  return names[static_cast<int>(dtype)];
-}
-
 std::string type_text(const std::vector<int64_t>& shape, const char* dtype) {
   std::string text = "(";
   for (size_t axis = 0; axis < shape.size(); ++axis) {

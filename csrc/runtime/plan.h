@@ -111,7 +111,6 @@ std::unique_ptr<Plan> read_plan_in_place(const void* bytes, size_t count);
 /// The same error, which also says who made the step.
 Error with_origin(const Error& error, const PlanStep& step);
 
-const char* dtype_name(DType dtype);
 /// As in messages: "(None, 28, 28, 1) float32"; a negative size is None.
 std::string type_text(const std::vector<int64_t>& shape, const char* dtype);
 std::string type_text(const Type& type);

@@ -25,6 +25,12 @@ constexpr int64_t item_bytes(DType dtype) {
   return bytes[static_cast<int>(dtype)];
 }
 
+constexpr const char* dtype_name(DType dtype) {
+  constexpr const char* names[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
+                                              "int32",   "int64",   "uint8",   "bool"};
+  return names[static_cast<int>(dtype)];
+}
+
 constexpr int kMaxRank = 8;
 
 /// The shape and dtype of an operand once sizes are bound.
