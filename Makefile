@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-slow build sanitize fuzz bench clean
+.PHONY: demo test test-slow build sanitize fuzz counts bench clean
 
 # Trains, saves, loads, deploys: the whole way of a model, on the digits inside the package.
 demo: build
@@ -43,7 +43,6 @@ sanitize: $(VENV)/.ready
 	  LD_PRELOAD="$(ASAN) $(UBSAN)" \
 	  $(abspath $(BIN))/pytest -q -x -p no:cacheprovider runtime deploy
 
-# Writes bench/RESULTS.md and its pictures. TORCH names a Python that has torch, ONNXRUNTIME one that has onnxruntime.
 # Damaged model files under the same sanitizers, for FUZZ_SECONDS; a finding leaves its input.
 FUZZED := build/fuzz
 FUZZ_SECONDS ?= 600
@@ -62,6 +61,8 @@ counts: build
 	@$(BIN)/cmake --build build --parallel $(JOBS) --target instruction_counts
 	@$(BIN)/python tests/native/instruction_counts.py build/tests/native/instruction_counts
 
+# Writes bench/RESULTS.md and its pictures. TORCH names a Python that has torch, ONNXRUNTIME one
+# that has onnxruntime.
 bench: build
 	$(BIN)/python -m bench.report $(if $(TORCH),--torch $(TORCH)) \
 	  $(if $(ONNXRUNTIME),--onnxruntime $(ONNXRUNTIME))
