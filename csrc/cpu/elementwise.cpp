@@ -19,41 +19,6 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-template <class T>
-constexpr DType dtype_of();
-template <>
-constexpr DType dtype_of<float>() {
-  return DType::kFloat32;
-}
-template <>
-constexpr DType dtype_of<double>() {
-  return DType::kFloat64;
-}
-template <>
-constexpr DType dtype_of<int8_t>() {
-  return DType::kInt8;
-}
-template <>
-constexpr DType dtype_of<int16_t>() {
-  return DType::kInt16;
-}
-template <>
-constexpr DType dtype_of<int32_t>() {
-  return DType::kInt32;
-}
-template <>
-constexpr DType dtype_of<int64_t>() {
-  return DType::kInt64;
-}
-template <>
-constexpr DType dtype_of<uint8_t>() {
-  return DType::kUInt8;
-}
-template <>
-constexpr DType dtype_of<bool>() {
-  return DType::kBool;
-}
-
 /// What stands in memory for T: bool is a byte.
 template <class T>
 using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;

@@ -5,8 +5,8 @@
 #include "cpu/random.h"
 
 #include "cpu/vec/vec.h"
+#include "math/drawn.h"
 #include "math/error_function.h"
-#include "math/half.h"
 #include "math/logarithm.h"
 #include "math/philox.h"
 #include "math/trigonometric.h"
@@ -16,20 +16,6 @@ namespace {
 
 constexpr int kBlocks = 128;
 static_assert(kBlocks * 4 == kRandomChunk, "a chunk of float32 is 128 blocks of 4");
-
-struct Half {
-  uint16_t bits;
-};
-
-/// The type in which a result of type R is drawn.
-template <class R>
-struct DrawnAs {
-  using type = float;
-};
-template <>
-struct DrawnAs<double> {
-  using type = double;
-};
 
 /// Numbers of one chunk: place k of block b. A block makes 4 floats or 2 doubles.
 template <class T>
@@ -144,15 +130,6 @@ template <class T>
   }
 }
 
-template <class R, class T>
-SYMK_HD R stored(T x) {
-  if constexpr (std::is_same_v<R, Half>) {
-    return {math::float_to_half(x)};
-  } else {
-    return static_cast<R>(x);
-  }
-}
-
 /// The first n numbers of a chunk in their order, each through f.
 template <class R, class T, class F>
 void store(const Chunk<T>& chunk, R* out, int64_t n, F f) {
@@ -183,37 +160,38 @@ void draw_range(const RandomDraw& draw, void* out, int64_t first, int64_t last, 
 
 template <class R>
 void uniform(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
   draw_range<R, T>(
-      draw, out, first, last, [=](Chunk<T>& chunk) { make_affine(chunk, a, b); }, stored<R, T>);
+      draw, out, first, last, [=](Chunk<T>& chunk) { make_affine(chunk, a, b); },
+      math::from_drawn<R, T>);
 }
 
 template <class R>
 void normal(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
   auto transform = [=](Chunk<T>& chunk) {
     make_normal(chunk);
     make_affine(chunk, a, b);
   };
-  draw_range<R, T>(draw, out, first, last, transform, stored<R, T>);
+  draw_range<R, T>(draw, out, first, last, transform, math::from_drawn<R, T>);
 }
 
 template <class R>
 void truncated_normal(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
   auto transform = [=](Chunk<T>& chunk) {
     make_truncated_normal(chunk);
     make_affine(chunk, a, b);
   };
-  draw_range<R, T>(draw, out, first, last, transform, stored<R, T>);
+  draw_range<R, T>(draw, out, first, last, transform, math::from_drawn<R, T>);
 }
 
 template <class R>
 void bernoulli(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   // The least T that is not below p: no T lies between the two, so comparing with it is comparing
   // with p.
   T limit = static_cast<T>(draw.a);
@@ -222,7 +200,7 @@ void bernoulli(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
     limit = math::bit_cast<T>(math::bits(limit) + 1);
   draw_range<R, T>(
       draw, out, first, last, [](Chunk<T>&) {},
-      [=](T u) { return stored<R, T>(u < limit ? value : T(0)); });
+      [=](T u) { return math::from_drawn<R, T>(u < limit ? value : T(0)); });
 }
 
 template <class R>
@@ -250,8 +228,9 @@ constexpr RandomKernels make_kernels() {
   if constexpr (has_all(Isa::SYMK_ISA)) {
     constexpr int f16 = static_cast<int>(DType::kFloat16), i8 = static_cast<int>(DType::kInt8),
                   i16 = static_cast<int>(DType::kInt16), u8 = static_cast<int>(DType::kUInt8);
-    k.uniform[f16] = &uniform<Half>, k.normal[f16] = &normal<Half>;
-    k.truncated_normal[f16] = &truncated_normal<Half>, k.bernoulli[f16] = &bernoulli<Half>;
+    k.uniform[f16] = &uniform<math::Half>, k.normal[f16] = &normal<math::Half>;
+    k.truncated_normal[f16] = &truncated_normal<math::Half>,
+    k.bernoulli[f16] = &bernoulli<math::Half>;
     k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>;
     k.bernoulli[i32] = &bernoulli<int32_t>, k.bernoulli[i64] = &bernoulli<int64_t>;
     k.bernoulli[u8] = &bernoulli<uint8_t>;

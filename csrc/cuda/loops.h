@@ -29,18 +29,6 @@ struct LoopEntry {
 template <class T>
 using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
 
-template <class T>
-constexpr DType dtype_of() {
-  if (std::is_same_v<T, float>) return DType::kFloat32;
-  if (std::is_same_v<T, double>) return DType::kFloat64;
-  if (std::is_same_v<T, int8_t>) return DType::kInt8;
-  if (std::is_same_v<T, int16_t>) return DType::kInt16;
-  if (std::is_same_v<T, int32_t>) return DType::kInt32;
-  if (std::is_same_v<T, int64_t>) return DType::kInt64;
-  if (std::is_same_v<T, uint8_t>) return DType::kUInt8;
-  return DType::kBool;
-}
-
 namespace loops {
 
 template <class Op, class T, class R>

@@ -3,27 +3,13 @@
 #include "cpu/require.h"
 #include "cuda/device.h"
 #include "cuda/item.h"
+#include "math/drawn.h"
 #include "math/error_function.h"
-#include "math/half.h"
 #include "math/philox.h"
 #include "math/trigonometric.h"
 
 namespace symk::cuda {
 namespace {
-
-struct Half {
-  uint16_t bits;
-};
-
-/// The type in which a result of type R is drawn.
-template <class R>
-struct DrawnAs {
-  using type = float;
-};
-template <>
-struct DrawnAs<double> {
-  using type = double;
-};
 
 /// The numbers of one block: 4 floats or 2 doubles.
 template <class T>
@@ -40,31 +26,22 @@ SYMK_HD void make_uniform(const math::PhiloxBlock& block, Numbers<double>& numbe
     numbers.number[k] = math::uniform53(block.word[2 * k], block.word[2 * k + 1]);
 }
 
-template <class R, class T>
-SYMK_HD R stored(T x) {
-  if constexpr (std::is_same_v<R, Half>) {
-    return {math::float_to_half(static_cast<float>(x))};
-  } else {
-    return static_cast<R>(x);
-  }
-}
-
 // Each draw turns the uniform numbers of a block into results.
 
 template <class R>
 struct Uniform {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   T low, range;
   SYMK_HD void transform(Numbers<T>& numbers) const {
     for (T& x : numbers.number) x = low + range * x;
   }
-  SYMK_HD R result(T x) const { return stored<R, T>(x); }
+  SYMK_HD R result(T x) const { return math::from_drawn<R, T>(x); }
 };
 
 /// Box & Muller 1958: a pair of uniforms becomes a pair of normal numbers.
 template <class R>
 struct Normal {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   T mean, deviation;
   SYMK_HD void transform(Numbers<T>& numbers) const {
     for (int k = 0; k < Numbers<T>::count; k += 2) {
@@ -75,13 +52,13 @@ struct Normal {
       second = mean + deviation * (radius * math::sin(angle));
     }
   }
-  SYMK_HD R result(T x) const { return stored<R, T>(x); }
+  SYMK_HD R result(T x) const { return math::from_drawn<R, T>(x); }
 };
 
 /// The inverse of the normal distribution between -2 and 2: sqrt(2) erfinv(erf(sqrt(2)) (2 u - 1)).
 template <class R>
 struct TruncatedNormal {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   T mean, deviation;
   SYMK_HD void transform(Numbers<T>& numbers) const {
     for (T& x : numbers.number) {
@@ -89,16 +66,16 @@ struct TruncatedNormal {
       x = mean + deviation * math::min(T(2), math::max(T(-2), z));
     }
   }
-  SYMK_HD R result(T x) const { return stored<R, T>(x); }
+  SYMK_HD R result(T x) const { return math::from_drawn<R, T>(x); }
 };
 
 template <class R>
 struct Bernoulli {
-  using T = typename DrawnAs<R>::type;
+  using T = math::DrawnAs<R>;
   double p, value;
   SYMK_HD void transform(Numbers<T>&) const {}
   SYMK_HD R result(T x) const {
-    return stored<R, T>(static_cast<double>(x) < p ? static_cast<T>(value) : T(0));
+    return math::from_drawn<R, T>(static_cast<double>(x) < p ? static_cast<T>(value) : T(0));
   }
 };
 
@@ -158,7 +135,7 @@ std::unique_ptr<Step> bind_floats(Binding& binding, const char* name, double a, 
   switch (dtype) {
     case DType::kFloat32: return draw_step<float>(binding, Draw<float>{first, second});
     case DType::kFloat64: return draw_step<double>(binding, Draw<double>{a, b});
-    case DType::kFloat16: return draw_step<Half>(binding, Draw<Half>{first, second});
+    case DType::kFloat16: return draw_step<math::Half>(binding, Draw<math::Half>{first, second});
     default: throw cpu::no_dtype(name, dtype);
   }
 }
@@ -183,7 +160,7 @@ std::unique_ptr<Step> bind_bernoulli(Binding& binding) {
     return draw_step<R>(binding, Bernoulli<R>{p, value});
   };
   return with_number(dtype, draw, [&] {
-    return dtype == DType::kFloat16 ? draw(TypeTag<Half>()) : draw(TypeTag<uint8_t>());
+    return dtype == DType::kFloat16 ? draw(TypeTag<math::Half>()) : draw(TypeTag<uint8_t>());
   });
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 namespace symk {
 
@@ -29,6 +30,20 @@ constexpr const char* dtype_name(DType dtype) {
   constexpr const char* names[kDTypeCount] = {"float32", "float64", "float16", "int8", "int16",
                                               "int32",   "int64",   "uint8",   "bool"};
   return names[static_cast<int>(dtype)];
+}
+
+/// The dtype of elements of a type of C++. float16 has none.
+template <class T>
+constexpr DType dtype_of() {
+  if (std::is_same_v<T, float>) return DType::kFloat32;
+  if (std::is_same_v<T, double>) return DType::kFloat64;
+  if (std::is_same_v<T, int8_t>) return DType::kInt8;
+  if (std::is_same_v<T, int16_t>) return DType::kInt16;
+  if (std::is_same_v<T, int32_t>) return DType::kInt32;
+  if (std::is_same_v<T, int64_t>) return DType::kInt64;
+  if (std::is_same_v<T, uint8_t>) return DType::kUInt8;
+  static_assert(std::is_signed_v<T> || sizeof(T) == 1, "no dtype has such elements");
+  return DType::kBool;
 }
 
 constexpr int kMaxRank = 8;

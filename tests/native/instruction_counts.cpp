@@ -16,80 +16,56 @@ namespace {
 struct Case {
   const char* name;
   const char* kernel;
-  std::vector<int64_t> a, b, c;  // two operands and the result
-  int64_t stride, groups;
+  std::vector<int64_t> a, b, result;
   int64_t multiply_adds;
+  int64_t stride, groups;  // of a convolution; 0 for others
+};
+
+Case product(const char* name, int64_t rows, int64_t inner, int64_t columns) {
+  return {name, "matmul", {rows, inner}, {inner, columns}, {rows, columns}, rows * inner * columns,
+          0,    0};
+}
+
+/// A convolution of one square image with as many results as pixels divided by the stride, or one
+/// of its gradients.
+struct Convolution {
+  int64_t pixels, window, channels, filters;
+  int64_t stride = 1, groups = 1;
+
+  Case forward(const char* name) const { return make(name, "conv", image(), kernel(), results()); }
+  Case grad_input(const char* name) const {
+    return make(name, "conv_grad_input", results(), kernel(), image());
+  }
+  Case grad_kernel(const char* name) const {
+    return make(name, "conv_grad_kernel", image(), results(), kernel());
+  }
+
+ private:
+  using Shape = std::vector<int64_t>;
+  int64_t side() const { return pixels / stride; }
+  Shape image() const { return {1, pixels, pixels, channels}; }
+  Shape kernel() const { return {window, window, channels / groups, filters}; }
+  Shape results() const { return {1, side(), side(), filters}; }
+  Case make(const char* name, const char* kind, Shape a, Shape b, Shape result) const {
+    return {name,   kind,   a,
+            b,      result, side() * side() * window * window * channels / groups * filters,
+            stride, groups};
+  }
 };
 
 const Case kCases[] = {
-    {"matmul", "matmul", {112, 256}, {256, 128}, {112, 128}, 0, 0, 112 * 256 * 128},
-    {"matmul_small", "matmul", {32, 32}, {32, 32}, {32, 32}, 0, 0, 32 * 32 * 32},
-    {"matrix_vector", "matmul", {1, 512}, {512, 512}, {1, 512}, 0, 0, 512 * 512},
-    {"conv_3x3",
-     "conv",
-     {1, 14, 14, 64},
-     {3, 3, 64, 64},
-     {1, 14, 14, 64},
-     1,
-     1,
-     14 * 14 * 9 * 64 * 64},
-    {"conv_1x1", "conv", {1, 14, 14, 64}, {1, 1, 64, 64}, {1, 14, 14, 64}, 1, 1, 14 * 14 * 64 * 64},
-    {"conv_3x3_grad_kernel",
-     "conv_grad_kernel",
-     {1, 14, 14, 64},
-     {1, 14, 14, 64},
-     {3, 3, 64, 64},
-     1,
-     1,
-     14 * 14 * 9 * 64 * 64},
-    {"conv_7x7s2_grad_image",
-     "conv_grad_input",
-     {1, 28, 28, 32},
-     {7, 7, 3, 32},
-     {1, 56, 56, 3},
-     2,
-     1,
-     28 * 28 * 49 * 3 * 32},
-    {"depthwise_3x3",
-     "conv",
-     {1, 28, 28, 32},
-     {3, 3, 1, 32},
-     {1, 28, 28, 32},
-     1,
-     32,
-     28 * 28 * 9 * 32},
-    {"depthwise_3x3s2",
-     "conv",
-     {1, 28, 28, 32},
-     {3, 3, 1, 32},
-     {1, 14, 14, 32},
-     2,
-     32,
-     14 * 14 * 9 * 32},
-    {"depthwise_3x3_grad_input",
-     "conv_grad_input",
-     {1, 28, 28, 32},
-     {3, 3, 1, 32},
-     {1, 28, 28, 32},
-     1,
-     32,
-     28 * 28 * 9 * 32},
-    {"depthwise_3x3_grad_kernel",
-     "conv_grad_kernel",
-     {1, 28, 28, 32},
-     {1, 28, 28, 32},
-     {3, 3, 1, 32},
-     1,
-     32,
-     28 * 28 * 9 * 32},
-    {"grouped_3x3",
-     "conv",
-     {1, 28, 28, 64},
-     {3, 3, 4, 64},
-     {1, 28, 28, 64},
-     1,
-     16,
-     28 * 28 * 9 * 4 * 64},
+    product("matmul", 112, 256, 128),
+    product("matmul_small", 32, 32, 32),
+    product("matrix_vector", 1, 512, 512),
+    Convolution{14, 3, 64, 64}.forward("conv_3x3"),
+    Convolution{14, 1, 64, 64}.forward("conv_1x1"),
+    Convolution{14, 3, 64, 64}.grad_kernel("conv_3x3_grad_kernel"),
+    Convolution{56, 7, 3, 32, 2}.grad_input("conv_7x7s2_grad_image"),
+    Convolution{28, 3, 32, 32, 1, 32}.forward("depthwise_3x3"),
+    Convolution{28, 3, 32, 32, 2, 32}.forward("depthwise_3x3s2"),
+    Convolution{28, 3, 32, 32, 1, 32}.grad_input("depthwise_3x3_grad_input"),
+    Convolution{28, 3, 32, 32, 1, 32}.grad_kernel("depthwise_3x3_grad_kernel"),
+    Convolution{28, 3, 64, 64, 1, 16}.forward("grouped_3x3"),
 };
 
 int64_t count(const std::vector<int64_t>& shape) { return type_of(DType::kFloat32, shape).count(); }
@@ -97,7 +73,7 @@ int64_t count(const std::vector<int64_t>& shape) { return type_of(DType::kFloat3
 void run(const Case& c, int times) {
   GivenBinding binding;
   binding.in = {type_of(DType::kFloat32, c.a), type_of(DType::kFloat32, c.b)};
-  binding.out = {type_of(DType::kFloat32, c.c)};
+  binding.out = {type_of(DType::kFloat32, c.result)};
   if (c.stride > 0) {
     binding.list_values = {{"strides", {c.stride, c.stride}}, {"dilation", {1, 1}}};
     binding.text_values = {{"padding", "same"}};
@@ -105,7 +81,7 @@ void run(const Case& c, int times) {
   }
   const std::vector<float> a(static_cast<size_t>(count(c.a)), 1),
       b(static_cast<size_t>(count(c.b)), 1);
-  std::vector<float> result(static_cast<size_t>(count(c.c)));
+  std::vector<float> result(static_cast<size_t>(count(c.result)));
   BoundKernel kernel(c.kernel, binding);
   for (int i = 0; i < times; ++i) kernel.run({a.data(), b.data()}, {result.data()});
   std::printf("%lld\n", static_cast<long long>(c.multiply_adds));

@@ -33,37 +33,6 @@ Loop find_loop(const std::string& name, DType operand) {
   return nullptr;
 }
 
-template <class T>
-constexpr DType dtype_of();
-template <>
-constexpr DType dtype_of<float>() {
-  return DType::kFloat32;
-}
-template <>
-constexpr DType dtype_of<double>() {
-  return DType::kFloat64;
-}
-template <>
-constexpr DType dtype_of<int8_t>() {
-  return DType::kInt8;
-}
-template <>
-constexpr DType dtype_of<int16_t>() {
-  return DType::kInt16;
-}
-template <>
-constexpr DType dtype_of<int32_t>() {
-  return DType::kInt32;
-}
-template <>
-constexpr DType dtype_of<int64_t>() {
-  return DType::kInt64;
-}
-template <>
-constexpr DType dtype_of<uint8_t>() {
-  return DType::kUInt8;
-}
-
 /// The distance of a result from the exact value in units of the last place; infinite if a NaN, an
 /// infinity or the sign of a zero is wrong.
 template <class T>

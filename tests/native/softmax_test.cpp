@@ -19,17 +19,6 @@ using Line = std::vector<long double>;
 int failures = 0;
 int cases = 0;
 
-template <class T>
-constexpr DType dtype_of();
-template <>
-constexpr DType dtype_of<float>() {
-  return DType::kFloat32;
-}
-template <>
-constexpr DType dtype_of<double>() {
-  return DType::kFloat64;
-}
-
 /// Rounding of the dtype times what a line of some hundred terms may add up to.
 template <class T>
 constexpr double kTolerance = sizeof(T) == 4 ? 2e-6 : 4e-15;
