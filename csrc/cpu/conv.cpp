@@ -17,15 +17,23 @@ int64_t tile_rows(const TapJob<T>& job) {
   return pages ? smaller(kTileRows, few) : kTileRows;
 }
 
+/// What the next tile reads of A, where that lies in one piece or in one column of pixels.
+template <class T>
+Fetch<T> next_rows(const TapJob<T>& job, const T* a, int64_t rows) {
+  if (job.tap_count > 1) return {};
+  if (job.a_row == job.depth) return {a + rows * job.a_row, rows};
+  if (job.a_row == 1) return {a + 2 * rows - 1, job.a_depth};
+  return {};
+}
+
 /// A panel of B is used by all rows of all blocks before the next one is touched, of which each of
 /// its tiles fetches a share. The tiles of the first panel are the first to see A, and fetch what
-/// the next one does, if that lies in one piece.
+/// the next one does.
 template <class T>
 void run(const TapJob<T>& job) {
   constexpr int64_t columns = kTileColumns<T>;
   const int64_t rows = tile_rows(job), depths = job.tap_count * job.depth;
   const int64_t tiles = job.blocks * ((job.m + rows - 1) / rows);
-  const bool dense_a = job.tap_count == 1 && job.a_row == job.depth;
   Tile<T> tile;
   tile.a_row = job.a_row;
   tile.a_depth = job.a_depth;
@@ -52,7 +60,7 @@ void run(const TapJob<T>& job) {
         tile.a = job.a + block * job.a_block + i * job.a_row;
         tile.c = job.c + block * job.c_block + i * job.c_row + j;
         tile.epilogue = job.epilogue.at(j, tile.c - job.c);
-        if (j == 0 && dense_a) tile.next_a = {tile.a + rows * job.a_row, rows};
+        if (j == 0) tile.next_a = next_rows(job, tile.a, rows);
         if (next_panel < job.b_end) tile.next_b = share_of_panel(next_panel, number, tiles, depths);
         compute_tile(tile, static_cast<int>(smaller(rows, job.m - i)), job.a_row == 1);
       }

@@ -95,6 +95,10 @@ inline ConvShape read_conv_shape(const Binding& binding, const char* kernel, con
   return shape;
 }
 
+inline bool has_unit_strides(const ConvShape& shape) {
+  return shape.planes.stride == 1 && shape.rows.stride == 1 && shape.columns.stride == 1;
+}
+
 /// A convolution over single pixels without strides sees no axes, only pixels: short rows are
 /// joined to long ones, so that tiles are full, and planes and images too if need be.
 inline void join_pixels(ConvShape& shape) {

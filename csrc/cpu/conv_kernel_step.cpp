@@ -4,6 +4,7 @@
 // channels, pixels and gradients change places, so that columns of tiles are channels of the input.
 #include "cpu/bfloat16_step.h"
 #include "cpu/conv_geometry.h"
+#include "cpu/conv_pointwise_step.h"
 #include "cpu/depthwise_step.h"
 #include "cpu/dispatch.h"
 
@@ -20,10 +21,7 @@ constexpr int64_t kItemPixels =
 /// before] [i] g[o][j], is the sum over p of g[p + (last - k) - (last - before)][j] x[p][i].
 bool gains_by_turning(const ConvShape& shape) {
   constexpr int64_t few = 8, many = 16;
-  for (const ConvAxis* axis : {&shape.planes, &shape.rows, &shape.columns}) {
-    if (axis->stride != 1) return false;
-  }
-  return shape.groups == 1 && shape.out <= few && shape.in >= many;
+  return has_unit_strides(shape) && shape.groups == 1 && shape.out <= few && shape.in >= many;
 }
 
 /// The convolution of g whose gradient by the kernel, turned round, is that of `shape`.
@@ -232,11 +230,14 @@ class KernelGradStep : public Step {
     throw Error(ErrorCode::kArgument, "[conv_grad_kernel] x, g and one result are required.");
   }
   ConvShape shape = read_conv_shape(binding, name, in[0], binding.outputs()[0], in[1]);
+  const bool pointwise = is_pointwise(shape);
   if (rounds_products(binding, name)) {
+    if (pointwise && has_unit_strides(shape)) return bind_pointwise_pairs(binding, shape);
     join_pixels(shape);
     return bind_pairs(binding, shape);
   }
   if (has_narrow_groups(shape, false)) return bind_depthwise_grad_kernel(binding, shape);
+  if (pointwise) return bind_pointwise_grad_kernel(binding, shape);
   const bool turns = gains_by_turning(shape);
   if (turns) shape = turned(shape);
   join_pixels(shape);

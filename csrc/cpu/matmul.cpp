@@ -100,10 +100,16 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   }
 }
 
+/// Blocks of equal depths, the smallest number of them that are at most `most`.
+int64_t even_depth(int64_t k, int64_t most) {
+  const int64_t blocks = (k + most - 1) / most;
+  return blocks == 0 ? most : (k + blocks - 1) / blocks;
+}
+
 template <class T>
 void run(const MatmulJob<T>& job) {
   const int64_t block_columns = job.panels ? job.n : kBlockPanels * kTileColumns<T>;
-  const int64_t depth = job.panels ? kBlockDepth : kOwnDepth;
+  const int64_t depth = even_depth(job.k, job.panels ? kBlockDepth : kOwnDepth);
   Block block;
   for (block.j = 0; block.j < job.n; block.j += block_columns) {
     block.columns = smaller(block_columns, job.n - block.j);

@@ -102,15 +102,17 @@ template <class T, int rows, int vectors>
   finish_sums<T>(tile, sums, rows);
 }
 
-/// A tile of C comes from memory while the products are gathered, if that takes long enough.
+/// A tile of C comes from memory while the products are gathered: this one, or the one behind it if
+/// that does not take long enough.
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void fetch_c(const Tile<T>& tile) {
-  if (tile.tap_count * tile.depth < kFetchDepth) return;
+  const bool slow = tile.tap_count * tile.depth >= kFetchDepth;
+  const T* const c = tile.c + (slow ? 0 : rows * tile.c_row);
 #pragma GCC unroll 1
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 2
     for (int j = 0; j < vectors; ++j)
-      prefetch_to_write(tile.c + i * tile.c_row + j * Vec<T>::width);
+      prefetch_to_write(c + i * tile.c_row + j * Vec<T>::width);
   }
 }
 

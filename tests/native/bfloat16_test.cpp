@@ -251,6 +251,7 @@ int main() {
       for (int64_t columns : {3, 7, 14, 17}) {
         for (int64_t stride : {1, 2, 3}) check_conv({6, columns, in, out, 3, stride});
         check_conv({4, columns, in, out, 1, 1});
+        check_conv({columns, 5, 2 * in + 30, 3 * out, 1, 1});
       }
     }
   }

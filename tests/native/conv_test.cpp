@@ -255,6 +255,27 @@ void check_winograd() {
   check_one(1, 700, 700, 12, 12, true);  // too few tiles for weights beyond the caches
 }
 
+/// Windows of one element, whose gradient by the kernel reads either operand in place: around tiles
+/// and blocks of pixels, with strides, in several sums and in one that is cut into rows.
+void check_pointwise() {
+  for (int64_t in : {1, 13, 15, 31, 32, 33, 100}) {
+    for (int64_t out : {1, 14, 16, 33, 200}) {
+      for (int64_t stride : {1, 2, 3})
+        check_both({2, in, out, {5, 1, stride, 1}, {13, 1, stride, 1}, stride % 2 == 0});
+    }
+  }
+  for (int64_t width : {255, 256, 257, 509, 512, 521}) {
+    check_both({1, 7, 24, {1, 1, 1, 1}, {width, 1, 1, 1}, true});
+    check_both({1, 24, 7, {2, 1, 2, 1}, {2 * width, 1, 2, 1}, true});
+    check_both({1, 32, 90, {1, 1, 1, 1}, {2 * width - 1, 1, 2, 1}, false});
+  }
+  for (int64_t stride : {1, 2}) {
+    check_both({3, 40, 200, {29, 1, stride, 1}, {30, 1, stride, 1}, true});
+    check_both({3, 200, 40, {29, 1, stride, 1}, {30, 1, stride, 1}, true});
+    check_both({1, 600, 900, {6, 1, stride, 1}, {7, 1, stride, 1}, true});
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -298,6 +319,7 @@ int main() {
   check_groups();
   check_few_results();
   check_winograd();
+  check_pointwise();
   std::printf("conv: %d cases, %d failures\n", cases, failures);
   return failures != 0;
 }
