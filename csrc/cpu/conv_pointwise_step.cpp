@@ -1,7 +1,7 @@
 // Binds `conv_grad_kernel` where the window is one element: a product of all pixels of the input,
 // turned, with those of the gradient. The tiles read one of the two in place, and the other, which
-// is the narrower one where that pays, is packed, some pixels at a time. The pixels are cut by shape
-// into fixed sums, which are added in order at the end.
+// is the narrower one where that pays, is packed, some pixels at a time. The pixels are cut by
+// shape into fixed sums, which are added in order at the end.
 #include "cpu/conv_pointwise_step.h"
 
 #include "cpu/bfloat16_step.h"
@@ -22,8 +22,8 @@ struct Pixels {
 /// Multiply-adds that m x n products of a pixel cost, tiles that are not full and packing of the n
 /// columns among them.
 int64_t pixel_cost(int64_t m, int64_t n, int64_t tile_rows, int64_t tile_columns) {
-  constexpr int64_t few_rows = 6;   // fewer wait for each other's sums
-  constexpr int64_t packing = 24;   // an element comes from memory while nothing is computed
+  constexpr int64_t few_rows = 6;  // fewer wait for each other's sums
+  constexpr int64_t packing = 24;  // an element comes from memory while nothing is computed
   const int64_t half = tile_columns / 2, rest = m % tile_rows;
   const int64_t rows = m - rest + (rest > 0 ? std::max(rest, few_rows) : 0);
   return rows * divide_up(n, half) * half + packing * n;
@@ -111,8 +111,8 @@ class PointwiseGradStep : public Step {
   void run_part(int64_t sum, int64_t block, const T* a, const T* b, T* packed, T* c) const {
     const int64_t row_tiles = divide_up(a_.channels, functions_.tile_rows);
     const int64_t first_row = part_begin(row_tiles, block, row_blocks_) * functions_.tile_rows;
-    const int64_t last_row = std::min(
-        a_.channels, part_begin(row_tiles, block + 1, row_blocks_) * functions_.tile_rows);
+    const int64_t last_row =
+        std::min(a_.channels, part_begin(row_tiles, block + 1, row_blocks_) * functions_.tile_rows);
     const int64_t runs = pixels_ / run_;
     const int64_t begin = part_begin(runs, sum, sums_), end = part_begin(runs, sum + 1, sums_);
     const int64_t from_start = 0;
@@ -192,9 +192,7 @@ Type pixels_by_channels(int64_t pixels, int64_t channels) {
 
 }  // namespace
 
-bool is_pointwise(const ConvShape& shape) {
-  return shape.groups == 1 && shape.taps() == 1;
-}
+bool is_pointwise(const ConvShape& shape) { return shape.groups == 1 && shape.taps() == 1; }
 
 [[gnu::cold]] std::unique_ptr<Step> bind_pointwise_grad_kernel(Binding& binding,
                                                                const ConvShape& shape) {
@@ -208,20 +206,17 @@ bool is_pointwise(const ConvShape& shape) {
   }
 }
 
-[[gnu::cold]] std::unique_ptr<Step> bind_pointwise_pairs(Binding& binding,
-                                                         const ConvShape& shape) {
+[[gnu::cold]] std::unique_ptr<Step> bind_pointwise_pairs(Binding& binding, const ConvShape& shape) {
   const int64_t pixels = shape.batch * shape.planes.y * shape.rows.y * shape.columns.y;
   ConvShape half;
   half.batch = 1;
   half.in = shape.in;
   half.out = shape.out;
   half.columns.x = half.columns.y = divide_up(pixels, 2);
-  std::vector<Conversion> pairs = {
-      pairs_along(0, pixels_by_channels(pixels, shape.in), 0, 1),
-      pairs_along(1, pixels_by_channels(pixels, shape.out), 0, 1)};
+  std::vector<Conversion> pairs = {pairs_along(0, pixels_by_channels(pixels, shape.in), 0, 1),
+                                   pairs_along(1, pixels_by_channels(pixels, shape.out), 0, 1)};
   return bind_converted(binding, pairs, [half](Binding& inner) {
-    return std::make_unique<PointwiseGradStep<float>>(inner, half,
-                                                      kernels<ConvKernels>().bfloat16);
+    return std::make_unique<PointwiseGradStep<float>>(inner, half, kernels<ConvKernels>().bfloat16);
   });
 }
 

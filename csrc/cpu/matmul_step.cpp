@@ -80,8 +80,8 @@ class MatmulStep : public Step {
     row_parts_ = keep_b_ ? clamp(wanted / column_parts_, 1, row_tiles_) : 1;
   }
 
-  /// The blocks of columns, each of which packs A, and of depths, each of which has sums to be added,
-  /// that cost least together.
+  /// The blocks of columns, each of which packs A, and of depths, each of which has sums to be
+  /// added, that cost least together.
   void cut_columns_and_depths(int64_t wanted) {
     const int64_t most_columns = column_parts_;
     const auto depth_parts = [&](int64_t columns) {
@@ -89,10 +89,12 @@ class MatmulStep : public Step {
     };
     const auto cost = [&](int64_t columns) {
       const int64_t depths = depth_parts(columns);
-      return columns * (pack_a_ ? 2 : 1) * p_.m * p_.k + (depths > 1 ? 3 * depths * p_.m * p_.n : 0);
+      return columns * (pack_a_ ? 2 : 1) * p_.m * p_.k +
+             (depths > 1 ? 3 * depths * p_.m * p_.n : 0);
     };
     for (int64_t columns = 1; columns < most_columns; columns *= 2) {
-      const bool enough = columns * depth_parts(columns) >= most_columns * depth_parts(most_columns);
+      const bool enough =
+          columns * depth_parts(columns) >= most_columns * depth_parts(most_columns);
       if (enough && cost(columns) < cost(column_parts_)) column_parts_ = columns;
     }
     depth_parts_ = depth_parts(column_parts_);
