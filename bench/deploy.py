@@ -7,13 +7,16 @@ both; a figure is the median of the rounds, the ratio the median of the ratios. 
 Runtime need `onnx` and `onnxruntime`, the figures from C a compiler.
 """
 import argparse
+import datetime
 import importlib.util
 import os
+import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -27,6 +30,7 @@ __all__ = ["main"]
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REST_SECONDS = 0.02     # threads of the side before still wait for work, and are soon asleep
+THREADS, CALLS = 8, 10000
 
 
 def mlp():
@@ -64,16 +68,27 @@ def main(arguments=None):
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--rounds", type=int, default=9)
     options = parser.parse_args(arguments)
+    print("%s, %s\n" % (datetime.date.today(), platform.processor() or platform.machine()))
     with tempfile.TemporaryDirectory() as folder:
-        _print_calls(folder)
-        print("\n%-10s %5s %7s | %9s %9s %6s | %8s %8s | %7s %7s" % (
-            "model", "batch", "threads", "symk ms", "ort ms", "ratio", "load ms", "ort ms",
-            "MB", "ort MB"))
-        for name in options.models.split(","):
-            _print_model(name, folder, options.rounds)
+        _print_rows(("what", "result"), _calls(folder))
+        print()
+        _print_rows(("model", "batch", "threads", "symk", "onnxruntime", "onnxruntime / symk",
+                     "loading", "its loading", "file", "its file"),
+                    (row for name in options.models.split(",")
+                     for row in _model_rows(name, folder, options.rounds)))
 
 
-def _print_model(name, folder, rounds):
+def _print_rows(titles, rows):
+    """A table in Markdown, line by line."""
+    print("| %s |\n%s|" % (" | ".join(titles), "|---" * len(titles)))
+    for row in rows:
+        print("| %s |" % " | ".join(map(str, row)), flush=True)
+
+
+# --- models ---
+
+def _model_rows(name, folder, rounds):
+    """The rows of a model: one prediction, and a batch, by one thread and by two."""
     make, shape, largest, rows = MODELS[name]
     model, path = make(), os.path.join(folder, name + ".symk")
     export(model, path)
@@ -81,23 +96,34 @@ def _print_model(name, folder, rounds):
     for batch in (1, rows):
         data = _data((batch,) + shape, largest)
         for threads in (1, 2):
-            loader.set_threads(threads)
-            loaded, load_s = _timed(lambda: load(path))
-            sides = [lambda data=data, loaded=loaded: loaded.run([data])]
-            peer_load_s = float("nan")
-            if written:
-                session, peer_load_s = _timed(lambda threads=threads: _session(written, threads))
-                typed = data.astype("float32") if largest is None else data
-                feed = {session.get_inputs()[0].name: typed}
-                sides.append(lambda session=session, feed=feed: session.run(None, feed))
-            times = _in_turn(sides, rounds)
-            ours, theirs = (times + [[float("nan")] * rounds])[:2]
-            ratio = statistics.median(b / a for a, b in zip(ours, theirs))
-            print("%-10s %5d %7d | %9.3f %9.3f %6.2f | %8.1f %8.1f | %7.2f %7.2f" % (
-                name, batch, threads, 1e3 * statistics.median(ours),
-                1e3 * statistics.median(theirs), ratio, 1e3 * load_s, 1e3 * peer_load_s,
-                os.path.getsize(path) / 1e6, os.path.getsize(written) / 1e6 if written else 0))
-            sys.stdout.flush()
+            yield (name, batch, threads) + _compared(path, written, data, threads, rounds)
+
+
+def _compared(path, written, data, threads, rounds):
+    """The cells of both sides; those of the peer are "-" where it is not there."""
+    loader.set_threads(threads)
+    loaded, load_s = _timed(lambda: load(path))
+    sides, peer_load_s = [lambda: loaded.run([data])], None
+    if written:
+        session, peer_load_s = _timed(lambda: _session(written, threads))
+        feed = {session.get_inputs()[0].name: data}
+        sides.append(lambda: session.run(None, feed))
+    times = _in_turn(sides, rounds)
+    ratio = ("%.2f" % statistics.median(peer / own for own, peer in zip(*times)) if written
+             else "-")
+    medians = [_shown(statistics.median(taken)) for taken in times] + ["-"] * (not written)
+    return (*medians, ratio, _shown(load_s), _shown(peer_load_s), _megabytes(path),
+            _megabytes(written))
+
+
+def _shown(seconds):
+    if seconds is None:
+        return "-"
+    return "%.1f us" % (1e6 * seconds) if seconds < 1e-3 else "%.2f ms" % (1e3 * seconds)
+
+
+def _megabytes(path):
+    return "%.2f MB" % (os.path.getsize(path) / 1e6) if path else "-"
 
 
 def _data(shape, largest):
@@ -147,40 +173,95 @@ def _in_turn(sides, rounds):
 
 # --- calls and starts ---
 
-def _print_calls(folder):
-    """What a call costs besides its work, and what a process waits for."""
-    relu, digits = os.path.join(folder, "relu.symk"), os.path.join(folder, "digits.symk")
+def _calls(folder):
+    """What a call costs besides its work, and what a process waits for: rows."""
+    relu, digits, large = (os.path.join(folder, name + ".symk")
+                           for name in ("relu", "digits", "resnet50"))
     export(Sequential([layers.ReLU(input_shape=(4,))]), relu)
     export(Sequential([layers.Conv2D(32, 3, activation="relu", input_shape=(8, 8, 1)),
                        layers.MaxPooling2D(), layers.Flatten(),
                        layers.Dense(10, activation="softmax")]), digits)
+    export(applications.ResNet50(weights=None), large)
     model, x = load(relu), np.zeros((1, 4), "float32")
     times, = _in_turn([lambda: model.run([x])], 15)
-    print("%-52s %8.2f us" % ("call of a ReLU of 4 numbers from Python", 1e6 * min(times)))
-    library = os.path.join(PLACES["libdir"](), "libsymk_runtime.so")
-    program = os.path.join(folder, "deploy")
-    compiler = shutil.which("cc")
+    yield "call of a ReLU of 4 numbers, from Python", _shown(statistics.median(times))
+    yield from _calls_from_c(folder, relu, digits, large)
+    yield ("`import symk.deploy`, and loading the digits model, besides cffi and NumPy",
+           _shown(_import_time(digits)))
+    wrong, grown = _many_calls(digits)
+    yield ("%d threads, %d calls of the digits model each: other results, memory more"
+           % (THREADS, CALLS), "%d, %d kB" % (wrong, grown / 1e3))
+    yield "the C library, stripped", "%.2f MB" % (_stripped_bytes(folder) / 1e6)
+
+
+def _calls_from_c(folder, relu, digits, large):
+    compiler, program = shutil.which("cc"), os.path.join(folder, "deploy")
     if compiler is None:
         return
     subprocess.run([compiler, "-O2", os.path.join(HERE, "deploy.c"), "-o", program]
                    + PLACES["flags"]().split(), check=True)
-    first, call = map(float, _output(program, relu, "20000"))
-    print("%-52s %8.2f us" % ("the same from C", call))
+    yield "the same from C", _shown(_medians(program, relu, calls=20000)[2])
+    yield "digits in C: loading and the first prediction", _shown(_medians(program, digits)[1])
     starts = [_timed(lambda: _output(program, digits, "1"))[1] for _ in range(15)]
-    first, _ = map(float, _output(program, digits, "1"))
-    print("%-52s %8.2f ms" % ("digits in C: load and first prediction", 1e-3 * first))
-    print("%-52s %8.2f ms" % ("digits in C: from the start of the process to its end",
-                              1e3 * statistics.median(starts)))
-    print("%-52s %8.2f MB" % ("the C library, stripped", _stripped_bytes(library, folder) / 1e6))
+    yield ("digits in C: from the start of the process to its end",
+           _shown(statistics.median(starts)))
+    loaded, first, call = _medians(program, large, calls=5)
+    yield "ResNet-50 in C: loading", _shown(loaded)
+    yield ("ResNet-50 in C: loading and the first prediction, of which a later one takes %s"
+           % _shown(call), _shown(first))
+
+
+def _medians(program, path, calls=1):
+    """Seconds until loaded, until the first prediction, and of a call, over some processes."""
+    runs = [map(float, _output(program, path, str(calls))) for _ in range(7)]
+    return [1e-6 * statistics.median(times) for times in zip(*runs)]
 
 
 def _output(*command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
-def _stripped_bytes(library, folder):
+def _import_time(path):
+    """Seconds of importing the loader and loading a model, in a process that has cffi and NumPy."""
+    program = ("import sys, time, cffi, numpy; start = time.perf_counter(); import symk.deploy; "
+               "symk.deploy.load(sys.argv[1]); print(time.perf_counter() - start)")
+    return statistics.median(float(_output(sys.executable, "-c", program, path)[0])
+                             for _ in range(7))
+
+
+def _many_calls(path):
+    """How many results differ when threads share a model, and how much the process grows."""
+    model = load(path)
+    data = [_data((1 + number % 3, 8, 8, 1), None) for number in range(THREADS)]
+    expected = [model(x).tobytes() for x in data]
+    wrong = []
+
+    def work(number, calls):
+        wrong.extend(number for _ in range(calls)
+                     if model(data[number]).tobytes() != expected[number])
+
+    def work_all(calls):
+        threads = [threading.Thread(target=work, args=(number, calls)) for number in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    work_all(CALLS // 10)       # threads get memory of the system for themselves
+    before = _resident_bytes()
+    work_all(CALLS)
+    return len(wrong), _resident_bytes() - before
+
+
+def _resident_bytes():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _stripped_bytes(folder):
     target = os.path.join(folder, "stripped.so")
-    subprocess.run(["strip", "-o", target, library], check=True)
+    subprocess.run(["strip", "-o", target, os.path.join(PLACES["libdir"](),
+                                                        "libsymk_runtime.so")], check=True)
     return os.path.getsize(target)
 
 

@@ -20,7 +20,7 @@ RESULTS = os.path.join(HERE, "RESULTS.md")
 # Each part and its command; those in WITH_PEERS take the interpreters of the peers.
 PARTS = {"cases": ["bench", "--without", "op_"], "operations": ["bench", "--cases", "^op_"],
          "compile": ["bench.compile"], "loops": ["bench.recurrences"],
-         "memory": ["bench.memory"]}
+         "memory": ["bench.memory"], "deploy": ["bench.deploy"], "serving": ["bench.serving"]}
 WITH_PEERS = {"cases": ("torch", "onnxruntime"), "operations": ("torch",), "memory": ("torch",)}
 
 

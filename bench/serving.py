@@ -8,8 +8,10 @@ they take a part of the processor that they measure.
 """
 import argparse
 import contextlib
+import datetime
 import json
 import os
+import platform
 import re
 import socket
 import subprocess
@@ -40,17 +42,18 @@ def main(arguments=None):
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--model", help="a file of `symk export`")
     options = parser.parse_args(arguments)
+    print("%s, %s\n" % (datetime.date.today(), platform.processor() or platform.machine()))
     with tempfile.TemporaryDirectory() as folder:
         path = options.model or _digits(os.path.join(folder, "digits.symk"))
-        print("%-42s %10s %10s %10s %12s" % ("", "p50 ms", "p99 ms", "most ms", "requests/s"))
+        print("| clients | p50 | p99 | longest | requests per second |\n|---|---|---|---|---|")
         for clients in (1, options.clients):
             for malformed in (False, True):
                 with _served(path, folder) as port:
                     times = _load(path, port, clients, options.seconds, malformed)
-                label = "%d clients%s" % (clients, ", malformed requests between" * malformed)
-                print("%-42s %10.2f %10.2f %10.1f %12.0f" % (
+                label = "%d%s" % (clients, ", and malformed requests between" * malformed)
+                print("| %s | %.2f ms | %.2f ms | %.1f ms | %.0f |" % (
                     label, 1e3 * np.percentile(times, 50), 1e3 * np.percentile(times, 99),
-                    1e3 * max(times), len(times) / options.seconds))
+                    1e3 * max(times), len(times) / options.seconds), flush=True)
 
 
 def _digits(path):
@@ -91,8 +94,8 @@ def _load(path, port, clients, seconds, malformed):
     body = json.dumps({"instances": np.random.rand(*shape).round(4).tolist()}).encode()
     request = (b"POST /v1/models/m:predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
                % len(body)) + body
-    times, stop = [], threading.Event()
-    threads = [threading.Thread(target=_ask, args=(port, request, times, stop))
+    times, wrong, stop = [], [], threading.Event()
+    threads = [threading.Thread(target=_ask, args=(port, request, times, wrong, stop))
                for _ in range(clients)]
     if malformed:
         threads.append(threading.Thread(target=_abuse, args=(port, stop)))
@@ -102,22 +105,25 @@ def _load(path, port, clients, seconds, malformed):
     stop.set()
     for thread in threads:
         thread.join()
+    if wrong:
+        raise SystemExit("[bench] %d requests were not answered, one by %r." % (len(wrong), wrong[0]))
     return times
 
 
-def _ask(port, request, times, stop):
-    """Sends one request after the other over one connection."""
+def _ask(port, request, times, wrong, stop):
+    """Sends one request after the other over one connection, until one is not answered."""
     with socket.create_connection(("127.0.0.1", port)) as client:
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        while not stop.is_set():
+        while not (stop.is_set() or wrong):
             start = time.perf_counter()
             client.sendall(request)
-            answer = client.recv(65536)
-            while not answer.endswith(b"]]}"):
-                answer += client.recv(65536)
+            answer = part = client.recv(65536)
+            while part and not answer.endswith((b"]]}", b'"}')):
+                part = client.recv(65536)
+                answer += part
             times.append(time.perf_counter() - start)
             if not answer.startswith(b"HTTP/1.1 200"):
-                raise SystemExit("[bench] %r" % answer[:200])
+                wrong.append(answer[:200])
 
 
 def _abuse(port, stop):

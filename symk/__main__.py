@@ -30,16 +30,7 @@ def main(arguments=None):
     convert = commands.add_parser("convert", help="rewrite an old model file as one of Keras 2.3")
     convert.add_argument("source", metavar="OLD")
     convert.add_argument("target", metavar="NEW")
-    export = commands.add_parser("export", help="compile a model file into one that runs anywhere")
-    export.add_argument("source", metavar="MODEL.h5")
-    export.add_argument("target", metavar="TARGET", help="the file, by custom NAME.symk")
-    export.add_argument("--train", action="store_true", help="with the training step")
-    export.add_argument("--weights", choices=("float32", "float16", "int8"), default="float32",
-                        help="how weights are stored in a .symk file (default: %(default)s)")
-    form = export.add_mutually_exclusive_group()
-    form.add_argument("--onnx", action="store_true", help="write an ONNX file")
-    form.add_argument("--standalone", action="store_true",
-                      help="write a folder with a C++ project that holds the model")
+    _add_export(commands)
     config = commands.add_parser("config", help="say where the C library and its headers are")
     for place in places.PLACES:
         config.add_argument("--" + place, dest="places", action="append_const", const=place)
@@ -48,6 +39,25 @@ def main(arguments=None):
     _add_serve(commands)
     options = parser.parse_args(arguments)
     return _COMMANDS[options.command](options)
+
+
+def _add_export(commands):
+    """The arguments of `symk export`."""
+    export = commands.add_parser("export", help="compile a model file into one that runs anywhere")
+    export.add_argument("source", metavar="MODEL", help="MODEL.h5 of Keras, or MODEL.onnx")
+    export.add_argument("target", metavar="TARGET", help="the file, by custom NAME.symk")
+    export.add_argument("--train", action="store_true", help="with the training step")
+    export.add_argument("--function", dest="functions", action="append", default=[],
+                        metavar="NAME=[FROM:]TO", help=(
+                            "one more function, over the same weights: from what the layer FROM "
+                            "gives to what TO gives; without FROM from the inputs of the model, "
+                            "without TO to its outputs"))
+    export.add_argument("--weights", choices=("float32", "float16", "int8"), default="float32",
+                        help="how weights are stored (default: %(default)s)")
+    form = export.add_mutually_exclusive_group()
+    form.add_argument("--onnx", action="store_true", help="write an ONNX file, of one function")
+    form.add_argument("--standalone", action="store_true",
+                      help="write a folder with a C++ project that holds the model")
 
 
 def _add_serve(commands):
@@ -93,23 +103,44 @@ def _convert(options):
 
 
 def _export(options):
-    from . import deploy, models
-    if options.train and (options.onnx or options.standalone):
-        raise SystemExit("symk export: --train is for a .symk file; leave it out")
-    if options.weights != "float32" and (options.onnx or options.standalone):
-        raise SystemExit("symk export: --weights is for a .symk file; leave it out")
+    from . import deploy
+    if options.onnx and (options.train or options.functions or options.weights != "float32"):
+        raise SystemExit("symk export: --train, --function and --weights are not for ONNX files; "
+                         "leave them out")
 
     def write():
-        model = models.load_model(options.source)
+        what = _exported(options)
         if options.onnx:
-            deploy.to_onnx(model, options.target)
-        elif options.standalone:
-            deploy.standalone(model, options.target)
+            deploy.to_onnx(what["predict"], options.target)
         else:
-            deploy.export(model, options.target, train=options.train, weights=options.weights)
+            write_it = deploy.standalone if options.standalone else deploy.export
+            write_it(what, options.target, train=options.train, weights=options.weights)
         yield "%s: written" % options.target
 
     return _said(write)
+
+
+def _exported(options):
+    """{name: model or function} of what is to be written."""
+    from . import deploy, models
+    if options.source.endswith(".onnx"):
+        if options.train or options.functions:
+            raise SystemExit("symk export: --train and --function are for files of Keras; leave "
+                             "them out")
+        return {"predict": deploy.from_onnx(options.source)}
+    model = models.load_model(options.source, compile=options.train)
+    what = {"predict": model}
+    for given in options.functions:
+        name, equals, layers = given.partition("=")
+        if not (name and equals and layers.strip(":")):
+            raise SystemExit("symk export: --function must be NAME=[FROM:]TO, with the name of a "
+                             "layer; %r was given" % given)
+        if name in what:
+            raise SystemExit("symk export: each function must have a name of its own; %r is there "
+                             "twice" % name)
+        begin, _, end = layers.rpartition(":")
+        what[name] = models.Part(model, begin or None, end or None)
+    return what
 
 
 def _config(options):
@@ -139,7 +170,7 @@ def _said(lines):
     try:
         for line in lines():
             print(line)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         print("symk: %s" % error, file=sys.stderr)
         return 1
     return 0

@@ -31,6 +31,7 @@ INSIDE_FUNCTIONS = {
     ("__main__.py", "_inspect"): "a command waits for what it uses alone",
     ("__main__.py", "_serve"): "a command waits for what it uses alone",
     ("__main__.py", "_export"): "a command waits for what it uses alone",
+    ("__main__.py", "_exported"): "a command waits for what it uses alone",
 }
 
 FILES = sorted(PACKAGE.rglob("*.py"))

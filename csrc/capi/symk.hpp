@@ -145,6 +145,13 @@ class Array {
   void describe(int32_t dtype, const std::vector<int64_t>& shape) {
     if (shape.size() > SYMK_MAX_RANK)
       throw Error(SYMK_SHAPE, "[array] an array has at most 8 axes.");
+    if (dtype < SYMK_FLOAT32 || dtype > SYMK_BOOL)
+      throw Error(SYMK_DTYPE, "[array] a dtype of enum symk_dtype is required.");
+    for (const int64_t size : shape) {
+      if (size >= 0) continue;
+      throw Error(SYMK_SHAPE, "[array] sizes must be known; one is " + std::to_string(size) +
+                                  ", as a model says of sizes that the caller chooses.");
+    }
     raw_.dtype = dtype;
     raw_.rank = static_cast<int32_t>(shape.size());
     for (size_t axis = 0; axis < shape.size(); ++axis) raw_.shape[axis] = shape[axis];

@@ -2,7 +2,7 @@
 // finished values. Kernel files include this: nothing in it is shared between instruction sets.
 #pragma once
 
-#include "cpu/elementwise.h"
+#include "cpu/loops.h"
 
 namespace symk::cpu {
 

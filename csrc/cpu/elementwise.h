@@ -43,8 +43,4 @@ const ElementwiseKernels& ElementwiseKernels::of<Isa::avx2>();
 template <>
 const ElementwiseKernels& ElementwiseKernels::of<Isa::avx512>();
 
-/// The loop of an op, or null if there is none.
-const LoopEntry* find_loop(const char* name, int arity, DType operand, DType result);
-Loop find_cast(DType from, DType to);
-
 }  // namespace symk::cpu

@@ -1,10 +1,11 @@
 // Finds elementwise loops, casts and activations by name and dtype.
+#include "cpu/loops.h"
+
 #include <cstring>
 #include <string>
 
 #include "cpu/activation.h"
 #include "cpu/dispatch.h"
-#include "cpu/elementwise.h"
 #include "runtime/error.h"
 
 namespace symk::cpu {

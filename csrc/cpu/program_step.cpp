@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "cpu/dispatch.h"
+#include "cpu/loops.h"
 #include "runtime/error.h"
 #include "runtime/memory.h"
 

@@ -16,6 +16,14 @@ static int fail(const char* what) {
   return EXIT_FAILURE;
 }
 
+/* Whether an array is what this program takes: numbers in float32, a batch, and sizes that are known
+ * besides. */
+static int is_simple(const symk_array* array) {
+  for (int axis = 1; axis < array->rank; ++axis)
+    if (array->shape[axis] < 0) return 0;
+  return array->dtype == SYMK_FLOAT32 && array->rank > 0;
+}
+
 static size_t count_of(const symk_array* array) {
   size_t count = 1;
   for (int axis = 0; axis < array->rank; ++axis) count *= (size_t)array->shape[axis];
@@ -32,8 +40,16 @@ int main(int argc, char** argv) {
 
   symk_array input, output;
   if (symk_input_type(model, 0, &input)) return fail("input");
+  if (symk_input_count(model) != 1 || symk_output_count(model) != 1 || !is_simple(&input)) {
+    fprintf(stderr, "%s: a model of one float32 input and one output is required\n", argv[1]);
+    return EXIT_FAILURE;
+  }
   input.shape[0] = 1; /* the batch */
   if (symk_output_types(model, &input, 1, &output, 1)) return fail("output");
+  if (output.dtype != SYMK_FLOAT32) {
+    fprintf(stderr, "%s: an output of float32 is required\n", argv[1]);
+    return EXIT_FAILURE;
+  }
 
   const size_t inputs = count_of(&input), outputs = count_of(&output);
   float* sample = malloc(inputs * sizeof *sample);

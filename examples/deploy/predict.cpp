@@ -1,7 +1,9 @@
 // Runs a model file from C++: the numbers of one sample on standard input, predictions on standard
 // output. CMakeLists.txt beside it builds it.
 #include <cstdlib>
+#include <exception>
 #include <iostream>
+#include <vector>
 
 #include "symk.hpp"
 
@@ -13,7 +15,7 @@ int main(int argc, char** argv) {
   try {
     const symk::Model model(argv[1]);
     std::vector<int64_t> shape = model.inputs().at(0).shape;
-    shape[0] = 1;  // the batch
+    shape.at(0) = 1;  // the batch
     const symk::Array sample(SYMK_FLOAT32, shape);
     for (size_t i = 0; i < sample.size(); ++i) {
       if (!(std::cin >> sample.data<float>()[i])) {
@@ -24,7 +26,7 @@ int main(int argc, char** argv) {
     const symk::Array result = model.run({sample}).at(0);
     std::cout.precision(9);
     for (size_t i = 0; i < result.size(); ++i) std::cout << result.data<float>()[i] << "\n";
-  } catch (const symk::Error& error) {
+  } catch (const std::exception& error) {
     std::cerr << error.what() << "\n";
     return EXIT_FAILURE;
   }

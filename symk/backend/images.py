@@ -1,6 +1,4 @@
 """Sequences, images and volumes: pooling, padding and resizing."""
-import numpy as np
-
 from .. import ops
 from ..graph import ShapeError
 from ..ops.checks import one_of, whole
@@ -76,7 +74,7 @@ def resize_images(x, height_factor, width_factor, data_format, interpolation="ne
     Args:     interpolation: "nearest" repeats pixels, "bilinear" interpolates between them.
     """
     one_of("resize_images", "interpolation", interpolation, ("nearest", "bilinear"))
-    resize = ops.repeat if interpolation == "nearest" else _interpolated
+    resize = ops.repeat if interpolation == "nearest" else ops.interpolate
     x, data_format = channels_last(x, data_format)
     return restored(resize(resize(x, height_factor, 1), width_factor, 2), data_format)
 
@@ -87,17 +85,3 @@ def resize_volumes(x, depth_factor, height_factor, width_factor, data_format):
     for axis, factor in enumerate((depth_factor, height_factor, width_factor), start=1):
         x = ops.repeat(x, factor, axis)
     return restored(x, data_format)
-
-
-def _interpolated(x, factor, axis):
-    """Linear interpolation along an axis; the result i is at position i / factor of x, and what is
-    behind the last element is like it."""
-    factor = whole("resize_images", "a factor", factor)
-    if not 1 <= factor < 2 ** 31:
-        raise ShapeError("[resize_images] a factor must be from 1 to 2**31 - 1; %r was given."
-                         % (factor,))
-    before = (np.s_[:],) * axis
-    following = ops.concat([x[before + np.s_[1:,]], x[before + np.s_[-1:,]]], axis)
-    weights = (np.arange(factor) / factor).reshape((-1,) + (1,) * (x.ndim - 1 - axis))
-    apart = ops.expand_dims(x, axis + 1) + ops.expand_dims(following - x, axis + 1) * weights
-    return ops.reshape(apart, x.shape[:axis] + (x.shape[axis] * factor,) + x.shape[axis + 1:])

@@ -27,8 +27,9 @@ def export(what, path, metadata=None, train=False, weights="float32"):
             loaded as. Functions with shared variables in common have them in common in the file.
         path: the file; one that exists is replaced. By custom it ends with ".symk".
         metadata: a dict of texts that the file carries along.
-        train: whether a model's training step is there too, as "train". Its states (weights,
-            optimizer, metrics) then change where the file is run.
+        train: whether the training step of the model, of a dict that of its first one, is there
+            too, as "train". Its states (weights, optimizer, metrics) then change where the file is
+            run.
         weights: "float32", or how those of products and embeddings are stored: "float16" or "int8"
             (`docs/precision.md`). Weights that a function changes stay float32.
     Raises:   GraphError when a function cannot run without Python; OSError.
@@ -53,18 +54,22 @@ def exported(what, metadata=None, train=False, weights="float32"):
 
 def _named(what, train):
     """(name, Function, names of inputs and outputs or None) of each function."""
-    if not isinstance(what, dict):
-        named = [("predict", *_function(what))]
-        if train:
-            named.append(("train", *_training(what)))
-        return named
-    if train:
-        raise GraphError("[export] train=True needs one model; a dict was given. Put "
-                         '"train": model.train_function in it.')
-    if not what or not all(isinstance(name, str) and name for name in what):
+    given = what if isinstance(what, dict) else {"predict": what}
+    if not given or not all(isinstance(name, str) and name for name in given):
         raise GraphError("[export] a dict must have names of functions as its keys; %r were given."
-                         % list(what))
-    return [(name, *_function(one)) for name, one in what.items()]
+                         % list(given))
+    named = [(name, *_function(one)) for name, one in given.items()]
+    if train and "train" in given:
+        raise GraphError('[export] train=True adds the function "train"; the dict has one of this '
+                         "name.")
+    if train:
+        named.append(("train", *_training(_first(what))))
+    return named
+
+
+def _first(what):
+    """The model that stands for all that is given."""
+    return next(iter(what.values())) if isinstance(what, dict) else what
 
 
 def _function(what):
@@ -155,7 +160,7 @@ class _Values:
 def _metadata(what, metadata):
     """What a file says of itself, besides what its maker says."""
     texts = {}
-    name = getattr(what, "name", None)
+    name = getattr(_first(what), "name", None)
     if isinstance(name, str):
         texts["name"] = name
     texts.update({str(key): str(value) for key, value in metadata.items()})

@@ -18,19 +18,18 @@ _CONSTANT = re.compile(r'constexpr char (\w+)\[\] = "(\w+)";')
 _ENTRIES = re.compile(r"\bKernelEntry \w+(?:\[\] = \{(.*?)\};|\((.*?)\);)", re.S)
 
 
-def standalone(what, folder, metadata=None):
+def standalone(what, folder, metadata=None, train=False, weights="float32"):
     """Writes a project that `make` builds with a C++17 compiler and nothing else.
 
-    Args:     what: as `export` takes it.
+    Args:     what, metadata, train, weights: as `export` takes them.
               folder: made if it does not exist; nothing in it is overwritten.
-              metadata: a dict of texts that the model carries along.
     Raises:   GraphError when a function cannot run without Python; FileExistsError.
     """
     folder = os.fspath(folder)
     if os.path.exists(folder) and os.listdir(folder):
         raise FileExistsError("[standalone] a folder that is empty or not there is required; %r "
                               "has files in it." % folder)
-    functions, values, texts = exported(what, metadata)
+    functions, values, texts = exported(what, metadata, train, weights)
     source = PLACES["sourcedir"]()
     files = _needed(source, _kernels(functions))
     os.makedirs(folder, exist_ok=True)

@@ -115,6 +115,9 @@ class Network(Layer):
     @property
     def nodes_by_depth(self):
         """{depth: nodes}: the calls of layers in this graph; the outputs have the depth 0."""
+        if self._topology is None:
+            raise AttributeError("[%s] a model made of inputs and outputs is required; a `call` of "
+                                 "its own has no graph of layers." % self.name)
         return self._topology.nodes_by_depth
 
     def get_layer(self, name=None, index=None):

@@ -19,7 +19,7 @@ from .arguments import (loss_object, loss_weights_of, metric_lists, metric_objec
                         targets_of)
 from .layer import Contribution, mask_of
 
-__all__ = ["Endpoint", "Objective", "fed", "predict_function"]
+__all__ = ["Endpoint", "Objective", "fed", "phase_givens", "predict_function"]
 
 # Losses that compare y_true and y_pred element by element, so that both have one shape.
 _ELEMENTWISE = {getattr(losses, name) for name in (
@@ -235,7 +235,7 @@ class Objective:
         """One step: data -> loss and metrics; changes weights, states and metrics."""
         total, updates = self._expressions(weighted)
         # Before gradients are taken, so that branches of the test phase have none.
-        total, = specialise([total], _phase(1))
+        total, = specialise([total], phase_givens(1))
         steps = self._optimizer_updates(self._with_parts(total))
         own = self._layer_updates(self.model.updates)
         return self._function("train", weighted, total, own + steps + updates, phase=1)
@@ -261,7 +261,7 @@ class Objective:
     def _function(self, kind, weighted, total, updates, phase):
         updates = _in_sequence(updates)
         return function(self.feeds(weighted), [total] + self._results(updates),
-                        updates=updates, givens=_phase(phase),
+                        updates=updates, givens=phase_givens(phase),
                         name="%s of %s" % (kind, self.model.name), products=self.products)
 
     def _results(self, updates):
@@ -291,7 +291,7 @@ def predict_function(model, products=None):
     values = rebuild(list(model.outputs) + list(states.values()), batch)
     outputs, states = values[:len(model.outputs)], dict(zip(states, values[len(model.outputs):]))
     return function([batch.get(tensor, tensor) for tensor in fed(model.inputs)], outputs,
-                    updates=states, givens=_phase(0), name="predict of %s" % model.name,
+                    updates=states, givens=phase_givens(0), name="predict of %s" % model.name,
                     products=products)
 
 
@@ -300,7 +300,8 @@ def fed(inputs):
     return [tensor for tensor in inputs if isinstance(tensor, Placeholder)]
 
 
-def _phase(value):
+def phase_givens(value):
+    """The learning phase as what a function is given: 1 for training, 0 for test."""
     return {LEARNING_PHASE: Constant(value, dtype=LEARNING_PHASE.dtype)}
 
 

@@ -30,6 +30,7 @@ from .ranking import in_top_k, top_k
 from .recurrent import gru_sequence, lstm_cell, lstm_sequence, rnn_sequence
 from .reduce import (all, any, argmax, argmin, l2_norm, logsumexp, max, mean, min, prod, sum,
                      sum_to)
+from .resize import interpolate
 from .shape import (broadcast_to, concat, cut_padding, expand_dims, full, identity, pad, repeat,
                     reshape, shape_of, squeeze, stack, stop_gradient, tile, transpose)
 from .sizes import as_sizes, size_of
@@ -50,8 +51,8 @@ __all__ = [
     "random_bernoulli", "random_integers", "random_key", "random_normal",
     "random_truncated_normal", "random_uniform", "all", "any", "argmax", "argmin", "logsumexp",
     "max", "mean", "min", "prod", "sum", "sum_to", "broadcast_to", "concat", "expand_dims", "full",
-    "identity", "pad", "repeat", "reshape", "shape_of", "squeeze", "stack", "stop_gradient",
-    "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
+    "identity", "interpolate", "pad", "repeat", "reshape", "shape_of", "squeeze", "stack",
+    "stop_gradient", "tile", "transpose", "as_sizes", "size_of", "flip", "split", "slice",
     "cumprod", "cumsum", "linear_recurrence", "print_value", "in_top_k", "top_k",
     "gru_sequence", "lstm_cell", "lstm_sequence", "rnn_sequence",
     "cut_padding", "ctc_beam_search", "ctc_greedy_decode", "ctc_loss", "csr_matmul",

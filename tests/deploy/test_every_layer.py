@@ -1,5 +1,9 @@
-"""The same bits from `predict`, the loader and a C program: every layer, every network."""
+"""The same bits from `predict`, the loader, a C program and the server: every layer, every network.
+What the server answers for layers is in tests/serve.
+"""
+import asyncio
 import importlib.util
+import json
 import pathlib
 
 import numpy as np
@@ -11,12 +15,22 @@ from symk.deploy import export
 from symk.deploy.loader import load
 from symk.layers import Input
 from symk.models import Model
+from symk.serve import Application, Limits, Repository
 
 pytest.importorskip("symk._core", reason="the native runtime is not built")
-_PLACE = pathlib.Path(__file__).resolve().parents[1] / "layers" / "test_every_layer.py"
-_SPEC = importlib.util.spec_from_file_location("rows_of_layers", _PLACE)
-every_layer = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(every_layer)
+FOLDER = pathlib.Path(__file__).resolve().parents[1]
+
+
+def module_at(*path):
+    """A module of tests in another folder."""
+    spec = importlib.util.spec_from_file_location("_of_".join(path[::-1]), FOLDER.joinpath(*path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+every_layer = module_at("layers", "test_every_layer.py")
+Client = module_at("serve", "conftest.py").Client
 
 # The smallest image that a network takes, where it is more than 32.
 SMALLEST = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71}
@@ -68,26 +82,63 @@ def test_layers_of_several_inputs_give_the_same_bits(tmp_path, run_in_c):
     same(run_in_c(path, data), expected)
 
 
-@pytest.mark.slow
+@pytest.fixture
+def network():
+    """network(name, **options) makes one; its names do not depend on those made before."""
+    K.clear_session()
+
+    def make(name, **options):
+        model = getattr(applications, name)(weights=None, **options)
+        for weights in model.weights:   # untrained statistics of batches would make nothing of it
+            if "moving_variance" in weights.name:
+                K.set_value(weights, np.random.uniform(0.5, 2, K.int_shape(weights)))
+        return model
+
+    yield make
+    K.clear_session()
+
+
 @pytest.mark.parametrize("name", sorted(applications.__all__))
-def test_a_network_gives_the_same_bits(name, tmp_path, run_in_c):
+def test_a_network_of_small_images_gives_the_same_bits(name, network, tmp_path, run_in_c):
     size = SMALLEST.get(name, 32)
     # The heads of VGG and NASNet are for one size of images.
     whole = name.startswith(("ResN", "DenseNet", "MobileNet"))
     options = {"include_top": whole, "input_shape": (size, size, 3)}
     if not whole:
         options["pooling"] = "avg"
-    model = getattr(applications, name)(weights=None, **options)
-    for weights in model.weights:   # untrained statistics of batches would make nothing of them
-        if "moving_variance" in weights.name:
-            K.set_value(weights, np.random.uniform(0.5, 2, K.int_shape(weights)))
-    path = tmp_path / "network.symk"
+    check_everywhere(network(name, **options), tmp_path / "m.symk", (1, 3), run_in_c)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(applications.__all__))
+def test_a_whole_network_gives_the_same_bits(name, network, tmp_path, run_in_c):
+    check_everywhere(network(name), tmp_path / "m.symk", (1,), run_in_c)
+
+
+def check_everywhere(model, path, batches, run_in_c):
+    """predict against the loader, the C program, and the server."""
     model.export(path)
     loaded = load(path)
-    for batch in (1, 3):
-        data = np.random.rand(batch, size, size, 3).astype("float32")
+    for batch in batches:
+        data = np.random.rand(batch, *model.input_shape[1:]).astype("float32")
         expected = model.predict_on_batch(data)
         assert np.isfinite(expected).all() and expected.std() > 0
         same(loaded.run([data]), expected)
         same(run_in_c(path, [data]), expected)
-    K.clear_session()
+        same([np.asarray(answer_of_the_server(path, data), expected.dtype)], expected)
+
+
+def answer_of_the_server(path, data):
+    """The outputs that the server of a file gives, through the text of JSON."""
+    async def talk():
+        application = Application(Repository([path]), Limits(body_bytes=2 ** 30))
+        await application.start()
+        try:
+            return await Client(application).json(
+                "POST", "/v1/models/m:predict", json.dumps({"inputs": data.tolist()}).encode())
+        finally:
+            await application.stop()
+
+    status, answer = asyncio.run(talk())
+    assert status == 200, answer
+    return answer["outputs"]

@@ -13,6 +13,7 @@ from symk.deploy import load, loader
 from symk.models import Sequential
 
 pytest.importorskip("symk._core", reason="the native runtime is not built")
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 THREADS, CALLS = 8, 10000
 plain = pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""),
                            reason="the sanitizer keeps freed memory, and takes its time")
@@ -140,6 +141,14 @@ def test_the_loader_needs_cffi_and_numpy_and_50_ms(path):
         if times[-1] < 0.05:
             return
     assert min(times) < 0.05, times
+
+
+def test_loading_imports_nothing_of_the_compiler(path):
+    program = ("import sys, symk.deploy; symk.deploy.load(sys.argv[1])\n"
+               "print(*sorted(name for name in sys.modules if name.split('.')[0] == 'symk'))")
+    done = subprocess.run([sys.executable, "-c", program, str(path)], check=True,
+                          capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=ROOT))
+    assert done.stdout.split() == ["symk", "symk.deploy", "symk.deploy.loader", "symk.paths"]
 
 
 @plain

@@ -14,7 +14,7 @@ from symk.compile.plan import decode
 from symk.deploy import exporter, load
 from symk.deploy.exporter import export
 from symk.graph.errors import GraphError
-from symk.models import Model, Sequential
+from symk.models import Model, Part, Sequential
 
 pytest.importorskip("symk._core", reason="the native runtime is not built")
 
@@ -167,9 +167,19 @@ def test_names_of_values_are_their_own(tmp_path):
     assert sorted(load(tmp_path / "m.symk").states) == ["w:0", "w:0_1"]
 
 
-def test_a_dict_has_no_training_step_of_its_own(tmp_path):
-    with pytest.raises(GraphError, match="train=True needs one model; a dict was given"):
-        export({"predict": classifier()}, tmp_path / "m.symk", train=True)
+def test_the_training_step_of_a_dict_is_that_of_its_first_model(tmp_path):
+    model, (x, y) = classifier(), batch()
+    hidden = Part(model, end="norm")
+    export({"predict": model, "hidden": hidden}, tmp_path / "m.symk", train=True)
+    loaded = load(tmp_path / "m.symk").functions
+    assert list(loaded) == ["predict", "hidden", "train"]
+    assert loaded["predict"].metadata("name") == "shapes"
+    for _ in range(3):
+        assert loaded["train"].run([x, y])[0] == np.float32(model.train_on_batch(x, y)[0])
+    assert loaded["hidden"](x).tobytes() == hidden.predict_function.run([x])[0].tobytes()
+    assert loaded["predict"](x).tobytes() == model.predict_on_batch(x).tobytes()
+    with pytest.raises(GraphError, match='train=True adds the function "train"'):
+        export({"predict": model, "train": hidden}, tmp_path / "n.symk", train=True)
 
 
 def test_processes_share_the_weights(tmp_path):
@@ -212,9 +222,56 @@ def test_the_command_exports_a_model_file(tmp_path):
     done = symk_command("export", "--standalone", tmp_path / "m.h5", tmp_path / "project")
     assert done.returncode == 0 and (tmp_path / "project" / "Makefile").exists(), done.stderr
     for arguments, word in ((("nothing.h5", "m.symk"), "nothing.h5"),
-                            (("m.h5", "n.onnx", "--onnx", "--train"), "--train is for")):
+                            (("m.h5", "n.onnx", "--onnx", "--train"), "--train, --function")):
         done = symk_command("export", *arguments)
         assert done.returncode == 1 and word in done.stderr
+
+
+def test_the_command_exports_parts_of_a_model(tmp_path):
+    _, _, whole = autoencoder()
+    whole.compile("adam", "mse")
+    whole.save(str(tmp_path / "m.h5"))
+    done = symk_command("export", tmp_path / "m.h5", tmp_path / "m.symk", "--train",
+                        "--function", "encode=encoder", "--function", "decode=encoder:decoder")
+    assert done.returncode == 0, done.stderr
+    loaded = load(tmp_path / "m.symk").functions
+    assert list(loaded) == ["predict", "encode", "decode", "train"]
+    x = np.random.rand(5, 12).astype("float32")
+    code = loaded["encode"](x)
+    assert code.shape == (5, 3) and loaded["decode"](code).tobytes() == (
+        whole.predict(x).tobytes()) == loaded["predict"](x).tobytes()
+    before = loaded["train"].run([x, x])[0]
+    for _ in range(20):
+        last = loaded["train"].run([x, x])[0]
+    assert last < before and loaded["decode"](loaded["encode"](x)).tobytes() == (
+        loaded["predict"](x).tobytes())
+
+
+def test_the_command_needs_no_training_config(tmp_path):
+    model = Sequential([layers.Dense(2, input_shape=(3,))], name="plain")
+    model.save(str(tmp_path / "m.h5"))
+    done = symk_command("export", tmp_path / "m.h5", tmp_path / "m.symk")
+    assert done.returncode == 0 and done.stderr == ""
+    x = np.random.rand(5, 3).astype("float32")
+    assert load(tmp_path / "m.symk")(x).tobytes() == model.predict_on_batch(x).tobytes()
+    done = symk_command("export", tmp_path / "m.h5", tmp_path / "n.symk", "--train")
+    assert done.returncode == 1 and '"plain" has not been compiled' in done.stderr
+
+
+def test_what_the_command_refuses(tmp_path):
+    model = Sequential([layers.Dense(2, input_shape=(3,), name="a"), layers.Dense(2, name="b")])
+    model.save(str(tmp_path / "m.h5"))
+    for given, message in (
+            (("--function", "encode"), "must be NAME=[FROM:]TO"),
+            (("--function", "encode=:"), "must be NAME=[FROM:]TO"),
+            (("--function", "predict=a"), "a name of its own; 'predict' is there twice"),
+            (("--function", "f=c"), "Its layers are a, b"),
+            (("--function", "f=b:a"), "must be an input"),
+            (("--onnx", "--function", "f=a"), "--function and --weights are not for ONNX"),
+            (("--onnx", "--weights", "int8"), "--function and --weights are not for ONNX")):
+        done = symk_command("export", tmp_path / "m.h5", tmp_path / "m.symk", *given)
+        assert done.returncode == 1 and message in done.stderr, done.stderr
+    assert os.listdir(tmp_path) == ["m.h5"]
 
 
 # --- damage ---

@@ -10,7 +10,7 @@ import pytest
 
 from symk import layers
 from symk.deploy.places import PLACES
-from symk.models import Sequential
+from symk.models import Model, Sequential
 
 pytest.importorskip("symk._core", reason="the native runtime is not built")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -50,6 +50,17 @@ def test_the_c_program(sample, tmp_path, compiled):
                                       ((program,), numbers, "[plan] a Plan must begin")):
         done = subprocess.run([program, *arguments], input=given, capture_output=True, text=True)
         assert done.returncode == 1 and message in done.stderr
+
+
+def test_the_c_program_refuses_what_it_does_not_read(tmp_path, compiled):
+    program = compiled(os.path.join(EXAMPLES, "predict.c"), tmp_path / "predict")
+    words, times = layers.Input((3,), dtype="int32"), layers.Input((None, 2))
+    for name, model in (("words", Model(words, layers.Embedding(5, 2)(words))),
+                        ("times", Model(times, layers.LSTM(2)(times)))):
+        model.export(tmp_path / name)
+        done = subprocess.run([program, tmp_path / name], input="1 2 3", capture_output=True,
+                              text=True)
+        assert done.returncode == 1 and "one float32 input" in done.stderr and done.stdout == ""
 
 
 def test_the_python_program(sample):
@@ -139,6 +150,8 @@ int main(int, char** argv) {
   assert(status_of([&] { model.run({view}, {view}); }) == SYMK_SHAPE);
   assert(status_of([&] { model.state(0); }) == SYMK_ARGUMENT);
   assert(status_of([&] { result.data<int>(); }) == SYMK_DTYPE);
+  assert(status_of([&] { symk::Array(SYMK_FLOAT32, input.shape); }) == SYMK_SHAPE);
+  assert(status_of([&] { symk::Array(9, {2}); }) == SYMK_DTYPE);
   assert(symk_input_name(nullptr, 0) == nullptr && symk_last_status() == SYMK_ARGUMENT);
   assert(symk_load_in_place(place.data() + 1, 8) == nullptr);
   symk_context* const context = symk_context_new(model.get());

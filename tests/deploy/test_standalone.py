@@ -1,5 +1,7 @@
 """Projects of their own: which files they have, and that a compiler alone builds and runs them."""
+import collections
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +65,35 @@ def test_every_kernel_is_found_in_the_sources():
     assert found == set(own) - {"callback"}    # which runs Python
 
 
+@pytest.fixture(scope="module")
+def symbols():
+    """({file: the symbols it defines}, {file: those it uses}) of the static library."""
+    library = os.path.join(PLACES["libdir"](), "libsymk_runtime.a")
+    if shutil.which("nm") is None or not os.path.exists(library):
+        pytest.skip("needs nm and the static library")
+    listed = subprocess.run(["nm", "-A", library], check=True, capture_output=True, text=True)
+    defined, used = collections.defaultdict(set), collections.defaultdict(set)
+    for line in listed.stdout.splitlines():
+        found = re.match(r".*:(\w+)\.cpp\.o:\s*\w*\s+(\w) (\S+)$", line)
+        if found:
+            file, kind, symbol = found.groups()
+            (used if kind == "U" else defined)[file].add(symbol)
+    return defined, used
+
+
+@pytest.mark.parametrize("kernel", sorted(set().union(*(
+    project._registered(os.path.join(PLACES["sourcedir"](), "cpu", name))
+    for name in os.listdir(os.path.join(PLACES["sourcedir"](), "cpu"))))))
+def test_a_project_of_one_kernel_would_link(kernel, symbols):
+    """Each function that its files call is in one of them. If one is not: what X.cpp or X_step.cpp
+    defines for others must be declared in X.h."""
+    defined, used = symbols
+    files = [os.path.basename(name)[:-len(".cpp")]
+             for name in project._needed(PLACES["sourcedir"](), {kernel}) if name.endswith(".cpp")]
+    called = set().union(*(used[file] for file in files)) & set().union(*defined.values())
+    assert called <= set().union(*(defined[file] for file in files))
+
+
 def test_folders_in_use_and_kernels_of_others_are_refused(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError, match="empty or not there is required"):
@@ -73,18 +104,26 @@ def test_folders_in_use_and_kernels_of_others_are_refused(tmp_path, monkeypatch)
     assert os.listdir(tmp_path) == ["file"]
 
 
+def wide():
+    """Weights enough to be stored in less."""
+    return Sequential([layers.Dense(40, activation="relu", input_shape=(16,)), layers.Dense(20)])
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("make_model, numbers", [
-    (mlp, "0.5 -1 2 0.25"), (cnn, " ".join(str(i / 64) for i in range(64))), (lstm, "3 1 4")],
-    ids=["mlp", "cnn", "lstm"])
-def test_a_compiler_alone_builds_and_runs_it(make_model, numbers, tmp_path):
+@pytest.mark.parametrize("make_model, numbers, options", [
+    (mlp, "0.5 -1 2 0.25", {}), (cnn, " ".join(str(i / 64) for i in range(64)), {}),
+    (lstm, "3 1 4", {}), (wide, " ".join(str(i / 16) for i in range(16)), {"weights": "int8"}),
+    (wide, " ".join(str(i / 16) for i in range(16)), {"weights": "float16"})],
+    ids=["mlp", "cnn", "lstm", "int8", "float16"])
+def test_a_compiler_alone_builds_and_runs_it(make_model, numbers, options, tmp_path):
     if shutil.which("make") is None or shutil.which("c++") is None:
         pytest.skip("needs make and a compiler")
     model = make_model()
-    standalone(model, tmp_path / "project")
-    model.export(tmp_path / "model.symk")
-    made = subprocess.run(["make", "-j2", "ISAS=" + " ".join(ISAS)], cwd=tmp_path / "project",
-                          capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
+    standalone(model, tmp_path / "project", **options)
+    model.export(tmp_path / "model.symk", **options)
+    made = subprocess.run(["make", "-j2", "CC=cc", "CXX=c++", "ISAS=" + " ".join(ISAS)],
+                          cwd=tmp_path / "project", capture_output=True, text=True,
+                          env={"PATH": os.environ["PATH"]})
     assert made.returncode == 0, made.stderr
     (tmp_path / "project" / "model.symk").unlink()      # it is part of the program
     shutil.rmtree(tmp_path / "project" / "source")

@@ -192,7 +192,7 @@ def test_the_command_line_stores_weights_too(tmp_path, capsys):
     source = str(tmp_path / "m.h5")
     assert main(["export", source, str(tmp_path / "m.symk"), "--weights", "int8"]) == 0
     assert os.path.getsize(tmp_path / "m.symk") < 64 * 64 * 2
-    with pytest.raises(SystemExit, match="--weights is for a .symk file"):
+    with pytest.raises(SystemExit, match="--weights are not for ONNX files"):
         main(["export", source, str(tmp_path / "m.onnx"), "--onnx", "--weights", "int8"])
 
 

@@ -5,7 +5,7 @@
 #include <random>
 
 #include "cpu/dispatch.h"
-#include "cpu/elementwise.h"
+#include "cpu/loops.h"
 #include "run_kernel.h"
 
 using namespace symk;

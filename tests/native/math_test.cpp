@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "cpu/dispatch.h"
-#include "cpu/elementwise.h"
+#include "cpu/loops.h"
 
 using namespace symk;
 using symk::cpu::ElementwiseKernels;

@@ -1,4 +1,4 @@
-"""The server's answer has the bits of predict, for every layer and every network."""
+"""The server's answer has the bits of predict, for every layer; for networks see tests/deploy."""
 import importlib.util
 import json
 import pathlib
@@ -6,8 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from symk import applications, layers
-from symk import backend as K
+from symk import layers
 from symk.layers import Input
 from symk.models import Model
 from symk.serve import Application, Limits, Repository
@@ -19,8 +18,6 @@ every_layer = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(every_layer)
 
 STATELESS = [row for row in every_layer.ROWS if not row.values[1].get("stateful")]
-NETWORKS = [pytest.param(name, marks=() if name == "MobileNetV2" else pytest.mark.slow)
-            for name in sorted(applications.__all__)]
 
 
 def check(model, data, written, folder, with_client):
@@ -55,11 +52,19 @@ def test_a_stateful_layer_is_not_served(written, tmp_path):
     assert "changes no state" in repository.versions("m")[0].error
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_network_is_answered_with_the_same_bits(name, written, tmp_path, with_client):
-    K.clear_session()
-    size = {"NASNetLarge": 331, "NASNetMobile": 224}.get(name, 96)
-    model = getattr(applications, name)(weights=None, include_top=False, pooling="avg",
-                                        input_shape=(size, size, 3))
-    data = np.random.RandomState(0).rand(1, size, size, 3).astype("float32")
-    check(model, data, written, tmp_path, with_client)
+def test_layers_of_several_inputs_are_answered_with_the_same_bits(written, tmp_path, with_client):
+    inputs = [Input((4, 3), name="first"), Input((4, 3), name="second")]
+    outputs = [getattr(layers, name)()(inputs) for name in (
+        "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")]
+    outputs.append(layers.Dot(axes=2, normalize=True)(inputs))
+    model = Model(inputs, outputs)
+    data = {name: np.random.rand(5, 4, 3).astype("float32") for name in model.input_names}
+    application = Application(Repository([written(model, tmp_path / "m.symk")]))
+    status, answer = with_client(application, lambda client: client.json(
+        "POST", "/v1/models/m:predict",
+        {"inputs": {name: array.tolist() for name, array in data.items()}}))
+    assert status == 200, answer
+    wanted = model.predict(list(data.values()))
+    assert list(answer["outputs"]) == model.output_names
+    for values, expected in zip(answer["outputs"].values(), wanted):
+        assert np.asarray(values, expected.dtype).tobytes() == expected.tobytes()

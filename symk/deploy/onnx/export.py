@@ -16,7 +16,7 @@ from ...graph.walk import sources_of
 from ...optimize import STAGES, optimize
 from . import elementwise, loops, moves, products, reductions, sequences  # noqa: F401 (rules)
 from .definitions import said_otherwise
-from .repeat import as_repeat
+from .idioms import as_idiom
 from .table import RULES
 from .writer import Writer, names_used
 
@@ -103,9 +103,9 @@ def _expressible(results):
 def _expressed(node, inputs):
     """The outputs of a node in terms of what has a rule, as far as that is known; None if it can
     stay as it is."""
-    op, repeat = node.op, as_repeat(node, inputs)
-    if repeat is not None:
-        return [repeat]
+    op, idiom = node.op, as_idiom(node, inputs)
+    if idiom is not None:
+        return [idiom]
     if op.name not in RULES:
         made = said_otherwise(op, inputs)
         if made is not None:

@@ -308,19 +308,31 @@ def _space_to_depth(r, a, x):
 
 @meaning("Resize")
 def _resize(r, a, x, roi=None, scales=None, sizes=None):
-    """Whole multiples, by repetition: where the nearest element is the one that is repeated."""
-    a.need("mode", "nearest")
+    """Whole multiples: by repetition, or linearly from each element to the next."""
+    a.need("mode", "nearest", "linear")
     a.need("keep_aspect_ratio_policy", "stretch")
+    _check_places(a)
+    larger = ops.interpolate if a("mode") == "linear" else ops.repeat
+    axes = [axis % x.ndim for axis in a("axes", range(x.ndim))]
+    for axis, factor in zip(axes, _factors(x, axes, scales, sizes)):
+        x = larger(x, factor, axis) if factor != 1 else x
+    return x
+
+
+def _check_places(a):
+    """Linearly, elements must stay where they are; else the nearest must be the repeated one."""
     places = a("coordinate_transformation_mode", "half_pixel")
+    if a("mode") == "linear":
+        a.need("antialias", 0)
+        a.need("exclude_outside", 0)
+        if places != "asymmetric":
+            raise GraphError("linear resizing must be asymmetric; it is %s." % places)
+        return
     rounding = a("nearest_mode", "round_prefer_floor")
     centred = places in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
     if (not centred or rounding not in ("round_prefer_floor", "round_prefer_ceil")) and (
             places != "asymmetric" or rounding != "floor"):
         raise GraphError("resizing must repeat elements; it is %s with %s." % (places, rounding))
-    axes = [axis % x.ndim for axis in a("axes", range(x.ndim))]
-    for axis, factor in zip(axes, _factors(x, axes, scales, sizes)):
-        x = ops.repeat(x, factor, axis) if factor != 1 else x
-    return x
 
 
 def _factors(x, axes, scales, sizes):

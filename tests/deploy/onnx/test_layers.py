@@ -1,14 +1,16 @@
 """Each layer, and each network of `symk.applications`: ONNX Runtime gives what predict gives."""
+import functools
 import importlib.util
 import pathlib
 
 import numpy as np
 import pytest
 
-from symk import applications, layers
+from symk import applications, layers, ops
 from symk import backend as K
-from symk.deploy import to_onnx
-from symk.graph import GraphError
+from symk.compile import function
+from symk.deploy import from_onnx, to_onnx
+from symk.graph import GraphError, Placeholder
 from symk.layers import Input
 from symk.models import Model
 
@@ -122,6 +124,45 @@ def test_a_network_that_goes_down_and_up_has_no_transposes_inside(run_onnx):
         "Transpose", "Conv", "Relu", "Conv", "Resize", "Concat", "Conv", "Transpose"]
     data = np.random.rand(2, 8, 9, 3).astype("float32")
     close(run_onnx(written, [data])[0], model.predict(data))
+
+
+@pytest.mark.parametrize("data_format, kinds", [
+    ("channels_last", ["Transpose", "Conv", "Resize", "Transpose"]),
+    ("channels_first", ["Conv", "Resize"])])
+@pytest.mark.parametrize("shape", [(5, 6), (None, None)])
+def test_bilinear_up_sampling_is_one_resize(data_format, kinds, shape, run_onnx):
+    first = data_format == "channels_first"
+    x = Input((3, *shape) if first else (*shape, 3))
+    seen = layers.Conv2D(4, 2, data_format=data_format)(x)
+    model = Model(x, layers.UpSampling2D((2, 3), data_format, "bilinear")(seen))
+    written = to_onnx(model)
+    assert sorted(node.op_type for node in written.graph.node) == sorted(kinds)
+    data = np.random.rand(2, *((3, 5, 6) if first else (5, 6, 3))).astype("float32")
+    close(run_onnx(written, [data])[0], model.predict(data))
+    close(from_onnx(written).run([data])[0], model.predict(data))
+
+
+def test_interpolation_of_other_axes_has_the_same_values(run_onnx):
+    x = Placeholder("float32", (None, 3, None, 5), name="x")
+    along = [(3,), (1, 3), (3, 2, 1), (0, 2)]
+    computed = function([x], [functools.reduce(
+        lambda v, axis: ops.interpolate(v, 2, axis), axes, x) for axes in along])
+    data = np.random.rand(2, 3, 4, 5).astype("float32")
+    for got, wanted in zip(run_onnx(to_onnx(computed), [data]), computed.run([data])):
+        close(got, wanted)
+
+
+def test_a_relu_with_a_limit_is_one_clip(run_onnx):
+    x = Input((6, 6, 2))
+    seen = layers.Conv2D(4, 3, use_bias=False)(x)
+    model = Model(x, layers.ReLU(6.0)(layers.BatchNormalization()(seen)))
+    written = to_onnx(model)
+    assert [node.op_type for node in written.graph.node] == [
+        "Transpose", "Conv", "Clip", "Transpose"]
+    data = np.random.uniform(-30, 30, (2, 6, 6, 2)).astype("float32")
+    result, = run_onnx(written, [data])
+    assert result.max() == 6 and result.min() == 0
+    close(result, model.predict(data))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

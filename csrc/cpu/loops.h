@@ -1,0 +1,12 @@
+// Elementwise loops by name and dtype, for the active instruction set.
+#pragma once
+
+#include "cpu/elementwise.h"
+
+namespace symk::cpu {
+
+/// The loop of an op, or null if there is none.
+const LoopEntry* find_loop(const char* name, int arity, DType operand, DType result);
+Loop find_cast(DType from, DType to);
+
+}  // namespace symk::cpu
