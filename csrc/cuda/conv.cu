@@ -2,21 +2,16 @@
 // whose operands are gathered while tiles are loaded (implicit GEMM). Groups of few channels, such
 // as depthwise ones, would fill no tile: a thread gathers each of their results.
 #include "cpu/conv_geometry.h"
+#include "cuda/divider.h"
 #include "cuda/epilogue.h"
-#include "cuda/tile.h"
+#include "cuda/product.h"
 
 namespace symk::cuda {
 namespace {
 
 /// One axis: y[o] = sum over t of x[o * stride + t * dilation - before] * w[t].
 struct Axis {
-  int32_t x, y, kernel, stride, dilation, before;
-};
-
-/// A position on three axes.
-struct Position {
-  int64_t image;
-  int32_t plane, row, column;
+  int32_t x = 1, y = 1, kernel = 1, stride = 1, dilation = 1, before = 0;
 };
 
 /// A convolution as kernels take it.
@@ -24,58 +19,9 @@ struct Geometry {
   int64_t batch, groups, in, out;  // channels of one group
   Axis planes, rows, columns;
 
-  SYMK_BOTH int64_t taps() const { return int64_t{planes.kernel} * rows.kernel * columns.kernel; }
-  SYMK_BOTH int64_t x_pixels() const { return int64_t{planes.x} * rows.x * columns.x; }
-  SYMK_BOTH int64_t y_pixels() const { return int64_t{planes.y} * rows.y * columns.y; }
-
-  SYMK_HD Position y_position(int64_t pixel) const {
-    Position p;
-    p.column = static_cast<int32_t>(pixel % columns.y);
-    pixel /= columns.y;
-    p.row = static_cast<int32_t>(pixel % rows.y);
-    pixel /= rows.y;
-    p.plane = static_cast<int32_t>(pixel % planes.y);
-    p.image = pixel / planes.y;
-    return p;
-  }
-  SYMK_HD Position x_position(int64_t pixel) const {
-    Position p;
-    p.column = static_cast<int32_t>(pixel % columns.x);
-    pixel /= columns.x;
-    p.row = static_cast<int32_t>(pixel % rows.x);
-    pixel /= rows.x;
-    p.plane = static_cast<int32_t>(pixel % planes.x);
-    p.image = pixel / planes.x;
-    return p;
-  }
-
-  /// The pixel of x that tap `tap` of the result at `p` sees, or -1 in the padding.
-  SYMK_HD int64_t x_pixel(const Position& p, int64_t tap) const {
-    const int64_t column = seen(columns, p.column, tap % columns.kernel);
-    const int64_t row = seen(rows, p.row, tap / columns.kernel % rows.kernel);
-    const int64_t plane = seen(planes, p.plane, tap / columns.kernel / rows.kernel);
-    if (column < 0 || row < 0 || plane < 0) return -1;
-    return ((p.image * planes.x + plane) * rows.x + row) * columns.x + column;
-  }
-  /// The pixel of y that sees x at `p` by tap `tap`, or -1.
-  SYMK_HD int64_t y_pixel(const Position& p, int64_t tap) const {
-    const int64_t column = seeing(columns, p.column, tap % columns.kernel);
-    const int64_t row = seeing(rows, p.row, tap / columns.kernel % rows.kernel);
-    const int64_t plane = seeing(planes, p.plane, tap / columns.kernel / rows.kernel);
-    if (column < 0 || row < 0 || plane < 0) return -1;
-    return ((p.image * planes.y + plane) * rows.y + row) * columns.y + column;
-  }
-
- private:
-  SYMK_HD static int64_t seen(const Axis& axis, int64_t o, int64_t tap) {
-    const int64_t i = o * axis.stride + tap * axis.dilation - axis.before;
-    return i < axis.x ? i : -1;
-  }
-  SYMK_HD static int64_t seeing(const Axis& axis, int64_t i, int64_t tap) {
-    const int64_t distance = i + axis.before - tap * axis.dilation;
-    if (distance < 0 || distance % axis.stride != 0) return -1;
-    return distance / axis.stride < axis.y ? distance / axis.stride : -1;
-  }
+  int64_t taps() const { return int64_t{planes.kernel} * rows.kernel * columns.kernel; }
+  int64_t x_pixels() const { return int64_t{planes.x} * rows.x * columns.x; }
+  int64_t y_pixels() const { return int64_t{planes.y} * rows.y * columns.y; }
 };
 
 Axis axis_of(const cpu::ConvAxis& axis) {
@@ -84,7 +30,17 @@ Axis axis_of(const cpu::ConvAxis& axis) {
           static_cast<int32_t>(axis.dilation), static_cast<int32_t>(axis.before)};
 }
 
-Geometry geometry_of(const cpu::ConvShape& shape) {
+/// Positions are numbers of 31 bits on the device.
+void require_small(const cpu::ConvShape& shape, const Geometry& g, const char* kernel) {
+  constexpr int64_t limit = int64_t{1} << 31;
+  bool fits = g.batch * g.x_pixels() < limit && g.batch * g.y_pixels() < limit &&
+              g.taps() * std::max(g.in, g.out) < limit;
+  for (const cpu::ConvAxis* axis : {&shape.planes, &shape.rows, &shape.columns})
+    fits = fits && axis->x + axis->kernel * axis->dilation + axis->stride < limit;
+  cpu::require(fits, kernel, "a GPU takes images with fewer than 2^31 positions in all");
+}
+
+Geometry geometry_of(const cpu::ConvShape& shape, const char* kernel) {
   Geometry geometry = {};
   geometry.batch = shape.batch;
   geometry.groups = shape.groups;
@@ -93,168 +49,245 @@ Geometry geometry_of(const cpu::ConvShape& shape) {
   geometry.planes = axis_of(shape.planes);
   geometry.rows = axis_of(shape.rows);
   geometry.columns = axis_of(shape.columns);
+  require_small(shape, geometry, kernel);
   return geometry;
 }
 
-// --- sources of tiles; `group` is the one that they are for ---
+// --- operands: pixels on one side, taps and channels on the other ---
 
-/// y: rows are pixels of y, columns channels of the result, the depth taps and channels of x.
+struct Pixel {
+  int32_t image;  // the number of its first pixel, among those that are read
+  int32_t plane, row, column;
+};
+struct Tap {
+  int32_t plane, row, column, channel;
+};
+
+/// Finds the parts of numbers of pixels.
+struct PixelNumbers {
+  Divider planes, rows, columns;
+
+  PixelNumbers(int32_t planes, int32_t rows, int32_t columns)
+      : planes(std::max(planes, 1)), rows(std::max(rows, 1)), columns(std::max(columns, 1)) {}
+
+  SYMK_HD Pixel pixel(int64_t number) const {
+    auto column = static_cast<uint32_t>(number);
+    uint32_t row = columns.divide(column), plane = rows.divide(row);
+    const uint32_t image = planes.divide(plane);
+    return {static_cast<int32_t>(image), static_cast<int32_t>(plane), static_cast<int32_t>(row),
+            static_cast<int32_t>(column)};
+  }
+};
+
+/// Finds the parts of numbers of taps and channels, the taps as distances.
+struct TapNumbers {
+  Divider channels, rows, columns;
+  int32_t plane_step, row_step, column_step;
+
+  TapNumbers(const Geometry& g, int64_t channels)
+      : channels(std::max<int64_t>(channels, 1)), rows(std::max(g.rows.kernel, 1)),
+        columns(std::max(g.columns.kernel, 1)), plane_step(g.planes.dilation),
+        row_step(g.rows.dilation), column_step(g.columns.dilation) {}
+
+  SYMK_HD Tap tap(int64_t number) const {
+    auto channel = static_cast<uint32_t>(number);
+    uint32_t column = channels.divide(channel), row = columns.divide(column);
+    const uint32_t plane = rows.divide(row);
+    return {static_cast<int32_t>(plane) * plane_step, static_cast<int32_t>(row) * row_step,
+            static_cast<int32_t>(column) * column_step, static_cast<int32_t>(channel)};
+  }
+};
+
+/// x as pixels of y see it: by pixels of y and, along the other side, taps and channels of x.
+template <class T, bool pixels_are_lines>
+struct Windows {
+  static constexpr bool kAlongDepth = pixels_are_lines;  // channels are neighbours
+  const T* data;
+  PixelNumbers pixels;
+  TapNumbers taps;
+  Axis planes, rows, columns;
+  int64_t step;  // from pixel to pixel of x
+  bool fours;
+
+  Windows(const Geometry& g, const T* data)
+      : data(data), pixels(g.planes.y, g.rows.y, g.columns.y), taps(g, g.in), planes(g.planes),
+        rows(g.rows), columns(g.columns), step(g.groups * g.in),
+        fours(reinterpret_cast<uintptr_t>(data) % 16 == 0 && g.in % 4 == 0) {}
+
+  SYMK_HD auto line(int64_t i) const {
+    if constexpr (pixels_are_lines) {
+      return first_seen(i);
+    } else {
+      return taps.tap(i);
+    }
+  }
+  SYMK_HD auto deep(int64_t d) const {
+    if constexpr (pixels_are_lines) {
+      return taps.tap(d);
+    } else {
+      return first_seen(d);
+    }
+  }
+  SYMK_HD const T* at(const Pixel& p, const Tap& tap) const {
+    const int32_t plane = p.plane + tap.plane, row = p.row + tap.row;
+    const int32_t column = p.column + tap.column;
+    if (plane < 0 || plane >= planes.x || row < 0 || row >= rows.x || column < 0 ||
+        column >= columns.x) {
+      return nullptr;
+    }
+    return data + (p.image + (plane * rows.x + row) * columns.x + column) * step + tap.channel;
+  }
+  SYMK_HD const T* at(const Tap& tap, const Pixel& p) const { return at(p, tap); }
+
+ private:
+  /// Where the window of a pixel begins.
+  SYMK_HD Pixel first_seen(int64_t number) const {
+    Pixel p = pixels.pixel(number);
+    p.image *= planes.x * rows.x * columns.x;
+    p.plane = p.plane * planes.stride - planes.before;
+    p.row = p.row * rows.stride - rows.before;
+    p.column = p.column * columns.stride - columns.before;
+    return p;
+  }
+};
+
+/// g as pixels of x are seen: lines are pixels of x, the depth taps and channels of g.
 template <class T>
-struct Forward {
-  static constexpr bool kAlongDepthA = true, kAlongColumnB = true;
-  Geometry geometry;
-  int64_t group;
-  const T *x, *w;
-  T *y, *sums;
-  Epilogue<T> epilogue;
+struct SeeingPixels {
+  static constexpr bool kAlongDepth = true;
+  const T* data;
+  PixelNumbers pixels;
+  TapNumbers taps;
+  Axis planes, rows, columns;
+  Divider plane_stride, row_stride, column_stride;
+  int64_t step;  // from pixel to pixel of g
+  bool fours;
 
-  SYMK_HD T a(int64_t row, int64_t depth) const {
-    const int64_t pixel = geometry.x_pixel(geometry.y_position(row), depth / geometry.in);
-    if (pixel < 0) return T(0);
-    return x[pixel * geometry.groups * geometry.in + group * geometry.in + depth % geometry.in];
+  SeeingPixels(const Geometry& g, const T* data)
+      : data(data), pixels(g.planes.x, g.rows.x, g.columns.x), taps(g, g.out), planes(g.planes),
+        rows(g.rows), columns(g.columns), plane_stride(g.planes.stride), row_stride(g.rows.stride),
+        column_stride(g.columns.stride), step(g.groups * g.out),
+        fours(reinterpret_cast<uintptr_t>(data) % 16 == 0 && g.out % 4 == 0) {}
+
+  SYMK_HD Pixel line(int64_t i) const {
+    Pixel p = pixels.pixel(i);
+    p.image *= planes.y * rows.y * columns.y;
+    p.plane += planes.before;
+    p.row += rows.before;
+    p.column += columns.before;
+    return p;
   }
-  SYMK_HD T b(int64_t depth, int64_t column) const {
-    return w[depth * geometry.groups * geometry.out + group * geometry.out + column];
+  SYMK_HD Tap deep(int64_t d) const { return taps.tap(d); }
+  SYMK_HD const T* at(const Pixel& p, const Tap& tap) const {
+    const int32_t plane = seeing(p.plane - tap.plane, plane_stride, planes.y);
+    const int32_t row = seeing(p.row - tap.row, row_stride, rows.y);
+    const int32_t column = seeing(p.column - tap.column, column_stride, columns.y);
+    if (plane < 0 || row < 0 || column < 0) return nullptr;
+    return data + (p.image + (plane * rows.y + row) * columns.y + column) * step + tap.channel;
   }
+
+ private:
+  SYMK_HD static int32_t seeing(int32_t distance, const Divider& stride, int32_t size) {
+    auto rest = static_cast<uint32_t>(distance);
+    if (distance < 0) return -1;
+    const auto number = static_cast<int32_t>(stride.divide(rest));
+    return rest == 0 && number < size ? number : -1;
+  }
+};
+
+/// w: lines are channels of x, the depth taps and channels of g.
+template <class T>
+struct TurnedKernel {
+  static constexpr bool kAlongDepth = true;
+  const T* data;
+  Divider channels;
+  int64_t tap_step, line_step;
+  bool fours;
+
+  TurnedKernel(const Geometry& g, const T* data)
+      : data(data), channels(std::max<int64_t>(g.out, 1)), tap_step(g.in * g.groups * g.out),
+        line_step(g.groups * g.out),
+        fours(reinterpret_cast<uintptr_t>(data) % 16 == 0 && g.out % 4 == 0) {}
+
+  SYMK_HD int64_t line(int64_t i) const { return i * line_step; }
+  SYMK_HD int64_t deep(int64_t d) const {
+    auto channel = static_cast<uint32_t>(d);
+    const uint32_t tap = channels.divide(channel);
+    return tap * tap_step + channel;
+  }
+  SYMK_HD const T* at(int64_t line, int64_t deep) const { return data + line + deep; }
+};
+
+/// A matrix whose rows hold the channels of all groups: lines are channels of one.
+template <class T>
+Matrix<T, false> channels_of(const Geometry& g, const T* data) {
+  return Matrix<T, false>::of(data, g.groups * g.out, &g.out, 1);
+}
+
+// --- sources of products, one for each group ---
+
+/// Where results stand: rows of the channels of all groups.
+template <class T>
+struct Results {
+  T *to, *sums;  // sums: of pieces, else null
+  int64_t groups, channels, count;
+  Epilogue<T> epilogue;
+  int64_t group = 0;
+
   SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t piece) const {
-    const int64_t channel = group * geometry.out + column;
-    const int64_t at = row * geometry.groups * geometry.out + channel;
+    const int64_t channel = group * channels + column, at = row * groups * channels + channel;
     if (sums != nullptr) {
-      const int64_t count = geometry.batch * geometry.y_pixels() * geometry.groups * geometry.out;
       sums[piece * count + at] = sum;
     } else {
-      y[at] = epilogue(sum, channel, at);
+      to[at] = epilogue(sum, channel, at);
     }
   }
 };
 
-/// dx: rows are pixels of x, columns channels of x, the depth taps and channels of g.
-template <class T>
-struct InputGrad {
-  static constexpr bool kAlongDepthA = true, kAlongColumnB = false;
-  Geometry geometry;
-  int64_t group;
-  const T *g, *w;
-  T *dx, *sums;
+/// `left_step`, `right_step`: channels from one group to the next, in the operands.
+template <class T, class LeftOperand, class RightOperand>
+struct GroupProducts {
+  LeftOperand left;
+  RightOperand right;
+  int64_t left_step, right_step;
+  Results<T> results;
 
-  SYMK_HD T a(int64_t row, int64_t depth) const {
-    const int64_t pixel = geometry.y_pixel(geometry.x_position(row), depth / geometry.out);
-    if (pixel < 0) return T(0);
-    return g[pixel * geometry.groups * geometry.out + group * geometry.out + depth % geometry.out];
-  }
-  SYMK_HD T b(int64_t depth, int64_t column) const {
-    const int64_t tap = depth / geometry.out, channel = depth % geometry.out;
-    return w[(tap * geometry.in + column) * geometry.groups * geometry.out + group * geometry.out +
-             channel];
+  SYMK_HD void select(int64_t group) {
+    left.data += group * left_step;
+    right.data += group * right_step;
+    results.group = group;
   }
   SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t piece) const {
-    const int64_t at = (row * geometry.groups + group) * geometry.in + column;
-    if (sums != nullptr) {
-      sums[piece * geometry.batch * geometry.x_pixels() * geometry.groups * geometry.in + at] = sum;
-    } else {
-      dx[at] = sum;
-    }
+    results.finish(row, column, sum, piece);
   }
 };
 
-/// dw: rows are taps and channels of x, columns channels of g, the depth pixels of y.
-template <class T>
-struct KernelGrad {
-  static constexpr bool kAlongDepthA = false, kAlongColumnB = true;
-  Geometry geometry;
-  int64_t group;
-  const T *x, *g;
-  T *dw, *sums;
+/// Groups of few channels: a thread per result and piece.
+template <class T, class Source>
+struct Gather {
+  Source source;
+  ProductSize size;
+  int64_t groups, piece_depth;
+  Factor factor;
 
-  SYMK_HD T a(int64_t row, int64_t depth) const {
-    const int64_t pixel = geometry.x_pixel(geometry.y_position(depth), row / geometry.in);
-    if (pixel < 0) return T(0);
-    return x[pixel * geometry.groups * geometry.in + group * geometry.in + row % geometry.in];
-  }
-  SYMK_HD T b(int64_t depth, int64_t column) const {
-    return g[depth * geometry.groups * geometry.out + group * geometry.out + column];
-  }
-  SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t piece) const {
-    const int64_t at = (row * geometry.groups + group) * geometry.out + column;
-    if (sums != nullptr) {
-      sums[piece * geometry.taps() * geometry.in * geometry.groups * geometry.out + at] = sum;
-    } else {
-      dw[at] = sum;
-    }
-  }
-};
-
-// --- groups of few channels: a thread per result ---
-
-template <class T>
-struct GatherForward {
-  Forward<T> source;
-  bool rounds;
   SYMK_HD void operator()(int64_t i) const {
-    Forward<T> own = source;
-    const Geometry& geometry = source.geometry;
-    const int64_t channels = geometry.groups * geometry.out;
-    const int64_t pixel = i / channels, channel = i % channels;
-    const Position p = geometry.y_position(pixel);
-    own.group = channel / geometry.out;
-    T sum = 0;
-    for (int64_t tap = 0; tap < geometry.taps(); ++tap) {
-      const int64_t seen = geometry.x_pixel(p, tap);
-      if (seen < 0) continue;
-      const T* const from = own.x + (seen * geometry.groups + own.group) * geometry.in;
-      for (int64_t c = 0; c < geometry.in; ++c)
-        sum =
-            math::fma(as_factor(from[c], rounds),
-                      as_factor(own.w[(tap * geometry.in + c) * channels + channel], rounds), sum);
-    }
-    own.finish(pixel, channel % geometry.out, sum, 0);
-  }
-};
-
-template <class T>
-struct GatherInputGrad {
-  InputGrad<T> source;
-  bool rounds;
-  SYMK_HD void operator()(int64_t i) const {
-    InputGrad<T> own = source;
-    const Geometry& geometry = source.geometry;
-    const int64_t channels = geometry.groups * geometry.in;
-    const int64_t pixel = i / channels, channel = i % channels, column = channel % geometry.in;
-    const Position p = geometry.x_position(pixel);
-    own.group = channel / geometry.in;
-    T sum = 0;
-    for (int64_t tap = 0; tap < geometry.taps(); ++tap) {
-      const int64_t seeing = geometry.y_pixel(p, tap);
-      if (seeing < 0) continue;
-      const T* const from = own.g + (seeing * geometry.groups + own.group) * geometry.out;
-      for (int64_t c = 0; c < geometry.out; ++c)
-        sum = math::fma(as_factor(from[c], rounds),
-                        as_factor(own.b(tap * geometry.out + c, column), rounds), sum);
-    }
-    own.finish(pixel, column, sum, 0);
-  }
-};
-
-/// A thread per element of dw and piece of the pixels of y.
-template <class T>
-struct GatherKernelGrad {
-  KernelGrad<T> source;
-  int64_t depth, piece_depth;
-  bool rounds;
-  SYMK_HD void operator()(int64_t i) const {
-    KernelGrad<T> own = source;
-    const Geometry& geometry = source.geometry;
-    const int64_t channels = geometry.groups * geometry.out;
-    const int64_t channel = i % channels, row = i / channels % (geometry.taps() * geometry.in);
-    const int64_t piece = i / channels / (geometry.taps() * geometry.in);
-    own.group = channel / geometry.out;
+    const int64_t channel = i % (groups * size.columns), column = channel % size.columns;
+    const int64_t row = i / (groups * size.columns) % size.rows;
+    const int64_t piece = i / (groups * size.columns) / size.rows;
+    Source own = source;
+    own.select(channel / size.columns);
+    const auto left = own.left.line(row);
+    const auto right = own.right.line(column);
     const int64_t first = piece * piece_depth;
-    const int64_t last = first + piece_depth < depth ? first + piece_depth : depth;
+    const int64_t last = first + piece_depth < size.depth ? first + piece_depth : size.depth;
     T sum = 0;
-    for (int64_t d = first; d < last; ++d)
-      sum = math::fma(as_factor(own.a(row, d), rounds),
-                      as_factor(own.b(d, channel % geometry.out), rounds), sum);
-    own.finish(row, channel % geometry.out, sum, piece);
+    for (int64_t d = first; d < last; ++d) {
+      const T* const a = own.left.at(left, own.left.deep(d));
+      if (a == nullptr) continue;
+      const T b = *own.right.at(right, own.right.deep(d));
+      sum = math::fma(as_factor(*a, factor), as_factor(b, factor), sum);
+    }
+    own.finish(row, column, sum, piece);
   }
 };
 
@@ -265,80 +298,92 @@ struct FinishForward {
   Epilogue<T> epilogue;
   SYMK_HD void operator()(int64_t i, T sum) const { y[i] = epilogue(sum, i % channels, i); }
 };
-template <class T>
-struct FinishGrad {
-  T* to;
-  SYMK_HD void operator()(int64_t i, T sum) const { to[i] = sum; }
-};
 
 constexpr int64_t kFewChannels = 16;  // columns of a group that do not fill a tile
 
 /// What the three kernels share: how the product of a group is cut, and where sums of pieces go.
+template <class T>
 class ConvStep : public Step {
  protected:
   ConvStep(const Binding& binding, const char* kernel, const cpu::ConvShape& shape)
-      : kernel_(kernel), queue_(queue_of(binding)), geometry_(geometry_of(shape)) {}
+      : kernel_(kernel), queue_(queue_of(binding)), geometry_(geometry_of(shape, kernel)) {}
 
-  void cut(Binding& binding, const ProductSize& size, int64_t columns, int64_t results,
-           int64_t item) {
+  void cut(Binding& binding, const ProductSize& size) {
+    const Factor factor = factor_of(binding, kernel_);
     size_ = size;
-    results_ = results;
-    gathers_ = geometry_.groups > 1 && columns < kFewChannels;
-    cut_ = ProductCut::of(size, geometry_.groups, item == 8);
-    if (gathers_) cut_ = ProductCut();
-    cut_.rounds = rounds_products(binding, kernel_);
-    if (cut_.pieces > 1)
-      binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, results), item));
+    results_ = size.rows * geometry_.groups * size.columns;
+    gathers_ = geometry_.groups > 1 && size.columns < kFewChannels;
+    cut_ = ProductCut::of(size, geometry_.groups, factor, sizeof(T) == 8);
+    if (gathers_) cut_ = ProductCut::whole(size, geometry_.groups, factor);
+    need_sums(binding);
+  }
+  /// Gathered sums over the pixels are of short runs, so that there are threads enough and rounding
+  /// stays small.
+  void cut_gathered(Binding& binding) {
+    constexpr int64_t run = 256;
+    cut_.piece_depth = run;
+    cut_.pieces = std::max<int64_t>(1, (size_.depth + run - 1) / run);
+    need_sums(binding);
   }
 
-  template <class T, class Source, class Finish>
-  void run_groups(Source source, const Operands& operands, const Finish& finish) const {
-    source.sums = cut_.pieces > 1 ? static_cast<T*>(operands.scratch) : nullptr;
-    for (source.group = 0; source.group < geometry_.groups; ++source.group)
+  template <class Left, class Right>
+  void run(const Left& left, const Right& right, int64_t left_step, int64_t right_step,
+           const Operands& operands, const Epilogue<T>& epilogue = {}) const {
+    T* const to = output<T>(operands, 0);
+    T* const sums = cut_.pieces > 1 ? static_cast<T*>(operands.scratch) : nullptr;
+    const GroupProducts<T, Left, Right> source = {
+        left,
+        right,
+        left_step,
+        right_step,
+        {to, sums, geometry_.groups, size_.columns, results_, epilogue}};
+    if (gathers_) {
+      each(queue_, results_ * cut_.pieces,
+           Gather<T, GroupProducts<T, Left, Right>>{source, size_, geometry_.groups,
+                                                    cut_.piece_depth, cut_.factor});
+    } else {
       run_product<T>(queue_, source, size_, cut_);
-    add_pieces<T>(source.sums, finish);
-  }
-
-  template <class T, class Finish>
-  void add_pieces(const T* sums, const Finish& finish) const {
-    if (cut_.pieces > 1)
-      each(queue_, results_, AddPieces<T, Finish>{sums, cut_.pieces, results_, finish});
+    }
+    if (sums == nullptr) return;
+    const FinishForward<T> finish = {to, geometry_.groups * size_.columns, epilogue};
+    each(queue_, results_, AddPieces<T, FinishForward<T>>{sums, cut_.pieces, results_, finish});
   }
 
   const char* const kernel_;
   const Queue queue_;
   const Geometry geometry_;
+  bool gathers_ = false;
+
+ private:
+  void need_sums(Binding& binding) const {
+    if (cut_.pieces > 1)
+      binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, results_), sizeof(T)));
+  }
+
   ProductSize size_;
   ProductCut cut_;
   int64_t results_ = 0;
-  bool gathers_ = false;
 };
 
+/// y: rows are pixels of y, columns channels of the result, the depth taps and channels of x.
 template <class T>
-class ForwardStep final : public ConvStep {
+class ForwardStep final : public ConvStep<T> {
  public:
   static constexpr const char* name = "conv";
   explicit ForwardStep(Binding& binding)
-      : ConvStep(binding, name,
-                 cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.inputs()[1],
-                                      binding.outputs()[0])),
+      : ConvStep<T>(binding, name,
+                    cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.inputs()[1],
+                                         binding.outputs()[0])),
         epilogue_(binding, name) {
-    const Geometry& g = geometry_;
-    const int64_t pixels = g.batch * g.y_pixels();
-    cut(binding, {pixels, g.out, g.taps() * g.in}, g.out, pixels * g.groups * g.out, sizeof(T));
+    const Geometry& g = this->geometry_;
+    this->cut(binding, {g.batch * g.y_pixels(), g.out, g.taps() * g.in});
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    const Epilogue<T> epilogue = epilogue_.of(operands);
-    T* const y = output<T>(operands, 0);
-    const Forward<T> source = {geometry_, 0,       input<T>(operands, 0), input<T>(operands, 1), y,
-                               nullptr,   epilogue};
-    if (gathers_) {
-      each(queue_, results_, GatherForward<T>{source, cut_.rounds});
-    } else {
-      run_groups<T>(source, operands,
-                    FinishForward<T>{y, geometry_.groups * geometry_.out, epilogue});
-    }
+    const Geometry& g = this->geometry_;
+    ConvStep<T>::run(Windows<T, true>(g, input<T>(operands, 0)),
+                     channels_of(g, input<T>(operands, 1)), g.in, g.out, operands,
+                     epilogue_.of(operands));
     return {};
   }
 
@@ -346,69 +391,46 @@ class ForwardStep final : public ConvStep {
   const EpilogueOperands<T> epilogue_;
 };
 
+/// dx: rows are pixels of x, columns channels of x, the depth taps and channels of g.
 template <class T>
-class InputGradStep final : public ConvStep {
+class InputGradStep final : public ConvStep<T> {
  public:
   static constexpr const char* name = "conv_grad_input";
   explicit InputGradStep(Binding& binding)
-      : ConvStep(binding, name,
-                 cpu::read_conv_shape(binding, name, binding.outputs()[0], binding.inputs()[1],
-                                      binding.inputs()[0])) {
-    const Geometry& g = geometry_;
-    const int64_t pixels = g.batch * g.x_pixels();
-    cut(binding, {pixels, g.in, g.taps() * g.out}, g.in, pixels * g.groups * g.in, sizeof(T));
+      : ConvStep<T>(binding, name,
+                    cpu::read_conv_shape(binding, name, binding.outputs()[0], binding.inputs()[1],
+                                         binding.inputs()[0])) {
+    const Geometry& g = this->geometry_;
+    this->cut(binding, {g.batch * g.x_pixels(), g.in, g.taps() * g.out});
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    T* const dx = output<T>(operands, 0);
-    const InputGrad<T> source = {geometry_, 0,      input<T>(operands, 0), input<T>(operands, 1),
-                                 dx,        nullptr};
-    if (gathers_) {
-      each(queue_, results_, GatherInputGrad<T>{source, cut_.rounds});
-    } else {
-      run_groups<T>(source, operands, FinishGrad<T>{dx});
-    }
+    const Geometry& g = this->geometry_;
+    ConvStep<T>::run(SeeingPixels<T>(g, input<T>(operands, 0)),
+                     TurnedKernel<T>(g, input<T>(operands, 1)), g.out, g.out, operands);
     return {};
   }
 };
 
+/// dw: rows are taps and channels of x, columns channels of g, the depth pixels of y.
 template <class T>
-class KernelGradStep final : public ConvStep {
+class KernelGradStep final : public ConvStep<T> {
  public:
   static constexpr const char* name = "conv_grad_kernel";
   explicit KernelGradStep(Binding& binding)
-      : ConvStep(binding, name,
-                 cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.outputs()[0],
-                                      binding.inputs()[1])) {
-    const Geometry& g = geometry_;
-    cut(binding, {g.taps() * g.in, g.out, g.batch * g.y_pixels()}, g.out,
-        g.taps() * g.in * g.groups * g.out, sizeof(T));
-    if (gathers_) cut_gathered(binding);
+      : ConvStep<T>(binding, name,
+                    cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.outputs()[0],
+                                         binding.inputs()[1])) {
+    const Geometry& g = this->geometry_;
+    this->cut(binding, {g.taps() * g.in, g.out, g.batch * g.y_pixels()});
+    if (this->gathers_) this->cut_gathered(binding);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    T* const dw = output<T>(operands, 0);
-    KernelGrad<T> source = {geometry_, 0,      input<T>(operands, 0), input<T>(operands, 1),
-                            dw,        nullptr};
-    if (!gathers_) {
-      run_groups<T>(source, operands, FinishGrad<T>{dw});
-      return {};
-    }
-    source.sums = cut_.pieces > 1 ? static_cast<T*>(operands.scratch) : nullptr;
-    each(queue_, results_ * cut_.pieces,
-         GatherKernelGrad<T>{source, size_.depth, cut_.piece_depth, cut_.rounds});
-    add_pieces<T>(source.sums, FinishGrad<T>{dw});
+    const Geometry& g = this->geometry_;
+    ConvStep<T>::run(Windows<T, false>(g, input<T>(operands, 0)),
+                     channels_of(g, input<T>(operands, 1)), g.in, g.out, operands);
     return {};
-  }
-
- private:
-  /// Sums of short runs of pixels, so that there are threads enough and rounding stays small.
-  void cut_gathered(Binding& binding) {
-    constexpr int64_t run = 256;
-    cut_.piece_depth = run;
-    cut_.pieces = std::max<int64_t>(1, (size_.depth + run - 1) / run);
-    if (cut_.pieces > 1)
-      binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, results_), sizeof(T)));
   }
 };
 

@@ -24,8 +24,9 @@ namespace {
 
 class Gpu final : public QueuedDevice {
  public:
-  explicit Gpu(int number) : name_("cuda:" + std::to_string(number)) {
+  Gpu(int number, bool tensor_cores) : name_("cuda:" + std::to_string(number)) {
     queue_.device = number;
+    queue_.tensor_cores = tensor_cores;
     enter();
     check(cudaStreamCreateWithFlags(&queue_.stream, cudaStreamNonBlocking), "cudaStreamCreate");
   }
@@ -126,7 +127,7 @@ Gpu* open(int number, std::string& reason) {
              std::to_string(properties.minor) + ".";
     return nullptr;
   }
-  return new Gpu(number);  // lives as long as the process
+  return new Gpu(number, properties.major >= 8);  // lives as long as the process
 }
 
 }  // namespace

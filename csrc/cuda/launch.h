@@ -24,6 +24,7 @@ constexpr int kWarp = 32;
 /// The order in which a device works.
 struct Queue {
   int device = 0;
+  bool tensor_cores = true;  // those of compute capability 8.0 and later
 #ifdef __CUDACC__
   cudaStream_t stream = nullptr;
 #endif
@@ -47,6 +48,15 @@ __global__ void blocks(F f, int64_t count) {
   for (int64_t block = blockIdx.x; block < count; block += gridDim.x) {
     f(block);
     __syncthreads();  // the next block uses the same shared memory
+  }
+}
+
+template <class F>
+__global__ void __launch_bounds__(F::kThreads, F::kBlocksPerProcessor)
+    bounded_blocks(F f, int64_t count) {
+  for (int64_t block = blockIdx.x; block < count; block += gridDim.x) {
+    f(block);
+    __syncthreads();
   }
 }
 
@@ -77,6 +87,30 @@ void blocks(const Queue& queue, int64_t count, int threads, int64_t shared, cons
   check(cudaGetLastError(), "launch");
 }
 
+/// As `blocks`, of F::kThreads threads and F::kSharedBytes each. The compiler gives a thread as
+/// many registers as F::kBlocksPerProcessor such blocks leave it.
+template <class F>
+void bounded_blocks(const Queue& queue, int64_t count, const F& f) {
+  if (count <= 0) return;
+  constexpr int without_asking = 48 * 1024;
+  check(cudaSetDevice(queue.device), "cudaSetDevice");
+  if (F::kSharedBytes > without_asking) {
+    check(cudaFuncSetAttribute(launched::bounded_blocks<F>,
+                               cudaFuncAttributeMaxDynamicSharedMemorySize, F::kSharedBytes),
+          "cudaFuncSetAttribute");
+  }
+  const auto grid = static_cast<unsigned>(count < kMostBlocks ? count : kMostBlocks);
+  launched::bounded_blocks<<<grid, F::kThreads, F::kSharedBytes, queue.stream>>>(f, count);
+  check(cudaGetLastError(), "launch");
+}
+
+/// x, of which the compiler knows nothing: what is found from it again is not kept in registers
+/// from the first time.
+__device__ __forceinline__ int64_t forgotten(int64_t x) {
+  asm volatile("" : "+l"(x));
+  return x;
+}
+
 /// The memory that the threads of a block share, as large as the launch says.
 template <class T>
 __device__ T* shared_memory() {
@@ -89,6 +123,9 @@ __device__ T* shared_memory() {
 #define SYMK_CALLED __device__
 // A function that bindings call as well.
 #define SYMK_BOTH __host__ __device__ __forceinline__
+// Before a loop: its arrays are registers, or its code is large.
+#define SYMK_UNROLLED _Pragma("unroll")
+#define SYMK_ROLLED _Pragma("unroll 1")
 
 #else
 
@@ -106,6 +143,13 @@ void blocks(const Queue&, int64_t count, int threads, int64_t shared, const F& f
   }
 }
 
+template <class F>
+void bounded_blocks(const Queue& queue, int64_t count, const F& f) {
+  blocks(queue, count, F::kThreads, F::kSharedBytes, f);
+}
+
+inline int64_t forgotten(int64_t x) { return x; }
+
 template <class T>
 T* shared_memory() {
   return static_cast<T*>(host::shared_bytes());
@@ -114,6 +158,8 @@ T* shared_memory() {
 #define SYMK_DEVICE_TABLE
 #define SYMK_CALLED inline
 #define SYMK_BOTH inline
+#define SYMK_UNROLLED
+#define SYMK_ROLLED
 
 #endif
 

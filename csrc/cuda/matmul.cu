@@ -1,32 +1,42 @@
 // Matrix products of float32 and float64, batches of them, transposed operands, and what is done to
-// the results at once. float32 sums are of float32 products, each rounded once.
+// the results at once.
 #include "cpu/matmul_problem.h"
 #include "cuda/epilogue.h"
-#include "cuda/tile.h"
+#include "cuda/product.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
 namespace {
 
-/// One product as a source of tiles.
-template <class T, bool along_depth_a, bool along_column_b>
-struct Strided {
-  static constexpr bool kAlongDepthA = along_depth_a, kAlongColumnB = along_column_b;
-  const T *a_, *b_;
-  int64_t a_row, a_column, b_row, b_column;
-  int64_t columns, place;  // of C; of its first element in the result
-  T *c, *sums;             // sums: of pieces, else null
-  int64_t count;           // elements of a piece
-  Epilogue<T> epilogue;
+/// Where each product of a batch begins; null where there is one.
+struct Starts {
+  const int64_t *a, *b;
+};
 
-  SYMK_HD T a(int64_t row, int64_t depth) const { return a_[row * a_row + depth * a_column]; }
-  SYMK_HD T b(int64_t depth, int64_t column) const { return b_[depth * b_row + column * b_column]; }
+/// The products as a source.
+template <class T, bool along_depth_a, bool along_column_b>
+struct Products {
+  Matrix<T, along_depth_a> left;
+  Matrix<T, !along_column_b> right;
+  Starts starts;
+  int64_t columns, elements;  // of C, of one product
+  T *c, *sums;                // sums: of pieces, else null
+  int64_t count;              // elements of a piece
+  Epilogue<T> epilogue;
+  int64_t place = 0;  // of the first element in the result
+
+  SYMK_HD void select(int64_t product) {
+    if (starts.a == nullptr) return;
+    left.data += starts.a[product];
+    right.data += starts.b[product];
+    place = product * elements;
+  }
   SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t piece) const {
-    const int64_t at = row * columns + column;
+    const int64_t at = place + row * columns + column;
     if (sums != nullptr) {
       sums[piece * count + at] = sum;
     } else {
-      c[place + at] = epilogue(sum, column, place + at);
+      c[at] = epilogue(sum, column, at);
     }
   }
 };
@@ -34,11 +44,9 @@ struct Strided {
 template <class T>
 struct FinishProduct {
   T* c;
-  int64_t columns, place;
+  int64_t columns;
   Epilogue<T> epilogue;
-  SYMK_HD void operator()(int64_t i, T sum) const {
-    c[place + i] = epilogue(sum, i % columns, place + i);
-  }
+  SYMK_HD void operator()(int64_t i, T sum) const { c[i] = epilogue(sum, i % columns, i); }
 };
 
 // --- a batch of small products: a thread per element of C ---
@@ -46,102 +54,96 @@ struct FinishProduct {
 template <class T>
 struct SmallProducts {
   const T *a, *b;
-  const int64_t *a_start, *b_start;
+  Starts starts;
   int64_t a_row, a_column, b_row, b_column, m, n, k;
   T* c;
-  bool rounds;
+  Factor factor;
   Epilogue<T> epilogue;
 
   SYMK_HD void operator()(int64_t i) const {
     const int64_t column = i % n, row = i / n % m, product = i / n / m;
-    const T* const left = a + a_start[product] + row * a_row;
-    const T* const right = b + b_start[product] + column * b_column;
+    const T* const left = a + starts.a[product] + row * a_row;
+    const T* const right = b + starts.b[product] + column * b_column;
     T sum = 0;
     for (int64_t d = 0; d < k; ++d) {
-      sum = math::fma(as_factor(left[d * a_column], rounds), as_factor(right[d * b_row], rounds),
+      sum = math::fma(as_factor(left[d * a_column], factor), as_factor(right[d * b_row], factor),
                       sum);
     }
     c[i] = epilogue(sum, column, i);
   }
 };
 
-constexpr int64_t kSmallProduct = 64 * 64;  // elements of C that are less than a tile
+constexpr int64_t kSmallProduct = 32 * 32;  // elements of C that leave most of a tile empty
 
 template <class T>
 class MatmulStep final : public Step {
  public:
   explicit MatmulStep(Binding& binding)
       : queue_(queue_of(binding)), p_(cpu::read_matmul(binding)), epilogue_(binding, "matmul"),
-        batch_(static_cast<int64_t>(p_.a_start.size())) {
-    const bool small = batch_ > 1 && p_.m * p_.n < kSmallProduct;
-    if (small) {
+        batch_(static_cast<int64_t>(p_.a_start.size())),
+        small_(batch_ > 1 && p_.m * p_.n < kSmallProduct), size_{p_.m, p_.n, p_.k},
+        cut_(ProductCut::of(size_, batch_, factor_of(binding, "matmul"), sizeof(T) == 8)) {
+    if (batch_ > 1) {
       std::vector<int64_t> starts = p_.a_start;
       starts.insert(starts.end(), p_.b_start.begin(), p_.b_start.end());
       starts_ = upload(binding.device(), starts.data(), starts.size());
     }
-    cut_ = ProductCut::of({p_.m, p_.n, p_.k}, 1, sizeof(T) == 8);
-    cut_.rounds = rounds_products(binding, "matmul");
-    if (!small && cut_.pieces > 1) {
-      binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, p_.m * p_.n), sizeof(T)));
-    }
+    if (!small_ && cut_.pieces > 1)
+      binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, count()), sizeof(T)));
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    if (starts_ != nullptr) {
+    const bool depth_a = p_.a_column == 1, column_b = p_.b_column == 1;
+    if (small_) {
       run_small(operands);
+    } else if (depth_a) {
+      column_b ? run_as<true, true>(operands) : run_as<true, false>(operands);
     } else {
-      for (int64_t i = 0; i < batch_; ++i) run_one(operands, static_cast<size_t>(i));
+      column_b ? run_as<false, true>(operands) : run_as<false, false>(operands);
     }
     return {};
   }
 
  private:
-  void run_small(const Operands& operands) const {
-    const int64_t* const starts = reinterpret_cast<const int64_t*>(starts_->data());
-    each(queue_, batch_ * p_.m * p_.n,
-         SmallProducts<T>{input<T>(operands, 0), input<T>(operands, 1), starts, starts + batch_,
-                          p_.a_row, p_.a_column, p_.b_row, p_.b_column, p_.m, p_.n, p_.k,
-                          output<T>(operands, 0), cut_.rounds, epilogue_.of(operands)});
+  int64_t count() const { return batch_ * p_.m * p_.n; }
+  Starts starts() const {
+    if (starts_ == nullptr) return {nullptr, nullptr};
+    const int64_t* const first = reinterpret_cast<const int64_t*>(starts_->data());
+    return {first, first + batch_};
   }
 
-  void run_one(const Operands& operands, size_t number) const {
-    const bool depth_a = p_.a_column == 1, column_b = p_.b_column == 1;
-    if (depth_a && column_b) return run_as<true, true>(operands, number);
-    if (depth_a) return run_as<true, false>(operands, number);
-    if (column_b) return run_as<false, true>(operands, number);
-    return run_as<false, false>(operands, number);
+  void run_small(const Operands& operands) const {
+    each(queue_, count(),
+         SmallProducts<T>{input<T>(operands, 0), input<T>(operands, 1), starts(), p_.a_row,
+                          p_.a_column, p_.b_row, p_.b_column, p_.m, p_.n, p_.k,
+                          output<T>(operands, 0), cut_.factor, epilogue_.of(operands)});
   }
 
   template <bool depth_a, bool column_b>
-  void run_as(const Operands& operands, size_t number) const {
-    const int64_t count = p_.m * p_.n, place = static_cast<int64_t>(number) * count;
+  void run_as(const Operands& operands) const {
     T* const sums = cut_.pieces > 1 ? static_cast<T*>(operands.scratch) : nullptr;
     T* const c = output<T>(operands, 0);
     const Epilogue<T> epilogue = epilogue_.of(operands);
-    const Strided<T, depth_a, column_b> source = {input<T>(operands, 0) + p_.a_start[number],
-                                                  input<T>(operands, 1) + p_.b_start[number],
-                                                  p_.a_row,
-                                                  p_.a_column,
-                                                  p_.b_row,
-                                                  p_.b_column,
-                                                  p_.n,
-                                                  place,
-                                                  c,
-                                                  sums,
-                                                  count,
-                                                  epilogue};
-    run_product<T>(queue_, source, {p_.m, p_.n, p_.k}, cut_);
+    const auto a = Matrix<T, depth_a>::of(input<T>(operands, 0), depth_a ? p_.a_row : p_.a_column,
+                                          p_.a_start.data(), batch_);
+    const auto b = Matrix<T, !column_b>::of(
+        input<T>(operands, 1), column_b ? p_.b_row : p_.b_column, p_.b_start.data(), batch_);
+    const Products<T, depth_a, column_b> source = {a, b,    starts(), p_.n,    p_.m * p_.n,
+                                                   c, sums, count(),  epilogue};
+    run_product<T>(queue_, source, size_, cut_);
     if (sums == nullptr) return;
-    each(queue_, count,
-         AddPieces<T, FinishProduct<T>>{sums, cut_.pieces, count,
-                                        FinishProduct<T>{c, p_.n, place, epilogue}});
+    each(queue_, count(),
+         AddPieces<T, FinishProduct<T>>{sums, cut_.pieces, count(),
+                                        FinishProduct<T>{c, p_.n, epilogue}});
   }
 
   const Queue queue_;
   const cpu::MatmulProblem p_;
   const EpilogueOperands<T> epilogue_;
   const int64_t batch_;
-  ProductCut cut_;
+  const bool small_;  // a thread per element
+  const ProductSize size_;
+  const ProductCut cut_;
   std::shared_ptr<DeviceMemory> starts_;
 };
 

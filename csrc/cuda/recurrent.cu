@@ -6,7 +6,7 @@
 #include "cpu/recurrent_binding.h"
 #include "cpu/require.h"
 #include "cuda/device.h"
-#include "cuda/tile.h"
+#include "cuda/product.h"
 #include "math/unary.h"
 #include "runtime/memory.h"
 
@@ -299,21 +299,16 @@ struct CopyRows {
 };
 
 /// c = bias + a x weights, or c += a x weights, over some columns of the state's weights or their
-/// transpose: element (d, j) is at weights[d * row + j * column].
+/// transpose.
 template <class T, bool along_columns>
 struct StateProduct {
-  static constexpr bool kAlongDepthA = true, kAlongColumnB = along_columns;
-  Rows<const T> states;
-  const T* weights;
-  int64_t row_step, column_step;
+  Matrix<T, true> left;
+  Matrix<T, !along_columns> right;
   const T* bias;
   bool accumulate;
   Rows<T> c;
 
-  SYMK_HD T a(int64_t row, int64_t depth) const { return at(states, row)[depth]; }
-  SYMK_HD T b(int64_t depth, int64_t column) const {
-    return weights[depth * row_step + column * column_step];
-  }
+  SYMK_HD void select(int64_t) {}
   SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t) const {
     T& to = at(c, row)[column];
     if (bias != nullptr) sum = sum + bias[column];
@@ -335,7 +330,7 @@ class SequenceStep : public Step {
     units_ = like.shape[2] / gates;
     reverse_ = binding.integer("reverse", 0) != 0;
     sequences_ = binding.integer("sequences", 0) != 0;
-    rounds_ = !binding.outputs().empty() && rounds_products(binding, kernel);
+    if (!binding.outputs().empty()) factor_ = factor_of(binding, kernel);
     require_type(binding.inputs()[static_cast<size_t>(weights)], {units_, gates_ * units_});
     if (mask >= 0) {
       const Type& type = binding.inputs()[static_cast<size_t>(mask)];
@@ -414,19 +409,15 @@ class SequenceStep : public Step {
   /// c = states x columns [first, first + count) of the weights, counted in gates.
   void forward_product(const Operands& operands, int64_t first, int64_t count, Rows<T> from,
                        Rows<T> c, const T* bias = nullptr) const {
-    const StateProduct<T, true> source = {
-        read(from), input<T>(operands, weights_) + first * units_, gates_ * units_, 1, bias, false,
-        c};
+    const StateProduct<T, true> source = {states_of(from), weights_of<false>(operands, first), bias,
+                                          false, c};
     multiply(source, units_, count * units_);
   }
   /// c = (or +=) gates x the transpose of those columns.
   void backward_product(const Operands& operands, int64_t first, int64_t count, Rows<T> from,
                         Rows<T> c, bool accumulate) const {
-    const StateProduct<T, false> source = {
-        read(from), input<T>(operands, weights_) + first * units_,
-        1,          gates_ * units_,
-        nullptr,    accumulate,
-        c};
+    const StateProduct<T, false> source = {states_of(from), weights_of<true>(operands, first),
+                                           nullptr, accumulate, c};
     multiply(source, count * units_, units_);
   }
 
@@ -436,17 +427,24 @@ class SequenceStep : public Step {
   const int weights_, mask_;
   int64_t batch_ = 0, time_ = 0, units_ = 0;
   bool reverse_ = false;
-  bool rounds_ = false;     // whether operands of products are rounded to bfloat16
+  Factor factor_ = Factor::kFloat32;
   bool sequences_ = false;  // backward: whether there is a gradient of all states
   CellRows cell_;
 
  private:
   template <class Source>
   void multiply(const Source& source, int64_t depth, int64_t columns) const {
-    ProductCut whole;
-    whole.piece_depth = std::max<int64_t>(1, depth);
-    whole.rounds = rounds_;
-    run_product<T>(queue_, source, {batch_, columns, depth}, whole);
+    const ProductSize size = {batch_, columns, depth};
+    run_product<T>(queue_, source, size, ProductCut::whole(size, 1, factor_));
+  }
+  static Matrix<T, true> states_of(Rows<T> rows) {
+    return Matrix<T, true>::of(rows.data, rows.step);
+  }
+  /// The weights from gate `first` on, or their transpose.
+  template <bool along_depth>
+  Matrix<T, along_depth> weights_of(const Operands& operands, int64_t first) const {
+    return Matrix<T, along_depth>::of(input<T>(operands, weights_) + first * units_,
+                                      gates_ * units_);
   }
 };
 

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <cstring>
 #include <memory>
 #include <vector>
 
@@ -21,13 +22,32 @@ namespace {
 constexpr int kWarp = 32;
 constexpr size_t kStackBytes = 64 * 1024;
 
+/// What a lane gives to its warp.
+struct alignas(8) Parcel {
+  char bytes[64];
+};
+
+/// A copy that has been begun.
+struct Copy {
+  void* to;
+  const void* from;
+  int size, given;
+
+  void finish() const {
+    std::memcpy(to, from, static_cast<size_t>(given));
+    std::memset(static_cast<char*>(to) + given, 0, static_cast<size_t>(size - given));
+  }
+};
+
 struct Fiber {
   ucontext_t first = {};
   jmp_buf place;
   std::unique_ptr<char[]> stack;
   bool started = false, done = false;
   uint64_t exchanges = 0;  // how many this lane has begun
-  uint64_t given[2] = {};  // to the last two of them
+  Parcel given[2];         // to the last two of them
+  std::vector<Copy> copies;
+  std::vector<size_t> groups;  // how many copies each has, the oldest first
 };
 
 class Block {
@@ -66,17 +86,47 @@ class Block {
     while (round_ == round) leave();
   }
 
-  uint64_t exchange(uint64_t value, int source) {
-    Fiber& own = *fibers_[static_cast<size_t>(current_)];
+  void give_to_warp(const void* bytes, size_t size) {
+    Fiber& own = current();
     const uint64_t number = own.exchanges++;
-    own.given[number % 2] = value;
+    std::memcpy(own.given[number % 2].bytes, bytes, size);
     ++progress_;
     const int first = current_ / kWarp * kWarp;
     while (!all_gave(first, number)) leave();
-    return fibers_[static_cast<size_t>(first + source)]->given[number % 2];
+  }
+
+  const void* given_by(int lane) {
+    const int first = current_ / kWarp * kWarp;
+    return fibers_[static_cast<size_t>(first + lane)]->given[(current().exchanges - 1) % 2].bytes;
+  }
+
+  void begin_copy(const Copy& copy) {
+    if (late_) {
+      current().copies.push_back(copy);
+    } else {
+      copy.finish();
+    }
+  }
+
+  void end_copy_group() {
+    size_t grouped = 0;
+    for (size_t size : current().groups) grouped += size;
+    current().groups.push_back(current().copies.size() - grouped);
+  }
+
+  void wait_for_copies(int going_on) {
+    Fiber& own = current();
+    while (own.groups.size() > static_cast<size_t>(going_on)) {
+      const auto end = own.copies.begin() + static_cast<std::ptrdiff_t>(own.groups.front());
+      for (auto copy = own.copies.begin(); copy != end; ++copy) copy->finish();
+      own.copies.erase(own.copies.begin(), end);
+      own.groups.erase(own.groups.begin());
+    }
   }
 
  private:
+  Fiber& current() { return *fibers_[static_cast<size_t>(current_)]; }
+
   void prepare(int threads, int64_t shared, void (*body)(void*), void* context) {
     while (fibers_.size() < static_cast<size_t>(threads)) {
       fibers_.push_back(std::make_unique<Fiber>());
@@ -86,7 +136,10 @@ class Block {
       Fiber& fiber = *fibers_[static_cast<size_t>(i)];
       fiber.done = false;
       fiber.exchanges = 0;
+      fiber.copies.clear();
+      fiber.groups.clear();
     }
+    late_ = !late_;
     if (shared_.size() * sizeof(shared_[0]) < static_cast<size_t>(shared)) {
       shared_.resize(static_cast<size_t>(shared) / sizeof(shared_[0]) + 1);
     }
@@ -150,6 +203,7 @@ class Block {
   void* context_ = nullptr;
   int threads_ = 0, current_ = 0, alive_ = 0, waiting_ = 0;
   uint64_t round_ = 0, progress_ = 0;
+  bool late_ = false;  // whether copies happen when they are waited for
 };
 
 thread_local Block block;
@@ -163,7 +217,18 @@ void run_block(int threads, int64_t shared, void (*body)(void*), void* context) 
 }
 void* shared_bytes() { return block.shared(); }
 void wait_for_block() { block.wait_for_block(); }
-uint64_t exchange(uint64_t value, int source) { return block.exchange(value, source); }
+void give_to_warp(const void* bytes, size_t size) { block.give_to_warp(bytes, size); }
+const void* given_by(int lane) { return block.given_by(lane); }
+uint64_t exchange(uint64_t value, int source) {
+  block.give_to_warp(&value, sizeof value);
+  std::memcpy(&value, block.given_by(source), sizeof value);
+  return value;
+}
+void begin_copy(void* to, const void* from, int size, int given) {
+  block.begin_copy({to, from, size, given});
+}
+void end_copy_group() { block.end_copy_group(); }
+void wait_for_copies(int going_on) { block.wait_for_copies(going_on); }
 
 }  // namespace host
 }  // namespace symk::cuda

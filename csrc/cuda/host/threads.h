@@ -18,6 +18,18 @@ void* shared_bytes();
 void wait_for_block();
 /// What lane `source` of this warp has given to the same call.
 uint64_t exchange(uint64_t value, int source);
+/// Gives up to 64 bytes to the warp. Returns when all lanes have given theirs, which stay until the
+/// call after the next.
+void give_to_warp(const void* bytes, size_t size);
+const void* given_by(int lane);
+
+/// Copies that go on while a thread computes. The blocks of a kernel take turns: in one, copies
+/// happen when they are begun, in the next one when they are waited for, so that a kernel that
+/// reads too early or writes too early is found out. Of `size` bytes the first `given` are copied,
+/// the others become 0.
+void begin_copy(void* to, const void* from, int size, int given);
+void end_copy_group();
+void wait_for_copies(int going_on);
 
 struct Index {
   int x = 0;
