@@ -15,7 +15,8 @@ template <class T>
 constexpr int64_t kBlockRows = 64 / static_cast<int64_t>(sizeof(T)) * kTileRows;  // 448 KB: in L2
 constexpr int64_t kBlockPanels = 8;  // panels packed at once by a job: 256 KB of float
 
-constexpr int kRowsAtOnce = 4;  // rows of a matrix that are added up together
+constexpr int kRowsAtOnce = 4;    // rows of a matrix that are added up together
+constexpr int kDepthsAtOnce = 4;  // sums of each column where a single row is multiplied
 
 /// Which part of the product is being added: rows [i, i + rows), columns [j, j + columns), depths
 /// [d, d + depth).
@@ -62,6 +63,22 @@ Panel<T> panel_at(const MatmulJob<T>& job, const Block& block, int64_t j, int64_
   return {job.packed_b + (j - block.j) * block.depth, columns};
 }
 
+/// What a tile of a transposed A fetches: the rows below its own.
+template <class T>
+Fetch<T> rows_below(const MatmulJob<T>& job, const Block& block, int64_t i, const T* a) {
+  if (job.packed_a || job.a_row != 1 || i + kTileRows >= block.rows) return {};
+  return {a + kTileRows, job.a_column};
+}
+
+/// What tile number `number` of a block fetches of B that is packed next: a column of its lines.
+template <class T>
+Fetch<T> lines_of_next_block(const MatmulJob<T>& job, const Block& block, int64_t number) {
+  const int64_t column = number * (64 / static_cast<int64_t>(sizeof(T)));
+  const int64_t d = block.d + block.depth;
+  if (job.panels || job.b_column != 1 || d >= job.k || column >= block.columns) return {};
+  return {job.b + d * job.b_row + block.j + column, job.b_row};
+}
+
 /// The tiles of a block: a panel of B is used by all its rows before the next one is touched.
 template <class T>
 void compute_block(const MatmulJob<T>& job, const Block& block) {
@@ -80,6 +97,7 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   tile.c_row = job.c_row;
   tile.accumulate = block.d > 0 || job.accumulate;
   tile.pairs = job.pairs;
+  int64_t number = 0;
   for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
     const int64_t valid = smaller(columns, job.n - j);
     const Panel<T> panel = panel_at(job, block, j, valid);
@@ -92,8 +110,9 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
     tile.c = job.c + block.i * job.c_row + j;
     for (int64_t i = 0; i < block.rows;
          i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
+      tile.next_a = rows_below(job, block, i, tile.a);
       tile.next_b = fetches ? share_of_panel(next_panel, i / kTileRows, tiles, block.depth)
-                            : Fetch<T>();
+                            : lines_of_next_block(job, block, number++);
       if (last) tile.epilogue = job.epilogue.at(j, tile.c - job.c);
       compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)), tile.a_row == 1);
     }
@@ -189,6 +208,40 @@ void add_rows(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t c
   sum.store_partial(y + whole_columns, lanes);
 }
 
+/// A panel at a time, as they lie, since only one stream is read as fast as the second cache can;
+/// kDepthsAtOnce sums of each column hide the time of an addition.
+template <class T>
+void multiply_row(const T* x, int64_t k, const T* panels, int64_t panel_step, const T* start, T* y,
+                  int64_t n) {
+  using V = Vec<T>;
+  constexpr int64_t columns = kTileColumns<T>;
+  for (int64_t j = 0; j < n; j += columns, panels += panel_step) {
+    V sum[kDepthsAtOnce][kTileVectors];
+    for (auto& row : sum) {
+      for (V& some : row) some = V::zero();
+    }
+    const T* b = panels;
+    const auto add = [&](const T* factors, int count) __attribute__((always_inline)) {
+#pragma GCC unroll 4
+      for (int q = 0; q < count; ++q, b += columns) {
+#pragma GCC unroll 2
+        for (int p = 0; p < kTileVectors; ++p)
+          sum[q][p] = fma(V(factors[q]), V::load(b + p * V::width), sum[q][p]);
+      }
+    };
+    int64_t d = 0;
+    for (; d + kDepthsAtOnce <= k; d += kDepthsAtOnce) add(x + d, kDepthsAtOnce);
+    for (; d < k; ++d) add(x + d, 1);
+    for (int p = 0; p < kTileVectors && j + p * V::width < n; ++p) {
+      const int64_t first = j + p * V::width;
+      const int lanes = static_cast<int>(smaller(V::width, n - first));
+      V total = (sum[0][p] + sum[1][p]) + (sum[2][p] + sum[3][p]);
+      if (start) total += V::load_partial(start + first, lanes);
+      total.store_partial(y + first, lanes);
+    }
+  }
+}
+
 template <class T>
 constexpr MatmulFunctions<T> functions() {
   MatmulFunctions<T> functions{};
@@ -200,6 +253,7 @@ constexpr MatmulFunctions<T> functions() {
   functions.run = &run<T>;
   functions.dot_rows = &dot_rows<T>;
   functions.add_rows = &add_rows<T>;
+  functions.multiply_row = &multiply_row<T>;
   return functions;
 }
 
@@ -208,6 +262,7 @@ constexpr MatmulFunctions<float> functions_of_pairs() {
   of_pairs.run = &run_pairs;
   of_pairs.dot_rows = nullptr;
   of_pairs.add_rows = nullptr;
+  of_pairs.multiply_row = nullptr;
   return of_pairs;
 }
 
@@ -218,9 +273,8 @@ namespace symk::cpu {
 
 template <>
 const MatmulKernels& MatmulKernels::of<Isa::SYMK_ISA>() {
-  static constexpr MatmulKernels table = {SYMK_ISA::functions<float>(),
-                                          SYMK_ISA::functions<double>(),
-                                          SYMK_ISA::functions_of_pairs()};
+  static constexpr MatmulKernels table = {
+      SYMK_ISA::functions<float>(), SYMK_ISA::functions<double>(), SYMK_ISA::functions_of_pairs()};
   return table;
 }
 

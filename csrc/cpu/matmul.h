@@ -42,6 +42,9 @@ struct MatmulFunctions {
   void (*dot_rows)(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns);
   /// y[j] = sum over i of v[i] * x[i * row + j], for i < rows, j < columns.
   void (*add_rows)(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t columns);
+  /// y = start + x B for one row of k elements and panels of B, n columns; start may be null, or y.
+  void (*multiply_row)(const T* x, int64_t k, const T* panels, int64_t panel_step, const T* start,
+                       T* y, int64_t n);
 };
 
 struct MatmulKernels {

@@ -57,11 +57,11 @@ class MatmulStep : public Step {
            " " + std::to_string(p_.b_column);
   }
 
-  /// Packing A pays if many panels use it, or if its rows would fight for the same lines of the
-  /// cache.
+  /// Packing A pays if many tiles of a transposed A use it, or if its rows would fight for the same
+  /// lines of the cache.
   bool wants_packed_a() const {
-    if (p_.a_row == 1) return panels_ > 1 && p_.k > 16;
-    return panels_ > 1 && p_.a_row * item() % 2048 == 0;
+    if (p_.a_row == 1) return row_tiles_ > kFewTiles && panels_ > 1 && p_.k > 16;
+    return panels_ > 1 && p_.a_row * item() % 4096 == 0;
   }
 
   void cut(int64_t flops) {

@@ -72,6 +72,29 @@ template <class T>
   }
 }
 
+/// Brings closer what the next step finds at the same units of a row, in an array whose rows are
+/// `width` long at each time. An address may lie outside of the array: then it is of no use.
+template <class T>
+struct Ahead {
+  int64_t bytes;  // from a time to the next, for each element of a row
+
+  explicit Ahead(const CellRows& cell) : bytes(cell.ahead * static_cast<int64_t>(sizeof(T))) {}
+
+  template <bool whole>
+  [[gnu::always_inline]] void read(Units<T, whole> units, const T* row, int64_t width) const {
+    prefetch(address(row, units.first, width));
+  }
+  template <bool whole>
+  [[gnu::always_inline]] void write(Units<T, whole> units, const T* row, int64_t width) const {
+    prefetch_to_write(address(row, units.first, width));
+  }
+
+ private:
+  [[gnu::always_inline]] const void* address(const T* row, int64_t first, int64_t width) const {
+    return reinterpret_cast<const void*>(reinterpret_cast<intptr_t>(row + first) + bytes * width);
+  }
+};
+
 template <class T>
 [[gnu::always_inline]] inline void copy_row(T* to, const T* from, int64_t count) {
   for_units<T>(count, [&](auto units) { units.store(to, units.load(from)); });
@@ -100,6 +123,7 @@ template <class T, bool whole>
 /// h = activation(sums)
 template <class T>
 void simple(const CellStep<T>& cell) {
+  const Ahead<T> ahead(cell);
   for (int64_t row = 0; row < cell.rows; ++row) {
     if (is_hidden(cell, row)) {
       keep_state(cell, row);
@@ -108,6 +132,8 @@ void simple(const CellStep<T>& cell) {
     const T *x = at(cell.x, row), *sums = at(cell.sums, row);
     T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(cell.units, [&](auto units) {
+      ahead.read(units, x, cell.units);
+      ahead.write(units, state, cell.units);
       const Vec<T> sum = units.load(x) + units.load(sums);
       set_state<T>(units, state, running, apply<T>(cell.activation, sum));
     });
@@ -118,6 +144,7 @@ void simple(const CellStep<T>& cell) {
 template <class T>
 void lstm(const CellStep<T>& cell) {
   const int64_t n = cell.units;
+  const Ahead<T> ahead(cell);
   for (int64_t row = 0; row < cell.rows; ++row) {
     T *gates = at(cell.gates, row), *carry = at(cell.carry, row);
     const T* before = at(cell.carry_before, row);
@@ -131,8 +158,12 @@ void lstm(const CellStep<T>& cell) {
     T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
       const auto sum = [&](int64_t gate) __attribute__((always_inline)) {
+        ahead.read(units, x + gate * n, 4 * n);
+        ahead.write(units, gates + gate * n, 4 * n);
         return units.load(x + gate * n) + units.load(sums + gate * n);
       };
+      ahead.write(units, carry, n);
+      ahead.write(units, state, n);
       const Vec<T> i = apply<T>(cell.recurrent, sum(0)), f = apply<T>(cell.recurrent, sum(1));
       const Vec<T> g = apply<T>(cell.activation, sum(2)), o = apply<T>(cell.recurrent, sum(3));
       const Vec<T> c = f * units.load(before) + i * g;
@@ -156,6 +187,7 @@ template <class T>
 template <class T>
 void gru_after(const CellStep<T>& cell) {
   const int64_t n = cell.units;
+  const Ahead<T> ahead(cell);
   for (int64_t row = 0; row < cell.rows; ++row) {
     T *gates = at(cell.gates, row), *inner = at(cell.inner, row);
     if (is_hidden(cell, row)) {
@@ -167,6 +199,12 @@ void gru_after(const CellStep<T>& cell) {
     const T *x = at(cell.x, row), *sums = at(cell.sums, row);
     T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
+      for (int64_t gate = 0; gate < 3; ++gate) {
+        ahead.read(units, x + gate * n, 3 * n);
+        ahead.write(units, gates + gate * n, 3 * n);
+      }
+      ahead.write(units, inner, n);
+      ahead.write(units, state, n);
       const Vec<T> z = apply<T>(cell.recurrent, units.load(x) + units.load(sums));
       const Vec<T> r = apply<T>(cell.recurrent, units.load(x + n) + units.load(sums + n));
       const Vec<T> product = units.load(sums + 2 * n);
@@ -183,6 +221,7 @@ void gru_after(const CellStep<T>& cell) {
 template <class T>
 void gru_gates(const CellStep<T>& cell) {
   const int64_t n = cell.units;
+  const Ahead<T> ahead(cell);
   for (int64_t row = 0; row < cell.rows; ++row) {
     T *gates = at(cell.gates, row), *inner = at(cell.inner, row), *reset = at(cell.reset, row);
     if (is_hidden(cell, row)) {
@@ -193,6 +232,11 @@ void gru_gates(const CellStep<T>& cell) {
     }
     const T *x = at(cell.x, row), *sums = at(cell.sums, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
+      for (int64_t gate = 0; gate < 2; ++gate) {
+        ahead.read(units, x + gate * n, 3 * n);
+        ahead.write(units, gates + gate * n, 3 * n);
+      }
+      ahead.write(units, inner, n);
       const Vec<T> z = apply<T>(cell.recurrent, units.load(x) + units.load(sums));
       const Vec<T> r = apply<T>(cell.recurrent, units.load(x + n) + units.load(sums + n));
       const Vec<T> product = r * units.load(running);
@@ -207,6 +251,7 @@ void gru_gates(const CellStep<T>& cell) {
 template <class T>
 void gru_state(const CellStep<T>& cell) {
   const int64_t n = cell.units;
+  const Ahead<T> ahead(cell);
   for (int64_t row = 0; row < cell.rows; ++row) {
     T* gates = at(cell.gates, row);
     if (is_hidden(cell, row)) {
@@ -217,6 +262,9 @@ void gru_state(const CellStep<T>& cell) {
     const T *x = at(cell.x, row), *sums = at(cell.sums, row);
     T *state = at(cell.state, row), *running = at(cell.running, row);
     for_units<T>(n, [&](auto units) {
+      ahead.read(units, x + 2 * n, 3 * n);
+      ahead.write(units, gates + 2 * n, 3 * n);
+      ahead.write(units, state, n);
       const Vec<T> sum = units.load(x + 2 * n) + units.load(sums + 2 * n);
       const Vec<T> g = apply<T>(cell.activation, sum);
       units.store(gates + 2 * n, g);
@@ -250,6 +298,7 @@ template <class T>
 
 template <class T>
 void simple_grad(const CellGradStep<T>& cell) {
+  const Ahead<T> ahead(cell);
   for (int64_t row = 0; row < cell.rows; ++row) {
     if (is_hidden(cell, row)) {
       pass_on(cell, row, 1);
@@ -259,6 +308,9 @@ void simple_grad(const CellGradStep<T>& cell) {
     T *d_gates = at(cell.d_gates, row), *d_sums = at(cell.d_sums, row);
     T* d_state = at(cell.d_state, row);
     for_units<T>(cell.units, [&](auto units) {
+      ahead.read(units, state, cell.units);
+      if (incoming) ahead.read(units, incoming, cell.units);
+      ahead.write(units, d_gates, cell.units);
       const Vec<T> d = total<T>(units, d_state, incoming);
       const Vec<T> dx = d * slope<T>(cell.activation, units.load(state));
       units.store(d_gates, dx);
@@ -271,6 +323,7 @@ void simple_grad(const CellGradStep<T>& cell) {
 template <class T>
 void lstm_grad(const CellGradStep<T>& cell) {
   const int64_t n = cell.units;
+  const Ahead<T> ahead(cell);
   for (int64_t row = 0; row < cell.rows; ++row) {
     if (is_hidden(cell, row)) {
       pass_on(cell, row, 4);
@@ -282,11 +335,15 @@ void lstm_grad(const CellGradStep<T>& cell) {
     T *d_state = at(cell.d_state, row), *d_carry = at(cell.d_carry, row);
     for_units<T>(n, [&](auto units) {
       const auto set = [&](int64_t gate, Vec<T> value) __attribute__((always_inline)) {
+        ahead.read(units, gates + gate * n, 4 * n);
+        ahead.write(units, d_gates + gate * n, 4 * n);
         units.store(d_gates + gate * n, value);
         units.store(d_sums + gate * n, value);
       };
       const Vec<T> i = units.load(gates), f = units.load(gates + n);
       const Vec<T> g = units.load(gates + 2 * n), o = units.load(gates + 3 * n);
+      ahead.read(units, carry_before, n);
+      if (incoming) ahead.read(units, incoming, n);
       const Vec<T> shown = apply<T>(cell.activation, units.load(carry));
       const Vec<T> dh = total<T>(units, d_state, incoming);
       const Vec<T> dc = units.load(d_carry) + dh * o * slope<T>(cell.activation, shown);
@@ -302,6 +359,7 @@ void lstm_grad(const CellGradStep<T>& cell) {
 
 template <class T>
 void gru_after_grad(const CellGradStep<T>& cell) {
+  const Ahead<T> ahead(cell);
   const int64_t n = cell.units;
   const Vec<T> one(T(1));
   for (int64_t row = 0; row < cell.rows; ++row) {
@@ -318,10 +376,16 @@ void gru_after_grad(const CellGradStep<T>& cell) {
     for_units<T>(n, [&](auto units) {
       const auto set = [&](int64_t gate, Vec<T> value, Vec<T> product)
           __attribute__((always_inline)) {
+        ahead.read(units, gates + gate * n, 3 * n);
+        ahead.write(units, d_gates + gate * n, 3 * n);
+        ahead.write(units, d_products + gate * n, 3 * n);
         units.store(d_gates + gate * n, value);
         units.store(d_products + gate * n, product);
         units.store(d_sums + gate * n, product);
       };
+      ahead.read(units, inner, n);
+      ahead.read(units, before, n);
+      if (incoming) ahead.read(units, incoming, n);
       const Vec<T> z = units.load(gates), r = units.load(gates + n), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
       const Vec<T> dg = dh * (one - z) * slope<T>(cell.activation, g);
@@ -338,6 +402,7 @@ void gru_after_grad(const CellGradStep<T>& cell) {
 /// The first half: up to the gradient that goes through the product with r * h.
 template <class T>
 void gru_state_grad(const CellGradStep<T>& cell) {
+  const Ahead<T> ahead(cell);
   const int64_t n = cell.units;
   const Vec<T> one(T(1));
   for (int64_t row = 0; row < cell.rows; ++row) {
@@ -350,6 +415,12 @@ void gru_state_grad(const CellGradStep<T>& cell) {
     T *d_gates = at(cell.d_gates, row), *d_sums = at(cell.d_sums, row);
     T* d_state = at(cell.d_state, row);
     for_units<T>(n, [&](auto units) {
+      for (int64_t gate = 0; gate < 3; ++gate) {
+        ahead.read(units, gates + gate * n, 3 * n);
+        ahead.write(units, d_gates + gate * n, 3 * n);
+      }
+      ahead.read(units, before, n);
+      if (incoming) ahead.read(units, incoming, n);
       const Vec<T> z = units.load(gates), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
       const Vec<T> dz = dh * (units.load(before) - g) * slope<T>(cell.recurrent, z);

@@ -21,6 +21,7 @@ struct Rows {
 /// What steps in both directions share.
 struct CellRows {
   int64_t rows = 0, units = 0;
+  int64_t ahead = 0;  // how many times further on the next step is, whose rows are fetched
   Curve activation = Curve::kTanh, recurrent = Curve::kSigmoid;
   Rows<const unsigned char> mask;  // 0: the sequence keeps its states in this step; or null
 };

@@ -77,6 +77,10 @@ class PackedWeights {
       for (int64_t i = 0; pairs_ && i < rows; ++i)
         kernels<BfloatKernels>().pair_up(a.data + i * a.step, k_, a.data + i * a.step + room);
     }
+    if (rows == 1 && !pairs_) {
+      return f.multiply_row(a.data, k_, packed_, k_ * f.tile_columns, accumulate ? c.data : bias,
+                            c.data, n_);
+    }
     MatmulJob<T> job{};
     job.a = pairs_ ? a.data + room : a.data;
     job.a_row = a.step;
@@ -264,7 +268,11 @@ class SequenceStep : public Step {
     cell.rows = rows;
     return cell;
   }
-  void set_mask(CellRows& cell, const Operands& operands, int64_t first, int64_t time) const {
+  /// What all cells need to know of a time; the next is one `step` further in the sequence.
+  void set_time(CellRows& cell, const Operands& operands, int64_t first, int64_t time,
+                int64_t step) const {
+    const int64_t next = time + (reverse_ ? -step : step);
+    cell.ahead = next >= 0 && next < time_ ? next - time : 0;
     if (mask_ < 0) return;
     const auto* mask = static_cast<const unsigned char*>(operands.in[mask_]);
     cell.mask = at_time(mask, 1, first, time);
@@ -376,7 +384,7 @@ class SimpleSequence final : public SequenceStep<T> {
     this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
     for (int64_t step = 0; step < this->time_; ++step) {
       const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, first, time);
+      this->set_time(cell, operands, first, time, 1);
       cell.x = this->at_time(this->input(operands, 0), n, first, time);
       cell.state = this->at_time(this->output(operands, 0), n, first, time);
       this->product(0, cell.running, rows, sums);
@@ -417,7 +425,7 @@ class SimpleSequenceGrad final : public SequenceStep<T> {
     this->copy_states(this->states(this->input(operands, 2), first), cell.d_state, rows);
     for (int64_t step = this->time_ - 1; step >= 0; --step) {
       const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, first, time);
+      this->set_time(cell, operands, first, time, -1);
       cell.gates = this->at_time(this->input(operands, 0), n, first, time);
       cell.incoming = this->incoming(operands, 3, first, time);
       cell.d_gates = this->at_time(this->output(operands, 0), n, first, time);
@@ -462,7 +470,7 @@ class LstmSequence final : public SequenceStep<T> {
     this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
     for (int64_t step = 0; step < this->time_; ++step) {
       const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, first, time);
+      this->set_time(cell, operands, first, time, 1);
       cell.x = this->at_time(this->input(operands, 0), 4 * n, first, time);
       cell.state = this->at_time(this->output(operands, 0), n, first, time);
       cell.carry_before = this->before(c, this->input(operands, 3), first, time);
@@ -518,7 +526,7 @@ class LstmSequenceGrad final : public SequenceStep<T> {
     this->copy_states(this->states(this->input(operands, 5), first), cell.d_carry, rows);
     for (int64_t step = this->time_ - 1; step >= 0; --step) {
       const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, first, time);
+      this->set_time(cell, operands, first, time, -1);
       cell.gates = this->at_time(this->input(operands, 0), 4 * n, first, time);
       cell.carry = this->at_time(c, n, first, time);
       cell.carry_before = this->before(c, this->input(operands, 2), first, time);
@@ -570,7 +578,7 @@ class GruSequence final : public SequenceStep<T> {
     this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
     for (int64_t step = 0; step < this->time_; ++step) {
       const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, first, time);
+      this->set_time(cell, operands, first, time, 1);
       cell.x = this->at_time(this->input(operands, 0), 3 * n, first, time);
       cell.state = this->at_time(this->output(operands, 0), n, first, time);
       cell.gates = this->at_time(this->output(operands, 1), 3 * n, first, time);
@@ -630,7 +638,7 @@ class GruSequenceGrad final : public SequenceStep<T> {
     this->copy_states(this->states(this->input(operands, 5), first), cell.d_state, rows);
     for (int64_t step = this->time_ - 1; step >= 0; --step) {
       const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, first, time);
+      this->set_time(cell, operands, first, time, -1);
       cell.gates = this->at_time(this->input(operands, 0), 3 * n, first, time);
       cell.inner = this->at_time(this->input(operands, 1), n, first, time);
       cell.before = this->before(this->input(operands, 2), this->input(operands, 3), first, time);
