@@ -1,73 +1,230 @@
-// A GPU as a Device: memory, copies, a stream. The CUDA runtime is part of this shared object; the
-// driver is looked for when the first device is opened.
+// A GPU as a Device: memory, copies, a queue, recordings. The CUDA runtime is part of this shared
+// object; the driver is looked for when the first device is opened. Compiled as C++ this is the
+// device "cuda-host", over host/cuda_runtime.h.
 #include "cuda/device.h"
 
-#include <dlfcn.h>
-
-#include <atomic>
 #include <cstdio>
+#include <cstring>
 #include <map>
 #include <mutex>
 
+#include "runtime/lock.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
 
+thread_local cudaStream_t recorded_stream = nullptr;
+
+namespace {
+
+#ifdef __CUDACC__
+constexpr const char* kKind = "cuda";
+#else
+constexpr const char* kKind = "cuda-host";
+#endif
+
+/// Whether nothing can be done with a device after this error until the process ends.
+bool is_lasting(cudaError_t status) {
+  switch (status) {
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorUnknown: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  throw Error(ErrorCode::kDevice, std::string("[cuda] ") + what +
-                                      " failed: " + cudaGetErrorString(status) +
-                                      ". The device may be lost; start the program again.");
+  cudaGetLastError();  // the next call shall not see this one's failure, unless it lasts
+  const std::string failed = std::string("[cuda] ") + what + " failed: " + cudaGetErrorString(status);
+  if (status == cudaErrorMemoryAllocation) {
+    throw Error(ErrorCode::kMemory, failed + ". Use a smaller batch.");
+  }
+  if (status == cudaErrorNoKernelImageForDevice) {
+    throw Error(ErrorCode::kDevice,
+                failed + ". This build has no code for this GPU. Build symk with "
+                         "SYMK_CUDA_ARCHITECTURES for it.");
+  }
+  if (is_lasting(status)) {
+    throw Error(ErrorCode::kDevice, failed + ". The device is lost, with the values that were only "
+                                             "there. Start the program again.");
+  }
+  throw Error(ErrorCode::kDevice, failed + ".");
 }
 
 namespace {
 
+/// A CUDA event.
+class EventMark final : public Mark {
+ public:
+  EventMark() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate"); }
+  ~EventMark() override { cudaEventDestroy(event_); }
+  EventMark(const EventMark&) = delete;
+  EventMark& operator=(const EventMark&) = delete;
+  cudaEvent_t event() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+/// A CUDA graph.
+class GraphRecording final : public Recording {
+ public:
+  /// Takes the graph over.
+  explicit GraphRecording(cudaGraph_t graph) {
+    size_t count = 0;
+    cudaError_t status = cudaGraphGetNodes(graph, nullptr, &count);
+    if (status == cudaSuccess) status = cudaGraphInstantiate(&graph_, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "cudaGraphInstantiate");
+    size_ = static_cast<int64_t>(count);
+  }
+  ~GraphRecording() override { cudaGraphExecDestroy(graph_); }
+  GraphRecording(const GraphRecording&) = delete;
+  GraphRecording& operator=(const GraphRecording&) = delete;
+  int64_t size() const override { return size_; }
+  cudaGraphExec_t graph() const { return graph_; }
+
+ private:
+  cudaGraphExec_t graph_ = nullptr;
+  int64_t size_ = 0;
+};
+
 class Gpu final : public QueuedDevice {
  public:
-  Gpu(int number, bool tensor_cores) : name_("cuda:" + std::to_string(number)) {
+  Gpu(int number, bool tensor_cores)
+      : name_(std::string(kKind) + ":" + std::to_string(number)), generation_(fork_generation()) {
     queue_.device = number;
     queue_.tensor_cores = tensor_cores;
     enter();
-    check(cudaStreamCreateWithFlags(&queue_.stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    check(cudaStreamCreateWithFlags(&queue_.own_stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    check(cudaStreamCreateWithFlags(&beside_, cudaStreamNonBlocking), "cudaStreamCreate");
   }
 
   const std::string& name() const override { return name_; }
 
-  void* allocate(int64_t bytes) override {
+  // --- memory ---
+
+  void* allocate(int64_t bytes, Use use) override {
     enter();
     void* memory = nullptr;
     const auto size = static_cast<size_t>(bytes > 0 ? aligned_size(bytes) : kAlignment);
     const cudaError_t status = cudaMalloc(&memory, size);
-    if (status == cudaErrorMemoryAllocation) refuse(bytes);
+    if (status == cudaErrorMemoryAllocation) refuse(bytes, use);
     check(status, "cudaMalloc");
-    held_.fetch_add(bytes);
-    clear(memory, static_cast<int64_t>(size));
+    held_.add(use, bytes);
+    try {
+      clear(memory, static_cast<int64_t>(size));
+      synchronize();  // copies beside the queue may follow
+    } catch (...) {
+      release(memory, bytes, use);
+      throw;
+    }
     return memory;
   }
-  void release(void* memory, int64_t bytes) noexcept override {
+  void release(void* memory, int64_t bytes, Use use) noexcept override {
+    held_.add(use, -bytes);
+    if (forked()) return;  // it is the parent's
     cudaSetDevice(queue_.device);
     cudaFree(memory);  // waits for what still uses it
-    held_.fetch_sub(bytes);
+    cudaGetLastError();
   }
 
+  void* pin(int64_t bytes) override {
+    enter();
+    void* memory = nullptr;
+    const cudaError_t status = cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocPortable);
+    if (status == cudaSuccess) return memory;
+    cudaGetLastError();
+    return nullptr;
+  }
+  void unpin(void* memory) noexcept override {
+    if (forked()) return;
+    cudaFreeHost(memory);
+    cudaGetLastError();
+  }
+
+  // --- copies ---
+
   void copy_in(void* to, const void* from, int64_t bytes) override {
-    move(to, from, bytes, cudaMemcpyHostToDevice);
+    move(to, from, bytes, cudaMemcpyHostToDevice, queue_.stream());
   }
   void copy_out(void* to, const void* from, int64_t bytes) override {
-    move(to, from, bytes, cudaMemcpyDeviceToHost);
+    move(to, from, bytes, cudaMemcpyDeviceToHost, queue_.stream());
     synchronize();
   }
+  void copy_in_pinned(void* to, const void* from, int64_t bytes) override { copy_in(to, from, bytes); }
+  void copy_out_pinned(void* to, const void* from, int64_t bytes) override {
+    move(to, from, bytes, cudaMemcpyDeviceToHost, queue_.stream());
+  }
+  std::unique_ptr<Mark> copy_in_beside(void* to, const void* from, int64_t bytes) override {
+    move(to, from, bytes, cudaMemcpyHostToDevice, beside_);
+    return mark_of(beside_);
+  }
   void copy(void* to, const void* from, int64_t bytes) override {
-    move(to, from, bytes, cudaMemcpyDeviceToDevice);
+    move(to, from, bytes, cudaMemcpyDeviceToDevice, queue_.stream());
+  }
+  void copy_from(Device& other, void* to, const void* from, int64_t bytes) override {
+    if (bytes == 0) return;
+    enter();
+    const int source = static_cast<Gpu&>(other).queue_.device;
+    check(cudaMemcpyPeerAsync(to, queue_.device, from, source, static_cast<size_t>(bytes),
+                              queue_.stream()),
+          "cudaMemcpyPeerAsync");
   }
   void clear(void* to, int64_t bytes) override {
     enter();
-    check(cudaMemsetAsync(to, 0, static_cast<size_t>(bytes), queue_.stream), "cudaMemsetAsync");
+    check(cudaMemsetAsync(to, 0, static_cast<size_t>(bytes), queue_.stream()), "cudaMemsetAsync");
   }
+
+  // --- order ---
+
   void synchronize() override {
     enter();
-    check(cudaStreamSynchronize(queue_.stream), "cudaStreamSynchronize");
+    check(cudaStreamSynchronize(queue_.stream()), "cudaStreamSynchronize");
   }
+  std::unique_ptr<Mark> mark() override { return mark_of(queue_.stream()); }
+  void after(const Mark& mark) override {
+    enter();
+    check(cudaStreamWaitEvent(queue_.stream(), static_cast<const EventMark&>(mark).event(), 0),
+          "cudaStreamWaitEvent");
+  }
+
+  // --- recordings ---
+
+  void begin_recording() override {
+    enter();
+    cudaStream_t stream = nullptr;
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    const cudaError_t status = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    if (status != cudaSuccess) cudaStreamDestroy(stream);
+    check(status, "cudaStreamBeginCapture");
+    recorded_stream = stream;
+  }
+  std::unique_ptr<Recording> end_recording() override {
+    cudaGraph_t const graph = take_recording();
+    return graph == nullptr ? nullptr : std::make_unique<GraphRecording>(graph);
+  }
+  void cancel_recording() noexcept override {
+    if (cudaGraph_t const graph = take_recording()) cudaGraphDestroy(graph);
+  }
+  void replay(const Recording& recording) override {
+    enter();
+    check(cudaGraphLaunch(static_cast<const GraphRecording&>(recording).graph(), queue_.stream()),
+          "cudaGraphLaunch");
+  }
+
+  // --- kernels ---
 
   BindFunction find_kernel(const std::string& name) const override {
     return symk::find_kernel(name);
@@ -75,71 +232,136 @@ class Gpu final : public QueuedDevice {
   std::vector<std::string> kernel_names() const override { return symk::kernel_names(); }
 
  private:
-  void enter() const { check(cudaSetDevice(queue_.device), "cudaSetDevice"); }
+  bool forked() const { return fork_generation() != generation_; }
 
-  void move(void* to, const void* from, int64_t bytes, cudaMemcpyKind kind) const {
-    if (bytes == 0) return;
-    enter();
-    check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, queue_.stream),
-          "cudaMemcpyAsync");
+  void enter() const {
+    if (forked()) {
+      throw Error(ErrorCode::kDevice,
+                  "[device " + name_ + "] a device must be used by the process that opened it; this "
+                  "one was forked from it. Start processes by the method \"spawn\".");
+    }
+    check(cudaSetDevice(queue_.device), "cudaSetDevice");
   }
 
-  [[noreturn]] void refuse(int64_t bytes) const {
+  void move(void* to, const void* from, int64_t bytes, cudaMemcpyKind kind,
+            cudaStream_t stream) const {
+    if (bytes == 0) return;
+    enter();
+    check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, stream), "cudaMemcpyAsync");
+  }
+
+  /// Ends what this thread records; null if it could not be recorded.
+  static cudaGraph_t take_recording() noexcept {
+    cudaStream_t const stream = recorded_stream;
+    recorded_stream = nullptr;
+    cudaGraph_t graph = nullptr;
+    const cudaError_t status = cudaStreamEndCapture(stream, &graph);
+    cudaStreamDestroy(stream);
+    if (status == cudaSuccess) return graph;
+    cudaGetLastError();
+    return nullptr;
+  }
+
+  std::unique_ptr<Mark> mark_of(cudaStream_t stream) const {
+    enter();
+    auto made = std::make_unique<EventMark>();
+    check(cudaEventRecord(made->event(), stream), "cudaEventRecord");
+    return made;
+  }
+
+  [[noreturn]] void refuse(int64_t bytes, Use use) const {
     cudaGetLastError();  // the next call shall not see this one's failure
     size_t free = 0, total = 0;
     cudaMemGetInfo(&free, &total);
-    throw Error(ErrorCode::kMemory, "[device " + name_ + "] " + std::to_string(bytes) +
-                                        " bytes are required; " + std::to_string(free) + " of " +
-                                        std::to_string(total) + " are free, symk holds " +
-                                        std::to_string(held_.load()) + ". Use a smaller batch.");
+    throw Error(ErrorCode::kMemory,
+                "[device " + name_ + "] " + std::to_string(bytes) + " bytes are required for " +
+                    Held::name(use) + "; " + std::to_string(free) + " of " + std::to_string(total) +
+                    " are free, symk holds " + held_.text() + ". Use a smaller batch.");
   }
 
   const std::string name_;
-  std::atomic<int64_t> held_{0};
+  const uint32_t generation_;
+  cudaStream_t beside_ = nullptr;
+  Held held_;
 };
 
-Gpu* open(int number, std::string& reason) {
-  if (dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL) == nullptr) {
-    reason = "an NVIDIA driver is required; libcuda.so.1 was not found. Install the driver.";
-    return nullptr;
+// --- opening ---
+
+std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+/// Why a GPU cannot be used; empty if it can.
+std::string reason_against(int number) {
+  int driver = 0, runtime = 0, count = 0;
+  cudaRuntimeGetVersion(&runtime);
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
+    return "an NVIDIA driver is required; none was found. Install the driver.";
   }
-  int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaErrorInsufficientDriver) {
-    int driver = 0, runtime = 0;
-    cudaDriverGetVersion(&driver);
-    cudaRuntimeGetVersion(&runtime);
-    reason = "a driver for CUDA " + std::to_string(runtime / 1000) +
-             " is required; this one is for " + std::to_string(driver / 1000) + "." +
-             std::to_string(driver % 1000 / 10) + ". Update the driver.";
-    return nullptr;
+    return "a driver for CUDA " + std::to_string(runtime / 1000) +
+           " is required; this one is for " + version_text(driver) + ". Update the driver.";
   }
-  if (status != cudaSuccess || number >= count) {
-    reason = "a GPU of number " + std::to_string(number) + " is required; there are " +
-             std::to_string(count) + " (" + cudaGetErrorString(status) + ").";
-    return nullptr;
+  if (status != cudaSuccess) {
+    return std::string("a GPU is required; the driver says: ") + cudaGetErrorString(status) + ".";
+  }
+  if (number >= count) {
+    return "a GPU of number " + std::to_string(number) + " is required; there are " +
+           std::to_string(count) + ", from 0 on.";
   }
   cudaDeviceProp properties = {};
   check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties");
   if (properties.major * 10 + properties.minor < 75) {
-    reason = std::string("a GPU of compute capability 7.5 or later is required; ") +
-             properties.name + " has " + std::to_string(properties.major) + "." +
-             std::to_string(properties.minor) + ".";
-    return nullptr;
+    return std::string("a GPU of compute capability 7.5 or later is required; ") + properties.name +
+           " has " + std::to_string(properties.major) + "." + std::to_string(properties.minor) + ".";
   }
-  return new Gpu(number, properties.major >= 8);  // lives as long as the process
+  return "";
+}
+
+/// The devices that are open; they live as long as the process.
+std::vector<std::pair<int, Gpu*>>& opened() {
+  static std::vector<std::pair<int, Gpu*>> devices;
+  return devices;
+}
+
+/// Lets two devices reach each other's memory; where they cannot, copies go through the host.
+void make_peers(int one, int other) {
+  int can = 0;
+  if (cudaDeviceCanAccessPeer(&can, one, other) == cudaSuccess && can != 0) {
+    cudaSetDevice(one);
+    cudaDeviceEnablePeerAccess(other, 0);
+  }
+  cudaGetLastError();  // also when it was enabled before
+}
+
+Gpu* open(int number) {
+  cudaDeviceProp properties = {};
+  check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties");
+  Gpu* const made = new Gpu(number, properties.major >= 8);
+  for (const auto& [other, device] : opened()) {
+    make_peers(number, other);
+    make_peers(other, number);
+  }
+  opened().emplace_back(number, made);
+  return made;
 }
 
 }  // namespace
 }  // namespace symk::cuda
 
-extern "C" __attribute__((visibility("default"))) symk::Device* symk_open_device(int number,
-                                                                                 char* message,
-                                                                                 int size) {
+extern "C" __attribute__((visibility("default"))) symk::Device* symk_device_open(
+    int number, const char* contract, char* message, int size) {
   std::string reason;
   symk::Device* device = nullptr;
   try {
-    device = symk::cuda::open(number, reason);
+    if (std::strcmp(contract, SYMK_DEVICE_CONTRACT) != 0) {
+      reason = std::string("its kernels were built for another state of symk (") +
+               SYMK_DEVICE_CONTRACT + ") than this one (" + contract + "). Build symk again.";
+    } else {
+      reason = symk::cuda::reason_against(number);
+    }
+    if (reason.empty()) device = symk::cuda::open(number);
   } catch (const symk::Error& error) {
     reason = error.what();
   }

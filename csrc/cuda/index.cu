@@ -70,14 +70,17 @@ struct Start {
   SYMK_HD void operator()(int64_t i) const { y[i] = x == nullptr ? T(0) : x[i]; }
 };
 
-/// A thread per element of a row at each place of the sorted pairs where a row begins.
+/// A thread per element of a row at each place of the sorted pairs where a row begins. Writes
+/// nothing where an index was refused, since y may be a shared value.
 template <class T>
 struct AddRows {
   IndexPlan plan;
   const SortedPair* pairs;
   const T* g;
   T* y;
+  const Fault* fault;
   SYMK_HD void operator()(int64_t i) const {
+    if (fault->rank != 0) return;
     const int64_t item = i % plan.row, first = i / plan.row % plan.count;
     const int64_t outer = i / plan.row / plan.count, row = pairs[first].index;
     if (first > 0 && pairs[first - 1].index == row) return;
@@ -117,7 +120,7 @@ std::unique_ptr<Step> bind_scatter(Binding& binding, const char* name, int g) {
         each(queue, plan.count, MakePairs<I>{numbers, plan.limit, sort.pairs(operands.scratch)});
         const SortedPair* const pairs = sort.run(queue, operands.scratch);
         each(queue, plan.outer * plan.count * plan.row,
-             AddRows<T>{plan, pairs, input<T>(operands, g), result});
+             AddRows<T>{plan, pairs, input<T>(operands, g), result, operands.fault});
       });
     });
   };

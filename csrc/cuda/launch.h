@@ -2,7 +2,7 @@
 // order; `blocks` calls it once per thread of each block, and the threads of a block may share
 // memory (`__shared__`, `shared_memory`), wait for each other (`__syncthreads`) and hand values
 // around within a warp. Compiled by nvcc this is CUDA; by a C++ compiler, for tests without a GPU,
-// host/threads.h stands for it.
+// host/ stands for it.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 #else
+#include "cuda/host/cuda_runtime.h"
 #include "cuda/host/threads.h"
 #endif
 
@@ -21,19 +22,23 @@ namespace symk::cuda {
 
 constexpr int kWarp = 32;
 
+/// The stream that this thread records into, in place of a device's own; null if it does not.
+extern thread_local cudaStream_t recorded_stream;
+
 /// The order in which a device works.
 struct Queue {
   int device = 0;
   bool tensor_cores = true;  // those of compute capability 8.0 and later
-#ifdef __CUDACC__
-  cudaStream_t stream = nullptr;
-#endif
-};
+  cudaStream_t own_stream = nullptr;
 
-#ifdef __CUDACC__
+  /// Where everything goes that is to be done in order.
+  cudaStream_t stream() const { return recorded_stream != nullptr ? recorded_stream : own_stream; }
+};
 
 /// Throws Error(kDevice) for what CUDA refuses; `what` is the call.
 void check(cudaError_t status, const char* what);
+
+#ifdef __CUDACC__
 
 namespace launched {
 
@@ -72,7 +77,7 @@ void each(const Queue& queue, int64_t count, const F& f) {
   check(cudaSetDevice(queue.device), "cudaSetDevice");
   const int64_t wanted = (count + kEachThreads - 1) / kEachThreads;
   const auto grid = static_cast<unsigned>(wanted < kMostBlocks ? wanted : kMostBlocks);
-  launched::each<<<grid, kEachThreads, 0, queue.stream>>>(f, count);
+  launched::each<<<grid, kEachThreads, 0, queue.stream()>>>(f, count);
   check(cudaGetLastError(), "launch");
 }
 
@@ -83,7 +88,7 @@ void blocks(const Queue& queue, int64_t count, int threads, int64_t shared, cons
   if (count <= 0) return;
   check(cudaSetDevice(queue.device), "cudaSetDevice");
   const auto grid = static_cast<unsigned>(count < kMostBlocks ? count : kMostBlocks);
-  launched::blocks<<<grid, threads, static_cast<size_t>(shared), queue.stream>>>(f, count);
+  launched::blocks<<<grid, threads, static_cast<size_t>(shared), queue.stream()>>>(f, count);
   check(cudaGetLastError(), "launch");
 }
 
@@ -100,7 +105,7 @@ void bounded_blocks(const Queue& queue, int64_t count, const F& f) {
           "cudaFuncSetAttribute");
   }
   const auto grid = static_cast<unsigned>(count < kMostBlocks ? count : kMostBlocks);
-  launched::bounded_blocks<<<grid, F::kThreads, F::kSharedBytes, queue.stream>>>(f, count);
+  launched::bounded_blocks<<<grid, F::kThreads, F::kSharedBytes, queue.stream()>>>(f, count);
   check(cudaGetLastError(), "launch");
 }
 
@@ -130,17 +135,26 @@ __device__ T* shared_memory() {
 #else
 
 template <class F>
-void each(const Queue&, int64_t count, const F& f) {
-  for (int64_t i = 0; i < count; ++i) f(i);
+void each(const Queue& queue, int64_t count, const F& f) {
+  if (count <= 0) return;
+  const auto kernel = [count, f] {
+    for (int64_t i = 0; i < count; ++i) f(i);
+  };
+  check(host::launch(queue.stream(), kernel), "launch");
 }
 
 template <class F>
-void blocks(const Queue&, int64_t count, int threads, int64_t shared, const F& f) {
-  for (int64_t block = 0; block < count; ++block) {
-    auto body = [&] { f(block); };
-    host::run_block(
-        threads, shared, [](void* context) { (*static_cast<decltype(body)*>(context))(); }, &body);
-  }
+void blocks(const Queue& queue, int64_t count, int threads, int64_t shared, const F& f) {
+  if (count <= 0) return;
+  const auto kernel = [count, threads, shared, f] {
+    for (int64_t block = 0; block < count; ++block) {
+      auto body = [&] { f(block); };
+      host::run_block(
+          threads, shared, [](void* context) { (*static_cast<decltype(body)*>(context))(); },
+          &body);
+    }
+  };
+  check(host::launch(queue.stream(), kernel), "launch");
 }
 
 template <class F>

@@ -157,34 +157,80 @@ py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
                                         std::to_string(given) + " were given.");
 }
 
-py::list run_program(Program& program, const py::object& values) {
-  require_outside_callback("function");
-  const Plan& plan = program.plan();
-  const py::object sequence = py::reinterpret_steal<py::object>(
-      PySequence_Fast(values.ptr(), "[function] a list of arrays is required."));
-  if (!sequence) throw py::error_already_set();
-  const size_t count = plan.inputs.size();
-  const auto given = static_cast<size_t>(PySequence_Fast_GET_SIZE(sequence.ptr()));
-  if (given != count) refuse_count(plan, given);
-  Few<py::object> arrays(count);  // the list may change while other threads run Python
-  Few<const void*> inputs(count);
-  Few<Shape> shapes(count);
-  for (size_t i = 0; i < count; ++i) {
-    arrays[i] =
-        fed_array(plan, i, PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i)));
-    inputs[i] = data_of(arrays[i].ptr());
-    shapes[i] = shape_of(arrays[i].ptr());
+/// What a call is fed with; keeps the arrays that were made of it.
+struct Fed {
+  Fed(const Plan& plan, const py::object& values)
+      : arrays(plan.inputs.size()), inputs(plan.inputs.size()), shapes(plan.inputs.size()) {
+    const py::object sequence = py::reinterpret_steal<py::object>(
+        PySequence_Fast(values.ptr(), "[function] a list of arrays is required."));
+    if (!sequence) throw py::error_already_set();
+    const size_t count = plan.inputs.size();
+    const auto given = static_cast<size_t>(PySequence_Fast_GET_SIZE(sequence.ptr()));
+    if (given != count) refuse_count(plan, given);
+    for (size_t i = 0; i < count; ++i) {
+      arrays[i] =
+          fed_array(plan, i, PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i)));
+      inputs[i] = data_of(arrays[i].ptr());
+      shapes[i] = shape_of(arrays[i].ptr());
+    }
   }
-  Call call(program, shapes.data());
+
+  Few<py::object> arrays;  // the list may change while other threads run Python
+  Few<const void*> inputs;
+  Few<Shape> shapes;
+};
+
+/// New arrays for the results of a call.
+py::list new_results(const Call& call, Few<void*>& outputs) {
   const std::vector<Type>& types = call.outputs();
-  Few<void*> outputs(types.size());
   py::list results(types.size());
   for (size_t i = 0; i < types.size(); ++i) {
     PyList_SET_ITEM(results.ptr(), static_cast<Py_ssize_t>(i),
                     new_array(types[i], &outputs[i]).release().ptr());
   }
+  return results;
+}
+
+py::list run_program(Program& program, const py::object& values) {
+  require_outside_callback("function");
+  const Fed fed(program.plan(), values);
+  Call call(program, fed.shapes.data());
+  Few<void*> outputs(call.outputs().size());
+  py::list results = new_results(call, outputs);
   const py::gil_scoped_release released;
-  call.run(inputs.data(), outputs.data());
+  call.run(fed.inputs.data(), outputs.data());
+  return results;
+}
+
+/// A batch as Python holds it: until it is run.
+struct HeldBatch {
+  std::unique_ptr<Batch> batch;
+};
+
+HeldBatch prefetch_batch(Program& program, const py::object& values) {
+  require_outside_callback("prefetch");
+  const Fed fed(program.plan(), values);
+  for (size_t i = 0; i < program.plan().inputs.size(); ++i) {
+    require_input(program.plan(), i, fed.shapes[i],
+                  dtype_name(program.plan().buffers[program.plan().inputs[i].buffer].dtype));
+  }
+  const py::gil_scoped_release released;
+  return {program.prefetch(fed.shapes.data(), fed.inputs.data())};
+}
+
+py::list run_batch(Program& program, HeldBatch& held) {
+  require_outside_callback("function");
+  if (held.batch == nullptr) {
+    throw Error(ErrorCode::kArgument,
+                "[function] a prefetched batch must be run once; this one has been run already.");
+  }
+  std::unique_ptr<Batch> batch = std::move(held.batch);
+  Call call(program, batch->shapes().data());
+  Few<void*> outputs(call.outputs().size());
+  py::list results = new_results(call, outputs);
+  const py::gil_scoped_release released;
+  call.run(*batch, outputs.data());
+  program.take_back(std::move(batch));
   return results;
 }
 
@@ -196,6 +242,15 @@ py::list program_times(const Program& program) {
     const PlanStep& step = program.plan().steps[i];
     rows.append(py::make_tuple(step.kernel, step.origin, times[i]));
   }
+  return rows;
+}
+
+/// How the call made last was done: (first step, last step, how, items of the recording) by part.
+py::list program_parts(Program& program) {
+  constexpr const char* states[] = {"hosted", "first", "second", "recorded", "refused"};
+  py::list rows;
+  for (const PartRow& row : program.parts())
+    rows.append(py::make_tuple(row.first, row.last, states[row.state], row.size));
   return rows;
 }
 
@@ -260,12 +315,21 @@ void define(py::module_& module) {
       .def_property_readonly("dtype",
                              [](const Tensor& tensor) { return dtype_name(tensor.type().dtype); })
       .def_property_readonly("shape", &tensor_shape);
+  py::class_<HeldBatch>(module, "Batch", "Inputs on their way to a device, for one call.");
   py::class_<Program>(module, "Program", "A Plan that can be called, from many threads at once.")
       .def(py::init(&make_program), py::arg("plan"), py::arg("shared"), py::arg("device") = "cpu",
            "Reads a Plan (bytes). `shared` are the tensors of its shared values, in its order; "
            "`device` is where it runs.")
       .def("run", &run_program, py::arg("inputs"),
            "The outputs, a list of new arrays, for a list of arrays.")
+      .def("run", &run_batch, py::arg("batch"), "The same for a prefetched batch.")
+      .def("prefetch", &prefetch_batch, py::arg("inputs"), py::keep_alive<0, 1>(),
+           "Begins to copy arrays to the device for a later call of `run`; not for the host.")
+      .def("replay", &Program::set_replay, py::arg("on"),
+           "While it is on, a device does again what it has recorded at a call before.")
+      .def("parts", &program_parts,
+           "How the call made last was done by its device: a list of (first step, last step, how, "
+           "number of recorded items).")
       .def("describe", &Program::describe, "The Plan as text.")
       .def("memory", &program_memory,
            "Bytes used, and the map of the arena of the last call, as a dict.")

@@ -154,6 +154,7 @@ class Binder {
     lay_out();
     address_steps();
     address_copies();
+    cut_parts();
     bound_.types_ = std::move(types_);
   }
 
@@ -430,11 +431,11 @@ class Binder {
 
   void address_steps() {
     std::vector<bool> rewritten(shared_.size(), false);
-    bound_.first_writer_ = bound_.steps_.size();
+    first_writer_ = bound_.steps_.size();
     for (size_t i = 0; i < bound_.steps_.size(); ++i) {
       Bound::BoundStep& bound = bound_.steps_[i];
       const PlanStep& step = plan_.steps[bound.number];
-      if (bound_.first_writer_ > i && writes_shared(step)) bound_.first_writer_ = i;
+      if (first_writer_ > i && writes_shared(step)) first_writer_ = i;
       bound.first_in = bound_.in_.size();
       bound.first_out = bound_.out_.size();
       for (uint32_t buffer : step.inputs) address_input(buffer, &rewritten);
@@ -508,6 +509,50 @@ class Binder {
     }
   }
 
+  // --- parts ---
+
+  /// A part ends where Faults are looked at, and on a device before and after what needs the host.
+  void cut_parts() {
+    const size_t count = bound_.steps_.size();
+    const std::vector<bool> looks = find_looks();
+    Part part;
+    for (size_t i = 0; i < count; ++i) {
+      const bool turn = i > part.first && is_hosted(i) != is_hosted(i - 1);
+      if (looks[i] || turn) bound_.parts_.push_back(take_part(part, i, looks[i]));
+      if (is_hosted(i)) part.state = Part::kHosted;
+    }
+    if (looks[count]) bound_.parts_.push_back(take_part(part, count, true));
+    bound_.parts_.push_back(take_part(part, count, false));
+    if (!bound_.device_.is_host()) {
+      bound_.recorded_at_.resize(bound_.inputs_.size() + bound_.output_types_.size());
+    }
+  }
+
+  /// Per step, and for the end: whether Faults are looked at before it. That is once before shared
+  /// values are written, and again if a step that writes them may itself fail: it then has written
+  /// nothing.
+  std::vector<bool> find_looks() const {
+    std::vector<bool> looks(bound_.steps_.size() + 1, false);
+    for (size_t i = 0; i < bound_.steps_.size(); ++i) {
+      if (bound_.steps_[i].fault >= 0) looks[i < first_writer_ ? first_writer_ : i + 1] = true;
+    }
+    return looks;
+  }
+
+  bool is_hosted(size_t step) const {
+    return !bound_.device_.is_host() && !bound_.steps_[step].step->recordable();
+  }
+
+  /// What has been gathered up to `last`; the next part looks at Faults before it begins, or not.
+  static Part take_part(Part& part, size_t last, bool looks) {
+    Part taken = std::move(part);
+    taken.last = last;
+    part = Part();
+    part.first = last;
+    part.looks = looks;
+    return taken;
+  }
+
   Bound& bound_;
   const Plan& plan_;
   const std::vector<std::shared_ptr<Tensor>>& shared_;
@@ -521,6 +566,7 @@ class Binder {
   std::vector<Piece> pieces_;
   std::vector<int64_t> scratch_;          // per bound step
   std::vector<uint32_t> update_sources_;  // per copying update
+  size_t first_writer_ = 0;               // the first bound step that writes a shared value
 };
 
 Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,

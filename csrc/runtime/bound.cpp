@@ -9,6 +9,8 @@
 namespace symk {
 namespace {
 
+constexpr int64_t kWorthRecording = 2;  // a launch of one kernel costs no more than that of a graph
+
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
@@ -38,6 +40,7 @@ void Bound::set_arena(char* arena) {
   for (BoundStep& step : steps_) {
     if (step.scratch_offset >= 0) step.scratch = arena + step.scratch_offset;
   }
+  forget_recordings();
 }
 
 void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t* versions,
@@ -51,9 +54,83 @@ void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t*
       for (Tensor* tensor : tensors) tensor->changed_on(device);
     }
   } changed{written_by_steps_, device_};
-  run_steps(watch);
+  const bool replay = watch.replay && watch.times_ns == nullptr && !watch.check_finite;
+  if (fault_count_ > 0) clear_faults();
+  for (Part& part : parts_) {
+    if (part.looks) require_no_fault();
+    if (replay) {
+      replay_part(part, outputs, watch);
+    } else {
+      run_part(part, outputs, watch);
+    }
+  }
+  for (const UpdateCopy& update : updates_) update.tensor->changed_on(device_);
+}
+
+bool Bound::recordable() const {
+  return fault_count_ == 0 && parts_.size() == 1 && parts_[0].state != Part::kHosted;
+}
+
+std::vector<PartRow> Bound::parts() const {
+  std::vector<PartRow> rows;
+  for (const Part& part : parts_) {
+    if (part.first == part.last) continue;
+    rows.push_back({steps_[part.first].number, steps_[part.last - 1].number, part.state,
+                    part.recording != nullptr ? part.recording->size() : 0});
+  }
+  return rows;
+}
+
+/// Steps in order, and after the last one the copies of outputs and updates.
+void Bound::run_part(const Part& part, void* const* outputs, const Watch& watch) {
+  run_steps(part, watch);
+  if (&part != &parts_.back()) return;
   copy_outputs(outputs);
-  apply_updates();
+  copy_updates();
+}
+
+/// The same by a recording, which is made at the second call.
+void Bound::replay_part(Part& part, void* const* outputs, const Watch& watch) {
+  if (part.state == Part::kWarm) {
+    part.state = record_part(part, outputs, watch) ? Part::kRecorded : Part::kRefused;
+  }
+  if (part.state == Part::kRecorded) {
+    device_.replay(*part.recording);
+    return;
+  }
+  run_part(part, outputs, watch);
+  if (part.state == Part::kCold) part.state = Part::kWarm;
+}
+
+/// Whether it was worth it. What throws runs again without a recording, and then the error counts.
+bool Bound::record_part(Part& part, void* const* outputs, const Watch& watch) {
+  struct Open {
+    Device& device;
+    bool open = true;
+    ~Open() {
+      if (open) device.cancel_recording();
+    }
+  };
+  try {
+    device_.begin_recording();
+    Open recording{device_};
+    run_part(part, outputs, watch);
+    recording.open = false;
+    part.recording = device_.end_recording();
+  } catch (const Error&) {
+    return false;
+  }
+  if (part.recording != nullptr && part.recording->size() >= kWorthRecording) return true;
+  part.recording.reset();
+  return false;
+}
+
+void Bound::forget_recordings() {
+  for (Part& part : parts_) {
+    if (part.state != Part::kRecorded) continue;
+    part.recording.reset();
+    part.state = Part::kWarm;
+  }
 }
 
 void Bound::patch(const void* const* inputs, void* const* outputs, const uint64_t* versions) {
@@ -63,14 +140,21 @@ void Bound::patch(const void* const* inputs, void* const* outputs, const uint64_
   for (const VersionPatch& patch : version_patches_)
     versions_[patch.slot] = patch.tensor->version();
   for (const Patch& patch : versions_from_inputs_) versions_[patch.slot] = versions[patch.number];
+  if (device_.is_host()) return;
+  bool moved = false;
+  const auto note = [&](size_t slot, const void* address) {
+    moved = moved || recorded_at_[slot] != address;
+    recorded_at_[slot] = address;
+  };
+  for (size_t i = 0; i < inputs_.size(); ++i) note(i, inputs[i]);
+  for (size_t i = 0; i < output_types_.size(); ++i) note(inputs_.size() + i, outputs[i]);
+  if (moved) forget_recordings();
 }
 
-void Bound::run_steps(const Watch& watch) {
+void Bound::run_steps(const Part& part, const Watch& watch) {
   ThreadPool& pool = thread_pool();
-  if (fault_count_ > 0) clear_faults();
-  for (size_t i = 0; i < steps_.size(); ++i) {
+  for (size_t i = part.first; i < part.last; ++i) {
     const BoundStep& step = steps_[i];
-    if (i == first_writer_ && fault_count_ > 0) require_no_fault();
     if (watch.times_ns == nullptr) {
       run_step(step, pool, watch.check_finite);
     } else {
@@ -80,7 +164,6 @@ void Bound::run_steps(const Watch& watch) {
       watch.times_ns[step.number].fetch_add(now_ns() - start);
     }
   }
-  if (first_writer_ == steps_.size() && fault_count_ > 0) require_no_fault();
 }
 
 void Bound::clear_faults() {
@@ -149,7 +232,7 @@ void Bound::copy_outputs(void* const* outputs) {
   }
 }
 
-void Bound::apply_updates() {
+void Bound::copy_updates() {
   for (const UpdateCopy& update : updates_) {
     if (update.staged_offset >= 0)
       device_.copy(arena_ + update.staged_offset, in_[update.slot], update.bytes);
@@ -158,7 +241,6 @@ void Bound::apply_updates() {
     const void* const source =
         update.staged_offset >= 0 ? arena_ + update.staged_offset : in_[update.slot];
     device_.copy(update.target, source, update.bytes);
-    update.tensor->changed_on(device_);
   }
 }
 

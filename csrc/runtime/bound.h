@@ -28,13 +28,37 @@ struct Watch {
   std::atomic<int64_t>* times_ns =
       nullptr;                // one counter per step, which grow by the time each took
   bool check_finite = false;  // whether a NaN or an infinity is an error
+  bool replay = false;        // whether a device may do recorded steps again
+};
+
+/// Steps that run one after the other without a look at the device in between, and how they are
+/// done there. The last part also has the copies of outputs and updates.
+struct Part {
+  enum State {
+    kHosted,    // something in it needs the host at every call
+    kCold,      // not run yet: what a first call loads is no part of a recording
+    kWarm,      // the next call records it
+    kRecorded,  // is done by one call
+    kRefused,   // cannot be recorded, or is too short to be worth it
+  };
+  size_t first = 0, last = 0;  // bound steps, `last` excluded
+  bool looks = false;          // whether Faults are looked at before it
+  State state = kCold;
+  std::unique_ptr<Recording> recording;
+};
+
+/// A part as people are told of it.
+struct PartRow {
+  uint32_t first = 0, last = 0;  // numbers of steps in the Plan, `last` included
+  Part::State state = Part::kCold;
+  int64_t size = 0;  // of the recording
 };
 
 class Bound {
  public:
   /// Binds all steps to a device, on which the arena, the inputs and the outputs will lie. `lasting`
-  /// says which inputs keep their values from run to run; empty means none. Throws what the sizes, the checks and the kernels' bindings throw, with the step's
-  /// origin.
+  /// says which inputs keep their values from run to run; empty means none. Throws what the sizes,
+  /// the checks and the kernels' bindings throw, with the step's origin.
   Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
         std::vector<Shape> inputs, Device& device, std::vector<bool> lasting = {});
 
@@ -46,6 +70,9 @@ class Bound {
   /// What the arena would take if no memory were used twice.
   int64_t unshared_bytes() const { return unshared_bytes_; }
   const std::vector<MemoryRow>& memory_map() const { return map_; }
+  /// Whether all of it can be recorded, with what surrounds it.
+  bool recordable() const;
+  std::vector<PartRow> parts() const;
 
   /// Says where the arena is; to be called before the first run and when it has moved.
   void set_arena(char* arena);
@@ -92,12 +119,16 @@ class Bound {
   };
 
   void patch(const void* const* inputs, void* const* outputs, const uint64_t* versions);
-  void run_steps(const Watch& watch);
+  void run_part(const Part& part, void* const* outputs, const Watch& watch);
+  void replay_part(Part& part, void* const* outputs, const Watch& watch);
+  bool record_part(Part& part, void* const* outputs, const Watch& watch);
+  void forget_recordings();
+  void run_steps(const Part& part, const Watch& watch);
   void clear_faults();
   void require_no_fault();
   void require_finite_results(const PlanStep& step, const Operands& operands);
   void copy_outputs(void* const* outputs);
-  void apply_updates();
+  void copy_updates();
   void run_step(const BoundStep& step, ThreadPool& pool, bool check_finite);
 
   const Plan& plan_;
@@ -124,7 +155,8 @@ class Bound {
   int64_t faults_offset_ = -1;  // in the arena: a Fault per step that may fail
   size_t fault_count_ = 0;
   std::vector<Fault> faults_;  // where they are copied to
-  size_t first_writer_ = 0;  // the step before which Faults are looked at: it writes shared values
+  std::vector<Part> parts_;  // in order; at least one
+  std::vector<const void*> recorded_at_;  // inputs and outputs of the recordings
 };
 
 /// Throws Error(kShape) unless an array of this shape can be fed to this input, as far as no other

@@ -12,7 +12,7 @@ Constants::Constants(const Plan& plan, Device& device) {
     offsets_.push_back(total);
     total = checked_add(total, aligned_size(constant.bytes));
   }
-  memory_ = DeviceMemory(device, total);
+  memory_ = DeviceMemory(device, total, Use::kConstants);
   for (size_t i = 0; i < offsets_.size(); ++i) {
     const Plan::Constant& constant = plan.constants[i];
     if (constant.bytes == 0) continue;

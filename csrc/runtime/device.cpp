@@ -28,8 +28,8 @@ class HostDevice final : public Device {
   }
   bool is_host() const override { return true; }
 
-  void* allocate(int64_t bytes) override { return allocate_bytes(bytes); }
-  void release(void* memory, int64_t bytes) noexcept override { release_bytes(memory, bytes); }
+  void* allocate(int64_t bytes, Use) override { return allocate_bytes(bytes); }
+  void release(void* memory, int64_t bytes, Use) noexcept override { release_bytes(memory, bytes); }
 
   void copy_in(void* to, const void* from, int64_t bytes) override { copy(to, from, bytes); }
   void copy_out(void* to, const void* from, int64_t bytes) override { copy(to, from, bytes); }
@@ -94,7 +94,7 @@ Device& open_device(const std::string& name) {
   const auto open = reinterpret_cast<OpenDevice>(dlsym(library, kOpenDevice));
   if (open == nullptr) refuse(name, file + " is of another release of symk. Build symk again.");
   char message[512] = "";
-  Device* const device = open(number, message, sizeof message);
+  Device* const device = open(number, SYMK_DEVICE_CONTRACT, message, sizeof message);
   if (device == nullptr) refuse(name, message);
   return *device;
 }
@@ -113,7 +113,8 @@ Device& device_named(const std::string& name) {
   static SharedLock lock;
   static std::map<std::string, Device*> opened;
   const Locked locked(lock);
-  Device*& device = opened[name == "cuda" ? "cuda:0" : name];
+  const bool numbered = name.find(':') != std::string::npos;
+  Device*& device = opened[numbered ? name : name + ":0"];
   if (device == nullptr) device = &open_device(name);
   return *device;
 }

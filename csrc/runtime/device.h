@@ -3,12 +3,28 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
+#include "runtime/held.h"
 #include "runtime/kernel.h"
 
 namespace symk {
+
+/// Work of a device's queue that was recorded and can be done again by one call.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  /// How many kernels, copies and clearings it holds.
+  virtual int64_t size() const = 0;
+};
+
+/// What was last in a queue when this was made. Only the device that made it knows what it holds.
+class Mark {
+ public:
+  virtual ~Mark() = default;
+};
 
 /// A device has one queue. Copies and steps are done in the order in which they are asked for;
 /// those of the host are done when the call returns, those of others perhaps later, but for
@@ -21,10 +37,11 @@ class Device {
   virtual bool is_host() const { return false; }
 
   /// Zeroed memory, aligned to kAlignment. Throws Error(kMemory), naming what is held.
-  virtual void* allocate(int64_t bytes) = 0;
-  virtual void release(void* memory, int64_t bytes) noexcept = 0;
+  virtual void* allocate(int64_t bytes, Use use) = 0;
+  virtual void release(void* memory, int64_t bytes, Use use) noexcept = 0;
 
-  /// From and to the memory of the host; the host's memory may change once the call has returned.
+  /// From and to the memory of the host; the host's memory may change once the call has returned,
+  /// and must not be pinned.
   virtual void copy_in(void* to, const void* from, int64_t bytes) = 0;
   virtual void copy_out(void* to, const void* from, int64_t bytes) = 0;
   /// Within the device.
@@ -37,6 +54,31 @@ class Device {
   /// no room for this step.
   virtual BindFunction find_kernel(const std::string& name) const = 0;
   virtual std::vector<std::string> kernel_names() const = 0;  // sorted
+
+  // The host has none of what follows, since its copies and steps are done at once.
+
+  /// Memory of the host that the device reads and writes by itself, or null if there is none left.
+  virtual void* pin(int64_t) { return nullptr; }
+  virtual void unpin(void*) noexcept {}
+  /// From and to pinned memory, which must stay as it is until the queue has come so far.
+  virtual void copy_in_pinned(void*, const void*, int64_t) {}
+  virtual void copy_out_pinned(void*, const void*, int64_t) {}
+  /// The same beside the queue: the device does it while steps run. `after` waits for it.
+  virtual std::unique_ptr<Mark> copy_in_beside(void*, const void*, int64_t) { return nullptr; }
+
+  /// What this device's queue has come to now.
+  virtual std::unique_ptr<Mark> mark() { return nullptr; }
+  /// What is asked for from now on is done after what a mark, of any device of this kind, stands for.
+  virtual void after(const Mark&) {}
+  /// From the memory of another device of this kind, in this device's queue.
+  virtual void copy_from(Device&, void*, const void*, int64_t) {}
+
+  /// What the calling thread asks of the queue is recorded and not done, until `end_recording`,
+  /// which is null where something cannot be recorded. What allocates or waits throws meanwhile.
+  virtual void begin_recording() {}
+  virtual std::unique_ptr<Recording> end_recording() { return nullptr; }
+  virtual void cancel_recording() noexcept {}
+  virtual void replay(const Recording&) {}
 };
 
 Device& host_device();
@@ -49,16 +91,17 @@ Device& device_named(const std::string& name);
 class DeviceMemory {
  public:
   DeviceMemory() = default;
-  DeviceMemory(Device& device, int64_t bytes)
-      : device_(&device), data_(device.allocate(bytes)), bytes_(bytes) {}
+  DeviceMemory(Device& device, int64_t bytes, Use use = Use::kTables)
+      : device_(&device), data_(device.allocate(bytes, use)), bytes_(bytes), use_(use) {}
   ~DeviceMemory() {
-    if (data_ != nullptr) device_->release(data_, bytes_);
+    if (data_ != nullptr) device_->release(data_, bytes_, use_);
   }
   DeviceMemory(DeviceMemory&& other) noexcept { *this = std::move(other); }
   DeviceMemory& operator=(DeviceMemory&& other) noexcept {
     std::swap(device_, other.device_);
     std::swap(data_, other.data_);
     std::swap(bytes_, other.bytes_);
+    std::swap(use_, other.use_);
     return *this;
   }
   DeviceMemory(const DeviceMemory&) = delete;
@@ -71,11 +114,41 @@ class DeviceMemory {
   Device* device_ = nullptr;
   void* data_ = nullptr;
   int64_t bytes_ = 0;
+  Use use_ = Use::kTables;
 };
 
-/// What the shared object of a device exports as `symk_open_device`: the device of a number, or
-/// null with the reason in `message`, of `size` bytes.
-using OpenDevice = Device* (*)(int number, char* message, int size);
-constexpr const char* kOpenDevice = "symk_open_device";
+/// Pinned memory; without data where none was to be had.
+class PinnedMemory {
+ public:
+  PinnedMemory() = default;
+  PinnedMemory(Device& device, int64_t bytes)
+      : device_(&device), data_(device.pin(bytes)), bytes_(bytes) {}
+  ~PinnedMemory() {
+    if (data_ != nullptr) device_->unpin(data_);
+  }
+  PinnedMemory(PinnedMemory&& other) noexcept { *this = std::move(other); }
+  PinnedMemory& operator=(PinnedMemory&& other) noexcept {
+    std::swap(device_, other.device_);
+    std::swap(data_, other.data_);
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
+  PinnedMemory(const PinnedMemory&) = delete;
+  PinnedMemory& operator=(const PinnedMemory&) = delete;
+
+  char* data() const { return static_cast<char*>(data_); }
+  int64_t bytes() const { return data_ == nullptr ? 0 : bytes_; }
+
+ private:
+  Device* device_ = nullptr;
+  void* data_ = nullptr;
+  int64_t bytes_ = 0;
+};
+
+/// What the shared object of a device exports as `symk_device_open`: the device of a number, or
+/// null with the reason in `message`, of `size` bytes. `contract` says which form of these headers
+/// the caller was compiled with; another one than the shared object's is refused.
+using OpenDevice = Device* (*)(int number, const char* contract, char* message, int size);
+constexpr const char* kOpenDevice = "symk_device_open";
 
 }  // namespace symk

@@ -42,6 +42,8 @@ class HostedStep final : public Step {
     versions_.resize(in_.size(), 0);
   }
 
+  bool recordable() const override { return false; }
+
   Status run(const Operands& operands, ThreadPool& pool) override {
     for (size_t i = 0; i < in_.size(); ++i) {
       device_.copy_out(const_cast<void*>(in_[i]), operands.in[i], input_types_[i].bytes());

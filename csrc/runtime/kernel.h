@@ -56,6 +56,9 @@ class Step {
   virtual Status run(const Operands& operands, ThreadPool& pool) = 0;
   /// Whether the step is one of a device and may leave a Fault there.
   virtual bool may_fail() const { return false; }
+  /// Whether a run asks the device for the same at every call with the same addresses, and waits
+  /// for nothing: so that it can be recorded once.
+  virtual bool recordable() const { return true; }
   /// What a Fault of this step means.
   virtual Status explain(const Fault& fault) const {
     Status status;

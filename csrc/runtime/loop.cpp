@@ -54,11 +54,14 @@ class Body {
 
   /// Never 0, so that an arena has an address.
   int64_t arena_bytes() const { return aligned_size(bound_.arena_bytes() + 1); }
+  bool recordable() const { return bound_.recordable(); }
 
   void run(char* arena, const void* const* inputs, void* const* outputs, const uint64_t* versions,
            bool check_finite) {
     if (arena != arena_) bound_.set_arena(arena_ = arena);
-    bound_.run(inputs, outputs, versions, {nullptr, check_finite});
+    Watch watch;
+    watch.check_finite = check_finite;
+    bound_.run(inputs, outputs, versions, watch);
   }
 
  private:
@@ -115,6 +118,8 @@ class ScanStep final : public Step {
     versions_.resize(in.size());
     outputs_.resize(out.size());
   }
+
+  bool recordable() const override { return body_->recordable(); }
 
   Status run(const Operands& operands, ThreadPool&) override {
     start(operands);
@@ -262,6 +267,8 @@ class CondStep final : public Step {
       : device_(binding.device()), then_(side(binding, "then")), otherwise_(side(binding, "else")) {
     binding.need_scratch(std::max(then_.arena_bytes(), otherwise_.arena_bytes()));
   }
+
+  bool recordable() const override { return false; }  // the host looks at the predicate
 
   Status run(const Operands& operands, ThreadPool&) override {
     unsigned char holds = 0;

@@ -14,6 +14,12 @@ namespace {
 // lengths.
 constexpr size_t kKeptBindings = 32;
 
+// One that is run, one that waits, one that is filled.
+constexpr size_t kKeptBatches = 3;
+
+// Pinned memory is taken from everybody; larger arrays go through the driver's own.
+constexpr int64_t kMostPinned = int64_t{256} << 20;
+
 void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& given) {
   const bool shape_fits =
       given.rank == wanted.rank && std::equal(given.shape, given.shape + given.rank, wanted.shape);
@@ -52,39 +58,125 @@ Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor
 
 void Context::grow(int64_t bytes) {
   if (arena_.data() != nullptr && bytes <= arena_.bytes()) return;
-  arena_ = DeviceMemory();  // first, since a large arena need not fit twice; should the next line fail,
-                     // the next call tries again
-  arena_ = DeviceMemory(device_, bytes);
+  // First, since a large arena need not fit twice; should the next line fail, the next call tries
+  // again.
+  arena_ = DeviceMemory();
+  arena_ = DeviceMemory(device_, bytes, Use::kArena);
   for (auto& bound : bounds_) bound->set_arena(arena_.data());
 }
 
-void Context::run_staged(Bound& bound, const void* const* inputs, void* const* outputs,
-                         const Watch& watch) {
-  const size_t input_count = bound.inputs().size(), output_count = bound.outputs().size();
-  Few<int64_t> offsets(input_count + output_count);
-  int64_t total = 0;
-  const auto add = [&](size_t place, int64_t bytes) {
-    offsets[place] = total;
-    total = checked_add(total, aligned_size(bytes));
+Staging::Staging(const Bound& bound) {
+  const auto add = [&](int64_t size) {
+    offsets.push_back(bytes);
+    bytes = checked_add(bytes, aligned_size(size));
   };
-  for (size_t i = 0; i < input_count; ++i) add(i, bound.input_bytes(i));
-  for (size_t i = 0; i < output_count; ++i) add(input_count + i, bound.outputs()[i].bytes());
-  if (staged_.data() == nullptr || staged_.bytes() < total) {
-    staged_ = DeviceMemory();
-    staged_ = DeviceMemory(device_, total);
+  for (size_t i = 0; i < bound.inputs().size(); ++i) add(bound.input_bytes(i));
+  input_bytes = bytes;
+  for (const Type& type : bound.outputs()) add(type.bytes());
+}
+
+void Context::stage(const Staging& staging) {
+  if (staged_.data() != nullptr && staging.bytes <= staged_.bytes()) return;
+  staged_ = DeviceMemory();
+  pinned_ = PinnedMemory();
+  staged_ = DeviceMemory(device_, staging.bytes, Use::kBatches);
+  if (staging.bytes <= kMostPinned) pinned_ = PinnedMemory(device_, staging.bytes);
+}
+
+void Context::bring_inputs(const Bound& bound, const Staging& staging, const void* const* inputs) {
+  const size_t count = bound.inputs().size();
+  if (pinned_.data() == nullptr) {
+    for (size_t i = 0; i < count; ++i)
+      device_.copy_in(staged_.data() + staging.offsets[i], inputs[i], bound.input_bytes(i));
+    return;
   }
-  Few<const void*> in(input_count);
-  Few<void*> out(output_count);
-  for (size_t i = 0; i < input_count; ++i) {
-    in[i] = staged_.data() + offsets[i];
-    device_.copy_in(staged_.data() + offsets[i], inputs[i], bound.input_bytes(i));
-  }
-  for (size_t i = 0; i < output_count; ++i) out[i] = staged_.data() + offsets[input_count + i];
-  bound.run(in.data(), out.data(), nullptr, watch);
-  for (size_t i = 0; i < output_count; ++i) {
-    device_.copy_out(outputs[i], out[i], bound.outputs()[i].bytes());
+  for (size_t i = 0; i < count; ++i)
+    host_device().copy(pinned_.data() + staging.offsets[i], inputs[i], bound.input_bytes(i));
+  device_.copy_in_pinned(staged_.data(), pinned_.data(), staging.input_bytes);
+}
+
+/// Waits for them.
+void Context::fetch_outputs(const Bound& bound, const Staging& staging, void* const* outputs) {
+  const size_t first = bound.inputs().size(), count = bound.outputs().size();
+  const int64_t begin = staging.input_bytes;
+  if (pinned_.data() != nullptr) {
+    device_.copy_out_pinned(pinned_.data() + begin, staged_.data() + begin, staging.bytes - begin);
   }
   device_.synchronize();
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t offset = staging.offsets[first + i], bytes = bound.outputs()[i].bytes();
+    if (pinned_.data() != nullptr) {
+      host_device().copy(outputs[i], pinned_.data() + offset, bytes);
+    } else {
+      device_.copy_out(outputs[i], staged_.data() + offset, bytes);
+    }
+  }
+}
+
+void Context::run_staged(Bound& bound, const void* const* inputs, const Batch* batch,
+                         void* const* outputs, const Watch& watch) {
+  const Staging staging(bound);
+  stage(staging);
+  const size_t input_count = bound.inputs().size(), output_count = bound.outputs().size();
+  Few<const void*> in(input_count);
+  Few<void*> out(output_count);
+  for (size_t i = 0; i < input_count; ++i) in[i] = staged_.data() + staging.offsets[i];
+  for (size_t i = 0; i < output_count; ++i)
+    out[i] = staged_.data() + staging.offsets[input_count + i];
+  if (batch == nullptr) {
+    bring_inputs(bound, staging, inputs);
+  } else {
+    batch->hand_over(staged_.data());
+  }
+  try {
+    bound.run(in.data(), out.data(), nullptr, watch);
+  } catch (...) {
+    settle();  // nothing of this call shall still run when the next one writes where it reads
+    throw;
+  }
+  fetch_outputs(bound, staging, outputs);
+}
+
+/// Waits for the device; what has failed there was or will be said elsewhere.
+void Context::settle() noexcept {
+  try {
+    device_.synchronize();
+  } catch (const Error&) {
+  }
+}
+
+void Batch::fill(const Plan& plan, const Shape* shapes, const void* const* inputs) {
+  const size_t count = plan.inputs.size();
+  shapes_.assign(shapes, shapes + count);
+  Few<int64_t> sizes(count);
+  bytes_ = 0;
+  for (size_t i = 0; i < count; ++i) {
+    sizes[i] = item_bytes(plan.buffers[plan.inputs[i].buffer].dtype);
+    for (int axis = 0; axis < shapes[i].rank; ++axis)
+      sizes[i] = checked_multiply(sizes[i], shapes[i].size[axis]);
+    bytes_ = checked_add(bytes_, aligned_size(sizes[i]));
+  }
+  if (memory_.data() == nullptr || memory_.bytes() < bytes_) {
+    memory_ = DeviceMemory();
+    memory_ = DeviceMemory(device_, bytes_, Use::kBatches);
+    pinned_ = bytes_ <= kMostPinned ? PinnedMemory(device_, bytes_) : PinnedMemory();
+  }
+  const bool pinned = pinned_.data() != nullptr;
+  int64_t offset = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (pinned) {
+      host_device().copy(pinned_.data() + offset, inputs[i], sizes[i]);
+    } else {
+      device_.copy_in(memory_.data() + offset, inputs[i], sizes[i]);
+    }
+    offset += aligned_size(sizes[i]);
+  }
+  arrived_ = pinned ? device_.copy_in_beside(memory_.data(), pinned_.data(), bytes_) : nullptr;
+}
+
+void Batch::hand_over(void* to) const {
+  if (arrived_ != nullptr) device_.after(*arrived_);
+  device_.copy(to, memory_.data(), bytes_);
 }
 
 Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared,
@@ -135,6 +227,32 @@ MemoryUse Program::memory_use() {
   }
   give_back(std::move(context));
   return use;
+}
+
+std::unique_ptr<Batch> Program::prefetch(const Shape* shapes, const void* const* inputs) {
+  std::unique_ptr<Batch> batch;
+  contexts_lock_.lock();
+  if (!spare_.empty()) {
+    batch = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  contexts_lock_.unlock();
+  if (batch == nullptr) batch = std::make_unique<Batch>(device_);
+  batch->fill(*plan_, shapes, inputs);
+  return batch;
+}
+
+void Program::take_back(std::unique_ptr<Batch> batch) {
+  const Locked locked(contexts_lock_);
+  if (spare_.size() < kKeptBatches) spare_.push_back(std::move(batch));
+}
+
+std::vector<PartRow> Program::parts() {
+  std::unique_ptr<Context> context = borrow();
+  const Bound* const bound = context->latest();
+  std::vector<PartRow> rows = bound != nullptr ? bound->parts() : std::vector<PartRow>();
+  give_back(std::move(context));
+  return rows;
 }
 
 std::unique_ptr<Context> Program::borrow() {
@@ -207,7 +325,11 @@ Call::~Call() {
   if (borrowed_) program_.give_back(std::move(borrowed_));
 }
 
-void Call::run(const void* const* inputs, void* const* outputs) {
+void Call::run(const void* const* inputs, void* const* outputs) { run(inputs, nullptr, outputs); }
+
+void Call::run(const Batch& batch, void* const* outputs) { run(nullptr, &batch, outputs); }
+
+void Call::run(const void* const* inputs, const Batch* batch, void* const* outputs) {
   struct Locked {
     Program& program;
     explicit Locked(Program& locked) : program(locked) { program.lock_shared_values(); }
@@ -223,7 +345,8 @@ void Call::run(const void* const* inputs, void* const* outputs) {
   if (program_.device_.is_host()) {
     bound_->run(inputs, outputs, nullptr, watch);
   } else {
-    context_->run_staged(*bound_, inputs, outputs, watch);
+    watch.replay = program_.replay_.load();
+    context_->run_staged(*bound_, inputs, batch, outputs, watch);
   }
 }
 

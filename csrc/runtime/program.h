@@ -17,6 +17,35 @@
 
 namespace symk {
 
+/// Where the arrays of a call lie on a device: one behind the other, inputs first.
+struct Staging {
+  explicit Staging(const Bound& bound);
+  std::vector<int64_t> offsets;  // of inputs, then of outputs
+  int64_t input_bytes = 0, bytes = 0;
+};
+
+/// The inputs of one call on their way to a device, while calls before it run there.
+class Batch {
+ public:
+  explicit Batch(Device& device) : device_(device) {}
+
+  /// Begins to copy. The arrays may change once this has returned; a batch that was filled before
+  /// must have been run.
+  void fill(const Plan& plan, const Shape* shapes, const void* const* inputs);
+
+  const std::vector<Shape>& shapes() const { return shapes_; }
+  /// Adds the copy of the inputs, one behind the other, to the queue of the device.
+  void hand_over(void* to) const;
+
+ private:
+  Device& device_;
+  std::vector<Shape> shapes_;
+  int64_t bytes_ = 0;
+  DeviceMemory memory_;
+  PinnedMemory pinned_;
+  std::unique_ptr<Mark> arrived_;  // null where the copy went through the queue
+};
+
 /// What one call at a time uses: an arena, and the bindings to the shapes that came last.
 class Context {
  public:
@@ -27,15 +56,21 @@ class Context {
                const Shape* inputs);
   /// The binding used last, or null.
   const Bound* latest() const { return bounds_.empty() ? nullptr : bounds_.front().get(); }
-  /// Runs a binding over arrays of the host, which are copied to the device and back.
-  void run_staged(Bound& bound, const void* const* inputs, void* const* outputs,
-                  const Watch& watch);
+  /// Runs a binding over arrays of the host, which are copied to the device and back; the inputs
+  /// are those of the batch if there is one.
+  void run_staged(Bound& bound, const void* const* inputs, const Batch* batch,
+                  void* const* outputs, const Watch& watch);
 
  private:
   void grow(int64_t bytes);
+  void stage(const Staging& staging);
+  void settle() noexcept;
+  void bring_inputs(const Bound& bound, const Staging& staging, const void* const* inputs);
+  void fetch_outputs(const Bound& bound, const Staging& staging, void* const* outputs);
 
   Device& device_;
   DeviceMemory arena_, staged_;
+  PinnedMemory pinned_;  // as large as staged_, or empty
   std::vector<std::unique_ptr<Bound>> bounds_;  // the one used last comes first
 };
 
@@ -67,8 +102,18 @@ class Program {
   int64_t timed_calls() const { return timed_calls_.load(); }
   /// While on, a step whose result is not finite is an Error(kNotFinite).
   void set_check_finite(bool on) { check_finite_.store(on); }
+  /// While on, a device does again what it has recorded at a call before; on from the beginning.
+  void set_replay(bool on) { replay_.store(on); }
   /// How the binding used last lays out its memory; without a map before the first call.
   MemoryUse memory_use();
+  /// How the binding used last is done by its device; empty before the first call.
+  std::vector<PartRow> parts();
+  Device& device() const { return device_; }
+
+  /// The inputs of a later call, which begin to move to the device; not for the host.
+  std::unique_ptr<Batch> prefetch(const Shape* shapes, const void* const* inputs);
+  /// Keeps the memory of a batch that has been run.
+  void take_back(std::unique_ptr<Batch> batch);
   /// The Plan as text.
   std::string describe() const;
   /// The shape of a buffer as text, sizes that depend on the inputs as expressions: "(x.0, 10)".
@@ -92,11 +137,12 @@ class Program {
   std::vector<std::shared_ptr<Tensor>> shared_;
   Device& device_;
   std::vector<Lock> locks_;  // by address, so that two programs cannot wait for each other
-  std::atomic<bool> profile_{false}, check_finite_{false};
+  std::atomic<bool> profile_{false}, check_finite_{false}, replay_{true};
   std::atomic<int64_t> timed_calls_{0};
   std::unique_ptr<std::atomic<int64_t>[]> times_ns_;
   SharedLock contexts_lock_;
   std::vector<std::unique_ptr<Context>> idle_;
+  std::vector<std::unique_ptr<Batch>> spare_;
 };
 
 /// One call. Made with the shapes of the inputs, it knows the types of the outputs; then it runs,
@@ -116,8 +162,12 @@ class Call {
   /// Outputs may not overlap inputs or each other. When it throws, their content is undefined, and
   /// no shared value has been updated.
   void run(const void* const* inputs, void* const* outputs);
+  /// The same for inputs that are on their way to the Program's device, made for the same shapes.
+  void run(const Batch& batch, void* const* outputs);
 
  private:
+  void run(const void* const* inputs, const Batch* batch, void* const* outputs);
+
   Program& program_;
   std::unique_ptr<Context> borrowed_;
   Context* context_ = nullptr;

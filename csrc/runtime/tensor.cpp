@@ -32,7 +32,7 @@ Tensor::Copy& Tensor::copy_on(Device& device) {
   }
   auto made = std::make_unique<Copy>();
   made->device = &device;
-  made->memory = DeviceMemory(device, type_.bytes());
+  made->memory = DeviceMemory(device, type_.bytes(), Use::kValues);
   copies_.push_back(std::move(made));
   return *copies_.back();
 }

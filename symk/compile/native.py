@@ -103,6 +103,9 @@ class NativeProgram:
         self._program = core().Program(self.bytes, [_tensor(shared) for shared in self.shared],
                                        self.device)
         self.run = self._program.run
+        self.parts = self._program.parts
+        self.moves_arrays = self.device != "cpu"
+        self.prefetch = self._program.prefetch if self.moves_arrays else None
         self.memory = self._program.memory
         self.profile = self._program.profile
         self.times = self._program.times
@@ -110,6 +113,7 @@ class NativeProgram:
         self.last_shapes = self._program.last_shapes
         self.limits = machine_limits
         self._program.check_finite(check_nan)
+        self._program.replay(settings.replay)
 
 
 def _tensor(shared):
