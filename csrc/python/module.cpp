@@ -322,7 +322,7 @@ void define(py::module_& module) {
            "`device` is where it runs.")
       .def("run", &run_program, py::arg("inputs"),
            "The outputs, a list of new arrays, for a list of arrays.")
-      .def("run", &run_batch, py::arg("batch"), "The same for a prefetched batch.")
+      .def("run_batch", &run_batch, py::arg("batch"), "The same for a prefetched batch.")
       .def("prefetch", &prefetch_batch, py::arg("inputs"), py::keep_alive<0, 1>(),
            "Begins to copy arrays to the device for a later call of `run`; not for the host.")
       .def("replay", &Program::set_replay, py::arg("on"),

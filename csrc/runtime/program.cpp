@@ -14,8 +14,8 @@ namespace {
 // lengths.
 constexpr size_t kKeptBindings = 32;
 
-// One that is run, one that waits, one that is filled.
-constexpr size_t kKeptBatches = 3;
+// One that is run, two that wait, one that is filled.
+constexpr size_t kKeptBatches = 4;
 
 // Pinned memory is taken from everybody; larger arrays go through the driver's own.
 constexpr int64_t kMostPinned = int64_t{256} << 20;

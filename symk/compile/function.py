@@ -1,4 +1,6 @@
 """The one door from an expression to a callable: `function(inputs, outputs, updates)`."""
+import typing
+
 from ..config import settings
 from ..graph.collection import without_collection
 from ..graph.draw import to_dot, to_svg
@@ -9,7 +11,7 @@ from ..graph.sparse import dense_parts
 from ..ops.products import PRODUCTS
 from ..optimize import STAGES, explain, optimize
 from ..optimize.precision import set_products
-from . import memory, plan, profile
+from . import device, memory, plan, profile
 from .diagnose import locate_shape_error
 from .native import NativeProgram
 from .reference import ReferenceProgram
@@ -50,6 +52,13 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
     """
     return Function(inputs, outputs, updates, givens, on_unused_input, name, mode, stages,
                     check_nan, profile, products)
+
+
+class Prefetched(typing.NamedTuple):
+    """Arrays on their way to a device."""
+
+    batch: object
+    arrays: list
 
 
 class Function:
@@ -97,10 +106,13 @@ class Function:
 
         Raises:   ShapeError, DtypeError, OutOfRangeError naming the input, or the layer and line.
         """
-        if self._split is not None:
+        batch = None
+        if isinstance(arrays, Prefetched):
+            batch, arrays = arrays
+        elif self._split is not None:
             arrays = self._split(arrays)
         try:
-            values = self._run(arrays)
+            values = self._run(arrays) if batch is None else self._program.run_batch(batch)
         except ValueError as error:
             located = locate_shape_error(self.request, arrays)
             if located is None:
@@ -109,6 +121,22 @@ class Function:
         for position, finish in self._finish:
             values[position] = finish(values[position])
         return values if self._join is None else self._join(values)
+
+    @property
+    def prefetches(self):
+        """Whether `prefetch` is worth a call: arrays must move to where the function runs."""
+        return self._program.prefetch is not None
+
+    def prefetch(self, arrays):
+        """What `run` takes once in place of these arrays, which move to the device meanwhile.
+
+        Returns:  the arrays themselves where nothing has to move.
+        """
+        if not self.prefetches:
+            return arrays
+        if self._split is not None:
+            arrays = self._split(arrays)
+        return Prefetched(self._program.prefetch(arrays), arrays)
 
     @property
     def program(self):
@@ -141,6 +169,7 @@ class Function:
         Args:     what: "graph" after optimisation; "stages": sizes of the graph before and after
                   each stage and the rules that fired; "plan"; "memory": the map of the arena;
                   "profile": the time of each step beside the limit of the machine, by layer;
+                  "device": where it runs, and which steps of the last call were replayed;
                   drawings: "dot" (Graphviz), "svg" (the graph), "memory svg".
         Raises:   GraphError for another word, or when reference mode has no such thing.
         """
@@ -174,6 +203,7 @@ _VIEWS = {
     "plan": (lambda program: plan.text(program.plan), True),
     "memory": (lambda program: memory.text(program.memory()), True),
     "profile": (lambda program: profile.text(program), True),
+    "device": (lambda program: device.text(program), True),
     "dot": (lambda f: to_dot(f._optimized.results), False),
     "svg": (lambda f: to_svg(f._optimized.results), False),
     "memory svg": (lambda program: memory.to_svg(program.memory(), program.plan), True),

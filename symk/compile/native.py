@@ -103,6 +103,7 @@ class NativeProgram:
         self._program = core().Program(self.bytes, [_tensor(shared) for shared in self.shared],
                                        self.device)
         self.run = self._program.run
+        self.run_batch = self._program.run_batch
         self.parts = self._program.parts
         self.moves_arrays = self.device != "cpu"
         self.prefetch = self._program.prefetch if self.moves_arrays else None

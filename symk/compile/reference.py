@@ -14,6 +14,8 @@ __all__ = ["ReferenceProgram", "convert_input"]
 class ReferenceProgram:
     """The counterpart of the native program: `run` gives the outputs and does the updates."""
 
+    prefetch = None     # arrays are used where they are
+
     def __init__(self, request, check_nan=False):
         self._request = request
         self._inspect = need_finite if check_nan else None

@@ -44,8 +44,8 @@ class Arrays(contextlib.AbstractContextManager):
     def epoch(self):
         batches = self._batches()
         if self.total > self.batch_size and self._batch_bytes() > _WORTH_A_THREAD:
-            return Ahead(batches)
-        return batches
+            return Ahead(_on_their_way(batches))
+        return _one_ahead(batches) if self.function.prefetches else batches
 
     def _batch_bytes(self):
         """About how many bytes are copied for a batch; slices of arrays are not copied."""
@@ -128,6 +128,9 @@ class Generated(contextlib.AbstractContextManager):
     def epoch(self):
         if self.items is None:
             self._begin(*self._options)
+        return self._steps() if self.close is None else _one_ahead(self._steps())
+
+    def _steps(self):
         done = 0
         while done < self.total:
             try:
@@ -138,6 +141,34 @@ class Generated(contextlib.AbstractContextManager):
             step = self.prepare(item)
             yield step
             done += step[2] if self.unit == "samples" else 1
+
+
+def _on_their_way(steps):
+    """The steps; arrays that must move to a device have begun to."""
+    for function, arrays, size in steps:
+        yield function, function.prefetch(arrays), size
+
+
+def _one_ahead(steps):
+    """The same; where arrays must move, each when those of the step behind it do so too."""
+    ready = None
+    try:
+        for step in _on_their_way(steps):
+            if ready is not None:
+                yield ready
+                ready = None
+            if step[0].prefetches:
+                ready = step
+            else:
+                yield step
+    except GeneratorExit:
+        raise
+    except BaseException:       # belongs to the step behind
+        if ready is not None:
+            yield ready
+        raise
+    if ready is not None:
+        yield ready
 
 
 def _over_and_over(sequence, shuffle):

@@ -1,11 +1,15 @@
 """Where the tests of CUDA kernels run: on the host, or on a GPU with SYMK_TEST_DEVICE=cuda."""
 import os
+import sys
 
 import pytest
 
 from symk.compile.native import device_kernel_names
 from symk.config import device as device_scope
 from symk.graph.errors import DeviceError
+
+sys.path.insert(0, os.path.dirname(__file__))
+from stand_in import StandIn  # noqa: E402
 
 DEVICE = os.environ.get("SYMK_TEST_DEVICE", "cuda-host")
 
@@ -26,3 +30,17 @@ def on_device(kernels):
     """Functions that the test compiles run on the device."""
     with device_scope(DEVICE):
         yield DEVICE
+
+
+@pytest.fixture
+def stand_in(on_device):
+    """The stand-in for the CUDA runtime; as it was after the test."""
+    if not on_device.startswith("cuda-host"):
+        pytest.skip("a GPU cannot be made small, old or lost")
+    made = StandIn()
+    fields = "devices", "memory", "pinned", "driver", "capability", "late", "peers"
+    before = [(name, getattr(made, name)) for name in fields]
+    yield made
+    for name, value in before:
+        setattr(made, name, value)
+    made.lost = -1
