@@ -14,6 +14,7 @@ NETWORKS = {
     "mnist_mlp": (networks.mlp, (784,), 10),
     "mnist_cnn": (networks.mnist_cnn, (28, 28, 1), 10),
     "cifar10_cnn": (networks.cifar_cnn, (32, 32, 3), 10),
+    "cifar10_resnet20": (networks.cifar_resnet, (32, 32, 3), 10),
     "imdb_lstm": (networks.imdb_lstm, (80,), 20000),
     "imdb_bidirectional": (networks.imdb_bidirectional, (100,), 20000),
     "text_generation": (networks.text_generation, (40, 57), 57),
@@ -161,7 +162,8 @@ class TrainingStep(ModelCase):
             y = np.eye(self.classes, dtype="float32")[y]
         return lambda: model.train_on_batch(x, y)
 
-    def torch(self):
+    def torch(self, device="cpu", compiled=False):
+        """On a device the batch is taken there in each step; `compiled` by torch.compile."""
         import torch
         functional = torch.nn.functional
         made = {"momentum": lambda p: torch.optim.SGD(p, 1e-3, momentum=0.9),
@@ -169,7 +171,9 @@ class TrainingStep(ModelCase):
                 "adam": lambda p: torch.optim.Adam(p, 1e-3),
                 "adadelta": lambda p: torch.optim.Adadelta(p, 1.0, rho=0.95)}
         model, x, y = torch_model(self.network), self.torch_x(), torch.from_numpy(self.labels())
+        model = model.to(device)
         optimizer = made[self.optimizer](model.parameters())
+        call = torch.compile(model) if compiled else model
         loss_of = functional.cross_entropy
         if self.classes is None:
             y, loss_of = y.movedim(-1, 1), functional.mse_loss
@@ -178,7 +182,7 @@ class TrainingStep(ModelCase):
 
         def step():
             optimizer.zero_grad()
-            loss = loss_of(model(x), y)
+            loss = loss_of(call(x.to(device)), y.to(device))
             loss.backward()
             optimizer.step()
             return loss.item()

@@ -5,8 +5,8 @@ of a sample, and the parameters. Each library has a builder that makes its own m
 """
 import numpy as np
 
-__all__ = ["Counter", "count", "mlp", "mnist_cnn", "cifar_cnn", "imdb_lstm", "imdb_bidirectional",
-           "text_generation", "conv_lstm", "resnet50", "mobilenet", "vgg16"]
+__all__ = ["Counter", "count", "mlp", "mnist_cnn", "cifar_cnn", "cifar_resnet", "imdb_lstm",
+           "imdb_bidirectional", "text_generation", "conv_lstm", "resnet50", "mobilenet", "vgg16"]
 
 
 class Counter:
@@ -108,6 +108,21 @@ def cifar_cnn(net, x):
         x = net.dropout(net.max_pool(x, 2, 2), 0.25)
     x = net.dropout(net.relu(net.dense(net.flatten(x), 512)), 0.5)
     return net.dense(x, 10, "softmax")
+
+
+def cifar_resnet(net, x):
+    """The network of 20 layers; the shortcut of a new size is a convolution.
+
+    Source: He et al. 2015, section 4.2.
+    """
+    x = net.relu(net.norm(net.conv(x, 16, 3)))
+    for stage in range(3):
+        for block in range(3):
+            stride = 2 if stage and not block else 1
+            shortcut = x if stride == 1 else net.norm(net.conv(x, 16 << stage, 1, stride))
+            x = net.relu(net.norm(net.conv(x, 16 << stage, 3, stride)))
+            x = net.relu(net.add(net.norm(net.conv(x, 16 << stage, 3)), shortcut))
+    return net.dense(net.mean(x), 10, "softmax")
 
 
 def imdb_lstm(net, x):

@@ -1,322 +1,240 @@
-"""symk beside PyTorch on one GPU: each case by both, interleaved, in one process per side.
+"""symk beside PyTorch on one GPU: each case by all sides, interleaved, a process for each side.
 
     python -m bench.on_gpu [--torch PYTHON] [--seconds N] [--cases SUBSTRING] [--output FILE]
 
-Operands lie on the device, so what is timed is the work and its launch, not copies. A row has the times of one
-step, their ratio, and the fraction of what the device can do at best, measured in the same run: a copy for what
-is bound by memory, the largest matrix product of float32 for what computes. A case that fails has the reason in its row.
+A row has the median time of one step, the ratio to the best figure of PyTorch (eager, or compiled where that is a
+peer), the fraction of what the device can do at best, measured in the same run (a copy for what is bound by memory,
+the largest product of the same precision for what computes), and the most memory that each side held. A case that
+fails or takes too long has the reason in its row. The table is written after each case, so what was measured stays
+when the time is over. `--device cuda-host --tiny` tries all cases without a GPU.
 """
 import argparse
 import datetime
 import json
 import os
+import queue
 import statistics
 import subprocess
 import sys
+import threading
 import time
-import typing
+
+from .gpu_cases import cases
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROUND_SECONDS, ROUNDS = 0.02, 7
-
-
-class Case(typing.NamedTuple):
-    """A step by name: how each side makes it, and the work that it does."""
-
-    name: str
-    symk: typing.Callable    # (device) -> a function that runs one step and waits for it
-    torch: typing.Callable   # () -> the same
-    flops: float = 0.0
-    bytes: float = 0.0
-
-
-# --- how each side makes a step ---
-
-def _shared_step(device, arrays, build, trained=()):
-    """The results of build(*shared variables) are kept on the device; nothing is copied in a call.
-
-    `trained`: numbers of the arrays whose gradients, of the sum of the first result, are results too.
-    """
-    import numpy as np
-
-    from symk import autodiff, ops
-    from symk.compile import function
-    from symk.config import device as scope
-    from symk.graph import Shared
-    variables = [Shared(array) for array in arrays]
-    outputs = build(*variables)
-    outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
-    if trained:
-        outputs += autodiff.grad(ops.sum(outputs[0]), [variables[i] for i in trained])
-    kept = [Shared(np.zeros(output.shape, output.dtype)) for output in outputs]
-    with scope(device):
-        run = function([], [], updates=list(zip(kept, outputs)))
-    return lambda: run.run([])
-
-
-def _torch_step(arrays, build, trained=()):
-    import torch
-    tensors = [torch.from_numpy(array).cuda() for array in arrays]
-    for i in trained:
-        tensors[i].requires_grad_(True)
-
-    def step():
-        result = build(torch, *tensors)
-        if trained:
-            torch.autograd.grad(result.sum(), [tensors[i] for i in trained])
-        torch.cuda.synchronize()
-
-    def untracked():
-        with torch.no_grad():
-            step()
-    return step if trained else untracked
-
-
-def _arrays(*shapes):
-    import numpy as np
-    generator = np.random.default_rng(0)
-    return [generator.standard_normal(shape).astype("float32") * 0.1 for shape in shapes]
-
-
-def _case(name, shapes, symk, torch, flops=0.0, moved=0, trained=()):
-    """A case over float32 arrays; `moved` elements are read or written."""
-    return Case(name, lambda device: _shared_step(device, _arrays(*shapes), symk, trained),
-                lambda: _torch_step(_arrays(*shapes), torch, trained), flops, 4.0 * moved)
-
-
-def _matmul(m, n, k):
-    from symk import ops
-    return _case("matmul_%dx%dx%d" % (m, n, k), [(m, k), (k, n)], ops.matmul,
-                 lambda torch, a, b: a @ b, 2.0 * m * n * k, m * k + k * n + m * n)
-
-
-def _conv(batch, size, channels, filters, window, stride, gradient=False):
-    """A convolution of ResNet-50. Both sides get what they like best: symk channels last, torch too."""
-    from symk import ops
-    side = size // stride
-    flops = 2.0 * batch * side * side * filters * channels * window * window
-
-    def torch_conv(torch, x, w):
-        x = x.permute(0, 3, 1, 2)               # a view: the memory stays channels last
-        return torch.nn.functional.conv2d(x, w.permute(3, 2, 0, 1), stride=stride,
-                                          padding=window // 2)
-    return _case("conv_b%d_%dx%dx%d_%d_%dx%d_s%d%s" % (batch, size, size, channels, filters, window,
-                                                      window, stride, "_with_gradients" * gradient),
-                 [(batch, size, size, channels), (window, window, channels, filters)],
-                 lambda x, w: ops.conv(x, w, strides=(stride, stride), padding="same"), torch_conv,
-                 flops * (3 if gradient else 1), trained=(0, 1) if gradient else ())
-
-
-def _rows(name, shape, symk, torch, moved):
-    return _case("%s_%s" % (name, "x".join(map(str, shape))), [shape], symk, torch,
-                 moved=moved)
-
-
-def cases():
-    """All cases, those first that matter most, since the time may end."""
-    from symk import ops
-    made = [_matmul(n, n, n) for n in (256, 512, 1024, 2048, 4096, 8192)]
-    made += [_matmul(32, 4096, 1024), _matmul(4096, 32, 4096)]
-    for batch in (1, 32):
-        for row in ((56, 64, 64, 3, 1), (28, 128, 128, 3, 1), (14, 256, 256, 3, 1),
-                    (56, 256, 64, 1, 1), (14, 1024, 256, 1, 1), (224, 3, 64, 7, 2)):
-            made += [_conv(batch, *row), _conv(batch, *row, gradient=True)]
-    million = 1 << 24
-    made += [
-        _rows("copy_scaled", (million,), lambda x: x * 2.0, lambda torch, x: x * 2.0, 2 * million),
-        _rows("chain_of_six", (million,), lambda x: ops.tanh(x * 2.0 + 1.0) * ops.exp(-x) + x,
-              lambda torch, x: torch.tanh(x * 2.0 + 1.0) * torch.exp(-x) + x, 2 * million),
-        _rows("sum_all", (million,), ops.sum, lambda torch, x: x.sum(), million),
-        _rows("sum_rows", (16384, 1024), lambda x: ops.sum(x, 1), lambda torch, x: x.sum(1), million),
-        _rows("sum_columns", (16384, 1024), lambda x: ops.sum(x, 0), lambda torch, x: x.sum(0),
-              million),
-        _rows("softmax", (16384, 1024), ops.softmax, lambda torch, x: torch.softmax(x, 1),
-              2 * million),
-        _rows("transpose", (4096, 4096), lambda x: ops.transpose(x, (1, 0)),
-              lambda torch, x: x.t().contiguous(), 2 * million),
-        _rows("max_pool_2x2", (32, 112, 112, 64), lambda x: ops.max_pool(x, 2),
-              lambda torch, x: torch.nn.functional.max_pool2d(x.permute(0, 3, 1, 2), 2),
-              32 * 112 * 112 * 64 * 1.25),
-        _batch_norm(32 * 56 * 56, 64), _embedding(32000, 128, 6400), _lstm(64, 50, 512)]
-    return made
-
-
-def _batch_norm(rows, channels):
-    from symk import ops
-    return _case("batch_norm_%dx%d" % (rows, channels), [(rows, channels), (channels,), (channels,)],
-                 lambda x, g, b: ops.batch_norm(x, g, b)[0],
-                 lambda torch, x, g, b: torch.nn.functional.batch_norm(x, None, None, g, b, True),
-                 moved=3 * rows * channels)
-
-
-def _embedding(size, units, count):
-    import numpy as np
-
-    from symk import ops
-    rows = np.random.default_rng(1).integers(0, size, count)
-
-    def torch_rows(torch, table):
-        return table[torch.from_numpy(rows).cuda()] if table.is_cuda else table[rows]
-    return _case("embedding_gather_%dx%d_%d" % (size, units, count), [(size, units)],
-                 lambda table: ops.gather(table, ops.constant(rows)), torch_rows,
-                 moved=2 * count * units)
-
-
-def _lstm(batch, time_steps, units):
-    from symk import ops
-    shapes = [(batch, time_steps, 4 * units), (units, 4 * units), (batch, units), (batch, units)]
-
-    def torch_lstm(torch, x, weights, h, c):
-        for step in range(time_steps):
-            i, f, g, o = (x[:, step] + h @ weights).chunk(4, 1)
-            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-            h = torch.sigmoid(o) * torch.tanh(c)
-        return h
-    return _case("lstm_b%d_t%d_h%d" % (batch, time_steps, units), shapes,
-                 lambda x, w, h, c: ops.lstm_sequence(x, w, h, c)[1], torch_lstm,
-                 8.0 * batch * time_steps * units * units)
+NOT_MEASURED = "not measured: the time was over"
 
 
 # --- a side, in a process of its own ---
 
-def serve(side, device):
+def serve(side, device, tiny):
     """Reads a case's name per line; answers with the seconds of its steps, one line of JSON."""
-    by_name = {case.name: case for case in cases()}
+    by_name = {case.name: case for case in cases(tiny)}
     steps, counts = {}, {}
     for line in sys.stdin:
         name = line.strip()
         try:
             if name not in steps:
                 steps.clear()      # the memory of the case before
-                case = by_name[name]
-                steps[name] = case.symk(device) if side == "symk" else case.torch()
-                for _ in range(3):
+                forget_peak(side)
+                steps[name] = made_by(side, by_name[name], device)
+                for _ in range(3):     # bound, recorded, replayed
                     steps[name]()
-                counts[name] = max(1, int(ROUND_SECONDS / _seconds(steps[name], 1)))
-            answer = {"seconds": _seconds(steps[name], counts[name])}
+                counts[name] = max(1, int(ROUND_SECONDS / seconds_of(steps[name], 1)))
+            answer = {"seconds": seconds_of(steps[name], counts[name]), "bytes": peak(side, device)}
         except Exception as error:   # a case that fails is a row of the table
             steps.pop(name, None)
             answer = {"error": ("%s: %s" % (type(error).__name__, error)).splitlines()[0][:200]}
         print(json.dumps(answer), flush=True)
 
 
-def _seconds(step, count):
+def made_by(side, case, device):
+    return case.symk(device) if side == "symk" else case.torch(side == "compiled")
+
+
+def seconds_of(step, count):
     start = time.perf_counter()
     for _ in range(count):
         step()
     return max(1e-9, (time.perf_counter() - start) / count)
 
 
+def forget_peak(side):
+    """What was held before counts no longer, where that can be said."""
+    if side != "symk":
+        import torch
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+
+
+def peak(side, device):
+    """The most bytes of the device that were held since then, or 0."""
+    if side == "symk":
+        from symk.compile.native import device_bytes
+        return device_bytes(device)
+    import torch
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
+
+
 class Side:
-    """The process of one side."""
+    """The process of one side; ended and begun again when a case takes too long."""
 
-    def __init__(self, python, side, device):
-        self.process = subprocess.Popen(
-            [python, "-m", "bench.on_gpu", "--serve", side, "--device", device], cwd=ROOT, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, name, command):
+        self.name, self.command = name, command
+        self.process = self.lines = None
 
-    def ask(self, name):
-        """The answer to a case; an error when the process has ended."""
+    def _begin(self):
+        self.process = subprocess.Popen(self.command, cwd=ROOT, text=True, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        self.lines = queue.Queue()
+        threading.Thread(target=_read, args=(self.process.stdout, self.lines), daemon=True).start()
+
+    def ask(self, case, seconds):
+        """The answer to a case; an error when the process has ended or the time is over."""
+        if self.process is None:
+            self._begin()
         try:
-            self.process.stdin.write(name + "\n")
+            self.process.stdin.write(case + "\n")
             self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            line = self.lines.get(timeout=max(0.1, seconds))
+        except queue.Empty:
+            self.end()
+            return {"error": "took longer than %.0f s" % seconds}
         except OSError:
-            line = ""
-        return json.loads(line) if line else {"error": "the process has ended"}
+            line = None
+        if line is None:
+            self.end()
+            return {"error": "the process has ended"}
+        return json.loads(line)
+
+    def end(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+def _read(stream, lines):
+    for line in stream:
+        if line.startswith("{"):      # libraries print what they like
+            lines.put(line)
+    lines.put(None)
 
 
 # --- the table ---
 
-def measure(sides, chosen, deadline):
-    """{case name: {side: seconds or error}}; rounds of the sides alternate."""
-    results = {}
-    for case in chosen:
-        if time.time() > deadline:
-            results[case.name] = {"symk": "not measured: the time was over"}
-            continue
-        rounds = {side: [] for side in sides}
-        errors = {}
-        for _ in range(ROUNDS):
-            for side, process in sides.items():
-                if side in errors:
-                    continue
-                answer = process.ask(case.name)
-                if "error" in answer:
-                    errors[side] = answer["error"]
-                else:
-                    rounds[side].append(answer["seconds"])
-        results[case.name] = {side: errors.get(side) or statistics.median(rounds[side])
-                              for side in sides}
-        print("%s %s" % (case.name, results[case.name]), file=sys.stderr, flush=True)
+def measure(case, sides, end):
+    """{side: {"seconds", "bytes"} or {"error"}}; rounds of the sides alternate until `end`."""
+    rounds, results = {}, {}
+    for number in range(ROUNDS):
+        for side in sides:
+            if "error" in results.get(side.name, {}) or side.name == "compiled" and not case.compiled:
+                continue
+            if number and time.time() > end:
+                continue
+            answer = side.ask(case.name, end - time.time())
+            if "error" not in answer:
+                rounds.setdefault(side.name, []).append(answer["seconds"])
+                answer["seconds"] = statistics.median(rounds[side.name])
+            elif side.name in rounds:
+                continue
+            results[side.name] = answer
     return results
 
 
 def limits(results, chosen):
-    """Bytes and operations per second of the best case of either side."""
-    best = {"bytes": 0.0, "flops": 0.0}
+    """Bytes per second, and operations per second by precision, of the best case of any side."""
+    best = {}
     for case in chosen:
-        wanted = {"bytes": case.name.startswith("copy"), "flops": case.name.startswith("matmul")}
-        for seconds in results.get(case.name, {}).values():
-            if isinstance(seconds, float):
-                for what in best:
-                    if wanted[what]:
-                        best[what] = max(best[what], getattr(case, what) / seconds)
+        for answer in results.get(case.name, {}).values():
+            for what, work, counts in (("bytes", case.bytes, case.name.startswith("copy")),
+                                       (case.products, case.flops, case.name.startswith("matmul"))):
+                if counts and "seconds" in answer:
+                    best[what] = max(best.get(what, 0.0), work / answer["seconds"])
     return best
 
 
 def table(results, chosen):
     """The results as lines of Markdown."""
     best = limits(results, chosen)
-    lines = ["| case | symk | torch | torch / symk | of the limit |", "|---|---|---|---|---|"]
+    lines = ["| case | symk | torch | torch.compile | ratio | of the limit | memory symk / torch |",
+             "|---|---|---|---|---|---|---|"]
     for case in chosen:
-        row = results.get(case.name, {})
-        own, peer = row.get("symk"), row.get("torch")
-        ratio = "%.2f" % (peer / own) if isinstance(own, float) and isinstance(peer, float) else ""
-        fraction = ""
-        if isinstance(own, float):
-            what = "flops" if case.flops else "bytes"
-            rate = getattr(case, what) / own
-            fraction = "%.0f %%" % (100 * rate / best[what]) if best[what] else ""
-        lines.append("| %s | %s | %s | %s | %s |" % (case.name, _time_text(own), _time_text(peer),
-                                                    ratio, fraction))
-    lines.append("")
-    lines.append("Limits of this run: %.0f GB/s copied, %.1f TFLOP/s of float32 products."
-                 % (best["bytes"] / 1e9, best["flops"] / 1e12))
-    return lines
+        row = results.get(case.name, {"symk": {"error": NOT_MEASURED}})
+        times = {side: answer.get("seconds") for side, answer in row.items()}
+        own, peers = times.get("symk"), [times[s] for s in ("torch", "compiled") if times.get(s)]
+        work, rate = (case.flops, best.get(case.products)) if case.flops else (case.bytes,
+                                                                             best.get("bytes"))
+        lines.append("| %s | %s | %s | %s | %s | %s | %s |" % (
+            case.name, _time(row.get("symk")), _time(row.get("torch")), _time(row.get("compiled")),
+            "%.2f" % (min(peers) / own) if own and peers else "",
+            "%.0f %%" % (100 * work / own / rate) if own and work and rate else "",
+            " / ".join(_megabytes(row.get(side)) for side in ("symk", "torch"))))
+    rates = ["%.0f GB/s copied" % (best["bytes"] / 1e9)] if "bytes" in best else []
+    rates += ["%.1f TFLOP/s of %s" % (best[kind] / 1e12, kind) for kind in sorted(best)
+              if kind != "bytes"]
+    return lines + ["", "Limits of this run: %s." % (", ".join(rates) or "none were measured")]
 
 
-def _time_text(value):
-    if value is None:
+def _time(answer):
+    if not answer:
         return ""
-    return "%.1f us" % (value * 1e6) if isinstance(value, float) else str(value).replace("|", "/")
+    if "error" in answer:
+        return answer["error"].replace("|", "/")
+    return "%.1f us" % (answer["seconds"] * 1e6)
+
+
+def _megabytes(answer):
+    return "%.0f MB" % (answer["bytes"] / 1e6) if answer and answer.get("bytes") else "-"
+
+
+def write(path, lines):
+    """All at once, so that nobody reads half of it."""
+    with open(path + ".new", "w", encoding="utf-8") as stream:
+        stream.write("\n".join(lines) + "\n")
+    os.replace(path + ".new", path)
+
+
+def parsed():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torch", help="a Python that has torch")
+    parser.add_argument("--seconds", type=float, default=170, help="for all cases")
+    parser.add_argument("--case-seconds", type=float, default=20, help="for one case at most")
+    parser.add_argument("--cases", default="", help="only those whose names contain this")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--tiny", action="store_true", help="small sizes, to try the cases")
+    parser.add_argument("--output", help="where the table is written")
+    parser.add_argument("--serve", choices=("symk", "torch", "compiled"))
+    return parser.parse_args()
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch", help="a Python that has torch")
-    parser.add_argument("--seconds", type=float, default=150)
-    parser.add_argument("--cases", default="")
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--output")
-    parser.add_argument("--serve", choices=("symk", "torch"))
-    given = parser.parse_args()
+    given = parsed()
     if given.serve:
-        return serve(given.serve, given.device)
-    chosen = [case for case in cases() if given.cases in case.name]
-    sides = {"symk": Side(sys.executable, "symk", given.device)}
+        return serve(given.serve, given.device, given.tiny)
+    chosen = [case for case in cases(given.tiny) if given.cases in case.name]
+    command = ["-m", "bench.on_gpu", "--device", given.device] + ["--tiny"] * given.tiny
+    sides = [Side("symk", [sys.executable, *command, "--serve", "symk"])]
     if given.torch:
-        sides["torch"] = Side(given.torch, "torch", given.device)
-    results = measure(sides, chosen, time.time() + given.seconds)
-    lines = ["Measured %s on device %s." % (datetime.date.today(), given.device), ""]
-    lines += table(results, chosen)
-    if given.output:
-        with open(given.output, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
+        sides += [Side(name, [given.torch, *command, "--serve", name])
+                  for name in ("torch", "compiled")]
+    end, results, lines = time.time() + given.seconds, {}, []
+    for case in chosen:
+        if time.time() > end:
+            break
+        results[case.name] = measure(case, sides, min(end, time.time() + given.case_seconds))
+        print("%s %s" % (case.name, results[case.name]), file=sys.stderr, flush=True)
+        lines = ["Measured %s on device %s." % (datetime.date.today(), given.device), ""]
+        lines += table(results, chosen)
+        if given.output:
+            write(given.output, lines)
     print("\n".join(lines))
-    for process in sides.values():
-        process.process.stdin.close()
+    for side in sides:
+        side.end()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

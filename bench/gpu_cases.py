@@ -1,0 +1,316 @@
+"""What is timed on a GPU: each case made by symk and by PyTorch, operands on the device unless it says otherwise.
+
+With `tiny` every size is 16 at most, to try the cases without a GPU. Sources of the shapes: He et al. 2015
+(convolutions of ResNet-50, batches of 1, 32 and 64), and the models of `models`.
+"""
+import importlib
+import typing
+
+import numpy as np
+
+__all__ = ["Case", "cases", "torch_device"]
+
+
+class _Ops:
+    """`symk.ops`, imported when an op is called: the Python of PyTorch need not have symk."""
+
+    def __getattr__(self, name):
+        return lambda *args, **options: getattr(importlib.import_module("symk.ops"), name)(
+            *args, **options)
+
+
+ops = _Ops()
+
+
+class Case(typing.NamedTuple):
+    """A step by name: how each side makes it, and the work that it does."""
+
+    name: str
+    symk: typing.Callable    # (device) -> a function that runs one step and waits for it
+    torch: typing.Callable   # (compiled: whether by torch.compile) -> the same
+    flops: float = 0.0
+    bytes: float = 0.0
+    products: str = "float32"   # what the rate of its operations is compared with
+    compiled: bool = False      # whether torch.compile is a peer too
+
+
+def torch_device():
+    """Where PyTorch runs: the GPU if there is one."""
+    import torch
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _wait():
+    import torch
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+# --- how each side makes a step of ops ---
+
+def _symk_step(device, arrays, build, trained=(), products=None):
+    """The results of build(*shared variables) are kept on the device; nothing is copied in a call.
+
+    `trained`: numbers of the arrays whose gradients, of the sum of the first result, are results too.
+    """
+    from symk import autodiff
+    from symk.compile import function
+    from symk.config import device as scope
+    from symk.graph import Shared
+    variables = [Shared(array) for array in arrays]
+    outputs = build(*variables)
+    outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
+    if trained:
+        outputs += autodiff.grad(ops.sum(outputs[0]), [variables[i] for i in trained])
+    kept = [Shared(np.zeros(output.shape, output.dtype)) for output in outputs]
+    with scope(device):
+        run = function([], [], updates=list(zip(kept, outputs)), products=products)
+
+    def step():
+        run.run([])
+    return step
+
+
+def _torch_step(arrays, build, trained=(), dtype=None, compiled=False):
+    import torch
+    tensors = [torch.from_numpy(array).to(torch_device()) for array in arrays]
+    if dtype is not None:
+        tensors = [tensor.to(getattr(torch, dtype)) for tensor in tensors]
+    for i in trained:
+        tensors[i].requires_grad_(True)
+
+    def forward(*given):
+        return build(torch, *given)
+    if compiled:
+        forward = torch.compile(forward)
+
+    def step():
+        result = forward(*tensors)
+        if trained:
+            torch.autograd.grad(result.sum(), [tensors[i] for i in trained])
+        _wait()
+
+    def untracked():
+        with torch.no_grad():
+            step()
+    return step if trained else untracked
+
+
+def _arrays(*shapes):
+    generator = np.random.default_rng(0)
+    return [generator.standard_normal(shape).astype("float32") * 0.1 for shape in shapes]
+
+
+def _case(name, shapes, symk, torch, flops=0.0, moved=0, trained=(), **options):
+    """A case over float32 arrays; `moved` elements are read or written."""
+    return Case(name, lambda device: _symk_step(device, _arrays(*shapes), symk, trained),
+                lambda compiled: _torch_step(_arrays(*shapes), torch, trained, compiled=compiled),
+                flops, 4.0 * moved, **options)
+
+
+# --- products ---
+
+def _matmul(m, n, k):
+    return _case("matmul_%dx%dx%d" % (m, n, k), [(m, k), (k, n)], ops.matmul,
+                 lambda torch, a, b: a @ b, 2.0 * m * n * k, m * k + k * n + m * n)
+
+
+def _rounded_matmul(n, products, dtype=None):
+    """Operands rounded to bfloat16, or products of TF32: beside torch's in the same precision."""
+    shapes = [(n, n), (n, n)]
+
+    def torch(compiled):
+        import torch as library
+        library.backends.cuda.matmul.allow_tf32 = products == "tfloat32"
+        return _torch_step(_arrays(*shapes), lambda _, a, b: a @ b, dtype=dtype, compiled=compiled)
+    return Case("matmul_%s_%d" % (products, n),
+                lambda device: _symk_step(device, _arrays(*shapes), ops.matmul, products=products),
+                torch, 2.0 * n ** 3, 12.0 * n * n, products)
+
+
+def _conv(batch, size, channels, filters, window, stride, gradient):
+    """A convolution of ResNet-50. Both sides get what they like best: symk channels last, torch too."""
+    side = -(-size // stride)
+    flops = 2.0 * batch * side * side * filters * channels * window * window
+
+    def torch_conv(torch, x, w):
+        x = x.permute(0, 3, 1, 2)               # a view: the memory stays channels last
+        return torch.nn.functional.conv2d(x, w.permute(3, 2, 0, 1), stride=stride,
+                                          padding=window // 2)
+    return _case("conv_b%d_%dx%dx%d_%d_%dx%d_s%d%s" % (batch, size, size, channels, filters, window,
+                                                      window, stride, "_gradients" * gradient),
+                 [(batch, size, size, channels), (window, window, channels, filters)],
+                 lambda x, w: ops.conv(x, w, strides=(stride, stride), padding="same"), torch_conv,
+                 flops * (3 if gradient else 1), trained=(0, 1) if gradient else ())
+
+
+# --- what moves memory ---
+
+def _rows(name, shape, symk, torch, moved, **options):
+    return _case("%s_%s" % (name, "x".join(map(str, shape))), [shape], symk, torch, moved=moved,
+                 **options)
+
+
+def _batch_norm(rows, channels, gradient):
+    return _case("batch_norm_%dx%d%s" % (rows, channels, "_gradients" * gradient),
+                 [(rows, channels), (channels,), (channels,)],
+                 lambda x, g, b: ops.batch_norm(x, g, b)[0],
+                 lambda torch, x, g, b: torch.nn.functional.batch_norm(x, None, None, g, b, True),
+                 moved=(8 if gradient else 3) * rows * channels,
+                 trained=(0, 1, 2) if gradient else ())
+
+
+def _embedding(size, units, count, gradient):
+    rows = np.random.default_rng(1).integers(0, size, count)
+
+    def torch_rows(torch, table):
+        return torch.nn.functional.embedding(torch.from_numpy(rows).to(table.device), table)
+    return _case("embedding_%dx%d_%d%s" % (size, units, count, "_gradients" * gradient),
+                 [(size, units)], lambda table: ops.gather(table, ops.constant(rows)), torch_rows,
+                 moved=2 * count * units + (size * units if gradient else 0),
+                 trained=(0,) if gradient else ())
+
+
+def _lstm(batch, time_steps, units, gradient):
+    """A whole layer: beside torch.nn.LSTM, which is cuDNN's."""
+    shapes = [(batch, time_steps, units), (units, 4 * units), (units, 4 * units), (4 * units,)]
+
+    def symk(x, kernel, recurrent, bias):
+        zeros = ops.constant(np.zeros((batch, units), "float32"))
+        return ops.lstm_sequence(ops.matmul(x, kernel) + bias, recurrent, zeros, zeros)[0]
+    return Case("lstm_b%d_t%d_h%d%s" % (batch, time_steps, units, "_gradients" * gradient),
+                lambda device: _symk_step(device, _arrays(*shapes), symk,
+                                          (0, 1, 2, 3) if gradient else ()),
+                lambda compiled: _torch_layer("LSTM", batch, time_steps, units, gradient),
+                (3 if gradient else 1) * 16.0 * batch * time_steps * units * units)
+
+
+def _gru(batch, time_steps, units):
+    shapes = [(batch, time_steps, units), (units, 3 * units), (units, 3 * units), (3 * units,)]
+
+    def symk(x, kernel, recurrent, bias):
+        zeros = ops.constant(np.zeros((batch, units), "float32"))
+        return ops.gru_sequence(ops.matmul(x, kernel) + bias, recurrent, zeros)[0]
+    return Case("gru_b%d_t%d_h%d" % (batch, time_steps, units),
+                lambda device: _symk_step(device, _arrays(*shapes), symk),
+                lambda compiled: _torch_layer("GRU", batch, time_steps, units, False),
+                12.0 * batch * time_steps * units * units)
+
+
+def _torch_layer(kind, batch, time_steps, units, gradient):
+    import torch
+    layer = getattr(torch.nn, kind)(units, units, batch_first=True).to(torch_device())
+    x = torch.randn(batch, time_steps, units, device=torch_device(), requires_grad=gradient)
+
+    def step():
+        with torch.set_grad_enabled(gradient):
+            y = layer(x)[0]
+        if gradient:
+            torch.autograd.grad(y.sum(), [x, *layer.parameters()])
+        _wait()
+    return step
+
+
+# --- whole calls, arrays of the host in and out ---
+
+def _call(size):
+    """The least that a call costs: one small op, its operand and its result on the host."""
+    array = np.ones(size, "float32")
+
+    def symk(device):
+        from symk.compile import function
+        from symk.config import device as scope
+        from symk.graph import Placeholder
+        x = Placeholder("float32", (None,))
+        with scope(device):
+            run = function([x], [ops.tanh(x)])
+        return lambda: run.run([array])
+
+    def torch(compiled):
+        import torch as library
+        return lambda: library.tanh(library.from_numpy(array).to(torch_device())).cpu().numpy()
+    return Case("call_of_%d_numbers" % size, symk, torch)
+
+
+def _training(network, batch, optimizer, compiled=False, products=None):
+    """train_on_batch beside forward, backward, step; batches come from the host."""
+    from .models import TrainingStep
+    made = TrainingStep(network, batch, optimizer)
+    made.products = products
+
+    def symk(device):
+        from symk.config import device as scope
+        with scope(device):
+            step = made.symk()
+            step()              # what is compiled is so here, for the device
+        return step
+
+    def torch(as_compiled):
+        return made.torch(torch_device(), as_compiled)
+    name = made.name if products is None else "%s_%s" % (made.name, products)
+    return Case(name, symk, torch, made.flops, products=products or "float32", compiled=compiled)
+
+
+def cases(tiny=False):
+    """All cases, those first that matter most, since the time may end."""
+    def n(size):
+        return min(size, 16) if tiny else size
+    million = n(1 << 24)
+    table, width = n(16384), n(1024)
+    made = [_call(10), _call(n(1 << 20)),
+            _rows("copy_scaled", (million,), lambda x: x * 2.0, lambda torch, x: x * 2.0, 2 * million)]
+    made += [_matmul(n(size), n(size), n(size)) for size in (2048, 256, 512, 1024, 4096, 8192)]
+    made += [_matmul(n(m), n(k), n(o)) for m, k, o in ((32, 4096, 1024), (4096, 32, 4096),
+                                                       (64, 512, 8192))]
+    for products, dtype in (("tfloat32", None), ("bfloat16", "bfloat16")):
+        made += [_rounded_matmul(n(size), products, dtype) for size in (2048, 1024, 4096, 8192)]
+    made += [_training("mnist_cnn", n(128), "momentum", True), _training("imdb_lstm", n(32), "adam"),
+             _training("cifar10_resnet20", n(128), "momentum", True),
+             _training("text_generation", n(128), "rmsprop")]
+    if not tiny:
+        made += [_training("resnet50", 32, "momentum"),
+                 _training("resnet50", 32, "momentum", products="bfloat16")]
+    made += [
+        _rows("chain_of_six", (million,), lambda x: ops.tanh(x * 2.0 + 1.0) * ops.exp(-x) + x,
+              lambda torch, x: torch.tanh(x * 2.0 + 1.0) * torch.exp(-x) + x, 2 * million,
+              compiled=True),
+        _rows("sum_all", (million,), ops.sum, lambda torch, x: x.sum(), million),
+        _rows("sum_rows", (table, width), lambda x: ops.sum(x, 1), lambda torch, x: x.sum(1),
+              table * width),
+        _rows("sum_columns", (table, width), lambda x: ops.sum(x, 0), lambda torch, x: x.sum(0),
+              table * width),
+        _rows("softmax", (table, width), ops.softmax, lambda torch, x: torch.softmax(x, 1),
+              2 * table * width, compiled=True),
+        _rows("transpose", (n(4096), n(4096)), lambda x: ops.transpose(x, (1, 0)),
+              lambda torch, x: x.t().contiguous(), 2 * n(4096) ** 2),
+        _batch_norm(n(32 * 56 * 56), n(64), False), _batch_norm(n(32 * 56 * 56), n(64), True),
+        _lstm(n(64), n(50), n(512), False), _lstm(n(64), n(50), n(512), True),
+        _lstm(n(32), n(80), n(128), False), _gru(n(64), n(50), n(512)),
+        _embedding(n(32000), n(128), n(6400), False), _embedding(n(32000), n(128), n(6400), True)]
+    made += _pools(n)
+    for batch in (32, 1, 64):
+        for row in ((56, 64, 64, 3, 1), (28, 128, 128, 3, 1), (14, 256, 256, 3, 1),
+                    (7, 512, 512, 3, 1), (56, 256, 64, 1, 1), (14, 1024, 256, 1, 1),
+                    (224, 3, 64, 7, 2)):
+            size, channels, filters, window, stride = row
+            shape = n(batch), n(size), n(channels), n(filters), window, stride
+            made.append(_conv(*shape, False))
+            if batch == 32:
+                made.append(_conv(*shape, True))
+    return list({case.name: case for case in made}.values())
+
+
+def _pools(n):
+    shape = (n(32), n(112), n(112), n(64))
+    count = int(np.prod(shape))
+
+    def torch_pool(kind, window, stride):
+        def pool(torch, x):
+            return getattr(torch.nn.functional, kind)(x.permute(0, 3, 1, 2), window, stride)
+        return pool
+    return [_rows("max_pool_2x2", shape, lambda x: ops.max_pool(x, 2), torch_pool("max_pool2d", 2, 2),
+                  1.25 * count),
+            _rows("max_pool_2x2_gradients", shape, lambda x: ops.max_pool(x, 2),
+                  torch_pool("max_pool2d", 2, 2), 3.5 * count, trained=(0,)),
+            _rows("mean_pool_2x2", shape, lambda x: ops.average_pool(x, 2),
+                  torch_pool("avg_pool2d", 2, 2), 1.25 * count)]
