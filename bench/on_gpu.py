@@ -37,7 +37,7 @@ def serve(side, device, tiny):
         try:
             if name not in steps:
                 steps.clear()      # the memory of the case before
-                forget_peak(side)
+                forget_peak(side, device)
                 steps[name] = made_by(side, by_name[name], device)
                 for _ in range(3):     # bound, recorded, replayed
                     steps[name]()
@@ -60,17 +60,19 @@ def seconds_of(step, count):
     return max(1e-9, (time.perf_counter() - start) / count)
 
 
-def forget_peak(side):
-    """What was held before counts no longer, where that can be said."""
-    if side != "symk":
-        import torch
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+def forget_peak(side, device):
+    """What was held before counts no longer."""
+    if side == "symk":
+        peak(side, device)
+        return
+    import torch
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def peak(side, device):
-    """The most bytes of the device that were held since then, or 0."""
+    """The most bytes of the device that were held since then, or 0 where that cannot be said."""
     if side == "symk":
         from symk.compile.native import device_bytes
         return device_bytes(device)

@@ -5,15 +5,12 @@
 
 #include <cstdio>
 #include <cstring>
-#include <map>
-#include <mutex>
+#include <vector>
 
 #include "runtime/lock.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
-
-thread_local cudaStream_t recorded_stream = nullptr;
 
 namespace {
 
@@ -22,47 +19,6 @@ constexpr const char* kKind = "cuda";
 #else
 constexpr const char* kKind = "cuda-host";
 #endif
-
-/// Whether nothing can be done with a device after this error until the process ends.
-bool is_lasting(cudaError_t status) {
-  switch (status) {
-    case cudaErrorDevicesUnavailable:
-    case cudaErrorECCUncorrectable:
-    case cudaErrorIllegalAddress:
-    case cudaErrorLaunchTimeout:
-    case cudaErrorHardwareStackError:
-    case cudaErrorIllegalInstruction:
-    case cudaErrorMisalignedAddress:
-    case cudaErrorInvalidAddressSpace:
-    case cudaErrorInvalidPc:
-    case cudaErrorLaunchFailure:
-    case cudaErrorUnknown: return true;
-    default: return false;
-  }
-}
-
-}  // namespace
-
-void check(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  cudaGetLastError();  // the next call shall not see this one's failure, unless it lasts
-  const std::string failed = std::string("[cuda] ") + what + " failed: " + cudaGetErrorString(status);
-  if (status == cudaErrorMemoryAllocation) {
-    throw Error(ErrorCode::kMemory, failed + ". Use a smaller batch.");
-  }
-  if (status == cudaErrorNoKernelImageForDevice) {
-    throw Error(ErrorCode::kDevice,
-                failed + ". This build has no code for this GPU. Build symk with "
-                         "SYMK_CUDA_ARCHITECTURES for it.");
-  }
-  if (is_lasting(status)) {
-    throw Error(ErrorCode::kDevice, failed + ". The device is lost, with the values that were only "
-                                             "there. Start the program again.");
-  }
-  throw Error(ErrorCode::kDevice, failed + ".");
-}
-
-namespace {
 
 /// A CUDA event.
 class EventMark final : public Mark {
@@ -139,6 +95,8 @@ class Gpu final : public QueuedDevice {
     cudaFree(memory);  // waits for what still uses it
     cudaGetLastError();
   }
+
+  int64_t take_most_held() override { return held_.take_most(); }
 
   void* pin(int64_t bytes) override {
     enter();

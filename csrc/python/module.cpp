@@ -348,6 +348,10 @@ void define(py::module_& module) {
   module.def(
       "device_kernels", [](const std::string& name) { return device_named(name).kernel_names(); },
       py::arg("device"), "The names of the kernels of a device, sorted.");
+  module.def(
+      "device_bytes", [](const std::string& name) { return device_named(name).take_most_held(); },
+      py::arg("device"),
+      "The most bytes of a device's memory that were held since this was asked the last time.");
   module.def("load_kernels", &load_kernels, py::arg("path"),
              "Adds the kernels of a shared object written with symk_kernel.h.");
   module.def("set_dispatcher", &set_dispatcher, py::arg("function"),

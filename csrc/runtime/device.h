@@ -57,6 +57,9 @@ class Device {
 
   // The host has none of what follows, since its copies and steps are done at once.
 
+  /// The most bytes of its memory that symk held since this was asked the last time.
+  virtual int64_t take_most_held() { return 0; }
+
   /// Memory of the host that the device reads and writes by itself, or null if there is none left.
   virtual void* pin(int64_t) { return nullptr; }
   virtual void unpin(void*) noexcept {}

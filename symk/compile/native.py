@@ -23,7 +23,7 @@ else:
     settings.use_runtime(_core)
 
 __all__ = ["NativeProgram", "NativeStorage", "kernel_names", "device_kernel_names",
-           "load_kernels", "core"]
+           "device_bytes", "load_kernels", "core"]
 
 _lock = threading.Lock()
 _limits = {}   # number of threads -> what the machine can do with them
@@ -51,6 +51,11 @@ def device_kernel_names(device):
     Raises:   DeviceError saying what is missing when there is no such device.
     """
     return frozenset(core().device_kernels(device))
+
+
+def device_bytes(device):
+    """The most bytes of a device's memory that were held since this was asked the last time."""
+    return core().device_bytes(device)
 
 
 def load_kernels(path):

@@ -1,4 +1,5 @@
 """Where the tests of CUDA kernels run: on the host, or on a GPU with SYMK_TEST_DEVICE=cuda."""
+import gc
 import os
 import sys
 
@@ -37,6 +38,7 @@ def stand_in(on_device):
     """The stand-in for the CUDA runtime; as it was after the test."""
     if not on_device.startswith("cuda-host"):
         pytest.skip("a GPU cannot be made small, old or lost")
+    gc.collect()        # what functions of other tests held is not freed within this one
     made = StandIn()
     fields = "devices", "memory", "pinned", "driver", "capability", "late", "peers"
     before = [(name, getattr(made, name)) for name in fields]

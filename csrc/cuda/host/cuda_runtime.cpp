@@ -441,6 +441,10 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
 namespace symk::cuda::host {
 
 cudaError_t launch(cudaStream_t stream, std::function<void()> kernel) {
+  if (stream == nullptr) {  // of no device
+    kernel();
+    return cudaSuccess;
+  }
   const Guard guard(world().lock);
   if (stream->recording == nullptr) ++world().settings.launches;
   return add(stream, std::move(kernel));

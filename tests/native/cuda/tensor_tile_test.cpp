@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "cuda/launch.cu"
 #include "cuda/product.h"
 
 using namespace symk;
