@@ -52,6 +52,8 @@ def _add_export(commands):
                             "one more function, over the same weights: from what the layer FROM "
                             "gives to what TO gives; without FROM from the inputs of the model, "
                             "without TO to its outputs"))
+    export.add_argument("--metadata", action="append", default=[], metavar="KEY=TEXT",
+                        help="a text that the file carries along")
     export.add_argument("--weights", choices=("float32", "float16", "int8"), default="float32",
                         help="how weights are stored (default: %(default)s)")
     form = export.add_mutually_exclusive_group()
@@ -110,11 +112,12 @@ def _export(options):
 
     def write():
         what = _exported(options)
+        metadata = dict(_pairs(options.metadata, "--metadata", "KEY=TEXT"))
         if options.onnx:
-            deploy.to_onnx(what["predict"], options.target)
+            deploy.to_onnx(what["predict"], options.target, metadata)
         else:
             write_it = deploy.standalone if options.standalone else deploy.export
-            write_it(what, options.target, train=options.train, weights=options.weights)
+            write_it(what, options.target, metadata, train=options.train, weights=options.weights)
         yield "%s: written" % options.target
 
     return _said(write)
@@ -130,17 +133,24 @@ def _exported(options):
         return {"predict": deploy.from_onnx(options.source)}
     model = models.load_model(options.source, compile=options.train)
     what = {"predict": model}
-    for given in options.functions:
-        name, equals, layers = given.partition("=")
-        if not (name and equals and layers.strip(":")):
-            raise SystemExit("symk export: --function must be NAME=[FROM:]TO, with the name of a "
-                             "layer; %r was given" % given)
+    for name, layers in _pairs(options.functions, "--function", "NAME=[FROM:]TO"):
+        if not layers.strip(":"):
+            raise SystemExit("symk export: --function must name a layer; %r does not" % layers)
         if name in what:
             raise SystemExit("symk export: each function must have a name of its own; %r is there "
                              "twice" % name)
         begin, _, end = layers.rpartition(":")
         what[name] = models.Part(model, begin or None, end or None)
     return what
+
+
+def _pairs(given, option, form):
+    """(name, text) of each NAME=TEXT."""
+    for text in given:
+        name, equals, rest = text.partition("=")
+        if not (name and equals):
+            raise SystemExit("symk export: %s must be %s; %r was given" % (option, form, text))
+        yield name, rest
 
 
 def _config(options):

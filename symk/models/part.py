@@ -28,7 +28,8 @@ class Part:
         between = [] if begin is None else _outputs_of(model, begin)
         updates = model.state_updates
         # In the test phase first: of training, there may be random numbers in sizes of the whole.
-        results = specialise([*between, *outputs, *(value for _, value in updates)], phase_givens(0))
+        results = [*between, *outputs, *(value for _, value in updates)]
+        results = specialise(results, phase_givens(0))
         given = {tensor: _placeholder(tensor, begin) for tensor in results[:len(between)]}
         results = rebuild(results[len(between):], given)
         self.inputs = list(given.values()) or model.inputs

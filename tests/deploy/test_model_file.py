@@ -232,9 +232,11 @@ def test_the_command_exports_parts_of_a_model(tmp_path):
     whole.compile("adam", "mse")
     whole.save(str(tmp_path / "m.h5"))
     done = symk_command("export", tmp_path / "m.h5", tmp_path / "m.symk", "--train",
-                        "--function", "encode=encoder", "--function", "decode=encoder:decoder")
+                        "--function", "encode=encoder", "--function", "decode=encoder:decoder",
+                        "--metadata", "author=a=b")
     assert done.returncode == 0, done.stderr
     loaded = load(tmp_path / "m.symk").functions
+    assert loaded["predict"].metadata("author") == "a=b"
     assert list(loaded) == ["predict", "encode", "decode", "train"]
     x = np.random.rand(5, 12).astype("float32")
     code = loaded["encode"](x)
@@ -263,7 +265,8 @@ def test_what_the_command_refuses(tmp_path):
     model.save(str(tmp_path / "m.h5"))
     for given, message in (
             (("--function", "encode"), "must be NAME=[FROM:]TO"),
-            (("--function", "encode=:"), "must be NAME=[FROM:]TO"),
+            (("--function", "encode=:"), "--function must name a layer"),
+            (("--metadata", "author"), "--metadata must be KEY=TEXT; 'author' was given"),
             (("--function", "predict=a"), "a name of its own; 'predict' is there twice"),
             (("--function", "f=c"), "Its layers are a, b"),
             (("--function", "f=b:a"), "must be an input"),

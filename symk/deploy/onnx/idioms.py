@@ -18,8 +18,8 @@ __all__ = ["as_idiom"]
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Resize(Op):
-    """`counts[k]` elements for each one along axis k: its copies, or ("linear") the way to the next.
-    An op of files alone, so it is not registered.
+    """`counts[k]` elements for each one along axis k: copies, or, in mode "linear", the way from it
+    to the next. An op of files alone, so it is not registered.
 
     Shapes: x -> each size times its count.  Dtypes: any -> same.
     """
