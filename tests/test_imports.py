@@ -10,7 +10,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 ORDER = (
     "paths", "renames", "config", "registry", "extras", "files", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
     "deploy", "serve", "backend", "activations", "initializers", "initializations", "regularizers", "constraints", "losses",
-    "optimizers", "utils",
+    "optimizers", "mixed_precision", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
     "models",
     "applications", "wrappers", "compat", "demo", "", "__main__")

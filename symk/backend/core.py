@@ -368,8 +368,8 @@ def function(inputs, outputs, updates=None, name=None, check_nan=None, profile=F
               computed from the old values of the variables.
               check_nan: stop at the first NaN or infinity, naming op, layer and line; by default
               what SYMK_CHECK_NAN says. profile: time every step, for `show("profile")`.
-              products: "bfloat16" for products of operands that are rounded to it, "winograd" for
-              faster 3x3 convolutions; by default what SYMK_PRODUCTS says.
+              products: "bfloat16", "float16" or "tf32" for products of operands that are rounded
+              to it, "winograd" for faster 3x3 convolutions; by default what SYMK_PRODUCTS says.
     """
     return Function(inputs, outputs, updates, name, check_nan, profile, products)
 

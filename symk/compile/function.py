@@ -44,9 +44,10 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="ignore",
         check_nan: whether a call stops at the first NaN or infinity, naming op, layer and line;
             by default `settings.check_nan`. Each op then is a step of its own, which is slower.
         profile: whether every step of every call is timed, for `show("profile")`.
-        products: "float32"; "bfloat16": matrix products and convolutions of float32 round their
-            operands to bfloat16 and add up in float32; "winograd": 3x3 convolutions of float32
-            multiply less often, with errors twice as large; by default `settings.products`.
+        products: "float32"; "bfloat16", "float16" or, on a GPU, "tf32": matrix products and
+            convolutions of float32 round their operands so and add up in float32; "winograd": 3x3
+            convolutions of float32 multiply less often, with errors twice as large; by default
+            `settings.products`.
     Returns:  a Function.
     Raises:   GraphError for a request that cannot be compiled.
     """
@@ -87,7 +88,8 @@ class Function:
         stages = _default_stages(mode, check_nan) if stages is None else stages
         results, self.reports = optimize(self.request.results, stages)
         if products != PRODUCTS[0]:
-            results, _ = set_products(results, products)
+            on_cpu = mode == "native" and settings.device == "cpu"
+            results, _ = set_products(results, products, on_cpu)
         self._optimized = self.request.with_results(results)
         self._program = _PROGRAMS[mode](self._optimized, check_nan)
         self._run = self._program.run

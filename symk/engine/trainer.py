@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 from .. import optimizers, renames
+from ..mixed_precision import follow_policy
 from ..utils.generic_utils import unpack_singleton
 from ..utils.progress import Progbar
 from . import data
@@ -62,11 +63,11 @@ class Trainer(Network):
             recompute: whether training keeps only what crosses between parts of the model, and
                 computes the rest again for the gradients: less memory, one more forward pass. A
                 number says how many parts there are.
-            products: "bfloat16" for training, evaluation and prediction whose products round
-                their operands to bfloat16, "winograd" for faster 3x3 convolutions that are less
-                exact; by default what SYMK_PRODUCTS says.
+            products: "bfloat16", "float16" or "tf32" for training, evaluation and prediction whose
+                products round their operands so, "winograd" for faster 3x3 convolutions that are
+                less exact; by default what the policy of `mixed_precision` or SYMK_PRODUCTS says.
         """
-        optimizer = optimizers.get(optimizer)
+        optimizer, products = follow_policy(optimizers.get(optimizer), products)
         if self.inputs is None:
             self._compile_later = functools.partial(
                 self.compile, optimizer, loss, metrics, loss_weights, sample_weight_mode,

@@ -45,7 +45,50 @@ def test_a_function_says_in_its_plan_what_it_rounds(how, monkeypatch):
 def test_another_word_is_refused():
     x = Placeholder("float32", (3, 3))
     with pytest.raises(GraphError, match=r"\[function\] products must be one of float32, bfloat16"):
-        function([x], ops.matmul(x, x), products="float16")
+        function([x], ops.matmul(x, x), products="float8")
+
+
+def test_products_of_tf32_are_the_gpus_alone():
+    x = Placeholder("float32", (3, 3))
+    with pytest.raises(GraphError, match=r"\[function\] products of tf32 require a GPU"):
+        function([x], ops.matmul(x, x), products="tf32")
+
+
+@pytest.mark.parametrize("products, unit", [("float16", 2.0 ** -11), ("tf32", 2.0 ** -11)])
+def test_operands_are_rounded_by_their_meaning(products, unit):
+    generator = np.random.default_rng(6)
+    a, b = (generator.standard_normal(shape).astype("float32") for shape in ((40, 70), (70, 30)))
+    x, w = Placeholder("float32", a.shape), Placeholder("float32", b.shape)
+    meant = function([x, w], ops.matmul(x, w), products=products, mode="reference")(a, b)
+    exact = a.astype("d") @ b
+    bound = (2 * unit + unit ** 2 + 70 * 2.0 ** -24) * (np.abs(a).astype("d") @ np.abs(b))
+    assert np.all(np.abs(meant - exact) <= bound) and np.max(np.abs(meant - exact)) > 1e-4
+    if products == "float16":
+        run = function([x, w], ops.matmul(x, w), products=products)
+        np.testing.assert_allclose(run(a, b), meant, rtol=1e-5, atol=1e-5)
+        assert "float16" in run.show("plan")
+
+
+def test_float16_has_a_largest_number():
+    x, w = Placeholder("float32", (1, 2)), Placeholder("float32", (2, 1))
+    run = function([x, w], ops.matmul(x, w), products="float16")
+    assert run(np.float32([[65504, 0]]), np.float32([[1], [1]])) == 65504
+    assert run(np.float32([[65520, 0]]), np.float32([[1], [1]])) == np.inf
+    assert run(np.float32([[2.0 ** -26, 1]]), np.float32([[1], [1]])) == 1
+
+
+def test_gradients_and_convolutions_round_to_float16():
+    x, w = Placeholder("float32", (2, 6, 6, 9)), Placeholder("float32", (3, 3, 9, 8))
+    results = symk.grad(ops.sum(ops.square(ops.conv(x, w))), [x, w])
+    generator = np.random.default_rng(7)
+    arrays = [generator.standard_normal(shape).astype("float32") for shape in (x.shape, w.shape)]
+    low = function([x, w], results, products="float16")
+    meant = function([x, w], results, products="float16", mode="reference").run(arrays)
+    plain = function([x, w], results).run(arrays)
+    for value, reference, wanted in zip(low.run(arrays), meant, plain):
+        scale = np.max(np.abs(wanted))
+        assert 1e-6 * scale < np.max(np.abs(value - wanted)) < 0.01 * scale
+        np.testing.assert_allclose(value, reference, rtol=0, atol=2e-3 * scale)
 
 
 def test_float64_is_left_alone():

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...graph import dims
 from ...graph.node import Constant
+from ...ops.products import ROUNDED
 from ...ops.window import pad_widths
 from .elementwise import write_unary
 from .table import First, rule
@@ -16,8 +17,8 @@ __all__ = []
 
 def _refuse_rounding(w, node):
     """Products that round their operands are no products of ONNX."""
-    if node.op.products == "bfloat16":
-        w.refuse(node, "there is none with products of bfloat16")
+    if node.op.products in ROUNDED:
+        w.refuse(node, "there is none with products of %s" % node.op.products)
 
 
 @rule("matmul")
