@@ -131,7 +131,7 @@ std::unique_ptr<Step> bind_print(Binding& binding) {
   });
 }
 
-const KernelEntry entry("print", bind_print, Empty::kRuns);
+const KernelEntry entry("print", bind_print, Empty::kActs);
 
 }  // namespace
 }  // namespace symk::cpu

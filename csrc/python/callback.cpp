@@ -90,7 +90,7 @@ std::unique_ptr<Step> bind_callback(Binding& binding) {
 }
 
 // Its results may be used for their effects, as printing is; so it runs without elements too.
-const KernelEntry entry("callback", bind_callback, Empty::kRuns);
+const KernelEntry entry("callback", bind_callback, Empty::kActs);
 
 }  // namespace
 

@@ -297,6 +297,7 @@ py::dict program_memory(Program& program) {
   result["constant_bytes"] = use.constant_bytes;
   result["shared_bytes"] = use.shared_bytes;
   result["packed_bytes"] = use.packed_bytes;
+  result["kept_bytes"] = use.kept_bytes;
   result["map"] = map;
   return result;
 }

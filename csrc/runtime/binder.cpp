@@ -216,8 +216,12 @@ class Binder {
 
   // --- memory ---
   uint32_t root(uint32_t buffer) const { return plan_.buffers[buffer].root; }
+  /// Whether a buffer lies in the arena, or in the memory of an output.
   bool is_temporary(uint32_t buffer) const {
-    return plan_.buffers[buffer].kind == Buffer::kTemporary;
+    return plan_.buffers[buffer].kind == Buffer::kTemporary && !keeps(buffer);
+  }
+  bool keeps(uint32_t buffer) const {
+    return bound_.kept_ != nullptr && bound_.kept_->keeps(buffer);
   }
 
   /// The first and the last step that touch each root; `end_` when it is wanted after the last
@@ -342,43 +346,42 @@ class Binder {
 
   // --- kernels ---
   void bind_steps() {
-    const std::vector<bool> lasting = lasting_shared();
-    for (int i = 0; i < end_; ++i) {
-      const PlanStep& step = plan_.steps[i];
-      if (writes_nothing(step) && !runs_when_empty(step.kernel)) continue;
-      StepBinding binding(plan_, step, sizes_, types_of(step.inputs), types_of(step.outputs),
-                          lasting_inputs(step, lasting), bound_.device_);
-      Bound::BoundStep made;
-      made.number = static_cast<uint32_t>(i);
-      made.step = bind_kernel(step, binding);
-      if (made.step->may_fail()) made.fault = static_cast<int>(bound_.fault_count_++);
-      bound_.steps_.push_back(std::move(made));
-      scratch_.push_back(binding.scratch());
+    const std::vector<bool> changed = plan_.changed_shared();
+    if (bound_.kept_ != nullptr) {
+      for (const uint32_t step : bound_.kept_->steps()) bind_step(step, changed);
+      bound_.kept_count_ = bound_.steps_.size();
+    }
+    for (uint32_t i = 0; i < plan_.steps.size(); ++i) {
+      if (bound_.kept_ == nullptr || !bound_.kept_->keeps_step(i)) bind_step(i, changed);
     }
   }
 
-  /// The shared values that neither an update nor a step of this Plan changes.
-  std::vector<bool> lasting_shared() const {
-    std::vector<bool> lasting(shared_.size(), true);
-    for (const Plan::Update& update : plan_.updates) lasting[update.shared] = false;
-    for (const PlanStep& step : plan_.steps) {
-      for (uint32_t output : step.outputs) {
-        const Buffer& buffer = plan_.buffers[output];
-        if (buffer.kind == Buffer::kShared) lasting[static_cast<size_t>(buffer.reference)] = false;
-      }
-    }
-    return lasting;
+  void bind_step(uint32_t number, const std::vector<bool>& changed) {
+    const PlanStep& step = plan_.steps[number];
+    if (writes_nothing(step) && !runs_when_empty(step.kernel)) return;
+    StepBinding binding(plan_, step, sizes_, types_of(step.inputs), types_of(step.outputs),
+                        lasting_inputs(step, changed), bound_.device_);
+    Bound::BoundStep made;
+    made.number = number;
+    made.step = bind_kernel(step, binding);
+    if (made.step->may_fail()) made.fault = static_cast<int>(bound_.fault_count_++);
+    bound_.steps_.push_back(std::move(made));
+    scratch_.push_back(binding.scratch());
   }
 
-  std::vector<Lasting> lasting_inputs(const PlanStep& step, const std::vector<bool>& shared) const {
+  std::vector<Lasting> lasting_inputs(const PlanStep& step,
+                                      const std::vector<bool>& changed) const {
     std::vector<Lasting> inputs;
     for (uint32_t input : step.inputs) {
-      const Buffer& buffer = plan_.buffers[root(input)];
+      const uint32_t source = root(input);
+      const Buffer& buffer = plan_.buffers[source];
       const auto number = static_cast<size_t>(buffer.reference);
       Lasting lasting;
       if (buffer.kind == Buffer::kConstant) {
         lasting = {true, plan_.packed.get(), "constant " + std::to_string(number) + " "};
-      } else if (buffer.kind == Buffer::kShared && shared[number]) {
+      } else if (keeps(source)) {
+        lasting = {true, &bound_.kept_->packed(), "buffer " + std::to_string(source) + " "};
+      } else if (buffer.kind == Buffer::kShared && !changed[number]) {
         lasting = {true, &shared_[number]->packed(), ""};
       } else if (buffer.kind == Buffer::kInput) {
         lasting.lasts = input_lasts(number);
@@ -405,8 +408,7 @@ class Binder {
 
   static std::unique_ptr<Step> bind_kernel(const PlanStep& step, StepBinding& binding) {
     const bool here = binding.device().is_host() || runs_anywhere(step.kernel);
-    BindFunction bind =
-        here ? find_kernel(step.kernel) : binding.device().find_kernel(step.kernel);
+    BindFunction bind = here ? find_kernel(step.kernel) : binding.device().find_kernel(step.kernel);
     if (bind == nullptr && !here) bind = bind_on_host(step.kernel);
     if (bind == nullptr) {
       throw Error(ErrorCode::kDevice,
@@ -440,6 +442,7 @@ class Binder {
       bound.first_out = bound_.out_.size();
       for (uint32_t buffer : step.inputs) address_input(buffer, &rewritten);
       for (uint32_t buffer : step.outputs) address_output(buffer, rewritten);
+      if (i < bound_.kept_count_) bound_.made_of_.resize(bound_.in_.size());
     }
   }
 
@@ -458,8 +461,8 @@ class Binder {
         if (input_lasts(number)) bound_.versions_from_inputs_.push_back({slot, number});
         break;
       case Buffer::kConstant:
-        address = bound_.constants_ ? bound_.constants_->data(number)
-                                    : plan_.constants[number].data;
+        address =
+            bound_.constants_ ? bound_.constants_->data(number) : plan_.constants[number].data;
         version = 1;
         break;
       case Buffer::kShared:
@@ -469,7 +472,10 @@ class Binder {
         }
         break;
       default:
-        if (const int output = output_memory(source); output >= 0) {
+        if (keeps(source)) {
+          address = bound_.kept_->data(source);
+          bound_.kept_patches_.push_back({slot, source});
+        } else if (const int output = output_memory(source); output >= 0) {
           bound_.in_from_outputs_.push_back({slot, static_cast<uint32_t>(output)});
         } else {
           bound_.in_from_arena_.push_back({slot, pieces_[piece_of_[head_[source]]].offset});
@@ -487,6 +493,8 @@ class Binder {
       address = shared_[number]->data_on(bound_.device_);
       if (!rewritten[number]) bound_.written_by_steps_.push_back(shared_[number].get());
       rewritten[number] = true;
+    } else if (keeps(buffer)) {
+      address = bound_.kept_->data(buffer);
     } else if (const int output = output_memory(buffer); output >= 0) {
       bound_.out_from_outputs_.push_back({slot, static_cast<uint32_t>(output)});
     } else {
@@ -512,11 +520,13 @@ class Binder {
   // --- parts ---
 
   /// A part ends where Faults are looked at, and on a device before and after what needs the host.
+  /// Kept steps belong to none.
   void cut_parts() {
     const size_t count = bound_.steps_.size();
     const std::vector<bool> looks = find_looks();
     Part part;
-    for (size_t i = 0; i < count; ++i) {
+    part.first = bound_.kept_count_;
+    for (size_t i = bound_.kept_count_; i < count; ++i) {
       const bool turn = i > part.first && is_hosted(i) != is_hosted(i - 1);
       if (looks[i] || turn) bound_.parts_.push_back(take_part(part, i, looks[i]));
       if (is_hosted(i)) part.state = Part::kHosted;
@@ -533,7 +543,7 @@ class Binder {
   /// nothing.
   std::vector<bool> find_looks() const {
     std::vector<bool> looks(bound_.steps_.size() + 1, false);
-    for (size_t i = 0; i < bound_.steps_.size(); ++i) {
+    for (size_t i = bound_.kept_count_; i < bound_.steps_.size(); ++i) {
       if (bound_.steps_[i].fault >= 0) looks[i < first_writer_ ? first_writer_ : i + 1] = true;
     }
     return looks;
@@ -570,9 +580,10 @@ class Binder {
 };
 
 Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-             std::vector<Shape> inputs, Device& device, std::vector<bool> lasting)
+             std::vector<Shape> inputs, Device& device, KeptResults* kept,
+             std::vector<bool> lasting)
     : plan_(plan), device_(device), constants_(plan.copies->find(plan, device)),
-      inputs_(std::move(inputs)), lasting_(std::move(lasting)) {
+      inputs_(std::move(inputs)), lasting_(std::move(lasting)), kept_(kept) {
   Binder(*this, shared).bind();
 }
 

@@ -1,6 +1,7 @@
 // The steady state: patch the addresses that changed, run the steps, copy what has to be copied.
 #include "runtime/bound.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "runtime/error.h"
@@ -56,6 +57,7 @@ void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t*
   } changed{written_by_steps_, device_};
   const bool replay = watch.replay && watch.times_ns == nullptr && !watch.check_finite;
   if (fault_count_ > 0) clear_faults();
+  if (kept_count_ > 0) refresh_kept(watch);
   for (Part& part : parts_) {
     if (part.looks) require_no_fault();
     if (replay) {
@@ -151,19 +153,53 @@ void Bound::patch(const void* const* inputs, void* const* outputs, const uint64_
   if (moved) forget_recordings();
 }
 
-void Bound::run_steps(const Part& part, const Watch& watch) {
-  ThreadPool& pool = thread_pool();
-  for (size_t i = part.first; i < part.last; ++i) {
-    const BoundStep& step = steps_[i];
-    if (watch.times_ns == nullptr) {
-      run_step(step, pool, watch.check_finite);
-    } else {
-      const int64_t start = now_ns();
-      run_step(step, pool, watch.check_finite);
-      device_.synchronize();
-      watch.times_ns[step.number].fetch_add(now_ns() - start);
+/// Versions never come back: what was made of the present ones has not been made of others since.
+void Bound::refresh_kept(const Watch& watch) {
+  kept_is_made_ = kept_is_made_ && std::equal(made_of_.begin(), made_of_.end(), versions_.begin());
+  if (!kept_is_made_) make_kept(watch);
+  if (!watch.check_finite) return;
+  for (size_t i = 0; i < kept_count_; ++i) {
+    const PlanStep& described = plan_.steps[steps_[i].number];
+    try {
+      require_finite_results(described, operands_of(steps_[i]));
+    } catch (const Error& error) {
+      throw with_origin(error, described);
     }
   }
+}
+
+void Bound::make_kept(const Watch& watch) {
+  const Locked locked(kept_->lock());
+  size_t patched = 0;
+  const auto patch_to = [&](size_t end) {
+    for (; patched < kept_patches_.size() && kept_patches_[patched].slot < end; ++patched) {
+      versions_[kept_patches_[patched].slot] = kept_->version(kept_patches_[patched].buffer);
+    }
+  };
+  for (size_t i = 0; i < kept_count_; ++i) {
+    const BoundStep& step = steps_[i];
+    patch_to(step.first_in + plan_.steps[step.number].inputs.size());
+    kept_->refresh(i, versions_.data() + step.first_in, [&] {
+      run_watched(step, watch);
+      if (step.fault >= 0) require_no_fault();
+    });
+  }
+  patch_to(in_.size());
+  std::copy_n(versions_.begin(), made_of_.size(), made_of_.begin());
+  kept_is_made_ = true;
+}
+
+void Bound::run_steps(const Part& part, const Watch& watch) {
+  for (size_t i = part.first; i < part.last; ++i) run_watched(steps_[i], watch);
+}
+
+void Bound::run_watched(const BoundStep& step, const Watch& watch) {
+  ThreadPool& pool = thread_pool();
+  if (watch.times_ns == nullptr) return run_step(step, pool, watch.check_finite);
+  const int64_t start = now_ns();
+  run_step(step, pool, watch.check_finite);
+  device_.synchronize();
+  watch.times_ns[step.number].fetch_add(now_ns() - start);
 }
 
 void Bound::clear_faults() {
@@ -182,16 +218,21 @@ void Bound::require_no_fault() {
   }
 }
 
-void Bound::run_step(const BoundStep& step, ThreadPool& pool, bool check_finite) {
+Operands Bound::operands_of(const BoundStep& step) {
   Operands operands;
   operands.in = in_.data() + step.first_in;
   operands.out = out_.data() + step.first_out;
   operands.scratch = step.scratch;
   operands.versions = versions_.data() + step.first_in;
-  operands.check_finite = check_finite;
   if (step.fault >= 0) {
     operands.fault = reinterpret_cast<Fault*>(arena_ + faults_offset_) + step.fault;
   }
+  return operands;
+}
+
+void Bound::run_step(const BoundStep& step, ThreadPool& pool, bool check_finite) {
+  Operands operands = operands_of(step);
+  operands.check_finite = check_finite;
   const PlanStep& described = plan_.steps[step.number];
   try {
     const Status status = step.step->run(operands, pool);
@@ -202,8 +243,8 @@ void Bound::run_step(const BoundStep& step, ThreadPool& pool, bool check_finite)
   }
 }
 
-/// Throws Error(kNotFinite) unless the results of a step are finite; looks at copies of what lies on
-/// another device.
+/// Throws Error(kNotFinite) unless the results of a step are finite; looks at copies of what lies
+/// on another device.
 void Bound::require_finite_results(const PlanStep& step, const Operands& operands) {
   if (device_.is_host()) {
     require_finite(plan_, step, types_, operands.in, operands.out);

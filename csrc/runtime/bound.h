@@ -9,6 +9,7 @@
 
 #include "runtime/constants.h"
 #include "runtime/device.h"
+#include "runtime/kept.h"
 #include "runtime/kernel.h"
 #include "runtime/layout.h"
 #include "runtime/plan.h"
@@ -56,11 +57,13 @@ struct PartRow {
 
 class Bound {
  public:
-  /// Binds all steps to a device, on which the arena, the inputs and the outputs will lie. `lasting`
+  /// Binds all steps to a device, on which the arena, the inputs and the outputs will lie. `kept`,
+  /// null where nothing is kept, has the results that last until a shared value changes. `lasting`
   /// says which inputs keep their values from run to run; empty means none. Throws what the sizes,
   /// the checks and the kernels' bindings throw, with the step's origin.
   Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-        std::vector<Shape> inputs, Device& device, std::vector<bool> lasting = {});
+        std::vector<Shape> inputs, Device& device, KeptResults* kept,
+        std::vector<bool> lasting = {});
 
   bool fits(const Shape* inputs) const;
   const std::vector<Shape>& inputs() const { return inputs_; }
@@ -105,6 +108,10 @@ class Bound {
     size_t slot = 0;
     const Tensor* tensor = nullptr;
   };
+  struct KeptPatch {
+    size_t slot = 0;
+    uint32_t buffer = 0;  // of a kept result
+  };
   struct OutputCopy {
     size_t slot = 0;
     uint32_t output = 0;
@@ -124,6 +131,10 @@ class Bound {
   bool record_part(Part& part, void* const* outputs, const Watch& watch);
   void forget_recordings();
   void run_steps(const Part& part, const Watch& watch);
+  void refresh_kept(const Watch& watch);
+  void make_kept(const Watch& watch);
+  void run_watched(const BoundStep& step, const Watch& watch);
+  Operands operands_of(const BoundStep& step);
   void clear_faults();
   void require_no_fault();
   void require_finite_results(const PlanStep& step, const Operands& operands);
@@ -138,6 +149,11 @@ class Bound {
   std::vector<bool> lasting_;  // per input, or empty
   std::vector<Type> types_;    // per buffer of the Plan
   std::vector<Type> output_types_;
+  KeptResults* kept_;
+  size_t kept_count_ = 0;  // so many steps come first, and run when what they read changes
+  bool kept_is_made_ = false;
+  std::vector<uint64_t> made_of_;  // then: the versions of what they read, their slots come first
+  std::vector<KeptPatch> kept_patches_;
   std::vector<BoundStep> steps_;
   std::vector<const void*> in_;     // addresses of all input operands, and of the sources of copies
   std::vector<uint64_t> versions_;  // beside in_
@@ -154,8 +170,8 @@ class Bound {
   int64_t arena_bytes_ = 0, unshared_bytes_ = 0;
   int64_t faults_offset_ = -1;  // in the arena: a Fault per step that may fail
   size_t fault_count_ = 0;
-  std::vector<Fault> faults_;  // where they are copied to
-  std::vector<Part> parts_;  // in order; at least one
+  std::vector<Fault> faults_;             // where they are copied to
+  std::vector<Part> parts_;               // in order; at least one
   std::vector<const void*> recorded_at_;  // inputs and outputs of the recordings
 };
 

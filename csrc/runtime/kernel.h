@@ -113,8 +113,8 @@ class Binding {
 using BindFunction = std::function<std::unique_ptr<Step>(Binding&)>;
 
 /// Whether a step is left out when its results have no elements. Not one that has more to do than
-/// to write them: to check values, or to print.
-enum class Empty { kLeftOut, kRuns };
+/// to write them: to check values, or to act in a way that others see, as printing is.
+enum class Empty { kLeftOut, kRuns, kActs };
 
 /// Whether a kernel runs on the device that registers it, or on any, since it only runs Plans.
 enum class Runs { kHere, kAnywhere };
@@ -131,6 +131,9 @@ void add_user_kernel(const std::string& name, BindFunction bind);
 
 BindFunction find_kernel(const std::string& name);  // empty if there is none
 bool runs_when_empty(const std::string& name);
+/// Whether a kernel may do more than to make its results, so that it runs at each call: one that
+/// says so, and those of users.
+bool acts(const std::string& name);
 bool runs_anywhere(const std::string& name);
 std::vector<std::string> kernel_names();  // sorted
 

@@ -44,7 +44,7 @@ class Body {
  public:
   Body(const char* kernel, const Plan& plan, const std::vector<Type>& inputs,
        const std::vector<Type>& outputs, Device& device, std::vector<bool> lasting)
-      : bound_(plan, {}, shapes_of(kernel, plan, inputs), device, std::move(lasting)) {
+      : bound_(plan, {}, shapes_of(kernel, plan, inputs), device, nullptr, std::move(lasting)) {
     require(plan.outputs.size() == outputs.size(), kernel, "the body must have as many outputs");
     for (size_t i = 0; i < outputs.size(); ++i) {
       require(same_type(bound_.outputs()[i], outputs[i]), kernel,
@@ -104,8 +104,9 @@ struct State {
 class ScanStep final : public Step {
  public:
   explicit ScanStep(Binding& binding)
-      : device_(binding.device()), sequence_count_(count(binding, "sequences")), state_count_(count(binding, "states")),
-        output_count_(count(binding, "outputs")), reverse_(binding.integer("reverse") != 0) {
+      : device_(binding.device()), sequence_count_(count(binding, "sequences")),
+        state_count_(count(binding, "states")), output_count_(count(binding, "outputs")),
+        reverse_(binding.integer("reverse") != 0) {
     const std::vector<Type>&in = binding.inputs(), &out = binding.outputs();
     require(sequence_count_ <= in.size() && state_count_ <= in.size() - sequence_count_, "scan",
             "the sequences and states must be inputs");

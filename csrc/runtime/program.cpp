@@ -39,16 +39,15 @@ int64_t packed_bytes(const Plan& plan) {
 }  // namespace
 
 Bound& Context::bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-                      const Shape* inputs) {
+                      KeptResults& kept, const Shape* inputs) {
   for (auto found = bounds_.begin(); found != bounds_.end(); ++found) {
     if (!(*found)->fits(inputs)) continue;
     std::rotate(bounds_.begin(), found, found + 1);
     grow(bounds_.front()->arena_bytes());
     return *bounds_.front();
   }
-  auto made = std::make_unique<Bound>(plan, shared,
-                                      std::vector<Shape>(inputs, inputs + plan.inputs.size()),
-                                      device_);
+  auto made = std::make_unique<Bound>(
+      plan, shared, std::vector<Shape>(inputs, inputs + plan.inputs.size()), device_, &kept);
   if (bounds_.size() == kKeptBindings) bounds_.pop_back();
   grow(made->arena_bytes());
   made->set_arena(arena_.data());
@@ -181,7 +180,7 @@ void Batch::hand_over(void* to) const {
 
 Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared,
                  Device& device)
-    : plan_(std::move(plan)), shared_(std::move(shared)), device_(device) {
+    : plan_(std::move(plan)), shared_(std::move(shared)), device_(device), kept_(*plan_, device) {
   if (shared_.size() != plan_->shared.size()) {
     throw Error(ErrorCode::kArgument, "[program] " + std::to_string(plan_->shared.size()) +
                                           " shared values are required; " +
@@ -213,7 +212,8 @@ std::vector<int64_t> Program::times_ns() const {
 MemoryUse Program::memory_use() {
   MemoryUse use;
   use.constant_bytes = plan_->blob.bytes();
-  use.packed_bytes = packed_bytes(*plan_);
+  use.packed_bytes = packed_bytes(*plan_) + kept_.packed().bytes();
+  use.kept_bytes = kept_.bytes();
   for (const auto& tensor : shared_) {
     use.shared_bytes += tensor->type().bytes();
     use.packed_bytes += tensor->packed().bytes();
@@ -310,7 +310,7 @@ void Program::bring_shared_values() {
 Call::Call(Program& program, const Shape* inputs)
     : program_(program), borrowed_(program.borrow()), context_(borrowed_.get()) {
   try {
-    bound_ = &borrowed_->bound(program.plan(), program.shared_, inputs);
+    bound_ = &borrowed_->bound(program.plan(), program.shared_, program.kept_, inputs);
   } catch (...) {
     program_.give_back(std::move(borrowed_));
     throw;
@@ -319,7 +319,7 @@ Call::Call(Program& program, const Shape* inputs)
 
 Call::Call(Program& program, const Shape* inputs, Context& context)
     : program_(program), context_(&context),
-      bound_(&context.bound(program.plan(), program.shared_, inputs)) {}
+      bound_(&context.bound(program.plan(), program.shared_, program.kept_, inputs)) {}
 
 Call::~Call() {
   if (borrowed_) program_.give_back(std::move(borrowed_));

@@ -10,6 +10,7 @@
 
 #include "runtime/bound.h"
 #include "runtime/device.h"
+#include "runtime/kept.h"
 #include "runtime/lock.h"
 #include "runtime/memory.h"
 #include "runtime/plan.h"
@@ -53,7 +54,7 @@ class Context {
 
   /// The binding for these shapes: one that is kept, or a new one.
   Bound& bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,
-               const Shape* inputs);
+               KeptResults& kept, const Shape* inputs);
   /// The binding used last, or null.
   const Bound* latest() const { return bounds_.empty() ? nullptr : bounds_.front().get(); }
   /// Runs a binding over arrays of the host, which are copied to the device and back; the inputs
@@ -79,7 +80,8 @@ struct MemoryUse {
   int64_t unshared_bytes = 0;  // what the arena would take if no memory were used twice
   int64_t constant_bytes = 0;
   int64_t shared_bytes = 0;
-  int64_t packed_bytes = 0;  // constants and shared values in other forms, for all who read them
+  int64_t packed_bytes = 0;  // lasting values in other forms, for all who read them
+  int64_t kept_bytes = 0;    // results that last until a shared value changes
   std::vector<MemoryRow> map;
   std::vector<Shape> inputs;  // the shapes of the call made last; empty before the first one
 };
@@ -136,6 +138,7 @@ class Program {
   std::shared_ptr<const Plan> plan_;
   std::vector<std::shared_ptr<Tensor>> shared_;
   Device& device_;
+  KeptResults kept_;
   std::vector<Lock> locks_;  // by address, so that two programs cannot wait for each other
   std::atomic<bool> profile_{false}, check_finite_{false}, replay_{true};
   std::atomic<int64_t> timed_calls_{0};

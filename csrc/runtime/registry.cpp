@@ -53,7 +53,13 @@ BindFunction find_kernel(const std::string& name) {
 bool runs_when_empty(const std::string& name) {
   const std::shared_lock<SharedLock> locked(table_lock());
   const auto found = table().find(name);
-  return found != table().end() && found->second.empty == Empty::kRuns;
+  return found != table().end() && found->second.empty != Empty::kLeftOut;
+}
+
+bool acts(const std::string& name) {
+  const std::shared_lock<SharedLock> locked(table_lock());
+  const auto found = table().find(name);
+  return found == table().end() || found->second.of_user || found->second.empty == Empty::kActs;
 }
 
 bool runs_anywhere(const std::string& name) {

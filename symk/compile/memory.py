@@ -3,7 +3,7 @@ from xml.sax.saxutils import escape
 
 __all__ = ["text", "to_svg"]
 
-_TOTALS = ("arena", "unshared", "constant", "shared", "packed")
+_TOTALS = ("arena", "unshared", "constant", "shared", "packed", "kept")
 
 # Pixels of the drawing.
 _WIDTH, _HEIGHT, _LEFT, _TOP = 960, 480, 70, 40

@@ -37,6 +37,32 @@ def test_updates_read_old_values(on_device):
         np.testing.assert_array_equal(a.get_value(), np.full(3, 1.0 - turn % 2))
 
 
+def test_results_that_last_follow_their_variables(on_device):
+    weight, scale = Shared(np.ones((6, 4), "float32")), Shared(np.ones(4, "float32"))
+    x = Placeholder("float32", (None, 6))
+    f = function([x], ops.matmul(x, ops.mul(weight, ops.exp(scale))))
+    given = Placeholder("float32", (4,))
+    change = function([given], [], updates=[(scale, given)])
+    data = np.ones((3, 6), "float32")
+    for value in (0.0, 0.5, -1.0):
+        change(np.full(4, value, "float32"))
+        for _ in range(2):
+            np.testing.assert_allclose(f(data), np.full((3, 4), 6 * np.exp(value)), rtol=1e-5)
+    weight.set_value(np.zeros((6, 4)))
+    assert not f(data).any() and f.program.memory()["kept_bytes"] >= 96
+
+
+def test_a_lasting_index_outside_is_refused_at_each_call(on_device):
+    table, place = Shared(np.ones((4, 3), "float32")), Shared(np.array([9]), "int64")
+    x = Placeholder("float32", (None, 3))
+    f = function([x], ops.mul(x, ops.exp(ops.gather(table, place))))
+    for _ in range(2):
+        with pytest.raises(OutOfRangeError, match="9 was given"):
+            f(np.ones((2, 3)))
+    place.set_value(np.array([1]))
+    np.testing.assert_allclose(f(np.ones((2, 3))), np.full((2, 3), np.exp(1.0)), rtol=1e-5)
+
+
 def test_a_failing_call_updates_nothing(on_device):
     table, count = Shared(np.arange(6.0).reshape(3, 2), name="table"), Shared(np.zeros(()), name="count")
     rows = Placeholder("int32", (None,))

@@ -116,6 +116,28 @@ def test_states_are_read_and_written(tmp_path):
         model.get_state("gamma")
 
 
+def test_results_that_last_follow_states_and_training(tmp_path):
+    """The scale of batch normalisation is made of states: once, and again when one changes."""
+    model, (x, y) = classifier(), batch()
+    model.export(tmp_path / "m.symk", train=True)
+    loaded = load(tmp_path / "m.symk")
+    assert loaded(x).tobytes() == loaded(x).tobytes() == model.predict(x).tobytes()
+    gamma = np.array([2, 3, -1, 0.5], "float32")
+    loaded.set_state("norm/gamma:0", gamma)
+    model.get_layer("norm").set_weights([gamma, *model.get_layer("norm").get_weights()[1:]])
+    assert loaded(x).tobytes() == model.predict(x).tobytes()
+    before = loaded(x)
+    for _ in range(2):   # moves the statistics
+        loaded.functions["train"](x, y)
+        for name, weight in zip(("gamma", "beta", "moving_mean", "moving_variance"),
+                                model.get_layer("norm").weights):
+            K.set_value(weight, loaded.get_state("norm/%s:0" % name))
+        for layer, names in (("conv", ["kernel"]), ("classes", ["kernel", "bias"])):
+            model.get_layer(layer).set_weights(
+                [loaded.get_state("%s/%s:0" % (layer, name)) for name in names])
+        assert loaded(x).tobytes() == model.predict(x).tobytes() != before.tobytes()
+
+
 def test_a_failed_step_changes_no_state(tmp_path):
     model, (x, y) = classifier(), batch()
     model.export(tmp_path / "m.symk", train=True)
