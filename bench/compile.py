@@ -81,6 +81,29 @@ def training_function_time(model, optimizer="adam"):
     return time.perf_counter() - start
 
 
+def mnist_cnn():
+    """The CNN of Keras's example mnist_cnn.py."""
+    from symk import layers, models
+    return models.Sequential([
+        layers.Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)),
+        layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(2), layers.Dropout(0.25),
+        layers.Flatten(), layers.Dense(128, activation="relu"), layers.Dropout(0.5),
+        layers.Dense(10, activation="softmax")])
+
+
+def first_step_time(model, shape, classes):
+    """How many seconds the first training step, with compilation, takes more than the second."""
+    from symk import optimizers
+    model.compile(optimizers.SGD(0.01, momentum=0.9), loss="categorical_crossentropy")
+    x, y = np.zeros(shape, "float32"), np.zeros((shape[0], classes), "float32")
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        model.train_on_batch(x, y)
+        times.append(time.perf_counter() - start)
+    return times[0] - times[1]
+
+
 def unrolled_lstm(steps=128, units=64, features=32):
     """An LSTM written by hand with K: the loss and the weights."""
     from symk import backend as K
@@ -144,6 +167,12 @@ def main():
              statistics.median(training_function_time(resnet50()) for _ in range(3))),
             ("training function of a 128-step unrolled LSTM, gradient to Plan",
              statistics.median(lstm_time() for _ in range(3))),
+            ("first step of the MNIST CNN, batch 128, over the second",
+             statistics.median(first_step_time(mnist_cnn(), (128, 28, 28, 1), 10)
+                               for _ in range(3))),
+            ("first step of ResNet-50, batch 8, over the second",
+             statistics.median(first_step_time(resnet50(), (8, 224, 224, 3), 1000)
+                               for _ in range(3))),
             ("call of a compiled x + 1, from Python", call_time())]
     rows += [("compile a chain of %d elementwise nodes" % n, chain_time(n))
              for n in (10, 100, 1000, 10000)]

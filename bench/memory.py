@@ -1,8 +1,9 @@
-"""The memory of a training step of ResNet-50 beside that of PyTorch: `python -m bench.memory`.
+"""The memory of training steps of ResNet-50 beside that of PyTorch: `python -m bench.memory`.
 
 Both count what a step needs besides the parameters: activations, gradients, scratch and the state
 of SGD with momentum. For symk it is the arena of the Plan and the momentum; for PyTorch the growth
-of the process over two steps, each in a process of its own.
+of the process over two steps. The last row is the most that a process of either had in memory at
+any time, with everything in it, while it made the model and ran two steps.
 """
 import argparse
 import resource
@@ -14,15 +15,21 @@ import numpy as np
 MEGABYTE = 1e6
 
 
+def peak_bytes():
+    """The most memory that this process has had."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def symk_bytes(batch, recompute=False):
-    """The arena of a step, and the momentum."""
+    """The arena of a step and the momentum, after two steps."""
     from .compile import resnet50
     from symk import optimizers
     model = resnet50()
     model.compile(optimizers.SGD(0.01, momentum=0.9), loss="categorical_crossentropy",
                   recompute=recompute)
-    model.train_on_batch(np.zeros((batch, 224, 224, 3), "float32"),
-                         np.zeros((batch, 1000), "float32"))
+    for _ in range(2):
+        model.train_on_batch(np.zeros((batch, 224, 224, 3), "float32"),
+                             np.zeros((batch, 1000), "float32"))
     weights = sum(4 * int(np.prod(w.shape)) for w in model.trainable_weights)
     return model.train_function.program.memory()["arena_bytes"] + weights
 
@@ -66,12 +73,12 @@ def torch_bytes(batch):
         nn.Linear(2048, 1000)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9)
     x = torch.zeros(batch, 3, 224, 224).contiguous(memory_format=torch.channels_last)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     for _ in range(2):
         optimizer.zero_grad(set_to_none=True)
         functional.cross_entropy(model(x), torch.zeros(batch, dtype=torch.long)).backward()
         optimizer.step()
-    return 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    return peak_bytes() - before
 
 
 def main():
@@ -83,22 +90,25 @@ def main():
                         help="measure one side, in this process")
     arguments = parser.parse_args()
     if arguments.side:
-        print(torch_bytes(arguments.batch) if arguments.side == "torch"
-              else symk_bytes(arguments.batch, recompute=arguments.side == "recomputed"))
+        needed = (torch_bytes(arguments.batch) if arguments.side == "torch"
+                  else symk_bytes(arguments.batch, recompute=arguments.side == "recomputed"))
+        print(needed, peak_bytes())
         return
-    found = {}
+    found, peaks = {}, {}
     for side, python in (("symk", sys.executable), ("recomputed", sys.executable),
                          ("torch", arguments.torch)):
         command = [python, "-m", "bench.memory", "--side", side, "--batch", str(arguments.batch)]
-        found[side] = int(subprocess.run(command, check=True, text=True,
-                                         stdout=subprocess.PIPE).stdout.split()[-1])
+        printed = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
+        found[side], peaks[side] = map(int, printed.split()[-2:])
     print("| ResNet-50, batch %d | symk | torch | torch / symk |\n|---|---|---|---|"
           % arguments.batch)
-    for side, what in (("symk", "step besides the parameters"),
-                       ("recomputed", "the same with `recompute=True`")):
+    for bytes_of, side, what in ((found, "symk", "step besides the parameters"),
+                                 (found, "recomputed", "the same with `recompute=True`"),
+                                 (peaks, "symk", "peak of a process that makes two steps"),
+                                 (peaks, "recomputed", "the same with `recompute=True`")):
         print("| %s | %.0f MB | %.0f MB | %.2f |"
-              % (what, found[side] / MEGABYTE, found["torch"] / MEGABYTE,
-                 found["torch"] / found[side]))
+              % (what, bytes_of[side] / MEGABYTE, bytes_of["torch"] / MEGABYTE,
+                 bytes_of["torch"] / bytes_of[side]))
 
 
 if __name__ == "__main__":

@@ -125,6 +125,14 @@ void row_numbers(const CsrPlan&, const CsrOperands& operands, int64_t first, int
 }
 
 template <class Index>
+bool ascend(const void* bounds, int64_t rows, int64_t count) {
+  const Index* bound = static_cast<const Index*>(bounds);
+  bool falls = false;
+  for (int64_t row = 0; row < rows; ++row) falls |= bound[row + 1] < bound[row];
+  return !falls && bound[0] == 0 && bound[rows] == count;
+}
+
+template <class Index>
 bool all_inside(const void* columns, int64_t count, int64_t limit) {
   const Index* column = static_cast<const Index*>(columns);
   bool outside = false;
@@ -146,7 +154,8 @@ constexpr CsrKernels make_table() {
        {transposed_matmul<double, int32_t>, transposed_matmul<double, int64_t>}},
       {},
       {row_numbers<int32_t>, row_numbers<int64_t>},
-      {all_inside<int32_t>, all_inside<int64_t>}};
+      {all_inside<int32_t>, all_inside<int64_t>},
+      {ascend<int32_t>, ascend<int64_t>}};
   set<float>(table, DType::kFloat32);
   set<double>(table, DType::kFloat64);
   set<int8_t>(table, DType::kInt8);

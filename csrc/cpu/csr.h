@@ -27,6 +27,8 @@ struct CsrKernels {
                         int64_t last);
   /// Whether all columns are from 0 to limit - 1.
   using AllInside = bool (*)(const void* columns, int64_t count, int64_t limit);
+  /// Whether rows + 1 bounds ascend from 0 to count.
+  using Ascend = bool (*)(const void* bounds, int64_t rows, int64_t count);
 
   // By dtype of the values (only floats multiply) and by whether indices are int64.
   Rows matmul[2][2];                    // the matrix times `dense` (columns, width)
@@ -34,6 +36,7 @@ struct CsrKernels {
   Rows to_dense[kDTypeCount][2];        // the matrix itself; null for float16 and bool
   Rows row_numbers[2];                  // the row of each element of rows first..last-1
   AllInside all_inside[2];
+  Ascend ascend[2];
 
   template <Isa isa>
   static const CsrKernels& of();

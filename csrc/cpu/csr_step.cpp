@@ -28,6 +28,9 @@ CsrPlan plan_rows(const char* kernel, const Type& elements, const Type& bounds) 
 
 /// The first bound that does not ascend from 0 to the number of elements.
 Status check_bounds(const CsrPlan& plan, DType dtype, const void* bounds) {
+  if (kernels<CsrKernels>().ascend[dtype == DType::kInt64](bounds, plan.rows, plan.count)) {
+    return Status();
+  }
   int64_t lowest = 0;
   for (int64_t row = 0; row <= plan.rows; ++row) {
     const int64_t bound = integer_at(dtype, bounds, row);
@@ -45,8 +48,7 @@ Status check_columns(const CsrPlan& plan, DType dtype, const void* columns) {
   if (all_inside(columns, plan.count, plan.columns)) return Status();
   for (int64_t k = 0; k < plan.count; ++k) {
     const int64_t column = integer_at(dtype, columns, k);
-    if (column < 0 || column >= plan.columns)
-      return {Status::kOutOfRange, column, k, plan.columns};
+    if (column < 0 || column >= plan.columns) return {Status::kOutOfRange, column, k, plan.columns};
   }
   return Status();
 }
@@ -95,11 +97,11 @@ std::unique_ptr<Step> bind_csr_matmul(Binding& binding) {
   const auto rows = (transpose ? table.transposed_matmul : table.matmul)[real][index];
   // Each part of a transposed product looks at all elements, so parts are few.
   constexpr int64_t most_parts = 16;
-  const int64_t row_bytes = ceil_div(plan.count * plan.width * item_bytes(y.dtype),
-                                     std::max<int64_t>(1, y.shape[0]));
-  const int64_t per_part = transpose ? std::max(units_per_part(row_bytes),
-                                                ceil_div(y.shape[0], most_parts))
-                                     : units_per_part(row_bytes);
+  const int64_t row_bytes =
+      ceil_div(plan.count * plan.width * item_bytes(y.dtype), std::max<int64_t>(1, y.shape[0]));
+  const int64_t per_part =
+      transpose ? std::max(units_per_part(row_bytes), ceil_div(y.shape[0], most_parts))
+                : units_per_part(row_bytes);
   return make_rows(plan, columns.dtype, rows, plan.width == 0 ? 0 : y.shape[0], per_part, true);
 }
 
@@ -126,10 +128,13 @@ std::unique_ptr<Step> bind_csr_rows(Binding& binding) {
   const CsrPlan plan = plan_rows("csr_rows", y, bounds);
   const auto rows = kernels<CsrKernels>().row_numbers[index_place("csr_rows", bounds.dtype)];
   const DType dtype = bounds.dtype;
-  return make_step([=](const Operands& operands, ThreadPool&) {
+  const int64_t per_part = units_per_part(ceil_div(y.bytes(), std::max<int64_t>(1, plan.rows)));
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
     const Status status = check_bounds(plan, dtype, operands.in[0]);
     if (status.code != Status::kOk) return status;
-    rows(plan, {nullptr, nullptr, operands.in[0], nullptr, operands.out[0]}, 0, plan.rows);
+    const CsrOperands given = {nullptr, nullptr, operands.in[0], nullptr, operands.out[0]};
+    run_parts(pool, plan.rows, per_part,
+              [&](int64_t first, int64_t last) { rows(plan, given, first, last); });
     return Status();
   });
 }

@@ -141,9 +141,22 @@ template <class Op, class V>
 
 constexpr int64_t kStretch = 2048;  // elements whose float sum is carried in float lanes
 
-/// The total of at most kStretch elements, in vectors.
-template <class Op>
-typename Op::Total fold_vectors(const typename Op::Element* x, int64_t n) {
+/// Lanes of T from numbers of the same or a narrower type.
+template <class T, class From>
+[[gnu::always_inline]] inline Vec<T> load_widened(const From* x) {
+  if constexpr (std::is_same_v<T, From>) {
+    return Vec<T>::load(x);
+  } else {
+    typedef From Narrow __attribute__((vector_size(sizeof(From) * Vec<T>::width)));
+    Narrow narrow;
+    __builtin_memcpy(&narrow, x, sizeof narrow);
+    return Vec<T>(__builtin_convertvector(narrow, typename Vec<T>::Register));
+  }
+}
+
+/// The total of at most kStretch elements, or of numbers that become elements, in vectors.
+template <class Op, class From = typename Op::Element>
+typename Op::Total fold_vectors(const From* x, int64_t n) {
   using T = typename Op::Element;
   constexpr int width = Vec<T>::width;
   constexpr int chains = 8;  // latency of an addition times additions per cycle
@@ -155,10 +168,10 @@ typename Op::Total fold_vectors(const typename Op::Element* x, int64_t n) {
   for (; i + chains * width <= n; i += chains * width) {
 #pragma GCC unroll 8
     for (int k = 0; k < chains; ++k) {
-      lanes[k] = combine<Op>(lanes[k], Vec<T>::load(x + i + k * width));
+      lanes[k] = combine<Op>(lanes[k], load_widened<T>(x + i + k * width));
     }
   }
-  for (; i + width <= n; i += width) lanes[0] = combine<Op>(lanes[0], Vec<T>::load(x + i));
+  for (; i + width <= n; i += width) lanes[0] = combine<Op>(lanes[0], load_widened<T>(x + i));
 #pragma GCC unroll 3
   for (int half = chains / 2; half > 0; half /= 2) {
 #pragma GCC unroll 4
@@ -186,13 +199,9 @@ typename Op::Total fold_run(const typename Op::Element* x, int64_t n) {
       total = Op::fold(total, fold_vectors<Op>(x + i, n - i < kStretch ? n - i : kStretch));
     }
   } else if constexpr (kFloating<typename Op::Lane>) {
-    // Widened first: lanes of Op are doubles.
-    constexpr int64_t most = 256;
-    double wide[most];
-    for (int64_t i = 0; i < n; i += most) {
-      const int64_t count = n - i < most ? n - i : most;
-      for (int64_t k = 0; k < count; ++k) wide[k] = static_cast<double>(x[i + k]);
-      total = Op::fold(total, fold_vectors<typename Op::Wide>(wide, count));
+    for (int64_t i = 0; i < n; i += kStretch) {
+      const int64_t count = n - i < kStretch ? n - i : kStretch;
+      total = Op::fold(total, fold_vectors<typename Op::Wide>(x + i, count));
     }
   } else {
     // One plain loop: the order does not matter, so the compiler makes its own chains. (Chains

@@ -231,3 +231,25 @@ def test_every_allocation_may_fail(plans, what, tmp_path):
     done = subprocess.run(program + ["3"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 50
+
+
+def _flags_of(address):
+    """The flags of the mapping that an address lies in, as the system lists them."""
+    inside = False
+    with open("/proc/self/smaps") as file:
+        for line in file:
+            bounds = line.split(" ", 1)[0].split("-")
+            if len(bounds) == 2:
+                inside = int(bounds[0], 16) <= address < int(bounds[1], 16)
+            elif inside and line.startswith("VmFlags:"):
+                return line.split()[1:]
+    return []
+
+
+@exact
+def test_large_blocks_lie_on_huge_pages(plans):
+    """They begin on one and ask for them; what is small comes from the heap."""
+    large = plans.core.Tensor(np.zeros(3 << 20, "float32")).array()
+    small = plans.core.Tensor(np.zeros(1000, "float32")).array()
+    assert large.ctypes.data % (2 << 20) == 0 and "hg" in _flags_of(large.ctypes.data)
+    assert small.ctypes.data % 64 == 0 and "hg" not in _flags_of(small.ctypes.data)

@@ -239,6 +239,35 @@ def test_calls_start_no_threads(plans):
     assert _count_threads() <= before   # those of an earlier pool may be ending
 
 
+def test_idle_threads_sleep(plans):
+    """They stay awake for a quarter of a millisecond after the last call."""
+    plans.core.set_threads(4)
+    program = mixed(plans).program()
+    for _ in range(5):
+        program.run([batch()])
+        time.sleep(0.02)
+        before = time.process_time()
+        time.sleep(0.2)
+        idle = time.process_time() - before
+        if idle < 0.01:
+            return
+    assert idle < 0.01
+
+
+def test_small_work_stays_on_the_calling_thread(plans):
+    """A pool starts its threads with the first work that is cut into parts."""
+    plans.core.set_threads(1)
+    program = mixed(plans).program()
+    program.run([batch()])
+    before = _settled_threads(2)
+    plans.core.set_threads(7)
+    for _ in range(20):
+        program.run([batch()[:8]])
+    assert _count_threads() <= before
+    program.run([batch()])
+    assert _count_threads() > before
+
+
 def _settled_threads(wanted):
     """How many threads there are, once they are as few as wanted or two seconds have passed."""
     for _ in range(200):
