@@ -40,22 +40,51 @@ struct Finish {
   [[gnu::always_inline]] Vec<T> last(Vec<T> value) const { return max(floor, value); }
 };
 
-/// Of a tile all of whose columns exist, in registers.
+/// The pointer `step` further on. Compilers do not see through it: they would make the addresses of
+/// all rows of a tile beforehand, which are too many for registers.
+template <class P>
+[[gnu::always_inline]] inline P* moved(P* pointer, int64_t step) {
+  pointer += step;
+  asm("" : "+r"(pointer));
+  return pointer;
+}
+
+/// Of a tile all of whose columns exist, in registers. What there is nothing of is left out for all
+/// sums at once: this is most of what a tile of few depths does besides its products.
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void finish(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
   constexpr int width = Vec<T>::width;
-#pragma GCC unroll 2
-  for (int j = 0; j < vectors; ++j) {
-    const Finish<T> parts(tile.epilogue, j * width, width);
-    const T* addend = tile.epilogue.addend ? tile.epilogue.addend + j * width : nullptr;
+  const Epilogue<T>& epilogue = tile.epilogue;
+  const int64_t c_row = tile.c_row;
+  if (tile.accumulate) {
+    const T* c = tile.c;
 #pragma GCC unroll 14
-    for (int i = 0; i < rows; ++i) {
-      T* c = tile.c + i * tile.c_row + j * width;
-      if (tile.accumulate) sum[i][j] += Vec<T>::load(c);
-      Vec<T> value = parts.product(sum[i][j]);
-      if (addend) value += Vec<T>::load(addend + i * tile.c_row);
-      parts.last(value).store(c);
+    for (int i = 0; i < rows; ++i, c = moved(c, c_row)) {
+#pragma GCC unroll 2
+      for (int j = 0; j < vectors; ++j) sum[i][j] += Vec<T>::load(c + j * width);
     }
+  }
+  if (epilogue.scale || epilogue.bias || epilogue.addend || epilogue.is_relu) {
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) {
+      const Finish<T> parts(epilogue, j * width, width);
+#pragma GCC unroll 14
+      for (int i = 0; i < rows; ++i) sum[i][j] = parts.product(sum[i][j]);
+      if (epilogue.addend) {
+        const T* addend = epilogue.addend + j * width;
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; ++i, addend = moved(addend, c_row))
+          sum[i][j] += Vec<T>::load(addend);
+      }
+#pragma GCC unroll 14
+      for (int i = 0; i < rows; ++i) sum[i][j] = parts.last(sum[i][j]);
+    }
+  }
+  T* c = tile.c;
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i, c = moved(c, c_row)) {
+#pragma GCC unroll 2
+    for (int j = 0; j < vectors; ++j) sum[i][j].store(c + j * width);
   }
   finish_rows(tile, rows);
 }
@@ -116,9 +145,31 @@ template <class T, int rows, int vectors>
   }
 }
 
+/// An element of each row of A. Where there are many, pointers to some of them keep the distances of
+/// the others in registers: compilers would use one pointer and load most distances at each depth.
+template <class T, int rows, bool unit_row>
+class Rows {
+ public:
+  Rows(const T* a, int64_t row) : row_(unit_row ? 1 : row) {
+    for (int i = 0; i < kGroups; ++i) group_[i] = a + i * kRows * row_;
+  }
+  [[gnu::always_inline]] T operator[](int i) const { return group_[i / kRows][i % kRows * row_]; }
+  [[gnu::always_inline]] void move(int64_t step) {
+#pragma GCC unroll 3
+    for (int i = 0; i < kGroups; ++i)
+      group_[i] = kGroups == 1 ? group_[i] + step : moved(group_[i], step);
+  }
+
+ private:
+  static constexpr int kRows = unit_row || rows <= 7 ? rows : 5;
+  static constexpr int kGroups = (rows + kRows - 1) / kRows;
+  int64_t row_;
+  const T* group_[kGroups];
+};
+
 /// The multiply-adds of dot_pairs, one after the other: all of the high halves, then the low ones.
 template <int rows, int vectors>
-[[gnu::always_inline]] inline void add_halves(const float* a, int64_t row,
+[[gnu::always_inline]] inline void add_halves(const Rows<float, rows, false>& a,
                                               const Vec<int32_t> (&right)[vectors],
                                               Vec<float> (&sum)[rows][vectors]) {
   const Vec<int32_t> high(static_cast<int32_t>(0xffff0000));
@@ -127,7 +178,7 @@ template <int rows, int vectors>
   for (int j = 0; j < vectors; ++j) half[j] = bit_cast<float>(bit_and(right[j], high));
 #pragma GCC unroll 14
   for (int i = 0; i < rows; ++i) {
-    const Vec<float> left = bit_cast<float>(bit_and(bits(Vec<float>(a[i * row])), high));
+    const Vec<float> left = bit_cast<float>(bit_and(bits(Vec<float>(a[i])), high));
 #pragma GCC unroll 2
     for (int j = 0; j < vectors; ++j) sum[i][j] = fma(left, half[j], sum[i][j]);
   }
@@ -135,7 +186,7 @@ template <int rows, int vectors>
   for (int j = 0; j < vectors; ++j) half[j] = bit_cast<float>(shift_left(right[j], 16));
 #pragma GCC unroll 14
   for (int i = 0; i < rows; ++i) {
-    const Vec<float> left = bit_cast<float>(shift_left(bits(Vec<float>(a[i * row])), 16));
+    const Vec<float> left = bit_cast<float>(shift_left(bits(Vec<float>(a[i])), 16));
 #pragma GCC unroll 2
     for (int j = 0; j < vectors; ++j) sum[i][j] = fma(left, half[j], sum[i][j]);
   }
@@ -153,14 +204,13 @@ void compute(const Tile<T>& tile) {
   }
   const T* b = tile.b;
   const int64_t b_step = tile.b_step;
-  const int64_t row = unit_row ? 1 : tile.a_row;
   const int64_t step = unit_row ? tile.a_depth : 1;
   const T* next_a = tile.next_a.from ? tile.next_a.from : b;  // b is near: fetching it is no work
   const T* next_b = tile.next_b.from ? tile.next_b.from : b;
   const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
-    const T* a = tile.a + tile.taps[t];
-    for (int64_t d = 0; d < tile.depth; ++d, a += step, b += b_step) {
+    Rows<T, rows, unit_row> a(tile.a + tile.taps[t], tile.a_row);
+    for (int64_t d = 0; d < tile.depth; ++d, a.move(step), b += b_step) {
       prefetch(next_a);
       prefetch(next_b);
       next_a += next_a_step;
@@ -170,7 +220,7 @@ void compute(const Tile<T>& tile) {
       for (int j = 0; j < vectors; ++j) right[j] = Vec<T>::load(b + j * width);
 #pragma GCC unroll 14
       for (int i = 0; i < rows; ++i) {
-        const Vec<T> left(a[i * row]);
+        const Vec<T> left(a[i]);
 #pragma GCC unroll 2
         for (int j = 0; j < vectors; ++j) sum[i][j] = fma(left, right[j], sum[i][j]);
       }
@@ -192,13 +242,13 @@ void compute_pairs(const Tile<float>& tile) {
     for (int j = 0; j < vectors; ++j) sum[i][j] = V::zero();
   }
   const float* b = tile.b;
-  const int64_t row = tile.a_row, step = tile.a_depth, b_step = tile.b_step;
+  const int64_t step = tile.a_depth, b_step = tile.b_step;
   const float* next_a = tile.next_a.from ? tile.next_a.from : b;
   const float* next_b = tile.next_b.from ? tile.next_b.from : b;
   const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
-    const float* a = tile.a + tile.taps[t];
-    for (int64_t d = 0; d < tile.depth; ++d, a += step, b += b_step) {
+    Rows<float, rows, false> a(tile.a + tile.taps[t], tile.a_row);
+    for (int64_t d = 0; d < tile.depth; ++d, a.move(step), b += b_step) {
       prefetch(next_a);
       prefetch(next_b);
       next_a += next_a_step;
@@ -209,12 +259,12 @@ void compute_pairs(const Tile<float>& tile) {
       if constexpr (direct) {
 #pragma GCC unroll 14
         for (int i = 0; i < rows; ++i) {
-          const Pairs left = bits(V(a[i * row]));
+          const Pairs left = bits(V(a[i]));
 #pragma GCC unroll 2
           for (int j = 0; j < vectors; ++j) sum[i][j] = dot_pairs(left, right[j], sum[i][j]);
         }
       } else {
-        add_halves<rows, vectors>(a, row, right, sum);
+        add_halves<rows, vectors>(a, right, sum);
       }
     }
   }
