@@ -94,6 +94,17 @@ def test_a_project_of_one_kernel_would_link(kernel, symbols):
     assert called <= set().union(*(defined[file] for file in files))
 
 
+def test_the_makefile_defines_what_the_sources_take_from_their_build(tmp_path):
+    standalone(cnn(), tmp_path / "project")
+    text = "\n".join(path.read_text() for path in (tmp_path / "project" / "source").rglob("*.*"))
+    code = re.sub(r'//[^\n]*|/\*.*?\*/|"[^"\n]*"', "", text, flags=re.S)
+    known = set(re.findall(r"#define (SYMK_\w+)|^ +(SYMK_\w+) =", text, flags=re.M))
+    taken = set(re.findall(r"\bSYMK_[A-Z0-9_]+\b", code)) - set(sum(known, ()))
+    makefile = (tmp_path / "project" / "Makefile").read_text()
+    assert "SYMK_VERSION" in taken
+    assert taken <= set(re.findall(r"-D(SYMK_\w+)=", makefile))
+
+
 def test_folders_in_use_and_kernels_of_others_are_refused(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError, match="empty or not there is required"):
