@@ -35,8 +35,9 @@ class Case(typing.NamedTuple):
 
 
 def torch_device():
-    """Where PyTorch runs: the GPU if there is one."""
+    """Where PyTorch runs: the GPU if there is one. float32 means float32 there as well."""
     import torch
+    torch.backends.cudnn.allow_tf32 = False
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -115,13 +116,18 @@ def _matmul(m, n, k):
                  lambda torch, a, b: a @ b, 2.0 * m * n * k, m * k + k * n + m * n)
 
 
+def _batched_matmul(batch, n):
+    return _case("matmul_%d_of_%d" % (batch, n), [(batch, n, n)] * 2, ops.matmul,
+                 lambda torch, a, b: torch.bmm(a, b), 2.0 * batch * n ** 3, 3 * batch * n * n)
+
+
 def _rounded_matmul(n, products, dtype=None):
-    """Operands rounded to bfloat16, or products of TF32: beside torch's in the same precision."""
+    """Operands rounded to TF32, bfloat16 or float16: beside torch's in the same precision."""
     shapes = [(n, n), (n, n)]
 
     def torch(compiled):
         import torch as library
-        library.backends.cuda.matmul.allow_tf32 = products == "tfloat32"
+        library.backends.cuda.matmul.allow_tf32 = products == "tf32"
         return _torch_step(_arrays(*shapes), lambda _, a, b: a @ b, dtype=dtype, compiled=compiled)
     return Case("matmul_%s_%d" % (products, n),
                 lambda device: _symk_step(device, _arrays(*shapes), ops.matmul, products=products),
@@ -262,8 +268,9 @@ def cases(tiny=False):
     made += [_matmul(n(size), n(size), n(size)) for size in (2048, 256, 512, 1024, 4096, 8192)]
     made += [_matmul(n(m), n(k), n(o)) for m, k, o in ((32, 4096, 1024), (4096, 32, 4096),
                                                        (64, 512, 8192))]
-    for products, dtype in (("tfloat32", None), ("bfloat16", "bfloat16")):
+    for products, dtype in (("tf32", None), ("bfloat16", "bfloat16"), ("float16", "float16")):
         made += [_rounded_matmul(n(size), products, dtype) for size in (2048, 1024, 4096, 8192)]
+    made += [_batched_matmul(n(64), n(256)), _batched_matmul(n(512), n(64))]
     made += [_training("mnist_cnn", n(128), "momentum", True), _training("imdb_lstm", n(32), "adam"),
              _training("cifar10_resnet20", n(128), "momentum", True),
              _training("text_generation", n(128), "rmsprop")]
