@@ -46,7 +46,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::always_inline]] inline Vec<T> apply(Curve curve, Vec<T> x) {
+[[gnu::always_inline]] inline Vec<T> value_of(Curve curve, Vec<T> x) {
   using V = Vec<T>;
   switch (curve) {
     case Curve::kLinear: return x;
@@ -55,6 +55,22 @@ template <class T>
     case Curve::kSigmoid: return math::Sigmoid()(x);
     // NaN is the second operand, and so stays.
     default: return min(V(T(1)), max(V(T(0)), x * V(T(0.2)) + V(T(0.5))));
+  }
+}
+
+template <class T>
+[[gnu::noinline]] Vec<T> called_value_of(Curve curve, Vec<T> x) {
+  return value_of<T>(curve, x);
+}
+
+/// In place for whole vectors of float, where a call costs 6 %; elsewhere copies of the curves
+/// would be most of this file.
+template <class T, bool whole>
+[[gnu::always_inline]] inline Vec<T> apply(Units<T, whole>, Curve curve, Vec<T> x) {
+  if constexpr (whole && sizeof(T) == 4 && Isa::SYMK_ISA != Isa::portable) {
+    return value_of<T>(curve, x);
+  } else {
+    return called_value_of<T>(curve, x);
   }
 }
 
@@ -135,7 +151,7 @@ void simple(const CellStep<T>& cell) {
       ahead.read(units, x, cell.units);
       ahead.write(units, state, cell.units);
       const Vec<T> sum = units.load(x) + units.load(sums);
-      set_state<T>(units, state, running, apply<T>(cell.activation, sum));
+      set_state<T>(units, state, running, apply(units, cell.activation, sum));
     });
   }
 }
@@ -164,15 +180,17 @@ void lstm(const CellStep<T>& cell) {
       };
       ahead.write(units, carry, n);
       ahead.write(units, state, n);
-      const Vec<T> i = apply<T>(cell.recurrent, sum(0)), f = apply<T>(cell.recurrent, sum(1));
-      const Vec<T> g = apply<T>(cell.activation, sum(2)), o = apply<T>(cell.recurrent, sum(3));
+      const Vec<T> i = apply(units, cell.recurrent, sum(0)),
+                   f = apply(units, cell.recurrent, sum(1));
+      const Vec<T> g = apply(units, cell.activation, sum(2)),
+                   o = apply(units, cell.recurrent, sum(3));
       const Vec<T> c = f * units.load(before) + i * g;
       units.store(gates, i);
       units.store(gates + n, f);
       units.store(gates + 2 * n, g);
       units.store(gates + 3 * n, o);
       units.store(carry, c);
-      set_state<T>(units, state, running, o * apply<T>(cell.activation, c));
+      set_state<T>(units, state, running, o * apply(units, cell.activation, c));
     });
   }
 }
@@ -205,10 +223,10 @@ void gru_after(const CellStep<T>& cell) {
       }
       ahead.write(units, inner, n);
       ahead.write(units, state, n);
-      const Vec<T> z = apply<T>(cell.recurrent, units.load(x) + units.load(sums));
-      const Vec<T> r = apply<T>(cell.recurrent, units.load(x + n) + units.load(sums + n));
+      const Vec<T> z = apply(units, cell.recurrent, units.load(x) + units.load(sums));
+      const Vec<T> r = apply(units, cell.recurrent, units.load(x + n) + units.load(sums + n));
       const Vec<T> product = units.load(sums + 2 * n);
-      const Vec<T> g = apply<T>(cell.activation, units.load(x + 2 * n) + r * product);
+      const Vec<T> g = apply(units, cell.activation, units.load(x + 2 * n) + r * product);
       units.store(gates, z);
       units.store(gates + n, r);
       units.store(gates + 2 * n, g);
@@ -237,8 +255,8 @@ void gru_gates(const CellStep<T>& cell) {
         ahead.write(units, gates + gate * n, 3 * n);
       }
       ahead.write(units, inner, n);
-      const Vec<T> z = apply<T>(cell.recurrent, units.load(x) + units.load(sums));
-      const Vec<T> r = apply<T>(cell.recurrent, units.load(x + n) + units.load(sums + n));
+      const Vec<T> z = apply(units, cell.recurrent, units.load(x) + units.load(sums));
+      const Vec<T> r = apply(units, cell.recurrent, units.load(x + n) + units.load(sums + n));
       const Vec<T> product = r * units.load(running);
       units.store(gates, z);
       units.store(gates + n, r);
@@ -266,7 +284,7 @@ void gru_state(const CellStep<T>& cell) {
       ahead.write(units, gates + 2 * n, 3 * n);
       ahead.write(units, state, n);
       const Vec<T> sum = units.load(x + 2 * n) + units.load(sums + 2 * n);
-      const Vec<T> g = apply<T>(cell.activation, sum);
+      const Vec<T> g = apply(units, cell.activation, sum);
       units.store(gates + 2 * n, g);
       const Vec<T> before = units.load(running);
       set_state<T>(units, state, running, mixed<T>(units.load(gates), before, g));
@@ -344,7 +362,7 @@ void lstm_grad(const CellGradStep<T>& cell) {
       const Vec<T> g = units.load(gates + 2 * n), o = units.load(gates + 3 * n);
       ahead.read(units, carry_before, n);
       if (incoming) ahead.read(units, incoming, n);
-      const Vec<T> shown = apply<T>(cell.activation, units.load(carry));
+      const Vec<T> shown = apply(units, cell.activation, units.load(carry));
       const Vec<T> dh = total<T>(units, d_state, incoming);
       const Vec<T> dc = units.load(d_carry) + dh * o * slope<T>(cell.activation, shown);
       set(0, dc * g * slope<T>(cell.recurrent, i));

@@ -187,16 +187,23 @@ class SequenceStep : public Step {
   void reserve(Binding& binding, int64_t row_scratch) {
     int64_t weights = 0;
     for (const auto& packed : packed_) weights += whole_lines<T>(packed.count(f_.product));
-    const int64_t least = weights * item() > kNearCache ? kRowsOfLarge : kRowsOfSmall;
     const int64_t flops = 2 * checked_multiply(checked_multiply(batch_, time_),
                                                checked_multiply(units_, gates_ * units_));
-    parts_ = clamp(batch_ / least, 1, clamp(flops / kPartFlops, 1, kMaxParts));
+    parts_ =
+        clamp(parts_of_batch(weights * item()), 1, clamp(flops / kPartFlops, 1, 2 * kMaxParts));
     row_scratch_ = row_scratch;
     part_count_ = whole_lines<T>(checked_multiply(row_scratch, divide_up(batch_, parts_)));
     if (binding.lasting(weights_)) kept_ = binding.packed(weights_, form(), weights * item());
     const int64_t packed = kept_ != nullptr ? 0 : weights;
     parts_offset_ = packed;
     binding.need_scratch(checked_multiply(packed + parts_ * part_count_, item()));
+  }
+
+  /// As many as keep a register tile full, and can be dealt to four threads, if the batch has them.
+  int64_t parts_of_batch(int64_t weights_bytes) const {
+    if (weights_bytes > kNearCache) return batch_ / kRowsOfLarge;
+    const int64_t rows = f_.product.tile_rows, most = batch_ / std::min(rows, kRowsOfSmall);
+    return std::min(most, divide_up(divide_up(batch_, rows), 4) * 4);
   }
 
   // --- running ---

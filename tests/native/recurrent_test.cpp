@@ -222,6 +222,12 @@ int main() {
     }
     c.units = 257;  // more depths than a block of the product holds
     check_values(c, DType::kFloat32, 5e-6, generator);
+    c.units = 65;
+    for (int64_t batch : {57, 113}) {  // parts of about a register tile of rows
+      c.batch = batch;
+      check_values(c, DType::kFloat32, 2e-6, generator);
+      check_values(c, DType::kFloat64, 1e-13, generator);
+    }
   }
   return report("recurrent");
 }
