@@ -127,59 +127,29 @@ class SequenceStep : public Step {
   Status run(const Operands& operands, ThreadPool& pool) override {
     pack(operands, pool);
     run_parts(pool, parts_, [&](int64_t part) {
-      const int64_t first = part_begin(batch_, part, parts_);
-      const int64_t rows = part_begin(batch_, part + 1, parts_) - first;
+      const int64_t first = part_begin(layout_.batch, part, parts_);
+      const int64_t rows = part_begin(layout_.batch, part + 1, parts_) - first;
       run_sequences(operands, first, rows, part_scratch(operands, part));
     });
     return {};
   }
 
  protected:
-  /// `like` has shape (batch, time, units * gates); `weights`, `mask` (or -1) number inputs.
-  SequenceStep(const Binding& binding, const char* kernel, const Type& like, int gates, int weights,
-               int mask)
-      : kernel_(kernel), gates_(gates), weights_(weights), mask_(mask),
-        pairs_(rounds_products(binding, kernel)), f_(functions<T>(pairs_)) {
-    require(like.rank == 3 && like.shape[2] % gates == 0, kernel,
-            "a sequence must have the axes batch, time, and units of each gate");
-    batch_ = like.shape[0];
-    time_ = like.shape[1];
-    units_ = like.shape[2] / gates;
-    reverse_ = binding.integer("reverse", 0) != 0;
-    sequences_ = binding.integer("sequences", 0) != 0;
-    require_type(binding.inputs()[static_cast<size_t>(weights)], {units_, gates_ * units_});
-    if (mask >= 0) {
-      const Type& type = binding.inputs()[static_cast<size_t>(mask)];
-      require_dtype(type, DType::kBool, kernel);
-      require(type.rank == 2 && type.shape[0] == batch_ && type.shape[1] == time_, kernel,
-              "the mask must have the axes batch and time");
-    }
-    cell_.units = units_;
-    cell_.activation = curve_named(kernel, binding.text("activation"));
-    cell_.recurrent = curve_named(kernel, binding.text("recurrent_activation", "sigmoid"));
+  SequenceStep(const Binding& binding, const SequenceLayout& layout)
+      : layout_(layout), pairs_(rounds_products(binding, layout.kernel)), f_(functions<T>(pairs_)) {
   }
 
   virtual void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                              T* scratch) const = 0;
 
   // --- binding ---
-  void require_type(const Type& type, const std::vector<int64_t>& shape) const {
-    const DType dtype = sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64;
-    require_dtype(type, dtype, kernel_);
-    const bool fits = type.rank == static_cast<int>(shape.size()) &&
-                      std::equal(shape.begin(), shape.end(), type.shape);
-    require(fits, kernel_, "the shapes must belong to one batch, time and number of units");
-  }
-  void require_sequences(const Type& type, int64_t gates) const {
-    require_type(type, {batch_, time_, gates * units_});
-  }
-  void require_states(const Type& type) const { require_type(type, {batch_, units_}); }
-
   /// Columns [first, first + count) of the weights, counted in gates, as they are or transposed.
   size_t add_weights(int64_t first, int64_t count, bool transposed) {
-    const int64_t row = gates_ * units_, offset = first * units_, columns = count * units_;
-    packed_.push_back(transposed ? PackedWeights<T>(columns, units_, offset, 1, row, pairs_)
-                                 : PackedWeights<T>(units_, columns, offset, row, 1, pairs_));
+    const int64_t row = layout_.gates * layout_.units, offset = first * layout_.units,
+                  columns = count * layout_.units;
+    packed_.push_back(transposed
+                          ? PackedWeights<T>(columns, layout_.units, offset, 1, row, pairs_)
+                          : PackedWeights<T>(layout_.units, columns, offset, row, 1, pairs_));
     return packed_.size() - 1;
   }
 
@@ -187,13 +157,15 @@ class SequenceStep : public Step {
   void reserve(Binding& binding, int64_t row_scratch) {
     int64_t weights = 0;
     for (const auto& packed : packed_) weights += whole_lines<T>(packed.count(f_.product));
-    const int64_t flops = 2 * checked_multiply(checked_multiply(batch_, time_),
-                                               checked_multiply(units_, gates_ * units_));
+    const int64_t flops =
+        2 * checked_multiply(checked_multiply(layout_.batch, layout_.time),
+                             checked_multiply(layout_.units, layout_.gates * layout_.units));
     parts_ =
         clamp(parts_of_batch(weights * item()), 1, clamp(flops / kPartFlops, 1, 2 * kMaxParts));
     row_scratch_ = row_scratch;
-    part_count_ = whole_lines<T>(checked_multiply(row_scratch, divide_up(batch_, parts_)));
-    if (binding.lasting(weights_)) kept_ = binding.packed(weights_, form(), weights * item());
+    part_count_ = whole_lines<T>(checked_multiply(row_scratch, divide_up(layout_.batch, parts_)));
+    if (binding.lasting(layout_.weights))
+      kept_ = binding.packed(layout_.weights, form(), weights * item());
     const int64_t packed = kept_ != nullptr ? 0 : weights;
     parts_offset_ = packed;
     binding.need_scratch(checked_multiply(packed + parts_ * part_count_, item()));
@@ -201,9 +173,9 @@ class SequenceStep : public Step {
 
   /// As many as keep a register tile full, and can be dealt to four threads, if the batch has them.
   int64_t parts_of_batch(int64_t weights_bytes) const {
-    if (weights_bytes > kNearCache) return batch_ / kRowsOfLarge;
-    const int64_t rows = f_.product.tile_rows, most = batch_ / std::min(rows, kRowsOfSmall);
-    return std::min(most, divide_up(divide_up(batch_, rows), 4) * 4);
+    if (weights_bytes > kNearCache) return layout_.batch / kRowsOfLarge;
+    const int64_t rows = f_.product.tile_rows, most = layout_.batch / std::min(rows, kRowsOfSmall);
+    return std::min(most, divide_up(divide_up(layout_.batch, rows), 4) * 4);
   }
 
   // --- running ---
@@ -214,12 +186,12 @@ class SequenceStep : public Step {
   }
 
   void pack(const Operands& operands, ThreadPool& pool) {
-    const T* weights = input(operands, weights_);
+    const T* weights = input(operands, layout_.weights);
     const T* from = static_cast<const T*>(operands.scratch);
     if (kept_ != nullptr) {
-      from = reinterpret_cast<const T*>(kept_->of(operands.versions[weights_], [&](char* memory) {
-        pack_to(reinterpret_cast<T*>(memory), weights, pool);
-      }));
+      from = reinterpret_cast<const T*>(
+          kept_->of(operands.versions[layout_.weights],
+                    [&](char* memory) { pack_to(reinterpret_cast<T*>(memory), weights, pool); }));
     } else {
       pack_to(static_cast<T*>(operands.scratch), weights, pool);
     }
@@ -247,47 +219,25 @@ class SequenceStep : public Step {
     return static_cast<T*>(operands.out[number]);
   }
 
-  /// The rows of (batch, time, width) at one time, from sequence `first` on.
-  template <class P>
-  Rows<P> at_time(P* data, int64_t width, int64_t first, int64_t time) const {
-    return {data + (first * time_ + time) * width, time_ * width};
-  }
-  /// Those of (batch, units).
-  template <class P>
-  Rows<P> states(P* data, int64_t first) const {
-    return {data + first * units_, units_};
-  }
-  /// The states before a step: those of the step that comes before it, or the initial ones.
-  Rows<const T> before(const T* all, const T* initial, int64_t first, int64_t time) const {
-    const int64_t earlier = reverse_ ? time + 1 : time - 1;
-    if (earlier < 0 || earlier >= time_) return states(initial, first);
-    return at_time(all, units_, first, earlier);
-  }
-
-  /// The time of a step, in the order of the sequence.
-  int64_t time_of(int64_t step) const { return reverse_ ? time_ - 1 - step : step; }
-
   /// A step of these sequences, but for what changes with time.
   template <class Cell>
   Cell begin(int64_t rows) const {
     Cell cell;
-    static_cast<CellRows&>(cell) = cell_;
+    static_cast<CellRows&>(cell) = layout_.cell;
     cell.rows = rows;
     return cell;
   }
-  /// What all cells need to know of a time; the next is one `step` further in the sequence.
-  void set_time(CellRows& cell, const Operands& operands, int64_t first, int64_t time,
-                int64_t step) const {
-    const int64_t next = time + (reverse_ ? -step : step);
-    cell.ahead = next >= 0 && next < time_ ? next - time : 0;
-    if (mask_ < 0) return;
-    const auto* mask = static_cast<const unsigned char*>(operands.in[mask_]);
-    cell.mask = at_time(mask, 1, first, time);
+  /// The next time of these sequences; `step` is 1 forward, -1 backward.
+  template <class Kind, class Cell>
+  void set_time(const Operands& operands, int64_t first, int64_t time, int64_t step,
+                Cell& cell) const {
+    layout_.set_time(cell, operands, first, time, step);
+    Kind::place(TimeOperands<T>{layout_, operands, first, time}, cell);
   }
 
   void copy_states(Rows<const T> from, Rows<T> to, int64_t rows) const {
     for (int64_t row = 0; row < rows; ++row) {
-      std::copy_n(from.data + row * from.step, units_, to.data + row * to.step);
+      std::copy_n(from.data + row * from.step, layout_.units, to.data + row * to.step);
     }
   }
   static Rows<const T> read(Rows<T> rows) { return {rows.data, rows.step}; }
@@ -318,12 +268,6 @@ class SequenceStep : public Step {
     return pairs_ ? 3 * whole_lines<T>(divide_up(own, 2)) : own;
   }
 
-  /// What comes from outside for one time, if anything does.
-  Rows<const T> incoming(const Operands& operands, int number, int64_t first, int64_t time) const {
-    if (!sequences_) return {};
-    return at_time(input(operands, number), units_, first, time);
-  }
-
   static constexpr int64_t item() { return static_cast<int64_t>(sizeof(T)); }
 
   // Weights that fit the second-level cache cost nothing to read again for every few sequences;
@@ -331,15 +275,9 @@ class SequenceStep : public Step {
   static constexpr int64_t kNearCache = 512 * 1024;
   static constexpr int64_t kRowsOfSmall = 8, kRowsOfLarge = 32;
 
-  const char* kernel_;
-  const int64_t gates_;
-  const int weights_, mask_;
+  const SequenceLayout layout_;
   const bool pairs_;  // products of bfloat16
   const Functions<T> f_;
-  int64_t batch_ = 0, time_ = 0, units_ = 0;
-  bool reverse_ = false;
-  bool sequences_ = false;  // backward: whether there is a gradient of all states
-  CellRows cell_;
   std::vector<PackedWeights<T>> packed_;
 
  private:
@@ -347,249 +285,169 @@ class SequenceStep : public Step {
   std::shared_ptr<Packed> kept_;
 };
 
-/// The number of the mask among the inputs, which comes after `others`; -1 if there is none.
-int find_mask(const Binding& binding, const char* kernel, int others) {
-  const auto count = static_cast<int>(binding.inputs().size());
-  require(count == others || count == others + 1, kernel,
-          "the number of inputs must be the kernel's");
-  return count == others ? -1 : others;
-}
-
-void require_outputs(const Binding& binding, const char* kernel, size_t count) {
-  require(binding.outputs().size() == count, kernel, "the number of outputs must be the kernel's");
-}
-
-int counts_sequences(const Binding& binding) { return binding.integer("sequences") != 0; }
-
-// --- SimpleRNN: x, weights, h [, mask] -> all h, last h ---
+// --- the kernels; `Kind` says what their operands are ---
 
 template <class T>
 class SimpleSequence final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "rnn_sequence";
+  using Kind = SimpleOperands;
 
-  explicit SimpleSequence(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 1, 1, find_mask(binding, name, 3)) {
-    require_outputs(binding, name, 2);
-    this->require_states(binding.inputs()[2]);
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_states(binding.outputs()[1]);
+  SimpleSequence(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->add_weights(0, 1, false);
-    this->reserve(binding, 2 * this->padded(this->units_));
+    this->reserve(binding, 2 * this->padded(layout.units));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     CellStep<T> cell = this->template begin<CellStep<T>>(rows);
     cell.running = this->take(scratch, rows, n);
     const Rows<T> sums = this->take(scratch, rows, n);
     cell.sums = this->read(sums);
-    this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
-    for (int64_t step = 0; step < this->time_; ++step) {
-      const int64_t time = this->time_of(step);
-      this->set_time(cell, operands, first, time, 1);
-      cell.x = this->at_time(this->input(operands, 0), n, first, time);
-      cell.state = this->at_time(this->output(operands, 0), n, first, time);
+    this->copy_states(layout.states(this->input(operands, 2), first), cell.running, rows);
+    for (int64_t step = 0; step < layout.time; ++step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, first, time, 1, cell);
       this->product(0, cell.running, rows, sums);
       this->f_.cell.simple(cell);
     }
-    this->copy_states(this->read(cell.running), this->states(this->output(operands, 1), first),
+    this->copy_states(this->read(cell.running), layout.states(this->output(operands, 1), first),
                       rows);
   }
 };
 
-/// all h, weights, gradient of the last h [, that of all h] [, mask] -> dx, dh
 template <class T>
 class SimpleSequenceGrad final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "rnn_sequence_grad";
+  using Kind = SimpleGradOperands;
 
-  explicit SimpleSequenceGrad(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 1, 1,
-             find_mask(binding, name, 3 + counts_sequences(binding))) {
-    require_outputs(binding, name, 2);
-    this->require_states(binding.inputs()[2]);
-    if (this->sequences_) this->require_sequences(binding.inputs()[3], 1);
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_states(binding.outputs()[1]);
+  SimpleSequenceGrad(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->add_weights(0, 1, true);
-    this->reserve(binding, this->padded(this->units_));
+    this->reserve(binding, this->padded(layout.units));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     CellGradStep<T> cell = this->template begin<CellGradStep<T>>(rows);
     cell.d_sums = this->take(scratch, rows, n);
-    cell.d_state = this->states(this->output(operands, 1), first);
-    this->copy_states(this->states(this->input(operands, 2), first), cell.d_state, rows);
-    for (int64_t step = this->time_ - 1; step >= 0; --step) {
-      const int64_t time = this->time_of(step);
-      this->set_time(cell, operands, first, time, -1);
-      cell.gates = this->at_time(this->input(operands, 0), n, first, time);
-      cell.incoming = this->incoming(operands, 3, first, time);
-      cell.d_gates = this->at_time(this->output(operands, 0), n, first, time);
+    cell.d_state = layout.states(this->output(operands, 1), first);
+    this->copy_states(layout.states(this->input(operands, 2), first), cell.d_state, rows);
+    for (int64_t step = layout.time - 1; step >= 0; --step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, first, time, -1, cell);
       this->f_.cell.simple_grad(cell);
       this->add_product(0, cell.d_sums, rows, cell.d_state);
     }
   }
 };
 
-// --- LSTM: x, weights, h, c [, mask] -> all h, all c, gates, last h, last c ---
-
 template <class T>
 class LstmSequence final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "lstm_sequence";
+  using Kind = LstmOperands;
 
-  explicit LstmSequence(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 4, 1, find_mask(binding, name, 4)) {
-    require_outputs(binding, name, 5);
-    this->require_states(binding.inputs()[2]);
-    this->require_states(binding.inputs()[3]);
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_sequences(binding.outputs()[1], 1);
-    this->require_sequences(binding.outputs()[2], 4);
-    this->require_states(binding.outputs()[3]);
-    this->require_states(binding.outputs()[4]);
+  LstmSequence(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->add_weights(0, 4, false);
-    this->reserve(binding, this->padded(this->units_) + this->padded(4 * this->units_));
+    this->reserve(binding, this->padded(layout.units) + this->padded(4 * layout.units));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     CellStep<T> cell = this->template begin<CellStep<T>>(rows);
     cell.running = this->take(scratch, rows, n);
     const Rows<T> sums = this->take(scratch, rows, 4 * n);
     cell.sums = this->read(sums);
     const T* const c = this->output(operands, 1);
-    this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
-    for (int64_t step = 0; step < this->time_; ++step) {
-      const int64_t time = this->time_of(step);
-      this->set_time(cell, operands, first, time, 1);
-      cell.x = this->at_time(this->input(operands, 0), 4 * n, first, time);
-      cell.state = this->at_time(this->output(operands, 0), n, first, time);
-      cell.carry_before = this->before(c, this->input(operands, 3), first, time);
-      cell.carry = this->at_time(this->output(operands, 1), n, first, time);
-      cell.gates = this->at_time(this->output(operands, 2), 4 * n, first, time);
+    this->copy_states(layout.states(this->input(operands, 2), first), cell.running, rows);
+    for (int64_t step = 0; step < layout.time; ++step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, first, time, 1, cell);
       this->product(0, cell.running, rows, sums);
       this->f_.cell.lstm(cell);
     }
-    this->copy_states(this->read(cell.running), this->states(this->output(operands, 3), first),
+    this->copy_states(this->read(cell.running), layout.states(this->output(operands, 3), first),
                       rows);
-    const int64_t last = this->time_of(this->time_ - 1);
-    const Rows<const T> last_c = this->time_ > 0 ? this->at_time(c, n, first, last)
-                                                 : this->states(this->input(operands, 3), first);
-    this->copy_states(last_c, this->states(this->output(operands, 4), first), rows);
+    const int64_t last = layout.time_of(layout.time - 1);
+    const Rows<const T> last_c = layout.time > 0 ? layout.at_time(c, n, first, last)
+                                                 : layout.states(this->input(operands, 3), first);
+    this->copy_states(last_c, layout.states(this->output(operands, 4), first), rows);
   }
 };
 
-/// gates, all c, c, weights, gradients of the last h and c [, that of all h] [, mask]
-/// -> dx, dh, dc
 template <class T>
 class LstmSequenceGrad final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "lstm_sequence_grad";
+  using Kind = LstmGradOperands;
 
-  explicit LstmSequenceGrad(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 4, 3,
-             find_mask(binding, name, 6 + counts_sequences(binding))) {
-    require_outputs(binding, name, 3);
-    this->require_sequences(binding.inputs()[1], 1);
-    this->require_states(binding.inputs()[2]);
-    this->require_states(binding.inputs()[4]);
-    this->require_states(binding.inputs()[5]);
-    if (this->sequences_) this->require_sequences(binding.inputs()[6], 1);
-    this->require_sequences(binding.outputs()[0], 4);
-    this->require_states(binding.outputs()[1]);
-    this->require_states(binding.outputs()[2]);
+  LstmSequenceGrad(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->add_weights(0, 4, true);
-    this->reserve(binding, this->padded(4 * this->units_));
+    this->reserve(binding, this->padded(4 * layout.units));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
-    const int64_t n = this->units_;
-    const T* c = this->input(operands, 1);
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     CellGradStep<T> cell = this->template begin<CellGradStep<T>>(rows);
     cell.d_sums = this->take(scratch, rows, 4 * n);
-    cell.d_state = this->states(this->output(operands, 1), first);
-    cell.d_carry = this->states(this->output(operands, 2), first);
-    this->copy_states(this->states(this->input(operands, 4), first), cell.d_state, rows);
-    this->copy_states(this->states(this->input(operands, 5), first), cell.d_carry, rows);
-    for (int64_t step = this->time_ - 1; step >= 0; --step) {
-      const int64_t time = this->time_of(step);
-      this->set_time(cell, operands, first, time, -1);
-      cell.gates = this->at_time(this->input(operands, 0), 4 * n, first, time);
-      cell.carry = this->at_time(c, n, first, time);
-      cell.carry_before = this->before(c, this->input(operands, 2), first, time);
-      cell.incoming = this->incoming(operands, 6, first, time);
-      cell.d_gates = this->at_time(this->output(operands, 0), 4 * n, first, time);
+    cell.d_state = layout.states(this->output(operands, 1), first);
+    cell.d_carry = layout.states(this->output(operands, 2), first);
+    this->copy_states(layout.states(this->input(operands, 4), first), cell.d_state, rows);
+    this->copy_states(layout.states(this->input(operands, 5), first), cell.d_carry, rows);
+    for (int64_t step = layout.time - 1; step >= 0; --step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, first, time, -1, cell);
       this->f_.cell.lstm_grad(cell);
       this->add_product(0, cell.d_sums, rows, cell.d_state);
     }
   }
 };
 
-// --- GRU: x, weights, h [, bias of the products with the state] [, mask]
-// -> all h, gates, inner, last h ---
-
-bool resets_after(const Binding& binding) { return binding.integer("reset_after") != 0; }
-
 template <class T>
 class GruSequence final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "gru_sequence";
+  using Kind = GruOperands;
 
-  explicit GruSequence(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 3, 1,
-             find_mask(binding, name, resets_after(binding) ? 4 : 3)),
-        after_(resets_after(binding)) {
-    require_outputs(binding, name, 4);
-    this->require_states(binding.inputs()[2]);
-    if (after_) this->require_type(binding.inputs()[3], {3 * this->units_});
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_sequences(binding.outputs()[1], 3);
-    this->require_sequences(binding.outputs()[2], 1);
-    this->require_states(binding.outputs()[3]);
+  GruSequence(Binding& binding, const SequenceLayout& layout)
+      : Base(binding, layout), after_(resets_after(binding)) {
     this->add_weights(0, after_ ? 3 : 2, false);
     if (!after_) this->add_weights(2, 1, false);
-    this->reserve(binding, 2 * this->padded(this->units_) + this->padded(3 * this->units_));
+    this->reserve(binding, 2 * this->padded(layout.units) + this->padded(3 * layout.units));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     CellStep<T> cell = this->template begin<CellStep<T>>(rows);
     cell.running = this->take(scratch, rows, n);
     cell.reset = this->take(scratch, rows, n);
     const Rows<T> sums = this->take(scratch, rows, 3 * n);
     cell.sums = this->read(sums);
-    this->copy_states(this->states(this->input(operands, 2), first), cell.running, rows);
-    for (int64_t step = 0; step < this->time_; ++step) {
-      const int64_t time = this->time_of(step);
-      this->set_time(cell, operands, first, time, 1);
-      cell.x = this->at_time(this->input(operands, 0), 3 * n, first, time);
-      cell.state = this->at_time(this->output(operands, 0), n, first, time);
-      cell.gates = this->at_time(this->output(operands, 1), 3 * n, first, time);
-      cell.inner = this->at_time(this->output(operands, 2), n, first, time);
+    this->copy_states(layout.states(this->input(operands, 2), first), cell.running, rows);
+    for (int64_t step = 0; step < layout.time; ++step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, first, time, 1, cell);
       if (after_) {
         this->product(0, cell.running, rows, sums, this->input(operands, 3));
         this->f_.cell.gru_after(cell);
@@ -600,59 +458,42 @@ class GruSequence final : public SequenceStep<T> {
         this->f_.cell.gru_state(cell);
       }
     }
-    this->copy_states(this->read(cell.running), this->states(this->output(operands, 3), first),
+    this->copy_states(this->read(cell.running), layout.states(this->output(operands, 3), first),
                       rows);
   }
 
   const bool after_;
 };
 
-/// gates, inner, all h, h, weights, gradient of the last h [, that of all h] [, mask]
-/// -> dx, dh [, gradient of the products with the state]
 template <class T>
 class GruSequenceGrad final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "gru_sequence_grad";
+  using Kind = GruGradOperands;
 
-  explicit GruSequenceGrad(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 3, 4,
-             find_mask(binding, name, 6 + counts_sequences(binding))),
-        after_(resets_after(binding)) {
-    require_outputs(binding, name, after_ ? 3 : 2);
-    this->require_sequences(binding.inputs()[1], 1);
-    this->require_sequences(binding.inputs()[2], 1);
-    this->require_states(binding.inputs()[3]);
-    this->require_states(binding.inputs()[5]);
-    if (this->sequences_) this->require_sequences(binding.inputs()[6], 1);
-    this->require_sequences(binding.outputs()[0], 3);
-    this->require_states(binding.outputs()[1]);
-    if (after_) this->require_sequences(binding.outputs()[2], 3);
+  GruSequenceGrad(Binding& binding, const SequenceLayout& layout)
+      : Base(binding, layout), after_(resets_after(binding)) {
     this->add_weights(0, after_ ? 3 : 2, true);
     if (!after_) this->add_weights(2, 1, true);
-    this->reserve(binding, this->padded(this->units_) + this->padded(3 * this->units_));
+    this->reserve(binding, this->padded(layout.units) + this->padded(3 * layout.units));
   }
 
  private:
   void run_sequences(const Operands& operands, int64_t first, int64_t rows,
                      T* scratch) const override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     CellGradStep<T> cell = this->template begin<CellGradStep<T>>(rows);
     cell.d_inner = this->take(scratch, rows, n);
     cell.d_sums = this->take(scratch, rows, 3 * n);
-    cell.d_state = this->states(this->output(operands, 1), first);
-    this->copy_states(this->states(this->input(operands, 5), first), cell.d_state, rows);
-    for (int64_t step = this->time_ - 1; step >= 0; --step) {
-      const int64_t time = this->time_of(step);
-      this->set_time(cell, operands, first, time, -1);
-      cell.gates = this->at_time(this->input(operands, 0), 3 * n, first, time);
-      cell.inner = this->at_time(this->input(operands, 1), n, first, time);
-      cell.before = this->before(this->input(operands, 2), this->input(operands, 3), first, time);
-      cell.incoming = this->incoming(operands, 6, first, time);
-      cell.d_gates = this->at_time(this->output(operands, 0), 3 * n, first, time);
+    cell.d_state = layout.states(this->output(operands, 1), first);
+    this->copy_states(layout.states(this->input(operands, 5), first), cell.d_state, rows);
+    for (int64_t step = layout.time - 1; step >= 0; --step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, first, time, -1, cell);
       if (after_) {
-        cell.d_products = this->at_time(this->output(operands, 2), 3 * n, first, time);
+        cell.d_products = layout.at_time(this->output(operands, 2), 3 * n, first, time);
         this->f_.cell.gru_after_grad(cell);
       } else {
         this->f_.cell.gru_state_grad(cell);
@@ -667,29 +508,21 @@ class GruSequenceGrad final : public SequenceStep<T> {
   const bool after_;
 };
 
-template <template <class> class Sequence>
-[[gnu::cold]] std::unique_ptr<Step> bind(Binding& binding) {
-  // The least that a constructor looks at before it has counted.
-  require(binding.inputs().size() >= 3 && !binding.outputs().empty(), Sequence<float>::name,
-          "the number of inputs and outputs must be the kernel's");
-  if (float_place(Sequence<float>::name, binding.inputs()[0].dtype) == 1) {
-    return std::make_unique<Sequence<double>>(binding);
-  }
-  return std::make_unique<Sequence<float>>(binding);
-}
-
 /// Forward, weights may be stored in less.
 template <template <class> class Sequence>
 std::unique_ptr<Step> bind_forward(Binding& binding) {
-  constexpr const char* name = Sequence<float>::name;
-  if (has_stored_weights(binding, 1)) return bind_stored(binding, name, 1, bind<Sequence>);
-  return bind<Sequence>(binding);
+  constexpr const char* name = Sequence<float>::Kind::name;
+  if (has_stored_weights(binding, 1)) return bind_stored(binding, name, 1, bind_sequence<Sequence>);
+  return bind_sequence<Sequence>(binding);
 }
 
 const KernelEntry entries[] = {
-    {"rnn_sequence", bind_forward<SimpleSequence>}, {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
-    {"lstm_sequence", bind_forward<LstmSequence>},  {"lstm_sequence_grad", bind<LstmSequenceGrad>},
-    {"gru_sequence", bind_forward<GruSequence>},    {"gru_sequence_grad", bind<GruSequenceGrad>},
+    {"rnn_sequence", bind_forward<SimpleSequence>},
+    {"rnn_sequence_grad", bind_sequence<SimpleSequenceGrad>},
+    {"lstm_sequence", bind_forward<LstmSequence>},
+    {"lstm_sequence_grad", bind_sequence<LstmSequenceGrad>},
+    {"gru_sequence", bind_forward<GruSequence>},
+    {"gru_sequence_grad", bind_sequence<GruSequenceGrad>},
 };
 
 }  // namespace

@@ -18,6 +18,8 @@ using cpu::CellRows;
 using cpu::CellStep;
 using cpu::Curve;
 using cpu::Rows;
+using cpu::SequenceLayout;
+using cpu::TimeOperands;
 
 template <class T>
 SYMK_HD T apply(Curve curve, T x) {
@@ -319,122 +321,67 @@ struct StateProduct {
 template <class T>
 class SequenceStep : public Step {
  protected:
-  /// `like` has shape (batch, time, units * gates); `weights`, `mask` (or -1) number inputs.
-  SequenceStep(const Binding& binding, const char* kernel, const Type& like, int gates, int weights,
-               int mask)
-      : queue_(queue_of(binding)), kernel_(kernel), gates_(gates), weights_(weights), mask_(mask) {
-    cpu::require(like.rank == 3 && like.shape[2] % gates == 0, kernel,
-                 "a sequence must have the axes batch, time, and units of each gate");
-    batch_ = like.shape[0];
-    time_ = like.shape[1];
-    units_ = like.shape[2] / gates;
-    reverse_ = binding.integer("reverse", 0) != 0;
-    sequences_ = binding.integer("sequences", 0) != 0;
-    if (!binding.outputs().empty()) factor_ = factor_of(binding, kernel);
-    require_type(binding.inputs()[static_cast<size_t>(weights)], {units_, gates_ * units_});
-    if (mask >= 0) {
-      const Type& type = binding.inputs()[static_cast<size_t>(mask)];
-      cpu::require_dtype(type, DType::kBool, kernel);
-      cpu::require(type.rank == 2 && type.shape[0] == batch_ && type.shape[1] == time_, kernel,
-                   "the mask must have the axes batch and time");
-    }
-    cell_.rows = batch_;
-    cell_.units = units_;
-    cell_.activation = cpu::curve_named(kernel, binding.text("activation"));
-    cell_.recurrent = cpu::curve_named(kernel, binding.text("recurrent_activation", "sigmoid"));
-  }
+  SequenceStep(const Binding& binding, const SequenceLayout& layout)
+      : queue_(queue_of(binding)), layout_(layout), factor_(factor_of(binding, layout.kernel)) {}
 
-  // --- binding ---
-  void require_type(const Type& type, const std::vector<int64_t>& shape) const {
-    cpu::require_dtype(type, sizeof(T) == 4 ? DType::kFloat32 : DType::kFloat64, kernel_);
-    const bool fits = type.rank == static_cast<int>(shape.size()) &&
-                      std::equal(shape.begin(), shape.end(), type.shape);
-    cpu::require(fits, kernel_, "the shapes must belong to one batch, time and number of units");
-  }
-  void require_sequences(const Type& type, int64_t gates) const {
-    require_type(type, {batch_, time_, gates * units_});
-  }
-  void require_states(const Type& type) const { require_type(type, {batch_, units_}); }
   /// Asks for rows of so many units for each sequence.
   void reserve(Binding& binding, int64_t widths) const {
-    binding.need_scratch(checked_multiply(checked_multiply(batch_, widths * units_), sizeof(T)));
+    binding.need_scratch(
+        checked_multiply(checked_multiply(layout_.batch, widths * layout_.units), sizeof(T)));
   }
 
   // --- running ---
-  template <class P>
-  Rows<P> at_time(P* data, int64_t width, int64_t time) const {
-    return {data + time * width, time_ * width};
-  }
-  template <class P>
-  Rows<P> states(P* data) const {
-    return {data, units_};
-  }
-  /// The states before a step: those of the step that comes before it, or the initial ones.
-  Rows<const T> before(const T* all, const T* initial, int64_t time) const {
-    const int64_t earlier = reverse_ ? time + 1 : time - 1;
-    if (earlier < 0 || earlier >= time_) return states(initial);
-    return at_time(all, units_, earlier);
-  }
-  /// The time of a step, in the order of the sequence.
-  int64_t time_of(int64_t step) const { return reverse_ ? time_ - 1 - step : step; }
-
   template <class Cell>
   Cell begin() const {
     Cell cell;
-    static_cast<CellRows&>(cell) = cell_;
+    static_cast<CellRows&>(cell) = layout_.cell;
     return cell;
   }
-  void set_mask(CellRows& cell, const Operands& operands, int64_t time) const {
-    if (mask_ >= 0) cell.mask = at_time(input<unsigned char>(operands, mask_), 1, time);
-  }
-  Rows<const T> incoming(const Operands& operands, int number, int64_t time) const {
-    if (!sequences_) return {};
-    return at_time(input<T>(operands, number), units_, time);
+  /// The next time; `step` is 1 forward, -1 backward.
+  template <class Kind, class Cell>
+  void set_time(const Operands& operands, int64_t time, int64_t step, Cell& cell) const {
+    layout_.set_time(cell, operands, 0, time, step);
+    Kind::place(TimeOperands<T>{layout_, operands, 0, time}, cell);
   }
   static Rows<const T> read(Rows<T> rows) { return {rows.data, rows.step}; }
   /// The next rows of scratch, `width` units each.
   Rows<T> take(T*& scratch, int64_t width) const {
-    const Rows<T> taken = {scratch, width * units_};
-    scratch += batch_ * taken.step;
+    const Rows<T> taken = {scratch, width * layout_.units};
+    scratch += layout_.batch * taken.step;
     return taken;
   }
 
   template <class Kernel, class Cell>
   void run_cell(const Cell& cell) const {
-    each(queue_, batch_ * units_, Kernel{cell});
+    each(queue_, layout_.batch * layout_.units, Kernel{cell});
   }
   void copy(Rows<const T> from, Rows<T> to) const {
-    if (from.data != to.data) each(queue_, batch_ * units_, CopyRows<T>{from, to, units_});
+    if (from.data != to.data)
+      each(queue_, layout_.batch * layout_.units, CopyRows<T>{from, to, layout_.units});
   }
   /// c = states x columns [first, first + count) of the weights, counted in gates.
   void forward_product(const Operands& operands, int64_t first, int64_t count, Rows<T> from,
                        Rows<T> c, const T* bias = nullptr) const {
     const StateProduct<T, true> source = {states_of(from), weights_of<false>(operands, first), bias,
                                           false, c};
-    multiply(source, units_, count * units_);
+    multiply(source, layout_.units, count * layout_.units);
   }
   /// c = (or +=) gates x the transpose of those columns.
   void backward_product(const Operands& operands, int64_t first, int64_t count, Rows<T> from,
                         Rows<T> c, bool accumulate) const {
     const StateProduct<T, false> source = {states_of(from), weights_of<true>(operands, first),
                                            nullptr, accumulate, c};
-    multiply(source, count * units_, units_);
+    multiply(source, count * layout_.units, layout_.units);
   }
 
   const Queue queue_;
-  const char* kernel_;
-  const int64_t gates_;
-  const int weights_, mask_;
-  int64_t batch_ = 0, time_ = 0, units_ = 0;
-  bool reverse_ = false;
-  Factor factor_ = Factor::kFloat32;
-  bool sequences_ = false;  // backward: whether there is a gradient of all states
-  CellRows cell_;
+  const SequenceLayout layout_;
+  const Factor factor_;
 
  private:
   template <class Source>
   void multiply(const Source& source, int64_t depth, int64_t columns) const {
-    const ProductSize size = {batch_, columns, depth};
+    const ProductSize size = {layout_.batch, columns, depth};
     run_product<T>(queue_, source, size, ProductCut::whole(size, 1, factor_));
   }
   static Matrix<T, true> states_of(Rows<T> rows) {
@@ -443,93 +390,64 @@ class SequenceStep : public Step {
   /// The weights from gate `first` on, or their transpose.
   template <bool along_depth>
   Matrix<T, along_depth> weights_of(const Operands& operands, int64_t first) const {
-    return Matrix<T, along_depth>::of(input<T>(operands, weights_) + first * units_,
-                                      gates_ * units_);
+    return Matrix<T, along_depth>::of(input<T>(operands, layout_.weights) + first * layout_.units,
+                                      layout_.gates * layout_.units);
   }
 };
 
-/// The number of the mask among the inputs, which comes after `others`; -1 if there is none.
-int find_mask(const Binding& binding, const char* kernel, int others) {
-  const auto count = static_cast<int>(binding.inputs().size());
-  cpu::require(count == others || count == others + 1, kernel,
-               "the number of inputs must be the kernel's");
-  return count == others ? -1 : others;
-}
-void require_outputs(const Binding& binding, const char* kernel, size_t count) {
-  cpu::require(binding.outputs().size() == count, kernel,
-               "the number of outputs must be the kernel's");
-}
-int counts_sequences(const Binding& binding) { return binding.integer("sequences") != 0; }
-
-// --- SimpleRNN: x, weights, h [, mask] -> all h, last h ---
+// --- the kernels; `Kind` says what their operands are ---
 
 template <class T>
 class SimpleSequence final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "rnn_sequence";
+  using Kind = cpu::SimpleOperands;
 
-  explicit SimpleSequence(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 1, 1, find_mask(binding, name, 3)) {
-    require_outputs(binding, name, 2);
-    this->require_states(binding.inputs()[2]);
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_states(binding.outputs()[1]);
+  SimpleSequence(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->reserve(binding, 2);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
+    const SequenceLayout& layout = this->layout_;
     T* scratch = static_cast<T*>(operands.scratch);
     auto cell = this->template begin<CellStep<T>>();
     cell.running = this->take(scratch, 1);
     const Rows<T> sums = this->take(scratch, 1);
     cell.sums = this->read(sums);
-    this->copy(this->states(input<T>(operands, 2)), cell.running);
-    for (int64_t step = 0; step < this->time_; ++step) {
-      const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, time);
-      cell.x = this->at_time(input<T>(operands, 0), this->units_, time);
-      cell.state = this->at_time(output<T>(operands, 0), this->units_, time);
+    this->copy(layout.states(input<T>(operands, 2), 0), cell.running);
+    for (int64_t step = 0; step < layout.time; ++step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, time, 1, cell);
       this->forward_product(operands, 0, 1, cell.running, sums);
       this->template run_cell<SimpleCell<T>>(cell);
     }
-    this->copy(this->read(cell.running), this->states(output<T>(operands, 1)));
+    this->copy(this->read(cell.running), layout.states(output<T>(operands, 1), 0));
     return {};
   }
 };
 
-/// all h, weights, gradient of the last h [, that of all h] [, mask] -> dx, dh
 template <class T>
 class SimpleSequenceGrad final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "rnn_sequence_grad";
+  using Kind = cpu::SimpleGradOperands;
 
-  explicit SimpleSequenceGrad(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 1, 1,
-             find_mask(binding, name, 3 + counts_sequences(binding))) {
-    require_outputs(binding, name, 2);
-    this->require_states(binding.inputs()[2]);
-    if (this->sequences_) this->require_sequences(binding.inputs()[3], 1);
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_states(binding.outputs()[1]);
+  SimpleSequenceGrad(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->reserve(binding, 1);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
+    const SequenceLayout& layout = this->layout_;
     T* scratch = static_cast<T*>(operands.scratch);
     auto cell = this->template begin<CellGradStep<T>>();
     cell.d_sums = this->take(scratch, 1);
-    cell.d_state = this->states(output<T>(operands, 1));
-    this->copy(this->states(input<T>(operands, 2)), cell.d_state);
-    for (int64_t step = this->time_ - 1; step >= 0; --step) {
-      const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, time);
-      cell.gates = this->at_time(input<T>(operands, 0), this->units_, time);
-      cell.incoming = this->incoming(operands, 3, time);
-      cell.d_gates = this->at_time(output<T>(operands, 0), this->units_, time);
+    cell.d_state = layout.states(output<T>(operands, 1), 0);
+    this->copy(layout.states(input<T>(operands, 2), 0), cell.d_state);
+    for (int64_t step = layout.time - 1; step >= 0; --step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, time, -1, cell);
       this->template run_cell<SimpleCellGrad<T>>(cell);
       this->backward_product(operands, 0, 1, cell.d_sums, cell.d_state, true);
     }
@@ -537,99 +455,65 @@ class SimpleSequenceGrad final : public SequenceStep<T> {
   }
 };
 
-// --- LSTM: x, weights, h, c [, mask] -> all h, all c, gates, last h, last c ---
-
 template <class T>
 class LstmSequence final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "lstm_sequence";
+  using Kind = cpu::LstmOperands;
 
-  explicit LstmSequence(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 4, 1, find_mask(binding, name, 4)) {
-    require_outputs(binding, name, 5);
-    this->require_states(binding.inputs()[2]);
-    this->require_states(binding.inputs()[3]);
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_sequences(binding.outputs()[1], 1);
-    this->require_sequences(binding.outputs()[2], 4);
-    this->require_states(binding.outputs()[3]);
-    this->require_states(binding.outputs()[4]);
+  LstmSequence(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->reserve(binding, 1 + 4);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     T* scratch = static_cast<T*>(operands.scratch);
     auto cell = this->template begin<CellStep<T>>();
     cell.running = this->take(scratch, 1);
     const Rows<T> sums = this->take(scratch, 4);
     cell.sums = this->read(sums);
     const T *c = output<T>(operands, 1), *first_c = input<T>(operands, 3);
-    this->copy(this->states(input<T>(operands, 2)), cell.running);
-    for (int64_t step = 0; step < this->time_; ++step) {
-      const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, time);
-      cell.x = this->at_time(input<T>(operands, 0), 4 * n, time);
-      cell.state = this->at_time(output<T>(operands, 0), n, time);
-      cell.carry_before = this->before(c, first_c, time);
-      cell.carry = this->at_time(output<T>(operands, 1), n, time);
-      cell.gates = this->at_time(output<T>(operands, 2), 4 * n, time);
+    this->copy(layout.states(input<T>(operands, 2), 0), cell.running);
+    for (int64_t step = 0; step < layout.time; ++step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, time, 1, cell);
       this->forward_product(operands, 0, 4, cell.running, sums);
       this->template run_cell<LstmCell<T>>(cell);
     }
-    this->copy(this->read(cell.running), this->states(output<T>(operands, 3)));
-    const Rows<const T> last_c = this->time_ > 0
-                                     ? this->at_time(c, n, this->time_of(this->time_ - 1))
-                                     : this->states(first_c);
-    this->copy(last_c, this->states(output<T>(operands, 4)));
+    this->copy(this->read(cell.running), layout.states(output<T>(operands, 3), 0));
+    const Rows<const T> last_c = layout.time > 0
+                                     ? layout.at_time(c, n, 0, layout.time_of(layout.time - 1))
+                                     : layout.states(first_c, 0);
+    this->copy(last_c, layout.states(output<T>(operands, 4), 0));
     return {};
   }
 };
 
-/// gates, all c, c, weights, gradients of the last h and c [, that of all h] [, mask]
-/// -> dx, dh, dc
 template <class T>
 class LstmSequenceGrad final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "lstm_sequence_grad";
+  using Kind = cpu::LstmGradOperands;
 
-  explicit LstmSequenceGrad(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 4, 3,
-             find_mask(binding, name, 6 + counts_sequences(binding))) {
-    require_outputs(binding, name, 3);
-    this->require_sequences(binding.inputs()[1], 1);
-    this->require_states(binding.inputs()[2]);
-    this->require_states(binding.inputs()[4]);
-    this->require_states(binding.inputs()[5]);
-    if (this->sequences_) this->require_sequences(binding.inputs()[6], 1);
-    this->require_sequences(binding.outputs()[0], 4);
-    this->require_states(binding.outputs()[1]);
-    this->require_states(binding.outputs()[2]);
+  LstmSequenceGrad(Binding& binding, const SequenceLayout& layout) : Base(binding, layout) {
     this->reserve(binding, 4);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
     T* scratch = static_cast<T*>(operands.scratch);
-    const T* const c = input<T>(operands, 1);
     auto cell = this->template begin<CellGradStep<T>>();
     cell.d_sums = this->take(scratch, 4);
-    cell.d_state = this->states(output<T>(operands, 1));
-    cell.d_carry = this->states(output<T>(operands, 2));
-    this->copy(this->states(input<T>(operands, 4)), cell.d_state);
-    this->copy(this->states(input<T>(operands, 5)), cell.d_carry);
-    for (int64_t step = this->time_ - 1; step >= 0; --step) {
-      const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, time);
-      cell.gates = this->at_time(input<T>(operands, 0), 4 * n, time);
-      cell.carry = this->at_time(c, n, time);
-      cell.carry_before = this->before(c, input<T>(operands, 2), time);
-      cell.incoming = this->incoming(operands, 6, time);
-      cell.d_gates = this->at_time(output<T>(operands, 0), 4 * n, time);
+    cell.d_state = layout.states(output<T>(operands, 1), 0);
+    cell.d_carry = layout.states(output<T>(operands, 2), 0);
+    this->copy(layout.states(input<T>(operands, 4), 0), cell.d_state);
+    this->copy(layout.states(input<T>(operands, 5), 0), cell.d_carry);
+    for (int64_t step = layout.time - 1; step >= 0; --step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, time, -1, cell);
       this->template run_cell<LstmCellGrad<T>>(cell);
       this->backward_product(operands, 0, 4, cell.d_sums, cell.d_state, true);
     }
@@ -637,48 +521,31 @@ class LstmSequenceGrad final : public SequenceStep<T> {
   }
 };
 
-// --- GRU: x, weights, h [, bias of the products with the state] [, mask]
-// -> all h, gates, inner, last h ---
-
-bool resets_after(const Binding& binding) { return binding.integer("reset_after") != 0; }
-
 template <class T>
 class GruSequence final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "gru_sequence";
+  using Kind = cpu::GruOperands;
 
-  explicit GruSequence(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 3, 1,
-             find_mask(binding, name, resets_after(binding) ? 4 : 3)),
-        after_(resets_after(binding)) {
-    require_outputs(binding, name, 4);
-    this->require_states(binding.inputs()[2]);
-    if (after_) this->require_type(binding.inputs()[3], {3 * this->units_});
-    this->require_sequences(binding.outputs()[0], 1);
-    this->require_sequences(binding.outputs()[1], 3);
-    this->require_sequences(binding.outputs()[2], 1);
-    this->require_states(binding.outputs()[3]);
+  GruSequence(Binding& binding, const SequenceLayout& layout)
+      : Base(binding, layout), after_(cpu::resets_after(binding)) {
     this->reserve(binding, 2 + 3);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     T* scratch = static_cast<T*>(operands.scratch);
     auto cell = this->template begin<CellStep<T>>();
     cell.running = this->take(scratch, 1);
     cell.reset = this->take(scratch, 1);
     const Rows<T> sums = this->take(scratch, 3);
     cell.sums = this->read(sums);
-    this->copy(this->states(input<T>(operands, 2)), cell.running);
-    for (int64_t step = 0; step < this->time_; ++step) {
-      const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, time);
-      cell.x = this->at_time(input<T>(operands, 0), 3 * n, time);
-      cell.state = this->at_time(output<T>(operands, 0), n, time);
-      cell.gates = this->at_time(output<T>(operands, 1), 3 * n, time);
-      cell.inner = this->at_time(output<T>(operands, 2), n, time);
+    this->copy(layout.states(input<T>(operands, 2), 0), cell.running);
+    for (int64_t step = 0; step < layout.time; ++step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, time, 1, cell);
       if (after_) {
         this->forward_product(operands, 0, 3, cell.running, sums, input<T>(operands, 3));
         this->template run_cell<GruAfterCell<T>>(cell);
@@ -689,7 +556,7 @@ class GruSequence final : public SequenceStep<T> {
         this->template run_cell<GruStateCell<T>>(cell);
       }
     }
-    this->copy(this->read(cell.running), this->states(output<T>(operands, 3)));
+    this->copy(this->read(cell.running), layout.states(output<T>(operands, 3), 0));
     return {};
   }
 
@@ -697,49 +564,32 @@ class GruSequence final : public SequenceStep<T> {
   const bool after_;
 };
 
-/// gates, inner, all h, h, weights, gradient of the last h [, that of all h] [, mask]
-/// -> dx, dh [, gradient of the products with the state]
 template <class T>
 class GruSequenceGrad final : public SequenceStep<T> {
   using Base = SequenceStep<T>;
 
  public:
-  static constexpr const char* name = "gru_sequence_grad";
+  using Kind = cpu::GruGradOperands;
 
-  explicit GruSequenceGrad(Binding& binding)
-      : Base(binding, name, binding.inputs()[0], 3, 4,
-             find_mask(binding, name, 6 + counts_sequences(binding))),
-        after_(resets_after(binding)) {
-    require_outputs(binding, name, after_ ? 3 : 2);
-    this->require_sequences(binding.inputs()[1], 1);
-    this->require_sequences(binding.inputs()[2], 1);
-    this->require_states(binding.inputs()[3]);
-    this->require_states(binding.inputs()[5]);
-    if (this->sequences_) this->require_sequences(binding.inputs()[6], 1);
-    this->require_sequences(binding.outputs()[0], 3);
-    this->require_states(binding.outputs()[1]);
-    if (after_) this->require_sequences(binding.outputs()[2], 3);
+  GruSequenceGrad(Binding& binding, const SequenceLayout& layout)
+      : Base(binding, layout), after_(cpu::resets_after(binding)) {
     this->reserve(binding, 1 + 3);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    const int64_t n = this->units_;
+    const SequenceLayout& layout = this->layout_;
+    const int64_t n = layout.units;
     T* scratch = static_cast<T*>(operands.scratch);
     auto cell = this->template begin<CellGradStep<T>>();
     cell.d_inner = this->take(scratch, 1);
     cell.d_sums = this->take(scratch, 3);
-    cell.d_state = this->states(output<T>(operands, 1));
-    this->copy(this->states(input<T>(operands, 5)), cell.d_state);
-    for (int64_t step = this->time_ - 1; step >= 0; --step) {
-      const int64_t time = this->time_of(step);
-      this->set_mask(cell, operands, time);
-      cell.gates = this->at_time(input<T>(operands, 0), 3 * n, time);
-      cell.inner = this->at_time(input<T>(operands, 1), n, time);
-      cell.before = this->before(input<T>(operands, 2), input<T>(operands, 3), time);
-      cell.incoming = this->incoming(operands, 6, time);
-      cell.d_gates = this->at_time(output<T>(operands, 0), 3 * n, time);
+    cell.d_state = layout.states(output<T>(operands, 1), 0);
+    this->copy(layout.states(input<T>(operands, 5), 0), cell.d_state);
+    for (int64_t step = layout.time - 1; step >= 0; --step) {
+      const int64_t time = layout.time_of(step);
+      this->template set_time<Kind>(operands, time, -1, cell);
       if (after_) {
-        cell.d_products = this->at_time(output<T>(operands, 2), 3 * n, time);
+        cell.d_products = layout.at_time(output<T>(operands, 2), 3 * n, 0, time);
         this->template run_cell<GruAfterCellGrad<T>>(cell);
       } else {
         this->template run_cell<GruStateCellGrad<T>>(cell);
@@ -755,16 +605,6 @@ class GruSequenceGrad final : public SequenceStep<T> {
  private:
   const bool after_;
 };
-
-template <template <class> class Sequence>
-std::unique_ptr<Step> bind(Binding& binding) {
-  // The least that a constructor looks at before it has counted.
-  cpu::require(binding.inputs().size() >= 3 && !binding.outputs().empty(), Sequence<float>::name,
-               "the number of inputs and outputs must be the kernel's");
-  if (cpu::float_place(Sequence<float>::name, binding.inputs()[0].dtype) == 1)
-    return std::make_unique<Sequence<double>>(binding);
-  return std::make_unique<Sequence<float>>(binding);
-}
 
 // --- one step of an LSTM over any rows ---
 
@@ -849,12 +689,12 @@ std::unique_ptr<Step> bind_cell_grad(Binding& binding) {
 }
 
 const KernelEntry entries[] = {
-    {"rnn_sequence", bind<SimpleSequence>},
-    {"rnn_sequence_grad", bind<SimpleSequenceGrad>},
-    {"lstm_sequence", bind<LstmSequence>},
-    {"lstm_sequence_grad", bind<LstmSequenceGrad>},
-    {"gru_sequence", bind<GruSequence>},
-    {"gru_sequence_grad", bind<GruSequenceGrad>},
+    {"rnn_sequence", cpu::bind_sequence<SimpleSequence>},
+    {"rnn_sequence_grad", cpu::bind_sequence<SimpleSequenceGrad>},
+    {"lstm_sequence", cpu::bind_sequence<LstmSequence>},
+    {"lstm_sequence_grad", cpu::bind_sequence<LstmSequenceGrad>},
+    {"gru_sequence", cpu::bind_sequence<GruSequence>},
+    {"gru_sequence_grad", cpu::bind_sequence<GruSequenceGrad>},
     {"lstm_cell", bind_cell},
     {"lstm_cell_grad", bind_cell_grad},
 };
