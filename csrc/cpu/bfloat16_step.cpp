@@ -74,8 +74,7 @@ Conversion pairs_along(int input, const Type& type, int axis, int64_t groups) {
   for (int i = axis + 1; i < type.rank; ++i) pairing.inner *= type.shape[i];
   Type pairs = type;
   pairs.shape[axis] = groups * divide_up(pairing.k, 2);
-  std::string form = "bfloat16";
-  for (int64_t size : {pairing.outer, pairing.k, pairing.inner}) form += " " + std::to_string(size);
+  const std::string form = form_of("bfloat16", {pairing.outer, pairing.k, pairing.inner});
   const auto convert = [input, pairing](const void* const* in, void* to, ThreadPool& pool) {
     pairing(static_cast<const float*>(in[input]), static_cast<float*>(to), pool);
   };
@@ -93,9 +92,8 @@ Conversion pairs_of_pixels(int input, const Type& type, const PixelPairs& p) {
         pair_pixels(p, x + row * p.columns * p.channels, pairs + row * p.width * p.channels);
     });
   };
-  std::string form = "bfloat16 pixels";
-  for (int64_t size : {p.rows, p.columns, p.channels, p.before, p.stride, p.width, p.last})
-    form += " " + std::to_string(size);
+  const std::string form = form_of(
+      "bfloat16 pixels", {p.rows, p.columns, p.channels, p.before, p.stride, p.width, p.last});
   return {input, type, bytes, form, convert};
 }
 

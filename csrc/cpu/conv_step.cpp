@@ -215,14 +215,12 @@ class ConvStep : public Step {
 
   /// What the packed weights depend on: sizes, and the taps of each pass.
   std::string form() const {
-    std::string text;
-    for (int64_t size : {static_cast<int64_t>(sizeof(T)), functions_.tile_columns, shape_.groups,
-                         shape_.in, shape_.out, shape_.rows.kernel, shape_.columns.kernel}) {
-      text += std::to_string(size) + " ";
-    }
+    std::string text = form_of(
+        "taps", {static_cast<int64_t>(sizeof(T)), functions_.tile_columns, shape_.groups, shape_.in,
+                 shape_.out, shape_.rows.kernel, shape_.columns.kernel});
     for (const Pass& pass : passes_) {
       for (const AxisPass* axis : {&pass.planes, &pass.rows, &pass.columns}) {
-        for (const ConvTap& tap : axis->taps) text += std::to_string(tap.kernel) + ",";
+        for (const ConvTap& tap : axis->taps) text += form_of("", {tap.kernel});
         text += ";";
       }
     }

@@ -89,8 +89,7 @@ class WinogradStep : public Step {
   }
 
   std::string form() const {
-    return "winograd 4 " + std::to_string(products_.tile_columns) + " " + std::to_string(depth_) +
-           " " + std::to_string(n_) + (backward_ ? " backward" : "");
+    return form_of("winograd 4", {products_.tile_columns, depth_, n_, backward_});
   }
 
   /// The transformed kernel: panel by panel, product by product.

@@ -39,8 +39,10 @@ template <int vectors, class T, class Index>
   for (int64_t k = row.first; k < row.last; ++k) {
     const V value(row.values[k]);
     const T* from = dense + row.columns[k] * width;
+#pragma GCC unroll 8
     for (int i = 0; i < vectors; ++i) sums[i] = fma(value, V::load(from + i * V::width), sums[i]);
   }
+#pragma GCC unroll 8
   for (int i = 0; i < vectors; ++i) sums[i].store(y + i * V::width);
 }
 

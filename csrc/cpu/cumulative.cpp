@@ -84,17 +84,18 @@ constexpr void set(CumulativeKernels& table, DType dtype) {
 
 constexpr CumulativeKernels make_table() {
   CumulativeKernels table = {};
-  set<float>(table, DType::kFloat32);
-  set<double>(table, DType::kFloat64);
-  if constexpr (has_all(Isa::SYMK_ISA)) {
+  if constexpr (is_for_integers(Isa::SYMK_ISA)) {
     set<int8_t>(table, DType::kInt8);
     set<int16_t>(table, DType::kInt16);
     set<int32_t>(table, DType::kInt32);
     set<int64_t>(table, DType::kInt64);
     set<uint8_t>(table, DType::kUInt8);
+  } else {
+    set<float>(table, DType::kFloat32);
+    set<double>(table, DType::kFloat64);
+    table.recurrence[static_cast<int>(DType::kFloat32)] = recurrence<float>;
+    table.recurrence[static_cast<int>(DType::kFloat64)] = recurrence<double>;
   }
-  table.recurrence[static_cast<int>(DType::kFloat32)] = recurrence<float>;
-  table.recurrence[static_cast<int>(DType::kFloat64)] = recurrence<double>;
   return table;
 }
 

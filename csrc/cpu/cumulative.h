@@ -20,7 +20,7 @@ struct CumulativeKernels {
   /// Addresses are those of the first elements taken.
   using Lines = void (*)(const void* a, const void* b, void* y, const CumulativeLines& lines);
 
-  Lines sum[kDTypeCount], product[kDTypeCount];  // of a; integers in the portable set alone
+  Lines sum[kDTypeCount], product[kDTypeCount];  // of a; integers in `integers` alone
   Lines recurrence[kDTypeCount];                 // null unless float32 or float64
 
   template <Isa isa>
@@ -32,5 +32,7 @@ template <>
 const CumulativeKernels& CumulativeKernels::of<Isa::avx2>();
 template <>
 const CumulativeKernels& CumulativeKernels::of<Isa::avx512>();
+template <>
+const CumulativeKernels& CumulativeKernels::of<Isa::integers>();
 
 }  // namespace symk::cpu

@@ -9,7 +9,8 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-constexpr int kVectors = 2;                                  // times kResults: sums of 14 registers
+constexpr bool kIsSpare = is_spare(Isa::SYMK_ISA);
+constexpr int kVectors = kIsSpare ? 1 : 2;                   // times kResults: sums of 14 registers
 constexpr int kRunVectors = kVectorRegisters == 32 ? 2 : 1;  // beside them weights of a row
 constexpr int kSumVectors = kVectorRegisters == 32 ? 2 : 1;  // times 3 x 3 taps: sums of 18 or 9
 
@@ -163,13 +164,15 @@ template <class T, int taps, int stride>
 /// Whole blocks of results t .. last - 1; gives the first that is left.
 template <class T>
 int64_t gather_blocks(const LaneJob<T>& job, const Gather<T>& gather, int64_t t, int64_t last) {
-  const bool neighbours = job.adjacent && gather.pixel * job.column_step == gather.step;
-  if (neighbours && job.columns.count == 3 && job.column_step == 1)
-    return gather_runs<T, 3, 1>(gather, t, last);
-  if (neighbours && job.columns.count == 3 && job.column_step == 2)
-    return gather_runs<T, 3, 2>(gather, t, last);
-  if (neighbours && job.columns.count == 5 && job.column_step == 1)
-    return gather_runs<T, 5, 1>(gather, t, last);
+  if constexpr (!kIsSpare) {
+    const bool neighbours = job.adjacent && gather.pixel * job.column_step == gather.step;
+    if (neighbours && job.columns.count == 3 && job.column_step == 1)
+      return gather_runs<T, 3, 1>(gather, t, last);
+    if (neighbours && job.columns.count == 3 && job.column_step == 2)
+      return gather_runs<T, 3, 2>(gather, t, last);
+    if (neighbours && job.columns.count == 5 && job.column_step == 1)
+      return gather_runs<T, 5, 1>(gather, t, last);
+  }
   return gather_taps<T, kResults>(gather, t, last);
 }
 
@@ -207,8 +210,10 @@ void gather_line(const LaneJob<T>& job, const Line<T>& line, const Ahead<T>& ahe
   // Some results again, to the same bits, rather than a few alone; an addend may be where they go.
   if (t < whole.last && whole.last - whole.first >= kResults && !epilogue.addend)
     t = gather_blocks(job, gather, whole.last - kResults, whole.last);
-  t = gather_taps<T, 4>(gather, t, whole.last);
-  t = gather_taps<T, 2>(gather, t, whole.last);
+  if constexpr (!kIsSpare) {
+    t = gather_taps<T, 4>(gather, t, whole.last);
+    t = gather_taps<T, 2>(gather, t, whole.last);
+  }
   gather_taps<T, 1>(gather, t, whole.last);
   edge(whole.last, line.last);
 }
@@ -330,7 +335,7 @@ template <class T, int rows>
     }
   };
   add(Number<3>{});
-  add(Number<2>{});
+  if constexpr (!kIsSpare) add(Number<2>{});
   add(Number<1>{});
 }
 
@@ -342,10 +347,15 @@ void add_results(const LaneJob<T>& job, const Line<T>& line, Range taps, Range r
     const ConvTap& plane = line.planes.taps[i];
     const ConvTap* row = line.rows.taps;
     int64_t left = line.rows.count;
-    for (; left >= 3; left -= 3, row += 3, ahead = nullptr)
-      add_rows<T, 3>(job, line, plane, row, taps, results, products, ahead);
-    if (left == 2) add_rows<T, 2>(job, line, plane, row, taps, results, products, ahead);
-    if (left == 1) add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
+    if constexpr (kIsSpare) {
+      for (; left > 0; --left, ++row, ahead = nullptr)
+        add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
+    } else {
+      for (; left >= 3; left -= 3, row += 3, ahead = nullptr)
+        add_rows<T, 3>(job, line, plane, row, taps, results, products, ahead);
+      if (left == 2) add_rows<T, 2>(job, line, plane, row, taps, results, products, ahead);
+      if (left == 1) add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
+    }
     ahead = nullptr;
   }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cpu/isa.h"
+#include "runtime/view.h"
 
 namespace symk::cpu {
 
@@ -37,13 +38,16 @@ const Table& float64_kernels() {
 #endif
   return kernels<Table>();
 }
+template <class Table>
+const Table& float_kernels(DType dtype) {
+  return dtype == DType::kFloat64 ? float64_kernels<Table>() : kernels<Table>();
+}
 
-/// What choose(table) gives of the active set, or of the portable one where that is null: what need
-/// not be fast, such as arithmetic of integers, is compiled for the portable set alone.
+/// What choose(table) gives of the active set, or of `integers` where that is null.
 template <class Table, class Choose>
 auto kernel_of(Choose choose) {
   const auto own = choose(kernels<Table>());
-  return own ? own : choose(Table::template of<Isa::portable>());
+  return own ? own : choose(Table::template of<Isa::integers>());
 }
 
 }  // namespace symk::cpu

@@ -1,13 +1,11 @@
 // Loops over the arithmetic of csrc/math. Floating ops that keep their dtype run on Vec; the rest
-// are plain loops, which the compiler turns into vectors. Arithmetic of integers is compiled for
-// the portable set alone.
+// are plain loops, which the compiler turns into vectors. Arithmetic of integers is compiled once,
+// for all machines.
 #include "cpu/elementwise.h"
 
 #include "cpu/vector_loops.h"
-#include "math/binary.h"
 #include "math/cast.h"
-#include "math/ternary.h"
-#include "math/unary.h"
+#include "math/ops.h"
 
 // Iterations are independent: an output is one of the inputs or apart from them.
 #if defined(__clang__)
@@ -94,20 +92,18 @@ void round_half(const void* const* in, void* out, int64_t n) {
   SYMK_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(math::float_to_half(x[i]));
 }
-void double_to_half(const void* const* in, void* out, int64_t n) {
-  const double* x = read<double>(in[0]);
-  float* y = write<float>(out);
-  SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i)
-    y[i] = math::rounded_to_half(x[i]);
-}
 template <class From>
 void cast_to_half(const void* const* in, void* out, int64_t n) {
   const auto* x = read<From>(in[0]);
   float* y = write<float>(out);
   SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i)
-    y[i] = math::rounded_to_half(static_cast<float>(x[i]));
+  for (int64_t i = 0; i < n; ++i) {
+    if constexpr (sizeof(From) == 1) {
+      y[i] = static_cast<float>(x[i]);  // float16 has them all
+    } else {
+      y[i] = math::rounded_to_half(x[i]);
+    }
+  }
 }
 
 template <class T>
@@ -129,10 +125,10 @@ void fill(void* out, const void* item, int item_bytes, int64_t n) {
 
 // --- the table ---
 
-constexpr bool kHasAll = has_all(Isa::SYMK_ISA);
+constexpr bool kForIntegers = is_for_integers(Isa::SYMK_ISA);
 
 struct Table {
-  LoopEntry entries[kHasAll ? 400 : 120] = {};
+  LoopEntry entries[kForIntegers ? 240 : 160] = {};
   int count = 0;
   constexpr void add(LoopEntry entry) { entries[count++] = entry; }
 };
@@ -140,10 +136,9 @@ struct Table {
 template <class... Ts>
 struct Types {};
 using All = Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, bool>;
-using Numbers =
-    std::conditional_t<kHasAll, Types<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t>,
-                       Types<float, double>>;
-using Compared = std::conditional_t<kHasAll, All, Types<float, double, bool>>;
+using Integers = Types<int8_t, int16_t, int32_t, int64_t, uint8_t>;
+using Numbers = std::conditional_t<kForIntegers, Integers, Types<float, double>>;
+using Compared = std::conditional_t<kForIntegers, Integers, Types<float, double, bool>>;
 
 /// Calls f.template operator()<Op, T>() for every op and every type in its domain.
 template <class T, class F, class... Ops>
@@ -164,9 +159,9 @@ struct AddUnary {
   template <class Op, class T>
   constexpr void operator()() const {
     if constexpr (std::is_floating_point_v<T>) {
-      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 1, &unary_vector<Op, T>});
+      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 1, unary_vector<Op, T>});
     } else {
-      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 1, &unary_scalar<Op, T, T>});
+      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 1, &unary_scalar<Op, T, T>});
     }
   }
 };
@@ -174,7 +169,7 @@ struct AddUnaryTest {
   Table& table;
   template <class Op, class T>
   constexpr void operator()() const {
-    table.add({Op::name, dtype_of<T>(), DType::kBool, 1, &unary_scalar<Op, T, bool>});
+    table.add({math::kNumber<Op>, dtype_of<T>(), DType::kBool, 1, &unary_scalar<Op, T, bool>});
   }
 };
 struct AddBinary {
@@ -182,9 +177,9 @@ struct AddBinary {
   template <class Op, class T>
   constexpr void operator()() const {
     if constexpr (std::is_floating_point_v<T>) {
-      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_vector<Op, T>});
+      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 2, binary_vector<Op, T>});
     } else {
-      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
+      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
     }
   }
 };
@@ -192,21 +187,21 @@ struct AddBinaryScalar {
   Table& table;
   template <class Op, class T>
   constexpr void operator()() const {
-    table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
+    table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
   }
 };
 struct AddBinaryTest {
   Table& table;
   template <class Op, class T>
   constexpr void operator()() const {
-    table.add({Op::name, dtype_of<T>(), DType::kBool, 2, &binary_scalar<Op, T, bool>});
+    table.add({math::kNumber<Op>, dtype_of<T>(), DType::kBool, 2, &binary_scalar<Op, T, bool>});
   }
 };
 struct AddWhere {
   Table& table;
   template <class Op, class T>
   constexpr void operator()() const {
-    table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, bool, T>});
+    table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, bool, T>});
   }
 };
 struct AddTernary {
@@ -214,9 +209,9 @@ struct AddTernary {
   template <class Op, class T>
   constexpr void operator()() const {
     if constexpr (std::is_floating_point_v<T>) {
-      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_vector<Op, T>});
+      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 3, ternary_vector<Op, T>});
     } else {
-      table.add({Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, T, T>});
+      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, T, T>});
     }
   }
 };
@@ -235,39 +230,48 @@ constexpr Table make_table() {
 
 constexpr Table kTable = make_table();
 
-template <class From, class... To>
-constexpr void add_casts(Loop* row, Types<To...>) {
-  ((row[static_cast<int>(dtype_of<To>())] = &cast<From, To>), ...);
+/// Whether every set has a cast of its own.
+template <class From, class To>
+constexpr bool is_in_sets() {
+  constexpr bool same = std::is_same_v<From, To>, to_bool = std::is_same_v<To, bool>;
+  if (std::is_same_v<From, float>) return sizeof(To) >= 4 || to_bool;
+  return std::is_same_v<To, float> || (same && (to_bool || std::is_same_v<To, double>));
 }
-template <class To, class... From>
-constexpr void add_casts_to(ElementwiseKernels& kernels, Types<From...>) {
-  ((kernels.casts[static_cast<int>(dtype_of<From>())][static_cast<int>(dtype_of<To>())] =
-        &cast<From, To>),
-   ...);
+
+template <class From, class To>
+constexpr void add_cast(ElementwiseKernels& kernels) {
+  if constexpr (is_in_sets<From, To>() != kForIntegers) {
+    kernels.casts[static_cast<int>(dtype_of<From>())][static_cast<int>(dtype_of<To>())] =
+        &cast<From, To>;
+  }
+}
+template <class From, class... To>
+constexpr void add_casts(ElementwiseKernels& kernels, Types<To...>) {
+  (add_cast<From, To>(kernels), ...);
+  if constexpr (std::is_same_v<From, float> != kForIntegers) {
+    kernels.casts[static_cast<int>(dtype_of<From>())][static_cast<int>(DType::kFloat16)] =
+        &cast_to_half<From>;
+  }
 }
 template <class... From>
-constexpr void add_all_casts(ElementwiseKernels& kernels, Types<From...>) {
-  (add_casts<From>(kernels.casts[static_cast<int>(dtype_of<From>())], All()), ...);
-  ((kernels.casts[static_cast<int>(dtype_of<From>())][static_cast<int>(DType::kFloat16)] =
-        &cast_to_half<From>),
-   ...);
-  kernels.casts[static_cast<int>(DType::kFloat64)][static_cast<int>(DType::kFloat16)] =
-      &double_to_half;
+constexpr void add_all_casts(ElementwiseKernels& kernels, Types<From...> all) {
+  (add_casts<From>(kernels, all), ...);
 }
 
 constexpr ElementwiseKernels make_kernels() {
-  ElementwiseKernels kernels{kTable.entries, kTable.count, {},   &widen_half,
-                             &narrow_half,   &round_half,  &fill};
-  constexpr int f32 = static_cast<int>(DType::kFloat32), f16 = static_cast<int>(DType::kFloat16),
-                f64 = static_cast<int>(DType::kFloat64), yes = static_cast<int>(DType::kBool);
-  if constexpr (kHasAll) add_all_casts(kernels, All());
-  add_casts_to<float>(kernels, All());
-  add_casts<float>(kernels.casts[f32], Types<double, int32_t, int64_t, bool>());
-  kernels.casts[f64][f64] = &cast<double, double>;
-  kernels.casts[yes][yes] = &cast<bool, bool>;
-  kernels.casts[f32][f16] = &cast_to_half<float>;
+  ElementwiseKernels kernels = {};
+  kernels.loops = kTable.entries;
+  kernels.loop_count = kTable.count;
+  add_all_casts(kernels, All());
+  constexpr int f32 = static_cast<int>(DType::kFloat32), f16 = static_cast<int>(DType::kFloat16);
   for (int to = 0; to < kDTypeCount; ++to) kernels.casts[f16][to] = kernels.casts[f32][to];
-  kernels.casts[f16][f16] = &cast<float, float>;
+  kernels.casts[f16][f16] = kernels.casts[f32][f32];
+  if constexpr (!kForIntegers) {
+    kernels.widen_half = &widen_half;
+    kernels.narrow_half = &narrow_half;
+    kernels.round_half = &round_half;
+    kernels.fill = &fill;
+  }
   return kernels;
 }
 

@@ -14,19 +14,21 @@ namespace symk::cpu {
 using Loop = void (*)(const void* const* in, void* out, int64_t n);
 
 struct LoopEntry {
-  const char* name;
+  uint8_t op;     // its number (math/ops.h)
   DType operand;  // of the last operand: the first of `where` is bool
   DType result;
-  int arity;
+  uint8_t arity;
   Loop loop;
 };
 
-/// Sets but the portable one have loops of floating numbers and bool alone.
+/// The sets have loops of floating numbers and bool; those of integers, and other casts, are in
+/// `integers`.
 struct ElementwiseKernels {
   const LoopEntry* loops;
   int loop_count;
   // From a dtype to another, or null. float16 stands for numbers in float32 form: see `round_half`.
   Loop casts[kDTypeCount][kDTypeCount];
+  // Not in `integers`:
   Loop widen_half;   // float16 in memory to float32
   Loop narrow_half;  // float32 to float16 in memory
   Loop round_half;   // float32 to the nearest number that float16 has
@@ -42,5 +44,7 @@ template <>
 const ElementwiseKernels& ElementwiseKernels::of<Isa::avx2>();
 template <>
 const ElementwiseKernels& ElementwiseKernels::of<Isa::avx512>();
+template <>
+const ElementwiseKernels& ElementwiseKernels::of<Isa::integers>();
 
 }  // namespace symk::cpu

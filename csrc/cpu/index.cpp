@@ -1,4 +1,4 @@
-// The loops of gather, scatter_add and one_hot. Row numbers were checked by `read` before any other
+// The loops of gather and scatter_add. Row numbers were checked by `read` before any other
 // loop sees them.
 #include "cpu/index.h"
 
@@ -104,36 +104,14 @@ void scatter_add(const IndexPlan& plan, const void* base, const void* data, cons
   }
 }
 
-template <class Index, class T>
-void one_hot(const void* data, int64_t depth, int64_t first, int64_t last, uint64_t one,
-             void* result) {
-  const Index* indices = static_cast<const Index*>(data);
-  T* y = static_cast<T*>(result);
-  std::memset(y + first * depth, 0, static_cast<size_t>((last - first) * depth) * sizeof(T));
-  for (int64_t i = first; i < last; ++i) {
-    const int64_t index = static_cast<int64_t>(indices[i]);
-    if (index >= 0 && index < depth) y[i * depth + index] = static_cast<T>(one);
-  }
-}
-
-template <class Index>
-constexpr void set_indices(IndexKernels& table, DType dtype) {
-  const int place = static_cast<int>(dtype);
-  table.read[place] = read_indices<Index>;
-  table.one_hot[place][0] = one_hot<Index, uint8_t>;
-  table.one_hot[place][1] = one_hot<Index, uint16_t>;
-  table.one_hot[place][2] = one_hot<Index, uint32_t>;
-  table.one_hot[place][3] = one_hot<Index, uint64_t>;
-}
-
 constexpr IndexKernels make_table() {
   IndexKernels table = {};
   table.gather = gather;
-  set_indices<int8_t>(table, DType::kInt8);
-  set_indices<int16_t>(table, DType::kInt16);
-  set_indices<int32_t>(table, DType::kInt32);
-  set_indices<int64_t>(table, DType::kInt64);
-  set_indices<uint8_t>(table, DType::kUInt8);
+  table.read[static_cast<int>(DType::kInt8)] = read_indices<int8_t>;
+  table.read[static_cast<int>(DType::kInt16)] = read_indices<int16_t>;
+  table.read[static_cast<int>(DType::kInt32)] = read_indices<int32_t>;
+  table.read[static_cast<int>(DType::kInt64)] = read_indices<int64_t>;
+  table.read[static_cast<int>(DType::kUInt8)] = read_indices<uint8_t>;
   table.scatter_add[static_cast<int>(DType::kFloat32)] = scatter_add<float>;
   table.scatter_add[static_cast<int>(DType::kFloat64)] = scatter_add<double>;
   table.scatter_add[static_cast<int>(DType::kInt8)] = scatter_add<int8_t>;

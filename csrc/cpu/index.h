@@ -28,15 +28,10 @@ struct IndexKernels {
   using ScatterAdd = void (*)(const IndexPlan& plan, const void* x, const void* g,
                               const int64_t* rows, int64_t outer, int64_t first, int64_t last,
                               void* y);
-  /// Rows first..last-1 of y, each of `depth` items: `one` at the place that the index names, else
-  /// zero.
-  using OneHot = void (*)(const void* indices, int64_t depth, int64_t first, int64_t last,
-                          uint64_t one, void* y);
 
   Read read[kDTypeCount];  // null unless an integer dtype
   Gather gather;
   ScatterAdd scatter_add[kDTypeCount];  // null for float16 and bool
-  OneHot one_hot[kDTypeCount][4];       // by dtype of the indices and log2 of the item size of y
 
   template <Isa isa>
   static const IndexKernels& of();

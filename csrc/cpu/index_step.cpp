@@ -2,6 +2,7 @@
 #include "cpu/index.h"
 
 #include <atomic>
+#include <cstring>
 
 #include "cpu/dispatch.h"
 #include "cpu/element_bits.h"
@@ -105,21 +106,37 @@ std::unique_ptr<Step> bind_scatter(Binding& binding) {
   });
 }
 
+/// Rows first..last-1 of y, each of `depth` items: `one` at the place that the index names, else
+/// zero.
+template <class T>
+void one_hot(DType dtype, const void* indices, int64_t depth, int64_t first, int64_t last,
+             uint64_t one, void* result) {
+  T* const y = static_cast<T*>(result);
+  std::memset(y + first * depth, 0, static_cast<size_t>((last - first) * depth) * sizeof(T));
+  for (int64_t i = first; i < last; ++i) {
+    const int64_t index = integer_at(dtype, indices, i);
+    if (index >= 0 && index < depth) y[i * depth + index] = static_cast<T>(one);
+  }
+}
+
 std::unique_ptr<Step> bind_one_hot(Binding& binding) {
   require_operands(binding, "one_hot", 1, 1);
   const Type& indices = binding.inputs()[0];
   const Type& y = binding.outputs()[0];
   require(y.rank == indices.rank + 1, "one_hot", "y must have one axis more than the indices");
   require(y.count() == indices.count() * y.shape[y.rank - 1], "one_hot", "the sizes must agree");
+  if (!is_integer(indices.dtype)) throw no_dtype("one_hot", indices.dtype);
   const int64_t depth = y.shape[y.rank - 1], item = item_bytes(y.dtype);
-  const int size = item == 8 ? 3 : item == 4 ? 2 : item == 2 ? 1 : 0;
-  const auto one_hot = kernels<IndexKernels>().one_hot[static_cast<int>(indices.dtype)][size];
-  if (one_hot == nullptr) throw no_dtype("one_hot", indices.dtype);
+  const auto fill = item == 8   ? one_hot<uint64_t>
+                    : item == 4 ? one_hot<uint32_t>
+                    : item == 2 ? one_hot<uint16_t>
+                                : one_hot<uint8_t>;
+  const DType dtype = indices.dtype;
   const uint64_t one = element_bits(1, y.dtype);
   const int64_t count = indices.count();
   return make_step([=](const Operands& operands, ThreadPool& pool) {
     run_parts(pool, count, units_per_part(depth * item), [&](int64_t first, int64_t last) {
-      one_hot(operands.in[0], depth, first, last, one, operands.out[0]);
+      fill(dtype, operands.in[0], depth, first, last, one, operands.out[0]);
     });
   });
 }

@@ -84,7 +84,7 @@ struct SafeRoot {
 };
 
 struct Table {
-  JoinedLoop loops[68] = {};
+  JoinedLoop loops[is_spare(Isa::SYMK_ISA) ? 1 : 68] = {};
   int count = 0;
 
   constexpr void add(JoinedLoop loop) { loops[count++] = loop; }
@@ -100,27 +100,27 @@ constexpr const char* name_of_sum() {
 template <class Outer, class Inner>
 constexpr void add_binary(Table& table) {
   table.add({Outer::name, Inner::name, 0, name_of_sum<Outer, Inner>(),
-             &ternary_vector<First<Outer, Inner>, float>});
+             ternary_vector<First<Outer, Inner>, float>});
   table.add(
-      {Outer::name, Inner::name, 1, nullptr, &ternary_vector<Second<Outer, Inner>, float>});
+      {Outer::name, Inner::name, 1, nullptr, ternary_vector<Second<Outer, Inner>, float>});
 }
 template <class Outer, class Unary>
 constexpr void add_unary(Table& table) {
   table.add({Outer::name, Unary::name, 0, nullptr,
-             &binary_vector<FirstUnary<Outer, Unary>, float>});
+             binary_vector<FirstUnary<Outer, Unary>, float>});
   table.add({Outer::name, Unary::name, 1, nullptr,
-             &binary_vector<SecondUnary<Outer, Unary>, float>});
+             binary_vector<SecondUnary<Outer, Unary>, float>});
 }
 template <class Unary, class Inner>
 constexpr void add_unary_of(Table& table) {
   table.add(
-      {Unary::name, Inner::name, 0, nullptr, &binary_vector<UnaryOf<Unary, Inner>, float>});
+      {Unary::name, Inner::name, 0, nullptr, binary_vector<UnaryOf<Unary, Inner>, float>});
 }
 
 template <class Compare>
 constexpr void add_where(Table& table) {
   table.add({math::Where::name, Compare::name, 0, nullptr,
-             &quaternary_vector<WhereOf<Compare>, float>});
+             quaternary_vector<WhereOf<Compare>, float>});
 }
 
 template <class Outer>
@@ -139,9 +139,9 @@ constexpr void add_all(Table& table) {
   add_outer<Sub>(table);
   add_outer<Mul>(table);
   add_outer<Div>(table);
-  table.add({"mul+", Mul::name, 2, nullptr, &quaternary_vector<TwoProducts<Add>, float>});
-  table.add({"mul-", Mul::name, 2, nullptr, &quaternary_vector<TwoProducts<Sub>, float>});
-  table.add({Sqrt::name, Relu::name, 0, SafeRoot::name, &unary_vector<SafeRoot, float>});
+  table.add({"mul+", Mul::name, 2, nullptr, quaternary_vector<TwoProducts<Add>, float>});
+  table.add({"mul-", Mul::name, 2, nullptr, quaternary_vector<TwoProducts<Sub>, float>});
+  table.add({Sqrt::name, Relu::name, 0, SafeRoot::name, unary_vector<SafeRoot, float>});
   add_unary_of<Relu, Add>(table);
   add_unary_of<Relu, Sub>(table);
   add_unary_of<Square, Sub>(table);
@@ -153,7 +153,7 @@ constexpr void add_all(Table& table) {
 
 constexpr Table make_table() {
   Table table;
-  add_all(table);
+  if constexpr (!is_spare(Isa::SYMK_ISA)) add_all(table);
   return table;
 }
 

@@ -1,5 +1,6 @@
 // Loops that do two ops at once, with the bits of one after the other: what stands between them
-// stays in registers. A program (program.h) uses them where nothing else reads the inner value.
+// stays in registers. A program (program.h) uses them where nothing else reads the inner value. A
+// spare set (isa.h) has none.
 #pragma once
 
 #include "cpu/elementwise.h"

@@ -5,6 +5,8 @@
 
 namespace symk::cpu {
 
+/// The name of the op of a loop.
+const char* loop_name(const LoopEntry& entry);
 /// The loop of an op, or null if there is none.
 const LoopEntry* find_loop(const char* name, int arity, DType operand, DType result);
 Loop find_cast(DType from, DType to);

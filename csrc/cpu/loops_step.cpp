@@ -6,6 +6,7 @@
 
 #include "cpu/activation.h"
 #include "cpu/dispatch.h"
+#include "math/ops.h"
 #include "runtime/error.h"
 
 namespace symk::cpu {
@@ -16,7 +17,7 @@ const LoopEntry* find_in(const ElementwiseKernels& table, const char* name, int 
   for (int i = 0; i < table.loop_count; ++i) {
     const LoopEntry& entry = table.loops[i];
     if (entry.operand == operand && entry.result == result && entry.arity == arity &&
-        std::strcmp(entry.name, name) == 0) {
+        std::strcmp(loop_name(entry), name) == 0) {
       return &entry;
     }
   }
@@ -33,12 +34,14 @@ Loop find_unary(const char* name, DType dtype) {
 
 }  // namespace
 
+const char* loop_name(const LoopEntry& entry) { return math::op_name(entry.op); }
+
 const LoopEntry* find_loop(const char* name, int arity, DType operand, DType result) {
   const LoopEntry* const own =
       find_in(kernels<ElementwiseKernels>(), name, arity, operand, result);
   return own != nullptr
              ? own
-             : find_in(ElementwiseKernels::of<Isa::portable>(), name, arity, operand, result);
+             : find_in(ElementwiseKernels::of<Isa::integers>(), name, arity, operand, result);
 }
 
 Loop find_cast(DType from, DType to) {

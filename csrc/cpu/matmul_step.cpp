@@ -19,7 +19,8 @@ namespace {
 template <class T>
 class MatmulStep : public Step {
  public:
-  MatmulStep(Binding& binding, const MatmulProblem& problem, const MatmulFunctions<T>& functions)
+  [[gnu::cold]] MatmulStep(Binding& binding, const MatmulProblem& problem,
+                           const MatmulFunctions<T>& functions)
       : p_(problem), functions_(functions), epilogue_(binding, "matmul"),
         batch_(problem.a_start.size()) {
     panels_ = divide_up(p_.n, functions_.tile_columns);
@@ -52,9 +53,7 @@ class MatmulStep : public Step {
 
   /// What the panels of B depend on.
   std::string form() const {
-    return std::to_string(item()) + " " + std::to_string(functions_.tile_columns) + " " +
-           std::to_string(p_.k) + " " + std::to_string(p_.n) + " " + std::to_string(p_.b_row) +
-           " " + std::to_string(p_.b_column);
+    return form_of("panels", {item(), functions_.tile_columns, p_.k, p_.n, p_.b_row, p_.b_column});
   }
 
   /// Packing A pays if many tiles of a transposed A use it, or if its rows would fight for the same

@@ -60,6 +60,14 @@ struct GradTerms {
   }
 };
 
+/// Adds `count` elements of column j, `stride` apart. No loop, so that one over j becomes vectors.
+template <int count, class T, class Terms>
+[[gnu::always_inline]] inline void add_elements(const Terms& terms, int64_t i, int64_t stride,
+                                                int64_t j, T& one, T& two) {
+  terms.add(i, j, one, two);
+  if constexpr (count > 1) add_elements<count - 1>(terms, i + stride, stride, j, one, two);
+}
+
 /// Adds `lines` (at most kLines) of `width` columns that begin at `start`, `stride` apart; column j
 /// has values `column + j`.
 template <int lines, class T, class Terms>
@@ -69,9 +77,7 @@ template <int lines, class T, class Terms>
   T* __restrict sum_two = sums.two;
   for (int64_t j = 0; j < width; ++j) {
     T one = 0, two = 0;
-    for (int line = 0; line < lines; ++line) {
-      terms.add(start + line * stride + j, column + j, one, two);
-    }
+    add_elements<lines>(terms, start + j, stride, column + j, one, two);
     sum_one[j] += one;
     sum_two[j] += two;
   }
@@ -176,6 +182,21 @@ void grad_input(const NormPlan& plan, const void* x_data, const void* g_data, co
   });
 }
 
+template <class T>
+constexpr void set(NormKernels& table, int place) {
+  table.moments[place] = moments<T>;
+  table.normalise[place] = normalise<T>;
+  table.grad_sums[place] = grad_sums<T>;
+  table.grad_input[place] = grad_input<T>;
+}
+
+constexpr NormKernels make_table() {
+  NormKernels table = {};
+  set<float>(table, 0);
+  if constexpr (has_float64(Isa::SYMK_ISA)) set<double>(table, 1);
+  return table;
+}
+
 }  // namespace
 }  // namespace symk::cpu::SYMK_ISA
 
@@ -183,12 +204,7 @@ namespace symk::cpu {
 
 template <>
 const NormKernels& NormKernels::of<Isa::SYMK_ISA>() {
-  static constexpr NormKernels table = {
-      {SYMK_ISA::moments<float>, SYMK_ISA::moments<double>},
-      {SYMK_ISA::normalise<float>, SYMK_ISA::normalise<double>},
-      {SYMK_ISA::grad_sums<float>, SYMK_ISA::grad_sums<double>},
-      {SYMK_ISA::grad_input<float>, SYMK_ISA::grad_input<double>},
-  };
+  static constexpr NormKernels table = SYMK_ISA::make_table();
   return table;
 }
 

@@ -32,7 +32,7 @@ struct NormKernels {
                              const void* scale, const void* slope, const void* offset,
                              int64_t first, int64_t last, void* dx);
 
-  Moments moments[2];  // float32, float64
+  Moments moments[2];  // float32, float64, unless that is left to AVX2
   Normalise normalise[2];
   GradSums grad_sums[2];
   GradInput grad_input[2];

@@ -100,7 +100,7 @@ class BatchNorm : public NormStep {
       : NormStep(binding, name, 3, {&binding.inputs()[0], &binding.outputs()[0]}) {}
 
   Status run(const Operands& operands, ThreadPool& pool) override {
-    const NormKernels& table = kernels<NormKernels>();
+    const NormKernels& table = float_kernels<NormKernels>(dtype_of<T>());
     const void* x = operands.in[0];
     T* shift = static_cast<T*>(vector(operands, 0));
     choose_shift(static_cast<const T*>(x), shift);
@@ -157,7 +157,7 @@ class BatchNormGrad : public NormStep {
                  {&binding.inputs()[0], &binding.inputs()[4], &binding.outputs()[0]}) {}
 
   Status run(const Operands& operands, ThreadPool& pool) override {
-    const NormKernels& table = kernels<NormKernels>();
+    const NormKernels& table = float_kernels<NormKernels>(dtype_of<T>());
     const void* x = operands.in[0];
     const void* g = operands.in[4];
     T* mean = static_cast<T*>(vector(operands, 0));

@@ -9,7 +9,7 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-constexpr int kVectors = 4;  // one walk over the window for all of them
+constexpr int kVectors = is_spare(Isa::SYMK_ISA) ? 1 : 4;  // one walk over the window for all
 
 struct Range {
   int64_t first, last;
@@ -262,6 +262,22 @@ void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t volume,
   });
 }
 
+template <class T>
+constexpr void set(PoolKernels& table, int place) {
+  table.max[place] = max_pool<T>;
+  table.average[place] = average_pool<T>;
+  table.max_grad[place] = max_pool_grad<T>;
+  table.max_pick[place] = max_pool_pick<T>;
+  table.average_grad[place] = average_pool_grad<T>;
+}
+
+constexpr PoolKernels make_table() {
+  PoolKernels table = {};
+  set<float>(table, 0);
+  if constexpr (has_float64(Isa::SYMK_ISA)) set<double>(table, 1);
+  return table;
+}
+
 }  // namespace
 }  // namespace symk::cpu::SYMK_ISA
 
@@ -269,14 +285,7 @@ namespace symk::cpu {
 
 template <>
 const PoolKernels& PoolKernels::of<Isa::SYMK_ISA>() {
-  using namespace SYMK_ISA;
-  static constexpr PoolKernels table = {
-      {max_pool<float>, max_pool<double>},
-      {average_pool<float>, average_pool<double>},
-      {max_pool_grad<float>, max_pool_grad<double>},
-      {max_pool_pick<float>, max_pool_pick<double>},
-      {average_pool_grad<float>, average_pool_grad<double>},
-  };
+  static constexpr PoolKernels table = SYMK_ISA::make_table();
   return table;
 }
 

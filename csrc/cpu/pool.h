@@ -39,7 +39,7 @@ struct PoolKernels {
   using AverageGrad = void (*)(const PoolPlan& plan, const void* g, int64_t volume, int64_t first,
                                int64_t last, void* dx);
 
-  Forward max[2];  // float32, float64
+  Forward max[2];  // float32, float64, unless that is left to AVX2
   Forward average[2];
   MaxGrad max_grad[2];
   MaxPick max_pick[2];

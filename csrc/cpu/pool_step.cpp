@@ -48,29 +48,36 @@ std::unique_ptr<Step> pool_step(const PoolPlan& plan, int64_t item, Kernel kerne
   });
 }
 
+/// The kernel of a table for a float dtype.
+template <class Kernel>
+Kernel kernel_for(Kernel (PoolKernels::*table)[2], const char* name, DType dtype) {
+  return (float_kernels<PoolKernels>(dtype).*table)[float_place(name, dtype)];
+}
+
 std::unique_ptr<Step> bind_forward(Binding& binding, const char* name,
-                                   const PoolKernels::Forward (&kernel)[2]) {
+                                   PoolKernels::Forward (PoolKernels::*table)[2]) {
   require_operands(binding, name, 1, 1);
   const Type& x = binding.inputs()[0];
   return pool_step(
       plan_pool(binding, name, x, binding.outputs()[0]), item_bytes(x.dtype),
-      kernel[float_place(name, x.dtype)],
+      kernel_for(table, name, x.dtype),
       [](auto run, const PoolPlan& plan, const Operands& operands, int64_t volume, int64_t first,
          int64_t last) { run(plan, operands.in[0], volume, first, last, operands.out[0]); });
 }
 
 std::unique_ptr<Step> bind_max(Binding& binding) {
-  return bind_forward(binding, "max_pool", kernels<PoolKernels>().max);
+  return bind_forward(binding, "max_pool", &PoolKernels::max);
 }
 
 std::unique_ptr<Step> bind_average(Binding& binding) {
-  return bind_forward(binding, "average_pool", kernels<PoolKernels>().average);
+  return bind_forward(binding, "average_pool", &PoolKernels::average);
 }
 
 /// max_pool_grad and max_pool_pick take x, y and a third; of the third and the result, one is
 /// like x and one like y.
 std::unique_ptr<Step> bind_at_maximum(Binding& binding, const char* name, const Type& like_x,
-                                      const Type& like_y, const PoolKernels::MaxGrad (&kernel)[2]) {
+                                      const Type& like_y,
+                                      PoolKernels::MaxGrad (PoolKernels::*table)[2]) {
   const Type& x = binding.inputs()[0];
   const Type& y = binding.inputs()[1];
   require_dtype(like_x, x.dtype, name);
@@ -78,7 +85,7 @@ std::unique_ptr<Step> bind_at_maximum(Binding& binding, const char* name, const 
   require(same_shape(like_x, x) && same_shape(like_y, y), name,
           "gradients must have the shapes of what they belong to");
   return pool_step(plan_pool(binding, name, x, y), item_bytes(x.dtype),
-                   kernel[float_place(name, x.dtype)],
+                   kernel_for(table, name, x.dtype),
                    [](auto run, const PoolPlan& plan, const Operands& operands, int64_t volume,
                       int64_t first, int64_t last) {
                      run(plan, operands.in[0], operands.in[1], operands.in[2], volume, first, last,
@@ -89,22 +96,21 @@ std::unique_ptr<Step> bind_at_maximum(Binding& binding, const char* name, const 
 std::unique_ptr<Step> bind_max_grad(Binding& binding) {
   require_operands(binding, "max_pool_grad", 3, 1);
   return bind_at_maximum(binding, "max_pool_grad", binding.outputs()[0], binding.inputs()[2],
-                         kernels<PoolKernels>().max_grad);
+                         &PoolKernels::max_grad);
 }
 
 std::unique_ptr<Step> bind_max_pick(Binding& binding) {
   require_operands(binding, "max_pool_pick", 3, 1);
   return bind_at_maximum(binding, "max_pool_pick", binding.inputs()[2], binding.outputs()[0],
-                         kernels<PoolKernels>().max_pick);
+                         &PoolKernels::max_pick);
 }
 
 std::unique_ptr<Step> bind_average_grad(Binding& binding) {
   require_operands(binding, "average_pool_grad", 1, 1);
   const Type& g = binding.inputs()[0];
-  const auto& kernel = kernels<PoolKernels>().average_grad;
   return pool_step(
       plan_pool(binding, "average_pool_grad", binding.outputs()[0], g), item_bytes(g.dtype),
-      kernel[float_place("average_pool_grad", g.dtype)],
+      kernel_for(&PoolKernels::average_grad, "average_pool_grad", g.dtype),
       [](auto run, const PoolPlan& plan, const Operands& operands, int64_t volume, int64_t first,
          int64_t last) { run(plan, operands.in[0], volume, first, last, operands.out[0]); });
 }

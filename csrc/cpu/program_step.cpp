@@ -245,7 +245,7 @@ class TileProgramBuilder {
       return emit(find_cast(value(operands[0]).dtype, dtype), operands, dtype);
     }
     const LoopEntry& entry = loop_of(op, operands, dtype);
-    const int made = emit(entry.loop, operands, dtype, entry.name);
+    const int made = emit(entry.loop, operands, dtype, loop_name(entry));
     if (dtype != DType::kFloat16 || keeps_half(op)) return made;
     return emit(program_.kernels_->round_half, {made}, dtype);
   }

@@ -73,6 +73,7 @@ struct RoundKeys {
   for (int b = 0; b < kBlocks; b += V::width) {
     V word[4];
     philox_lanes(keys, V::load(counters + b), word);
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) word[k].store(lanes[k] + b);
   }
   for (int k = 0; k < 4; ++k) {
@@ -130,22 +131,86 @@ template <class T>
   }
 }
 
+// --- what is done with the uniform numbers of a chunk, in place ---
+
+template <class T>
+void as_they_are(Chunk<T>&, const RandomDraw&) {}
+
+template <class T>
+void scaled(Chunk<T>& chunk, const RandomDraw& draw) {
+  make_affine(chunk, static_cast<T>(draw.a), static_cast<T>(draw.b));
+}
+
+template <class T>
+void normal(Chunk<T>& chunk, const RandomDraw& draw) {
+  make_normal(chunk);
+  scaled(chunk, draw);
+}
+
+template <class T>
+void truncated_normal(Chunk<T>& chunk, const RandomDraw& draw) {
+  make_truncated_normal(chunk);
+  scaled(chunk, draw);
+}
+
+// --- how the numbers become results of type R ---
+
 /// The first n numbers of a chunk in their order, each through f.
 template <class R, class T, class F>
-void store(const Chunk<T>& chunk, R* out, int64_t n, F f) {
+[[gnu::always_inline]] inline void store(const Chunk<T>& chunk, void* result, int64_t n, F f) {
   constexpr int places = Chunk<T>::places;
+  R* const out = static_cast<R*>(result);
   const int64_t whole = n / places;
+  const auto& number = chunk.number;
   for (int64_t b = 0; b < whole; ++b) {
-    for (int k = 0; k < places; ++k) out[b * places + k] = f(chunk.number[k][b]);
+    out[b * places] = f(number[0][b]);
+    out[b * places + 1] = f(number[1][b]);
+    if constexpr (places == 4) {
+      out[b * places + 2] = f(number[2][b]);
+      out[b * places + 3] = f(number[3][b]);
+    }
   }
   for (int64_t i = whole * places; i < n; ++i) out[i] = f(chunk.number[i % places][i / places]);
 }
 
-/// Draws [first, last): `transform` turns the uniform numbers of a chunk into those wanted,
-/// `finish` one number into a result.
-template <class R, class T, class Transform, class Finish>
-void draw_range(const RandomDraw& draw, void* out, int64_t first, int64_t last, Transform transform,
-                Finish finish) {
+template <class R, class T>
+void store_numbers(const Chunk<T>& chunk, const RandomDraw&, void* out, int64_t n) {
+  store<R>(chunk, out, n, math::from_drawn<R, T>);
+}
+
+/// b where a uniform number is below a, else 0.
+template <class R, class T>
+void store_trials(const Chunk<T>& chunk, const RandomDraw& draw, void* out, int64_t n) {
+  // The least T that is not below a: no T lies between the two, so comparing with it is comparing
+  // with a.
+  T limit = static_cast<T>(draw.a);
+  const R value = math::from_drawn<R, T>(static_cast<T>(draw.b));
+  const R none = math::from_drawn<R, T>(T(0));
+  if (limit >= T(0) && static_cast<double>(limit) < draw.a)
+    limit = math::bit_cast<T>(math::bits(limit) + 1);
+  store<R>(chunk, out, n, [=](T u) { return u < limit ? value : none; });
+}
+
+/// low + floor(b * u); u >= 0, so cutting is rounding down.
+template <class R>
+void store_integers(const Chunk<double>& chunk, const RandomDraw& draw, void* out, int64_t n) {
+  const double range = draw.b;
+  const uint64_t low = static_cast<uint64_t>(draw.low);
+  store<R>(chunk, out, n,
+           [=](double u) { return static_cast<R>(low + static_cast<uint64_t>(u * range)); });
+}
+
+// --- draws of elements [first, last) ---
+
+template <class T>
+using Transform = void (*)(Chunk<T>& chunk, const RandomDraw& draw);
+template <class T>
+using Store = void (*)(const Chunk<T>& chunk, const RandomDraw& draw, void* out, int64_t n);
+
+template <class T>
+[[gnu::noinline]] void draw_range(const RandomDraw& draw, char* out, int64_t item_bytes,
+                                  int64_t first, int64_t last, Transform<T> transform,
+                                  Store<T> store_chunk) {
   constexpr int places = Chunk<T>::places;
   constexpr int64_t step = static_cast<int64_t>(places) * kBlocks;
   for (int64_t i = first; i < last; i += step) {
@@ -153,89 +218,52 @@ void draw_range(const RandomDraw& draw, void* out, int64_t first, int64_t last, 
     Chunk<T> chunk;
     make_words(draw.seed, draw.counter + static_cast<uint64_t>(i / places), words);
     make_uniform(words, chunk);
-    transform(chunk);
-    store(chunk, static_cast<R*>(out) + i, last - i < step ? last - i : step, finish);
+    transform(chunk, draw);
+    store_chunk(chunk, draw, out + i * item_bytes, last - i < step ? last - i : step);
   }
 }
 
-template <class R>
-void uniform(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = math::DrawnAs<R>;
-  const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
-  draw_range<R, T>(
-      draw, out, first, last, [=](Chunk<T>& chunk) { make_affine(chunk, a, b); },
-      math::from_drawn<R, T>);
+/// `transform` of uniform numbers of type T.
+template <class R, class T, Transform<T> transform, Store<T> store_chunk>
+void draw(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
+  draw_range<T>(draw, static_cast<char*>(out), sizeof(R), first, last, transform, store_chunk);
 }
 
+template <class R, class T = math::DrawnAs<R>>
+constexpr DrawFunction kUniform = &draw<R, T, &scaled<T>, &store_numbers<R, T>>;
+template <class R, class T = math::DrawnAs<R>>
+constexpr DrawFunction kNormal = &draw<R, T, &normal<T>, &store_numbers<R, T>>;
+template <class R, class T = math::DrawnAs<R>>
+constexpr DrawFunction kTruncatedNormal = &draw<R, T, &truncated_normal<T>, &store_numbers<R, T>>;
+template <class R, class T = math::DrawnAs<R>>
+constexpr DrawFunction kBernoulli = &draw<R, T, &as_they_are<T>, &store_trials<R, T>>;
 template <class R>
-void normal(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = math::DrawnAs<R>;
-  const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
-  auto transform = [=](Chunk<T>& chunk) {
-    make_normal(chunk);
-    make_affine(chunk, a, b);
-  };
-  draw_range<R, T>(draw, out, first, last, transform, math::from_drawn<R, T>);
-}
-
-template <class R>
-void truncated_normal(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = math::DrawnAs<R>;
-  const T a = static_cast<T>(draw.a), b = static_cast<T>(draw.b);
-  auto transform = [=](Chunk<T>& chunk) {
-    make_truncated_normal(chunk);
-    make_affine(chunk, a, b);
-  };
-  draw_range<R, T>(draw, out, first, last, transform, math::from_drawn<R, T>);
-}
-
-template <class R>
-void bernoulli(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  using T = math::DrawnAs<R>;
-  // The least T that is not below p: no T lies between the two, so comparing with it is comparing
-  // with p.
-  T limit = static_cast<T>(draw.a);
-  const T value = static_cast<T>(draw.b);
-  if (limit >= T(0) && static_cast<double>(limit) < draw.a)
-    limit = math::bit_cast<T>(math::bits(limit) + 1);
-  draw_range<R, T>(
-      draw, out, first, last, [](Chunk<T>&) {},
-      [=](T u) { return math::from_drawn<R, T>(u < limit ? value : T(0)); });
-}
-
-template <class R>
-void integers(const RandomDraw& draw, void* out, int64_t first, int64_t last) {
-  const double range = draw.b;
-  const uint64_t low = static_cast<uint64_t>(draw.low);
-  // u >= 0, so cutting is rounding down.
-  auto finish = [=](double u) { return static_cast<R>(low + static_cast<uint64_t>(u * range)); };
-  draw_range<R, double>(
-      draw, out, first, last, [](Chunk<double>&) {}, finish);
-}
+constexpr DrawFunction kIntegers = &draw<R, double, &as_they_are<double>, &store_integers<R>>;
 
 constexpr RandomKernels make_kernels() {
   RandomKernels k{};
-  constexpr int f32 = static_cast<int>(DType::kFloat32), f64 = static_cast<int>(DType::kFloat64),
+  constexpr int f16 = static_cast<int>(DType::kFloat16), f32 = static_cast<int>(DType::kFloat32),
+                f64 = static_cast<int>(DType::kFloat64), i8 = static_cast<int>(DType::kInt8),
+                i16 = static_cast<int>(DType::kInt16), i32 = static_cast<int>(DType::kInt32),
+                i64 = static_cast<int>(DType::kInt64), u8 = static_cast<int>(DType::kUInt8),
                 boolean = static_cast<int>(DType::kBool);
-  k.uniform[f32] = &uniform<float>, k.uniform[f64] = &uniform<double>;
-  k.normal[f32] = &normal<float>, k.normal[f64] = &normal<double>;
-  k.truncated_normal[f32] = &truncated_normal<float>;
-  k.truncated_normal[f64] = &truncated_normal<double>;
-  k.bernoulli[f32] = &bernoulli<float>, k.bernoulli[f64] = &bernoulli<double>;
-  k.bernoulli[boolean] = &bernoulli<uint8_t>;
-  constexpr int i32 = static_cast<int>(DType::kInt32), i64 = static_cast<int>(DType::kInt64);
-  k.integers[i32] = &integers<int32_t>, k.integers[i64] = &integers<int64_t>;
-  if constexpr (has_all(Isa::SYMK_ISA)) {
-    constexpr int f16 = static_cast<int>(DType::kFloat16), i8 = static_cast<int>(DType::kInt8),
-                  i16 = static_cast<int>(DType::kInt16), u8 = static_cast<int>(DType::kUInt8);
-    k.uniform[f16] = &uniform<math::Half>, k.normal[f16] = &normal<math::Half>;
-    k.truncated_normal[f16] = &truncated_normal<math::Half>,
-    k.bernoulli[f16] = &bernoulli<math::Half>;
-    k.bernoulli[i8] = &bernoulli<int8_t>, k.bernoulli[i16] = &bernoulli<int16_t>;
-    k.bernoulli[i32] = &bernoulli<int32_t>, k.bernoulli[i64] = &bernoulli<int64_t>;
-    k.bernoulli[u8] = &bernoulli<uint8_t>;
-    k.integers[i8] = &integers<int8_t>, k.integers[i16] = &integers<int16_t>;
-    k.integers[u8] = &integers<uint8_t>;
+  if constexpr (is_for_integers(Isa::SYMK_ISA)) {
+    k.uniform[f16] = kUniform<math::Half>, k.normal[f16] = kNormal<math::Half>;
+    k.truncated_normal[f16] = kTruncatedNormal<math::Half>;
+    k.bernoulli[f16] = kBernoulli<math::Half>;
+    k.bernoulli[i8] = kBernoulli<int8_t>, k.bernoulli[i16] = kBernoulli<int16_t>;
+    k.bernoulli[i32] = kBernoulli<int32_t>, k.bernoulli[i64] = kBernoulli<int64_t>;
+    k.bernoulli[u8] = kBernoulli<uint8_t>;
+    k.integers[i8] = kIntegers<int8_t>, k.integers[i16] = kIntegers<int16_t>;
+    k.integers[u8] = kIntegers<uint8_t>;
+  } else {
+    k.uniform[f32] = kUniform<float>, k.uniform[f64] = kUniform<double>;
+    k.normal[f32] = kNormal<float>, k.normal[f64] = kNormal<double>;
+    k.truncated_normal[f32] = kTruncatedNormal<float>;
+    k.truncated_normal[f64] = kTruncatedNormal<double>;
+    k.bernoulli[f32] = kBernoulli<float>, k.bernoulli[f64] = kBernoulli<double>;
+    k.bernoulli[boolean] = kBernoulli<uint8_t>;
+    k.integers[i32] = kIntegers<int32_t>, k.integers[i64] = kIntegers<int64_t>;
   }
   return k;
 }

@@ -20,8 +20,8 @@ struct RandomDraw {
 /// Elements [first, last) of a draw to out[first], ...
 using DrawFunction = void (*)(const RandomDraw& draw, void* out, int64_t first, int64_t last);
 
-/// By dtype of the result; null where there is none. float16 and integers are in the portable set
-/// alone. Bits are equal for all instruction sets, but
+/// By dtype of the result; null where there is none. float16 and integers, but for int32 and int64,
+/// are in `integers` alone. Bits are equal for all instruction sets, but
 /// for the last place of the two normal draws.
 struct RandomKernels {
   DrawFunction uniform[kDTypeCount];
@@ -39,5 +39,7 @@ template <>
 const RandomKernels& RandomKernels::of<Isa::avx2>();
 template <>
 const RandomKernels& RandomKernels::of<Isa::avx512>();
+template <>
+const RandomKernels& RandomKernels::of<Isa::integers>();
 
 }  // namespace symk::cpu

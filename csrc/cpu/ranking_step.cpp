@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "cpu/dispatch.h"
+#include "cpu/integers.h"
 #include "cpu/lambda_step.h"
 #include "cpu/ranking.h"
 #include "cpu/require.h"
@@ -149,29 +150,16 @@ bool is_in_top(const T* predictions, int64_t n, int64_t target, int64_t k) {
   return greater < k;
 }
 
-template <class T, class Index>
-std::unique_ptr<Step> make_in_top_k(int64_t rows, int64_t n, int64_t k) {
+template <class T>
+std::unique_ptr<Step> make_in_top_k(DType targets, int64_t rows, int64_t n, int64_t k) {
   return make_step([=](const Operands& operands, ThreadPool& pool) {
     const T* predictions = static_cast<const T*>(operands.in[0]);
-    const Index* targets = static_cast<const Index*>(operands.in[1]);
     uint8_t* y = static_cast<uint8_t*>(operands.out[0]);
     run_parts(pool, rows, units_per_part(n * sizeof(T)), [&](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i)
-        y[i] = is_in_top(predictions + i * n, n, static_cast<int64_t>(targets[i]), k);
+        y[i] = is_in_top(predictions + i * n, n, integer_at(targets, operands.in[1], i), k);
     });
   });
-}
-
-template <class T>
-std::unique_ptr<Step> make_in_top_k(DType targets, int64_t rows, int64_t n, int64_t k) {
-  switch (targets) {
-    case DType::kInt8: return make_in_top_k<T, int8_t>(rows, n, k);
-    case DType::kInt16: return make_in_top_k<T, int16_t>(rows, n, k);
-    case DType::kInt32: return make_in_top_k<T, int32_t>(rows, n, k);
-    case DType::kInt64: return make_in_top_k<T, int64_t>(rows, n, k);
-    case DType::kUInt8: return make_in_top_k<T, uint8_t>(rows, n, k);
-    default: throw no_dtype("in_top_k", targets);
-  }
 }
 
 [[gnu::cold]] std::unique_ptr<Step> bind_in_top_k(Binding& binding) {
@@ -182,6 +170,7 @@ std::unique_ptr<Step> make_in_top_k(DType targets, int64_t rows, int64_t n, int6
               same_shape(targets, binding.outputs()[0]),
           "in_top_k", "predictions must be (rows, classes), targets and results (rows)");
   require_dtype(binding.outputs()[0], DType::kBool, "in_top_k");
+  if (!is_integer(targets.dtype)) throw no_dtype("in_top_k", targets.dtype);
   const int64_t rows = predictions.shape[0], n = predictions.shape[1], k = binding.integer("k");
   return float_place("in_top_k", predictions.dtype) == 0
              ? make_in_top_k<float>(targets.dtype, rows, n, k)

@@ -343,6 +343,15 @@ constexpr void set_dtype(ReduceKernels& table, DType dtype) {
   table.arg_columns[1][static_cast<int>(dtype)] = find_in_columns<Min<T>>;
 }
 
+constexpr void set_floats(ReduceKernels& table) {
+  set_dtype<float>(table, DType::kFloat32);
+  set_dtype<double>(table, DType::kFloat64);
+  table.log_rows[0] = logsumexp_rows<float>;
+  table.log_rows[1] = logsumexp_rows<double>;
+  table.log_columns[0] = logsumexp_columns<float>;
+  table.log_columns[1] = logsumexp_columns<double>;
+}
+
 constexpr void set_integers(ReduceKernels& table) {
   set_dtype<int8_t>(table, DType::kInt8);
   set_dtype<int16_t>(table, DType::kInt16);
@@ -356,13 +365,11 @@ constexpr void set_integers(ReduceKernels& table) {
 
 constexpr ReduceKernels make_table() {
   ReduceKernels table = {};
-  set_dtype<float>(table, DType::kFloat32);
-  set_dtype<double>(table, DType::kFloat64);
-  if constexpr (has_all(Isa::SYMK_ISA)) set_integers(table);
-  table.log_rows[0] = logsumexp_rows<float>;
-  table.log_rows[1] = logsumexp_rows<double>;
-  table.log_columns[0] = logsumexp_columns<float>;
-  table.log_columns[1] = logsumexp_columns<double>;
+  if constexpr (is_for_integers(Isa::SYMK_ISA)) {
+    set_integers(table);
+  } else {
+    set_floats(table);
+  }
   return table;
 }
 

@@ -81,7 +81,7 @@ struct ReduceKernels {
   using ArgColumns = void (*)(const void* x, int64_t n, int64_t columns, int64_t first,
                               int64_t last, int64_t* y);
 
-  // Null where there is none; integers and bool are in the portable set alone.
+  // Null where there is none; integers and bool are in `integers` alone.
   Rows rows[kReduceOps][kDTypeCount];
   Columns columns[kReduceOps][kDTypeCount];
   LogRows log_rows[2];  // float32, float64
@@ -98,5 +98,7 @@ template <>
 const ReduceKernels& ReduceKernels::of<Isa::avx2>();
 template <>
 const ReduceKernels& ReduceKernels::of<Isa::avx512>();
+template <>
+const ReduceKernels& ReduceKernels::of<Isa::integers>();
 
 }  // namespace symk::cpu

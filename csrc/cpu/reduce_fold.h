@@ -139,6 +139,17 @@ template <class Op, class V>
     return Op::combine_vectors(a, b);
 }
 
+/// Of `count` vectors, a power of two: each with the one that is half of all further on, and so on.
+template <class Op, int count, int step = 1, class V>
+[[gnu::always_inline]] inline V combine_all(const V* lanes) {
+  if constexpr (count == 1) {
+    return lanes[0];
+  } else {
+    const V even = combine_all<Op, count / 2, 2 * step>(lanes);
+    return combine<Op>(even, combine_all<Op, count / 2, 2 * step>(lanes + step));
+  }
+}
+
 constexpr int64_t kStretch = 2048;  // elements whose float sum is carried in float lanes
 
 /// Lanes of T from numbers of the same or a narrower type.
@@ -172,13 +183,8 @@ typename Op::Total fold_vectors(const From* x, int64_t n) {
     }
   }
   for (; i + width <= n; i += width) lanes[0] = combine<Op>(lanes[0], load_widened<T>(x + i));
-#pragma GCC unroll 3
-  for (int half = chains / 2; half > 0; half /= 2) {
-#pragma GCC unroll 4
-    for (int k = 0; k < half; ++k) lanes[k] = combine<Op>(lanes[k], lanes[k + half]);
-  }
   T last[width];
-  lanes[0].store(last);
+  combine_all<Op, chains>(lanes).store(last);
   typename Op::Total total = Op::identity;
   for (int k = 0; k < width; ++k) total = Op::fold(total, last[k]);
   for (; i < n; ++i) total = Op::fold(total, x[i]);

@@ -117,9 +117,8 @@ Conversion widened_weights(const Binding& binding, const char* kernel, int weigh
   }
   Type wide = type;
   wide.dtype = DType::kFloat32;
-  std::string form = "float32";
-  for (int64_t size : {widening.rows, widening.columns, widening.scale_rows})
-    form += " " + std::to_string(size);
+  const std::string form =
+      form_of("float32", {widening.rows, widening.columns, widening.scale_rows});
   const auto convert = [widening](const void* const* in_, void* to, ThreadPool& pool) {
     widening(in_, static_cast<float*>(to), pool);
   };

@@ -6,6 +6,22 @@
 
 namespace symk::cpu::SYMK_ISA {
 
+/// Elements first..n-1, fewer than a vector holds: as a whole vector, on copies.
+template <class T, int operands>
+[[gnu::noinline]] void run_rest(void (*loop)(const void* const* in, void* out, int64_t n),
+                                const void* const* in, void* out, int64_t first, int64_t n) {
+  using V = Vec<T>;
+  const int lanes = static_cast<int>(n - first);
+  T x[operands][V::width], y[V::width];
+  const void* copies[operands];
+  for (int k = 0; k < operands; ++k) {
+    V::load_partial(static_cast<const T*>(in[k]) + first, lanes).store(x[k]);
+    copies[k] = x[k];
+  }
+  loop(copies, y, V::width);
+  V::load(y).store_partial(static_cast<T*>(out) + first, lanes);
+}
+
 /// The lanes of vectors beginning at element i of each operand, as a call of Op.
 template <class Op, class T, int... operand>
 struct VectorLoop {
@@ -18,41 +34,19 @@ struct VectorLoop {
   static void run(const void* const* in, void* out, int64_t n) {
     const T* const from[] = {start(in, operand)...};
     T* const y = static_cast<T*>(out);
-    // One copy of the arithmetic: it is long where the op is a function such as tanh.
-    for (int64_t i = 0; i < n; i += V::width) {
-      const bool whole = n - i >= V::width;
-      const int lanes = static_cast<int>(n - i);
-      V x[sizeof...(operand)];
-      if (__builtin_expect(whole, 1)) {
-        ((x[operand] = V::load(from[operand] + i)), ...);
-      } else {
-        ((x[operand] = V::load_partial(from[operand] + i, lanes)), ...);
-      }
-      const V value = Op()(x[operand]...);
-      if (__builtin_expect(whole, 1)) {
-        value.store(y + i);
-      } else {
-        value.store_partial(y + i, lanes);
-      }
-    }
+    int64_t i = 0;
+    for (; i + V::width <= n; i += V::width) Op()(V::load(from[operand] + i)...).store(y + i);
+    if (i < n) run_rest<T, sizeof...(operand)>(&run, in, out, i, n);
   }
 };
 
 template <class Op, class T>
-void unary_vector(const void* const* in, void* out, int64_t n) {
-  VectorLoop<Op, T, 0>::run(in, out, n);
-}
+constexpr auto unary_vector = &VectorLoop<Op, T, 0>::run;
 template <class Op, class T>
-void binary_vector(const void* const* in, void* out, int64_t n) {
-  VectorLoop<Op, T, 0, 1>::run(in, out, n);
-}
+constexpr auto binary_vector = &VectorLoop<Op, T, 0, 1>::run;
 template <class Op, class T>
-void ternary_vector(const void* const* in, void* out, int64_t n) {
-  VectorLoop<Op, T, 0, 1, 2>::run(in, out, n);
-}
+constexpr auto ternary_vector = &VectorLoop<Op, T, 0, 1, 2>::run;
 template <class Op, class T>
-void quaternary_vector(const void* const* in, void* out, int64_t n) {
-  VectorLoop<Op, T, 0, 1, 2, 3>::run(in, out, n);
-}
+constexpr auto quaternary_vector = &VectorLoop<Op, T, 0, 1, 2, 3>::run;
 
 }  // namespace symk::cpu::SYMK_ISA

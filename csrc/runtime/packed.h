@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -41,32 +42,18 @@ class Packed {
   std::atomic<uint64_t> version_{0};
 };
 
+/// The name of a form: of which kind, and the numbers that it depends on.
+std::string form_of(const char* kind, std::initializer_list<int64_t> numbers);
+
 /// The forms of one value, or of the constants of a Plan, by name. A form lives as long as a
 /// binding uses it.
 class PackedForms {
  public:
   /// Throws Error(kMemory).
-  std::shared_ptr<Packed> find(const std::string& form, int64_t bytes) {
-    const Locked locked(lock_);
-    std::weak_ptr<Packed>* place = nullptr;
-    for (auto& [name, packed] : forms_) {
-      if (name == form) place = &packed;
-    }
-    if (place == nullptr) place = &forms_.emplace_back(form, std::weak_ptr<Packed>()).second;
-    std::shared_ptr<Packed> found = place->lock();
-    if (found == nullptr || found->bytes() < bytes) *place = found = std::make_shared<Packed>(bytes);
-    return found;
-  }
+  std::shared_ptr<Packed> find(const std::string& form, int64_t bytes);
 
   /// The bytes of the forms in use.
-  int64_t bytes() {
-    const Locked locked(lock_);
-    int64_t total = 0;
-    for (auto& [name, packed] : forms_) {
-      if (const std::shared_ptr<Packed> used = packed.lock()) total += used->bytes();
-    }
-    return total;
-  }
+  int64_t bytes();
 
  private:
   SharedLock lock_;

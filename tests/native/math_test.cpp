@@ -393,7 +393,8 @@ void check_lengths() {
       for (size_t k = static_cast<size_t>(n * item); k < y.size(); ++k) kept = kept && y[k] == 0x5a;
       if (kept) continue;
       ++failures;
-      std::printf("%s writes behind %lld elements\n", entry.name, static_cast<long long>(n));
+      std::printf("%s writes behind %lld elements\n", cpu::loop_name(entry),
+                  static_cast<long long>(n));
     }
   }
 }
@@ -416,7 +417,8 @@ void check_neighbours() {
       entry.loop(in, &alone, 1);
       if (std::isnan(alone) ? std::isnan(y[k]) : std::memcmp(&alone, &y[k], 4) == 0) continue;
       ++failures;
-      std::printf("%s(%g) depends on its neighbours\n", entry.name, static_cast<double>(x[k]));
+      std::printf("%s(%g) depends on its neighbours\n", cpu::loop_name(entry),
+                  static_cast<double>(x[k]));
       break;
     }
   }

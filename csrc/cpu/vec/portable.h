@@ -1,10 +1,10 @@
-// The set that every machine has: 16-byte vectors by compiler extension, plain loops for the rest.
+// The set that every machine has, and `integers`: 16-byte vectors by compiler extension, plain loops for the rest.
 // No intrinsics. Included by vec.h only.
 #pragma once
 
 #include "cpu/vec/lane_mask.h"
 
-namespace symk::cpu::portable {
+namespace symk::cpu::SYMK_ISA {
 
 /// Bit i is lane i.
 template <class T>
@@ -183,4 +183,4 @@ template <int distance, class T>
   }
 }
 
-}  // namespace symk::cpu::portable
+}  // namespace symk::cpu::SYMK_ISA

@@ -14,6 +14,10 @@ namespace portable {
 constexpr int kVectorBytes = 16;
 constexpr int kVectorRegisters = 16;
 }  // namespace portable
+namespace integers {
+constexpr int kVectorBytes = 16;
+constexpr int kVectorRegisters = 16;
+}  // namespace integers
 namespace avx2 {
 constexpr int kVectorBytes = 32;
 constexpr int kVectorRegisters = 16;

@@ -1,0 +1,36 @@
+// Every elementwise op by number, which takes less room in tables than its name.
+#pragma once
+
+#include <cstdint>
+
+#include "math/binary.h"
+#include "math/ternary.h"
+#include "math/unary.h"
+
+namespace symk::math {
+inline namespace SYMK_ISA {
+
+template <class... A, class... B, class... C, class... D, class... E, class... F>
+List<A..., B..., C..., D..., E..., F...> all_of(List<A...>, List<B...>, List<C...>, List<D...>,
+                                                List<E...>, List<F...>);
+using AllOps = decltype(all_of(UnaryOps(), UnaryTests(), BinaryOps(), BinaryScalarOps(),
+                               BinaryTests(), List<Where, Clip>()));
+
+template <class Op, class... Ops>
+constexpr uint8_t number_in(List<Ops...>) {
+  uint8_t number = 0;
+  (void)((std::is_same_v<Op, Ops> || (++number, false)) || ...);
+  return number;
+}
+template <class Op>
+constexpr uint8_t kNumber = number_in<Op>(AllOps());
+
+template <class... Ops>
+const char* name_in(uint8_t number, List<Ops...>) {
+  static constexpr const char* names[] = {Ops::name...};
+  return names[number];
+}
+inline const char* op_name(uint8_t number) { return name_in(number, AllOps()); }
+
+}  // namespace SYMK_ISA
+}  // namespace symk::math
