@@ -229,9 +229,9 @@ Matrix<T, false> channels_of(const Geometry& g, const T* data) {
 /// Where results stand: rows of the channels of all groups.
 template <class T>
 struct Results {
-  T *to, *sums;  // sums: of pieces, else null
+  T *to, *sums;  // sums: where another kernel finishes them, else null
   int64_t groups, channels, count;
-  Epilogue<T> epilogue;
+  TileEpilogue<T> epilogue;
   int64_t group = 0;
 
   SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t piece) const {
@@ -308,7 +308,8 @@ class ConvStep : public Step {
   ConvStep(const Binding& binding, const char* kernel, const cpu::ConvShape& shape)
       : kernel_(kernel), queue_(queue_of(binding)), geometry_(geometry_of(shape, kernel)) {}
 
-  void cut(Binding& binding, const ProductSize& size) {
+  void cut(Binding& binding, const ProductSize& size, const EpilogueOperands<T>& epilogue = {}) {
+    epilogue_ = epilogue;
     const Factor factor = factor_of(binding, kernel_);
     size_ = size;
     results_ = size.rows * geometry_.groups * size.columns;
@@ -328,15 +329,15 @@ class ConvStep : public Step {
 
   template <class Left, class Right>
   void run(const Left& left, const Right& right, int64_t left_step, int64_t right_step,
-           const Operands& operands, const Epilogue<T>& epilogue = {}) const {
+           const Operands& operands) const {
     T* const to = output<T>(operands, 0);
-    T* const sums = cut_.pieces > 1 ? static_cast<T*>(operands.scratch) : nullptr;
+    T* const sums = has_sums() ? static_cast<T*>(operands.scratch) : nullptr;
     const GroupProducts<T, Left, Right> source = {
         left,
         right,
         left_step,
         right_step,
-        {to, sums, geometry_.groups, size_.columns, results_, epilogue}};
+        {to, sums, geometry_.groups, size_.columns, results_, epilogue_.of_tiles(operands)}};
     if (gathers_) {
       each(queue_, results_ * cut_.pieces,
            Gather<T, GroupProducts<T, Left, Right>>{source, size_, geometry_.groups,
@@ -345,7 +346,7 @@ class ConvStep : public Step {
       run_product<T>(queue_, source, size_, cut_);
     }
     if (sums == nullptr) return;
-    const FinishForward<T> finish = {to, geometry_.groups * size_.columns, epilogue};
+    const FinishForward<T> finish = {to, geometry_.groups * size_.columns, epilogue_.of(operands)};
     each(queue_, results_, AddPieces<T, FinishForward<T>>{sums, cut_.pieces, results_, finish});
   }
 
@@ -355,13 +356,15 @@ class ConvStep : public Step {
   bool gathers_ = false;
 
  private:
+  bool has_sums() const { return cut_.pieces > 1 || !epilogue_.is_of_tiles(); }
   void need_sums(Binding& binding) const {
-    if (cut_.pieces > 1)
+    if (has_sums())
       binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, results_), sizeof(T)));
   }
 
   ProductSize size_;
   ProductCut cut_;
+  EpilogueOperands<T> epilogue_;
   int64_t results_ = 0;
 };
 
@@ -373,22 +376,18 @@ class ForwardStep final : public ConvStep<T> {
   explicit ForwardStep(Binding& binding)
       : ConvStep<T>(binding, name,
                     cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.inputs()[1],
-                                         binding.outputs()[0])),
-        epilogue_(binding, name) {
+                                         binding.outputs()[0])) {
     const Geometry& g = this->geometry_;
-    this->cut(binding, {g.batch * g.y_pixels(), g.out, g.taps() * g.in});
+    this->cut(binding, {g.batch * g.y_pixels(), g.out, g.taps() * g.in},
+              EpilogueOperands<T>(binding, name));
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
     const Geometry& g = this->geometry_;
     ConvStep<T>::run(Windows<T, true>(g, input<T>(operands, 0)),
-                     channels_of(g, input<T>(operands, 1)), g.in, g.out, operands,
-                     epilogue_.of(operands));
+                     channels_of(g, input<T>(operands, 1)), g.in, g.out, operands);
     return {};
   }
-
- private:
-  const EpilogueOperands<T> epilogue_;
 };
 
 /// dx: rows are pixels of x, columns channels of x, the depth taps and channels of g.

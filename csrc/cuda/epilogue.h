@@ -2,6 +2,7 @@
 //   activation(product * scale + bias + addend) * factor
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,22 @@ struct Epilogue {
   }
 };
 
+/// The same by a tile itself, whose activation is relu or none: a call of any other would put all
+/// of csrc/math into each kernel.
+template <class T>
+struct TileEpilogue {
+  const T* parts[4] = {};
+  bool has_relu = false;
+
+  SYMK_HD T operator()(T x, int64_t column, int64_t place) const {
+    if (parts[0] != nullptr) x = x * parts[0][column];
+    if (parts[1] != nullptr) x = x + parts[1][column];
+    if (parts[2] != nullptr) x = x + parts[2][place];
+    if (has_relu) x = math::Relu()(x);
+    return parts[3] != nullptr ? x * parts[3][place] : x;
+  }
+};
+
 /// The attributes `epilogue`, which names the operands from the third on, and `activation`.
 template <class T>
 class EpilogueOperands {
@@ -33,7 +50,8 @@ class EpilogueOperands {
   EpilogueOperands() = default;  // nothing is done
   /// Throws Error unless the operands fit the result.
   EpilogueOperands(const Binding& binding, const char* kernel)
-      : activation_(find_activation<T>(binding.text("activation", ""))) {
+      : activation_(find_activation<T>(binding.text("activation", ""))),
+        has_relu_(binding.text("activation", "") == "relu") {
     std::vector<std::string> names;
     if (binding.has("epilogue")) names = binding.texts("epilogue");
     cpu::require(binding.inputs().size() == 2 + names.size(), kernel,
@@ -52,6 +70,16 @@ class EpilogueOperands {
       if (places_[part] != 0) epilogue.parts[part] = input<T>(operands, places_[part]);
     }
     epilogue.activation = activation_;
+    return epilogue;
+  }
+
+  /// Whether tiles can do it; else their sums are finished by another kernel.
+  bool is_of_tiles() const { return activation_ < 0 || has_relu_; }
+  TileEpilogue<T> of_tiles(const Operands& operands) const {
+    const Epilogue<T> whole = of(operands);
+    TileEpilogue<T> epilogue;
+    std::copy(whole.parts, whole.parts + 4, epilogue.parts);
+    epilogue.has_relu = has_relu_;
     return epilogue;
   }
 
@@ -78,6 +106,7 @@ class EpilogueOperands {
   }
 
   int activation_ = -1;
+  bool has_relu_ = false;
   int places_[4] = {};  // of the operands; 0: there is none
 };
 

@@ -20,9 +20,9 @@ struct Products {
   Matrix<T, !along_column_b> right;
   Starts starts;
   int64_t columns, elements;  // of C, of one product
-  T *c, *sums;                // sums: of pieces, else null
+  T *c, *sums;                // sums: where another kernel finishes them, else null
   int64_t count;              // elements of a piece
-  Epilogue<T> epilogue;
+  TileEpilogue<T> epilogue;
   int64_t place = 0;  // of the first element in the result
 
   SYMK_HD void select(int64_t product) {
@@ -82,13 +82,14 @@ class MatmulStep final : public Step {
       : queue_(queue_of(binding)), p_(cpu::read_matmul(binding)), epilogue_(binding, "matmul"),
         batch_(static_cast<int64_t>(p_.a_start.size())),
         small_(batch_ > 1 && p_.m * p_.n < kSmallProduct), size_{p_.m, p_.n, p_.k},
-        cut_(ProductCut::of(size_, batch_, factor_of(binding, "matmul"), sizeof(T) == 8)) {
+        cut_(ProductCut::of(size_, batch_, factor_of(binding, "matmul"), sizeof(T) == 8)),
+        has_sums_(!small_ && (cut_.pieces > 1 || !epilogue_.is_of_tiles())) {
     if (batch_ > 1) {
       std::vector<int64_t> starts = p_.a_start;
       starts.insert(starts.end(), p_.b_start.begin(), p_.b_start.end());
       starts_ = upload(binding.device(), starts.data(), starts.size());
     }
-    if (!small_ && cut_.pieces > 1)
+    if (has_sums_)
       binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, count()), sizeof(T)));
   }
 
@@ -121,20 +122,19 @@ class MatmulStep final : public Step {
 
   template <bool depth_a, bool column_b>
   void run_as(const Operands& operands) const {
-    T* const sums = cut_.pieces > 1 ? static_cast<T*>(operands.scratch) : nullptr;
+    T* const sums = has_sums_ ? static_cast<T*>(operands.scratch) : nullptr;
     T* const c = output<T>(operands, 0);
-    const Epilogue<T> epilogue = epilogue_.of(operands);
     const auto a = Matrix<T, depth_a>::of(input<T>(operands, 0), depth_a ? p_.a_row : p_.a_column,
                                           p_.a_start.data(), batch_);
     const auto b = Matrix<T, !column_b>::of(
         input<T>(operands, 1), column_b ? p_.b_row : p_.b_column, p_.b_start.data(), batch_);
-    const Products<T, depth_a, column_b> source = {a, b,    starts(), p_.n,    p_.m * p_.n,
-                                                   c, sums, count(),  epilogue};
+    const Products<T, depth_a, column_b> source = {
+        a, b, starts(), p_.n, p_.m * p_.n, c, sums, count(), epilogue_.of_tiles(operands)};
     run_product<T>(queue_, source, size_, cut_);
     if (sums == nullptr) return;
     each(queue_, count(),
          AddPieces<T, FinishProduct<T>>{sums, cut_.pieces, count(),
-                                        FinishProduct<T>{c, p_.n, epilogue}});
+                                        FinishProduct<T>{c, p_.n, epilogue_.of(operands)}});
   }
 
   const Queue queue_;
@@ -144,6 +144,7 @@ class MatmulStep final : public Step {
   const bool small_;  // a thread per element
   const ProductSize size_;
   const ProductCut cut_;
+  const bool has_sums_;  // which another kernel finishes
   std::shared_ptr<DeviceMemory> starts_;
 };
 

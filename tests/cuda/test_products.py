@@ -24,6 +24,16 @@ def test_products_by_layout_and_alignment(on_device, shape, transposed):
     compare(lambda a, b, bias: ops.relu(ops.matmul(a, b, *transposed) + bias), a, b, normal(n))
 
 
+@pytest.mark.parametrize("activation", [ops.relu, ops.tanh, ops.softplus])
+def test_activations_of_tiles_and_of_what_finishes_their_sums(on_device, activation):
+    """Tiles know relu; the others are done by a kernel behind them. Sums are about 1, where their
+    errors are those of the results."""
+    compare(lambda a, b, bias, mask: activation(ops.matmul(a, b) + bias) * mask,
+            normal((40, 20)) * np.float32(0.2), normal((20, 36)), normal(36), normal((40, 36)))
+    compare(lambda x, w, bias: activation(ops.conv(x, w) + bias),
+            normal((2, 6, 6, 16)) * np.float32(0.1), normal((3, 3, 16, 20)), normal(20))
+
+
 @pytest.mark.parametrize("left, right", [((5, 40, 36), (5, 36, 48)), ((3, 33, 35), (3, 35, 37)),
                                          ((2, 3, 40, 20), (3, 20, 40)), ((64, 4, 6), (64, 6, 5)),
                                          ((2, 40, 1040), (2, 1040, 36))])
