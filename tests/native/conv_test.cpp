@@ -194,9 +194,9 @@ void check_groups() {
   check_both({1, 1, 1, {6, 5, 1, 1}, {6, 5, 1, 1}, true, 512});  // long pixels are copied
   check_both({1, 1, 1, {6, 3, 2, 1}, {9, 3, 2, 1}, true, 1024});
   check_both({2, 1, 2, {5, 3, 1, 1}, {6, 3, 1, 1}, true, 300});
-  check_both({1, 1, 1, {40, 3, 1, 1}, {57, 3, 1, 1}, true, 72});  // far, in several parts
+  check_both({1, 1, 1, {60, 3, 1, 1}, {80, 3, 1, 1}, true, 72});  // far, in several parts
   check_both({3, 4, 4, {20, 3, 1, 1}, {29, 3, 1, 1}, true, 12});
-  check_both({2, 1, 1, {30, 3, 2, 1}, {60, 3, 2, 1}, true, 40});
+  check_both({2, 1, 1, {60, 3, 2, 1}, {120, 3, 2, 1}, true, 40});
   check_both({0, 1, 1, nine, nine, true, 4});
   check_both({1, 1, 1, {0, 3, 1, 1}, nine, true, 4});
   check_both({1, 1, 1, {3, 0, 1, 1}, nine, true, 4});
