@@ -18,7 +18,7 @@ _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
          "clone": "expressions", "draw": "expressions", "load_kernels": "expressions",
          "get_include": "expressions", "grad": "expressions", "jvp": "expressions",
          "hessian_vector": "expressions", "jacobian": "expressions", "CustomOp": "ops.custom",
-         "custom_op": "ops.custom"}
+         "custom_op": "ops.custom", "device": "config"}
 
 __all__ = ["__version__"] + list(_PARTS) + list(_FROM)
 

@@ -14,7 +14,7 @@ import sys
 import types
 import typing
 
-__all__ = ["TABLE", "Settings", "settings", "device"]
+__all__ = ["TABLE", "Settings", "settings", "device", "scoped_device"]
 
 
 class Row(typing.NamedTuple):
@@ -183,20 +183,42 @@ def _settings(environment):
 settings = _settings(os.environ)
 
 
+_scopes = []        # the devices of the scopes that are open, the innermost last
+
+
 @contextlib.contextmanager
 def device(name):
-    """Functions that are compiled inside of the scope run on this device: `with device("cuda"):`.
+    """What is compiled inside of the scope runs on this device: `with device("cuda:1"):`.
 
-    The values of shared variables follow to where they are used.
-    Args:     name: "cpu", "cuda" or "cuda:N".
+    That is true of functions; a model that is built or compiled inside of it runs there wherever
+    its functions are compiled, unless in another scope. One function runs on one device: what is
+    built inside goes where its function goes. The values of variables follow to where they are
+    used.
+    Args:     name: "cpu", "cuda" or "cuda:N", or as TensorFlow writes it: "/gpu:1", "/device:GPU:1".
     Raises:   ValueError for another name.
     """
     row = next(row for row in TABLE if row.name == "device")
-    before, settings.device = settings.device, row.read(name, "device")
+    before, settings.device = settings.device, row.read(_own_name(name), "device")
+    _scopes.append(settings.device)
     try:
         yield
     finally:
+        _scopes.pop()
         settings.device = before
+
+
+def scoped_device():
+    """The device of the innermost scope, or None outside of all."""
+    return _scopes[-1] if _scopes else None
+
+
+def _own_name(name):
+    """The name of a device, given as TensorFlow writes it; others stay as they are."""
+    found = re.fullmatch(r"/?(?:device:)?(cpu|gpu)(?::(\d{1,3}))?", name, re.IGNORECASE)
+    if found is None:
+        return name
+    kind, number = found.groups()
+    return "cpu" if kind.lower() == "cpu" else "cuda:" + (number or "0")
 
 
 class _Config(types.ModuleType):

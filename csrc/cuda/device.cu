@@ -132,6 +132,10 @@ class Gpu final : public QueuedDevice {
   void copy(void* to, const void* from, int64_t bytes) override {
     move(to, from, bytes, cudaMemcpyDeviceToDevice, queue_.stream());
   }
+  bool is_peer(const Device& other) const override {
+    const std::string& name = other.name();
+    return name.compare(0, name.find(':'), kKind) == 0;
+  }
   void copy_from(Device& other, void* to, const void* from, int64_t bytes) override {
     if (bytes == 0) return;
     enter();

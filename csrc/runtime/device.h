@@ -73,7 +73,9 @@ class Device {
   virtual std::unique_ptr<Mark> mark() { return nullptr; }
   /// What is asked for from now on is done after what a mark, of any device of this kind, stands for.
   virtual void after(const Mark&) {}
-  /// From the memory of another device of this kind, in this device's queue.
+  /// Whether marks and memory of another device mean something to this one: it is of this kind.
+  virtual bool is_peer(const Device&) const { return false; }
+  /// From the memory of a peer, in this device's queue.
   virtual void copy_from(Device&, void*, const void*, int64_t) {}
 
   /// What the calling thread asks of the queue is recorded and not done, until `end_recording`,

@@ -49,9 +49,24 @@ void Tensor::bring_to(Device& device) {
   const Locked locked(copies_lock_);
   Copy& copy = copy_on(device);
   if (copy.version == version()) return;
-  fetch_locked();
-  device.copy_in(copy.memory.data(), data(), type_.bytes());
+  if (!bring_from_peer(copy)) {
+    fetch_locked();
+    device.copy_in(copy.memory.data(), data(), type_.bytes());
+  }
   copy.version = version();
+}
+
+/// From the device that has the value alone, without the host between them; whether that can be.
+bool Tensor::bring_from_peer(Copy& to) {
+  if (!away_.load(std::memory_order_relaxed)) return false;
+  for (const auto& from : copies_) {
+    if (from->version != version() || !to.device->is_peer(*from->device)) continue;
+    to.device->after(*from->device->mark());
+    to.device->copy_from(*from->device, to.memory.data(), from->memory.data(), type_.bytes());
+    from->device->after(*to.device->mark());  // may write there again only then
+    return true;
+  }
+  return false;
 }
 
 void Tensor::fetch() {

@@ -56,6 +56,7 @@ class Tensor {
   };
 
   Copy& copy_on(Device& device);
+  bool bring_from_peer(Copy& to);
   void fetch();
   void fetch_locked();
 

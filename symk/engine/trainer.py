@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from .. import optimizers, renames
+from .. import config, optimizers, renames
 from ..mixed_precision import follow_policy
 from ..utils.generic_utils import unpack_singleton
 from ..utils.progress import Progbar
@@ -35,9 +35,11 @@ class Trainer(Network):
     _predict = None
     _functions = None
     _compile_later = None       # a call of compile that waits for the shape of the input
+    _device = None              # of the scope in which it was built or compiled
 
     def _connect_graph(self, inputs, outputs):
         super()._connect_graph(inputs, outputs)
+        self._device = config.scoped_device()
         self._predict = None
         self._functions = {}
         self._objective = None
@@ -68,6 +70,7 @@ class Trainer(Network):
                 less exact; by default what the policy of `mixed_precision` or SYMK_PRODUCTS says.
         """
         optimizer, products = follow_policy(optimizers.get(optimizer), products)
+        self._device = config.scoped_device() or self._device
         if self.inputs is None:
             self._compile_later = functools.partial(
                 self.compile, optimizer, loss, metrics, loss_weights, sample_weight_mode,
@@ -163,7 +166,8 @@ class Trainer(Network):
     def predict_function(self):
         if self._predict is None:
             products = self._objective.products if self._objective else None
-            self._predict = predict_function(self, products)
+            with self._placed():
+                self._predict = predict_function(self, products)
         return self._predict
 
     def _function(self, kind, weighted):
@@ -173,8 +177,15 @@ class Trainer(Network):
             self._check_trainable(objective)
         if (kind, weighted) not in self._functions:
             make = objective.train_function if kind == "train" else objective.test_function
-            self._functions[kind, weighted] = make(weighted)
+            with self._placed():
+                self._functions[kind, weighted] = make(weighted)
         return self._functions[kind, weighted]
+
+    def _placed(self):
+        """The scope in which its functions are compiled: one that is open, else its own."""
+        if self._device is None or config.scoped_device() is not None:
+            return contextlib.nullcontext()
+        return config.device(self._device)
 
     def _check_trainable(self, objective):
         now = self.trainable_weights

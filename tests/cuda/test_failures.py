@@ -8,7 +8,6 @@ import pytest
 from symk import ops
 from symk.compile import function
 from symk.compile.native import device_kernel_names
-from symk.config import device
 from symk.graph import Placeholder, Shared
 from symk.graph.errors import DeviceError, OutOfRangeError
 
@@ -130,7 +129,6 @@ import os, sys
 import numpy as np
 from symk import ops
 from symk.compile import function
-from symk.config import device
 from symk.graph import Placeholder
 x = Placeholder("float32", (None,))
 with device("cuda-host"):
@@ -174,13 +172,3 @@ def test_a_wrong_index_changes_no_variable(on_device):
                 step.run([np.array(wrong, "int32"), values])
             for shared, kept in zip((*tables, count), before):
                 np.testing.assert_array_equal(shared.get_value(), kept)
-
-
-def test_two_devices_are_two(stand_in):
-    x = Placeholder("float32", (None, 256))
-    made = []
-    for name in ("cuda-host:1", "cuda-host:2"):
-        with device(name):
-            made.append(function([x], [ops.tanh(x) * 2.0, ops.sum(x, 1)]))
-    for f in made:
-        check(f, 5)

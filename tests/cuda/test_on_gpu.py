@@ -1,0 +1,114 @@
+"""What only a GPU and its driver can show; left out elsewhere."""
+import time
+
+import numpy as np
+import pytest
+
+from symk import layers, ops
+from symk.compile import function
+from symk.compile.native import device_kernel_names
+from symk.config import device
+from symk.graph import Placeholder, Shared
+from symk.graph.errors import DeviceError
+from symk.models import Sequential
+
+
+@pytest.fixture
+def gpu(on_device):
+    if on_device.startswith("cuda-host"):
+        pytest.skip("needs a GPU: SYMK_TEST_DEVICE=cuda")
+    return on_device
+
+
+def median_seconds(call, times=30):
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - start)
+    return sorted(taken)[times // 2]
+
+
+def test_the_driver_takes_a_training_step_as_one_graph(gpu):
+    model = Sequential([layers.Conv2D(8, 3, activation="relu", input_shape=(12, 12, 3)),
+                        layers.BatchNormalization(), layers.MaxPooling2D(), layers.Dropout(0.3),
+                        layers.Flatten(), layers.Dense(4, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x, y = np.ones((16, 12, 12, 3), "float32"), np.arange(16) % 4
+    losses = [model.train_on_batch(x, y) for _ in range(20)]
+    assert {part[2] for part in model.train_function.program.parts()} == {"recorded"}
+    assert losses[-1] < losses[0]
+
+
+def test_a_replay_costs_less_than_its_launches(gpu):
+    x = Placeholder("float32", (64,))
+    y = x
+    for _ in range(20):
+        y = ops.sum(ops.reshape(y, (8, 8)), 1, keepdims=True) + ops.reshape(x, (8, 8))
+        y = ops.reshape(y, (64,))
+    replayed = function([x], [y])
+    direct = function([x], [y])
+    direct.program._program.replay(False)
+    array = np.ones(64, "float32")
+    for f in (replayed, direct):
+        for _ in range(3):
+            f(array)
+    np.testing.assert_array_equal(replayed(array)[0], direct(array)[0])
+    assert median_seconds(lambda: replayed(array)) < median_seconds(lambda: direct(array))
+
+
+def test_more_memory_than_there_is_is_refused_and_less_runs(gpu):
+    x = Placeholder("float32", (None, 1))
+    row = ops.constant(np.ones((1, 1 << 20), "float32"))
+    f = function([x], [ops.cumsum(x * row, 1)[0, 0]])     # 4 MB for each row, at least
+    assert f(np.ones((2, 1), "float32"))[0] == 1
+    with pytest.raises(MemoryError, match="bytes are required for arenas of functions.*symk holds"):
+        f(np.ones((1 << 20, 1), "float32"))
+    for _ in range(3):
+        assert f(np.ones((2, 1), "float32"))[0] == 1
+
+
+def test_batches_arrive_while_steps_run(gpu):
+    """A step that takes as long as its batch's way must not take twice as long with it."""
+    weight = Shared(np.full((2048, 2048), 1e-3, "float32"), name="weight")
+    x = Placeholder("float32", (4096, 2048))
+    y = x
+    for _ in range(20):
+        y = ops.matmul(y, weight)
+    f = function([x], [ops.sum(y)])
+    array = np.ones((4096, 2048), "float32")
+
+    def plain():
+        f.run([array])
+
+    ready = [f.prefetch([array])]
+
+    def ahead():
+        batch = ready.pop()
+        ready.append(f.prefetch([array]))
+        f.run(batch)
+    for call in (plain, ahead):
+        for _ in range(3):
+            call()
+    assert median_seconds(ahead) < 1.05 * median_seconds(plain)
+
+
+def test_a_gpu_that_is_not_there_is_named(gpu):
+    with pytest.raises(DeviceError, match="number 99 is required; there are"):
+        device_kernel_names("cuda:99")
+
+
+def test_values_go_between_two_gpus(gpu):
+    try:
+        device_kernel_names("cuda:1")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    total = Shared(np.zeros(1000, "float32"), name="total")
+    steps = []
+    for name in ("cuda:0", "cuda:1"):
+        with device(name):
+            steps.append(function([], [], updates=[(total, total + 1.0)]))
+    for _ in range(5):
+        for step in steps:
+            step()
+    np.testing.assert_array_equal(total.get_value(), np.full(1000, 10.0))
