@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-slow build sanitize fuzz counts bench clean
+.PHONY: demo test test-slow test-cuda-host build sanitize fuzz counts bench clean
 
 # Trains, saves, loads, deploys: the whole way of a model, on the digits inside the package.
 demo: build
@@ -16,6 +16,11 @@ test: build
 
 test-slow: build
 	$(BIN)/python -m pytest -q -m slow
+
+# The ops, layers and devices again, by the kernels of CUDA on the host; half an hour.
+test-cuda-host: build
+	$(BIN)/python -m pytest -q tests/cuda
+	SYMK_DEVICE=cuda-host $(BIN)/python -m pytest -q tests/layers tests/ops
 
 # Compiles what has changed, into the working tree.
 build: $(VENV)/.ready

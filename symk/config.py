@@ -214,8 +214,9 @@ def scoped_device():
 
 def _own_name(name):
     """The name of a device, given as TensorFlow writes it; others stay as they are."""
-    found = re.fullmatch(r"/?(?:device:)?(cpu|gpu)(?::(\d{1,3}))?", name, re.IGNORECASE)
-    if found is None:
+    found = isinstance(name, str) and re.fullmatch(r"/?(?:device:)?(cpu|gpu)(?::(\d{1,3}))?", name,
+                                                   re.IGNORECASE)
+    if not found:
         return name
     kind, number = found.groups()
     return "cpu" if kind.lower() == "cpu" else "cuda:" + (number or "0")

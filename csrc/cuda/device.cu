@@ -23,7 +23,9 @@ constexpr const char* kKind = "cuda-host";
 /// A CUDA event.
 class EventMark final : public Mark {
  public:
-  EventMark() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate"); }
+  EventMark() {
+    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate");
+  }
   ~EventMark() override { cudaEventDestroy(event_); }
   EventMark(const EventMark&) = delete;
   EventMark& operator=(const EventMark&) = delete;
@@ -101,7 +103,8 @@ class Gpu final : public QueuedDevice {
   void* pin(int64_t bytes) override {
     enter();
     void* memory = nullptr;
-    const cudaError_t status = cudaHostAlloc(&memory, static_cast<size_t>(bytes), cudaHostAllocPortable);
+    const auto size = static_cast<size_t>(bytes > 0 ? bytes : kAlignment);
+    const cudaError_t status = cudaHostAlloc(&memory, size, cudaHostAllocPortable);
     if (status == cudaSuccess) return memory;
     cudaGetLastError();
     return nullptr;
@@ -121,7 +124,9 @@ class Gpu final : public QueuedDevice {
     move(to, from, bytes, cudaMemcpyDeviceToHost, queue_.stream());
     synchronize();
   }
-  void copy_in_pinned(void* to, const void* from, int64_t bytes) override { copy_in(to, from, bytes); }
+  void copy_in_pinned(void* to, const void* from, int64_t bytes) override {
+    copy_in(to, from, bytes);
+  }
   void copy_out_pinned(void* to, const void* from, int64_t bytes) override {
     move(to, from, bytes, cudaMemcpyDeviceToHost, queue_.stream());
   }
@@ -199,8 +204,9 @@ class Gpu final : public QueuedDevice {
   void enter() const {
     if (forked()) {
       throw Error(ErrorCode::kDevice,
-                  "[device " + name_ + "] a device must be used by the process that opened it; this "
-                  "one was forked from it. Start processes by the method \"spawn\".");
+                  "[device " + name_ +
+                      "] a device must be used by the process that opened it; this "
+                      "one was forked from it. Start processes by the method \"spawn\".");
     }
     check(cudaSetDevice(queue_.device), "cudaSetDevice");
   }
@@ -276,7 +282,8 @@ std::string reason_against(int number) {
   check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties");
   if (properties.major * 10 + properties.minor < 75) {
     return std::string("a GPU of compute capability 7.5 or later is required; ") + properties.name +
-           " has " + std::to_string(properties.major) + "." + std::to_string(properties.minor) + ".";
+           " has " + std::to_string(properties.major) + "." + std::to_string(properties.minor) +
+           ".";
   }
   return "";
 }

@@ -32,18 +32,20 @@ bool is_lasting(cudaError_t status) {
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // the next call shall not see this one's failure, unless it lasts
-  const std::string failed = std::string("[cuda] ") + what + " failed: " + cudaGetErrorString(status);
+  const std::string failed =
+      std::string("[cuda] ") + what + " failed: " + cudaGetErrorString(status);
   if (status == cudaErrorMemoryAllocation) {
     throw Error(ErrorCode::kMemory, failed + ". Use a smaller batch.");
   }
   if (status == cudaErrorNoKernelImageForDevice) {
-    throw Error(ErrorCode::kDevice,
-                failed + ". This build has no code for this GPU. Build symk with "
-                         "SYMK_CUDA_ARCHITECTURES for it.");
+    throw Error(ErrorCode::kDevice, failed +
+                                        ". This build has no code for this GPU. Build symk with "
+                                        "SYMK_CUDA_ARCHITECTURES for it.");
   }
   if (is_lasting(status)) {
-    throw Error(ErrorCode::kDevice, failed + ". The device is lost, with the values that were only "
-                                             "there. Start the program again.");
+    throw Error(ErrorCode::kDevice, failed +
+                                        ". The device is lost, with the values that were only "
+                                        "there. Start the program again.");
   }
   throw Error(ErrorCode::kDevice, failed + ".");
 }

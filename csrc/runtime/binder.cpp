@@ -417,10 +417,21 @@ class Binder {
                       "or export the Plan with this release.");
     }
     try {
-      std::unique_ptr<Step> made = bind(binding);
+      std::unique_ptr<Step> made = here ? bind(binding) : bind_there(bind, binding);
       return made != nullptr ? std::move(made) : bind_on_host(step.kernel)(binding);
     } catch (const Error& error) {
       throw with_origin(error, step);
+    }
+  }
+
+  /// By a kernel of another device than the host; null where it does not take these operands, such
+  /// as weights that are stored in less than they stand for: the host may, or says what is wrong.
+  static std::unique_ptr<Step> bind_there(const BindFunction& bind, StepBinding& binding) {
+    try {
+      return bind(binding);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kMemory || error.code() == ErrorCode::kDevice) throw;
+      return nullptr;
     }
   }
 

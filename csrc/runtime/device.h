@@ -71,7 +71,8 @@ class Device {
 
   /// What this device's queue has come to now.
   virtual std::unique_ptr<Mark> mark() { return nullptr; }
-  /// What is asked for from now on is done after what a mark, of any device of this kind, stands for.
+  /// What is asked for from now on is done after what a mark, of any device of this kind, stands
+  /// for.
   virtual void after(const Mark&) {}
   /// Whether marks and memory of another device mean something to this one: it is of this kind.
   virtual bool is_peer(const Device&) const { return false; }

@@ -59,8 +59,8 @@ class Context {
   const Bound* latest() const { return bounds_.empty() ? nullptr : bounds_.front().get(); }
   /// Runs a binding over arrays of the host, which are copied to the device and back; the inputs
   /// are those of the batch if there is one.
-  void run_staged(Bound& bound, const void* const* inputs, const Batch* batch,
-                  void* const* outputs, const Watch& watch);
+  void run_staged(Bound& bound, const void* const* inputs, const Batch* batch, void* const* outputs,
+                  const Watch& watch);
 
  private:
   void grow(int64_t bytes);
@@ -71,7 +71,7 @@ class Context {
 
   Device& device_;
   DeviceMemory arena_, staged_;
-  PinnedMemory pinned_;  // as large as staged_, or empty
+  PinnedMemory pinned_;                         // as large as staged_, or empty
   std::vector<std::unique_ptr<Bound>> bounds_;  // the one used last comes first
 };
 

@@ -16,8 +16,8 @@
 namespace symk {
 
 /// Programs that only read a tensor run at the same time; one that changes it has it alone. The
-/// memory never moves. On other devices than the host a tensor has copies, made when a program there
-/// first wants it, brought up to date before its calls.
+/// memory never moves. On other devices than the host a tensor has copies, made when a program
+/// there first wants it, brought up to date before its calls.
 class Tensor {
  public:
   /// Zeros of this type. Throws Error(kShape) for a size that cannot be, Error(kMemory).

@@ -8,11 +8,12 @@ import threading
 
 import numpy as np
 
+from ..config import device
 from ..graph import GraphError, Placeholder
 from ..ops.checks import flag, text
 
 __all__ = ["learning_phase", "set_learning_phase", "get_uid", "reset_uids", "clear_session",
-           "name_scope", "get_session", "set_session", "control_dependencies",
+           "name_scope", "device", "get_session", "set_session", "control_dependencies",
            "manual_variable_initialization"]
 
 # Fed like any input (0 testing, 1 training); a function that is not given it takes 0.

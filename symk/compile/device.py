@@ -1,4 +1,4 @@
-"""How a function is done by its device, as text: what is replayed, what runs on the host, and why."""
+"""How a device does a function, as text: what is replayed, what runs on the host, and why."""
 
 __all__ = ["text"]
 

@@ -129,7 +129,7 @@ def right_calls():
         manual_variable_initialization=given(value=False),
         map_fn=given(fn=lambda value: value * 2, elems=x, name="made", dtype="float32"),
         moving_average_update=given(x=x, value=x, momentum=0.9),
-        name_scope=given(name="made"),
+        name_scope=given(name="made"), device=given(name="/cpu:0"),
         normalize_batch_in_training=given(x=x, gamma=row, beta=row, reduction_axes=[0],
                                          epsilon=1e-3),
         normalize_data_format=given(value=last),

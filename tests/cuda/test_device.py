@@ -4,12 +4,15 @@ import threading
 import numpy as np
 import pytest
 
-from symk import ops
+from symk import layers, ops
 from symk.compile import function
-from symk.compile.native import device_kernel_names
+from symk.compile.native import core, device_kernel_names
+from symk.compile.plan import encode
 from symk.config import device, settings
+from symk.deploy.exporter import exported
 from symk.graph import Placeholder, Shared
 from symk.graph.errors import DeviceError, NotFiniteError, OutOfRangeError
+from symk.models import Sequential
 
 
 def test_values_follow_to_where_they_are_used(on_device):
@@ -158,3 +161,22 @@ def test_a_branch_is_taken_by_a_value_of_the_device(on_device):
     f = function([x], [y])
     np.testing.assert_array_equal(f(np.ones(3, "float32"))[0], np.full(3, 2.0))
     np.testing.assert_array_equal(f(-np.ones(3, "float32"))[0], np.full(3, -2.0))
+
+
+@pytest.mark.parametrize("weights", ["float16", "int8"])
+def test_weights_that_are_stored_in_less_are_read_by_the_host(on_device, weights):
+    """The device has no kernels for them; its results are those of the CPU."""
+    model = Sequential([layers.Embedding(30, 8, input_length=12), layers.Conv1D(16, 3),
+                        layers.LSTM(8, return_sequences=True), layers.Flatten(), layers.Dense(10)])
+    x = np.random.default_rng(3).integers(0, 30, (4, 12)).astype("int32")
+    with device("cpu"):
+        model.predict(x)
+        function, values = exported(model, weights=weights)[:2]
+    arrays = [np.asarray(values[number].array) for number in function[0].values]
+    made = [core().Program(encode(function[0].plan), [core().Tensor(array) for array in arrays],
+                           where) for where in ("cpu", on_device)]
+    given = [np.asarray(x, function[0].plan.buffers[function[0].plan.inputs[0][1]].dtype)]
+    for _ in range(3):
+        expected, found = (program.run(given)[0] for program in made)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert "hosted" in [part[2] for part in made[1].parts()]

@@ -98,24 +98,24 @@ def test_a_lost_device_is_said_at_every_call_and_nothing_waits(stand_in, after):
 def test_a_driver_that_is_too_old_or_missing_is_named(stand_in):
     stand_in.driver = 11080
     with pytest.raises(DeviceError, match=r"driver for CUDA 13 is required; this one is for 11\.8"):
-        device_kernel_names("cuda-host:3")
+        device_kernel_names("cuda-host:7")
     stand_in.driver = 0
     with pytest.raises(DeviceError, match="driver is required; none was found"):
-        device_kernel_names("cuda-host:3")
+        device_kernel_names("cuda-host:7")
     stand_in.driver, stand_in.devices = 13000, 0
     with pytest.raises(DeviceError, match="a GPU is required; the driver says"):
-        device_kernel_names("cuda-host:3")
+        device_kernel_names("cuda-host:7")
     stand_in.devices = 2
-    with pytest.raises(DeviceError, match="number 3 is required; there are 2"):
-        device_kernel_names("cuda-host:3")
+    with pytest.raises(DeviceError, match="number 7 is required; there are 2"):
+        device_kernel_names("cuda-host:7")
 
 
 def test_an_old_gpu_is_refused(stand_in):
-    stand_in.capability = 61
+    stand_in.devices, stand_in.capability = 9, 61
     with pytest.raises(DeviceError, match=r"7\.5 or later is required; stand-in has 6\.1"):
-        device_kernel_names("cuda-host:3")
+        device_kernel_names("cuda-host:8")
     stand_in.capability = 90
-    assert "matmul" in device_kernel_names("cuda-host:3")
+    assert "matmul" in device_kernel_names("cuda-host:8")
 
 
 def test_a_shared_object_of_another_build_is_refused(stand_in):
@@ -129,6 +129,7 @@ import os, sys
 import numpy as np
 from symk import ops
 from symk.compile import function
+from symk.config import device
 from symk.graph import Placeholder
 x = Placeholder("float32", (None,))
 with device("cuda-host"):

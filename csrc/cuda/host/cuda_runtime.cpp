@@ -49,7 +49,7 @@ struct Settings {
   long long late = 1;   // whether work waits until somebody waits for it
   long long peers = 1;  // whether devices reach each other's memory
   long long launches = 0, replays = 0, copies = 0, pinned_copies = 0, peer_copies = 0;
-  long long held = 0;   // bytes of devices
+  long long held = 0;  // bytes of devices
 };
 
 struct World {
@@ -142,11 +142,20 @@ namespace {
 long long* setting(const char* name) {
   Settings& of = world().settings;
   const std::pair<const char*, long long*> all[] = {
-      {"devices", &of.devices},   {"memory", &of.memory},     {"pinned", &of.pinned},
-      {"driver", &of.driver},     {"capability", &of.capability}, {"lost", &of.lost},
-      {"late", &of.late},         {"peers", &of.peers},       {"launches", &of.launches},
-      {"replays", &of.replays},   {"copies", &of.copies},     {"pinned_copies", &of.pinned_copies},
-      {"peer_copies", &of.peer_copies}, {"held", &of.held},
+      {"devices", &of.devices},
+      {"memory", &of.memory},
+      {"pinned", &of.pinned},
+      {"driver", &of.driver},
+      {"capability", &of.capability},
+      {"lost", &of.lost},
+      {"late", &of.late},
+      {"peers", &of.peers},
+      {"launches", &of.launches},
+      {"replays", &of.replays},
+      {"copies", &of.copies},
+      {"pinned_copies", &of.pinned_copies},
+      {"peer_copies", &of.peer_copies},
+      {"held", &of.held},
   };
   for (const auto& [known, place] : all) {
     if (std::strcmp(known, name) == 0) return place;
@@ -244,7 +253,8 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   if (is_lost(current_device)) return failed(cudaErrorIllegalAddress);
   if (recorded_here != nullptr) return refuse_recording(recorded_here);
   size_t& used = all.used[current_device];
-  if (used + bytes > static_cast<size_t>(all.settings.memory)) return failed(cudaErrorMemoryAllocation);
+  if (used + bytes > static_cast<size_t>(all.settings.memory))
+    return failed(cudaErrorMemoryAllocation);
   *memory = symk::allocate_bytes(static_cast<int64_t>(bytes));
   std::memset(*memory, 0xA5, bytes);  // fresh memory has any content
   used += bytes;
@@ -355,7 +365,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                             cudaStream_t stream) {
   const Guard guard(world().lock);
   const bool from_host = kind == cudaMemcpyHostToDevice, to_host = kind == cudaMemcpyDeviceToHost;
-  if (on_device(from) == from_host || on_device(to) == to_host) return failed(cudaErrorInvalidValue);
+  if (on_device(from) == from_host || on_device(to) == to_host)
+    return failed(cudaErrorInvalidValue);
   Settings& settings = world().settings;
   const bool pinned = (from_host && is_pinned(from)) || (to_host && is_pinned(to));
   ++settings.copies;
@@ -367,7 +378,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
     return add(stream, [=] { std::memcpy(to, staged->data(), bytes); });
   }
   const cudaError_t status = add(stream, copying(to, from, bytes));
-  if (status == cudaSuccess && to_host && !pinned) drain(stream, stream->added);  // returns when done
+  if (status == cudaSuccess && to_host && !pinned)
+    drain(stream, stream->added);  // returns when done
   return status;
 }
 
