@@ -85,13 +85,15 @@ class Side:
 
     def __init__(self, name, command):
         self.name, self.command = name, command
-        self.process = self.lines = None
+        self.process = self.lines = self.reader = None
 
     def _begin(self):
         self.process = subprocess.Popen(self.command, cwd=ROOT, text=True, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
         self.lines = queue.Queue()
-        threading.Thread(target=_read, args=(self.process.stdout, self.lines), daemon=True).start()
+        self.reader = threading.Thread(target=_read, args=(self.process.stdout, self.lines),
+                                       daemon=True)
+        self.reader.start()
 
     def ask(self, case, seconds):
         """The answer to a case; an error when the process has ended or the time is over."""
@@ -112,10 +114,17 @@ class Side:
         return json.loads(line)
 
     def end(self):
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
+        try:
+            self.process.stdin.close()
+        except OSError:     # what nobody has read
+            pass
+        self.process = None
 
 
 def _read(stream, lines):
