@@ -105,8 +105,8 @@ class Matmul(Op):
                sample((3, 4), (4, 5), (5,), epilogue=("bias",)),
                sample((3, 4), (4, 5), (5,), epilogue=("bias",), activation="tanh"),
                sample((2, 3, 4), (4, 5), activation="sigmoid"),
-               sample((19, 300), (300, 37), (19, 37), (37,), (37,), (19, 37), activation="tanh",
-                      epilogue=("addend", "scale", "bias", "factor")),
+               sample((19, 300), values((300, 37), low=-0.1, high=0.1), (19, 37), (37,), (37,),
+                      (19, 37), activation="tanh", epilogue=("addend", "scale", "bias", "factor")),
                sample((1, 40), (40, 5), (1, 5), (5,), epilogue=("factor", "scale")),
                sample((3, 2, 4), (3, 4, 5), (3, 2, 5), epilogue=("addend",)),
                *_ROUNDED]
