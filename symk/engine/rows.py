@@ -8,7 +8,8 @@ def is_read_by_rows(value):
     """Whether data should not become an array at once: they are in a file, or sparse."""
     if isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "to_numpy"):
         return False
-    return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")
+    return hasattr(value, "tocsr") or (hasattr(value, "shape") and hasattr(value, "dtype")
+                                       and hasattr(value, "__getitem__"))
 
 
 class Rows:

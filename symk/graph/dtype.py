@@ -29,8 +29,9 @@ def canonical(dtype):
         return _KNOWN[dtype]
     except (KeyError, TypeError):
         pass
+    has_one = not isinstance(dtype, type) and isinstance(getattr(dtype, "dtype", None), str)
     try:
-        name = np.dtype(dtype).name
+        name = str(dtype) if has_one else np.dtype(dtype).name   # a tensor is no dtype
     except (TypeError, ValueError):
         name = str(dtype)
     if name not in _SIZE_BYTES:

@@ -8,10 +8,10 @@ import numpy as np
 from ..graph import DtypeError, GraphError, ShapeError, dims
 from ..graph.dtype import DTYPES, FLOATS, INTEGERS
 
-__all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "axis_in", "axes_in", "need_axes",
-           "broadcast_shapes", "same_size", "at_least", "need_broadcast", "recorded_needs",
-           "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole", "flag", "text",
-           "callable_in", "one_of", "possible"]
+__all__ = ["ANY", "BOOL", "FLOATS", "INTEGERS", "NUMBERS", "integer_of", "axis_in", "axes_in",
+           "need_axes", "broadcast_shapes", "same_size", "at_least", "need_broadcast",
+           "recorded_needs", "need_dtype", "need_equal_dtypes", "need_rank", "number", "whole",
+           "flag", "text", "callable_in", "one_of", "possible"]
 
 ANY = DTYPES
 BOOL = ("bool",)
@@ -20,16 +20,23 @@ _WIDE = 2 ** 63      # attributes of ops are integers of 64 bits
 _LARGEST = 2 ** 48   # elements: more than addresses can tell apart
 
 
+def integer_of(value):
+    """`operator.index`, but None for what is no integer. A bool of NumPy is none, which NumPy 2.0
+    only warns of; one of Python is.
+    """
+    try:
+        return None if isinstance(value, np.bool_) else operator.index(value)
+    except TypeError:
+        return None
+
+
 def axis_in(name, axis, rank):
     """`axis` counted from the front.
 
     Raises:   ShapeError if it is outside of the rank, or no integer.
     """
     given = axis
-    try:
-        axis = None if isinstance(axis, bool) else operator.index(axis)
-    except TypeError:
-        axis = None
+    axis = None if isinstance(axis, bool) else integer_of(axis)
     if axis is None:
         raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, given))
     if not -rank <= axis < rank:
@@ -43,10 +50,7 @@ def whole(name, what, value):
 
     Raises:   GraphError for anything else.
     """
-    try:
-        found = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        found = None
+    found = None if isinstance(value, bool) else integer_of(value)
     if found is None or not -_WIDE <= found < _WIDE:
         raise GraphError("[%s] %s must be an integer of 64 bits; %r was given."
                          % (name, what, value))

@@ -3,14 +3,12 @@
 A tensor made of sizes by plain arithmetic and indexing stays readable as sizes, so that
 `reshape(x, shape_of(y) * 2)` has a known symbolic shape.
 """
-import operator
-
 import numpy as np
 
 from ..graph import GraphError, Op, ShapeError, TensorType, Variable, apply, dims, op
 from ..graph.node import Constant
 from ..graph.walk import nodes_of
-from .checks import possible
+from .checks import integer_of, possible
 from .samples import sample
 
 __all__ = ["Size", "size_of", "as_size", "as_sizes", "known_sizes"]
@@ -82,11 +80,9 @@ def _one(item):
         return (item,)
     if isinstance(item, Variable):
         return as_sizes(item)
-    try:
-        if not isinstance(item, bool) and -2 ** 63 <= operator.index(item) < 2 ** 63:
-            return (operator.index(item),)
-    except TypeError:
-        pass   # said below
+    size = None if isinstance(item, bool) else integer_of(item)
+    if size is not None and -2 ** 63 <= size < 2 ** 63:
+        return (size,)
     raise GraphError("[shape] a size must be an integer of 64 bits, a symbolic size or a tensor "
                      "made of sizes; %r was given." % (item,))
 

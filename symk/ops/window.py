@@ -4,12 +4,10 @@
 of padding at the end. "causal" puts as many windows, and all the padding before the axis, so that
 a result sees nothing that comes after it.
 """
-import operator
-
 import numpy as np
 
 from ..graph import ShapeError, dims
-from .checks import at_least
+from .checks import at_least, integer_of
 
 __all__ = ["AXES", "output_size", "check_geometry", "pad_widths", "inside", "tap", "per_axis"]
 
@@ -25,11 +23,8 @@ def per_axis(name, what, value, rank):
     Raises:   ShapeError for anything else.
     """
     values = value if isinstance(value, (tuple, list, np.ndarray)) else (value,) * rank
-    try:
-        values = tuple(map(operator.index, values))
-    except TypeError:
-        values = ()   # said below
-    if len(values) != rank or any(not 0 < v <= LARGEST for v in values):
+    values = tuple(map(integer_of, values))
+    if len(values) != rank or any(v is None or not 0 < v <= LARGEST for v in values):
         raise ShapeError("[%s] %s must be one integer or %d of them, from 1 to %d; %r was given."
                          % (name, what, rank, LARGEST, value))
     return values

@@ -41,7 +41,7 @@ def test_nothing_is_left():
     with surroundings.provided():
         pass
     assert re.split is split and sys.meta_path == finders
-    assert not hasattr(collections, "Mapping") and not hasattr(np, "nothing")
+    assert "Mapping" not in vars(collections) and not hasattr(np, "nothing")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("six") is not None, reason="six is installed")
