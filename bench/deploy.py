@@ -16,8 +16,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -242,11 +242,8 @@ def _many_calls(path):
                      if model(data[number]).tobytes() != expected[number])
 
     def work_all(calls):
-        threads = [threading.Thread(target=work, args=(number, calls)) for number in range(THREADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(work, range(THREADS), [calls] * THREADS))
 
     work_all(CALLS // 10)       # threads get memory of the system for themselves
     before = _resident_bytes()

@@ -95,9 +95,6 @@ class TileProgram {
   bool fetches_ = false;
 };
 
-/// The shape to which the inputs of a binding broadcast. Throws Error when they do not.
-Type broadcast_inputs(const Binding& binding);
-
 constexpr int64_t kSmallestPart =
     16 * 1024;  // elements: some microseconds, far above the cost of waking a thread
 constexpr int64_t kMostParts = 64;  // each part has a region of its own

@@ -472,17 +472,4 @@ TileProgram TileProgram::bind(const Binding& binding, const TileProgramForm& for
   return TileProgramBuilder(binding, form).build();
 }
 
-Type broadcast_inputs(const Binding& binding) {
-  Type result;
-  for (const Type& type : binding.inputs()) result.rank = std::max(result.rank, type.rank);
-  for (int i = 0; i < result.rank; ++i) {
-    result.shape[i] = 1;
-    for (const Type& type : binding.inputs()) {
-      const int axis = i - (result.rank - type.rank);
-      if (axis >= 0 && type.shape[axis] != 1) result.shape[i] = type.shape[axis];
-    }
-  }
-  return result;  // layout_of refuses inputs that do not broadcast to it
-}
-
 }  // namespace symk::cpu

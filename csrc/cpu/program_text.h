@@ -2,6 +2,7 @@
 // numbers of their operands, and how inputs lie over the result. Every device builds from this.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,20 @@ inline DType dtype_named(const std::string& name) {
     if (name == dtype_name(static_cast<DType>(i))) return static_cast<DType>(i);
   }
   refuse_program("a dtype must be one of float32, ..., bool; the program says \"" + name + "\".");
+}
+
+/// The shape to which the inputs of a binding broadcast; layout_of() refuses those that do not.
+inline Type broadcast_inputs(const Binding& binding) {
+  Type result;
+  for (const Type& type : binding.inputs()) result.rank = std::max(result.rank, type.rank);
+  for (int i = 0; i < result.rank; ++i) {
+    result.shape[i] = 1;
+    for (const Type& type : binding.inputs()) {
+      const int axis = i - (result.rank - type.rank);
+      if (axis >= 0 && type.shape[axis] != 1) result.shape[i] = type.shape[axis];
+    }
+  }
+  return result;
 }
 
 inline OperandLayout layout_of(const Type& operand, const Type& result) {

@@ -359,19 +359,6 @@ void Program::run(const Queue& queue, const void* const* in, void* const* out) c
   blocks(queue, (count_ + tile - 1) / tile, threads_, shared_bytes_, interpret);
 }
 
-Type broadcast_inputs(const Binding& binding) {
-  Type result;
-  for (const Type& type : binding.inputs()) result.rank = std::max(result.rank, type.rank);
-  for (int i = 0; i < result.rank; ++i) {
-    result.shape[i] = 1;
-    for (const Type& type : binding.inputs()) {
-      const int axis = i - (result.rank - type.rank);
-      if (axis >= 0 && type.shape[axis] != 1) result.shape[i] = type.shape[axis];
-    }
-  }
-  return result;
-}
-
 namespace {
 
 std::unique_ptr<Step> bind_elementwise(Binding& binding) {

@@ -31,7 +31,4 @@ class Program {
   std::vector<DType> output_dtypes_;
 };
 
-/// The shape to which the inputs of a binding broadcast.
-Type broadcast_inputs(const Binding& binding);
-
 }  // namespace symk::cuda

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cpu/program_text.h"
 #include "cpu/require.h"
 #include "cuda/fold.h"
 #include "cuda/item.h"
@@ -242,7 +243,7 @@ struct ReducedOutput {
 
 std::unique_ptr<Step> bind_fused_reduce(Binding& binding) {
   constexpr const char* name = "fused_reduce";
-  const Type result = broadcast_inputs(binding);
+  const Type result = cpu::broadcast_inputs(binding);
   const std::vector<std::string> ops = binding.texts("reductions");
   const size_t count = binding.outputs().size();
   cpu::require(ops.size() == count, name, "`reductions` must name one per output");

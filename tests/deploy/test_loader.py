@@ -2,8 +2,8 @@
 import os
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -49,11 +49,8 @@ def test_many_calls_from_many_threads(path):
                 wrong.append(thread)
 
     def work_all(calls):
-        threads = [threading.Thread(target=work, args=(number, calls)) for number in range(THREADS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(work, range(THREADS), [calls] * THREADS))
 
     for _ in range(2):      # threads get memory of the system for themselves
         work_all(CALLS // 10)

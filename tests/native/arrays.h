@@ -9,12 +9,10 @@
 #include <functional>
 #include <random>
 
+#include "outcome.h"
 #include "run_kernel.h"
 
 namespace symk::test {
-
-inline int failures = 0;
-inline int cases = 0;
 
 class Array {
  public:
@@ -163,12 +161,6 @@ inline void check_kernel(const char* name, const GivenBinding& binding,
       return;
     }
   }
-}
-
-/// What a test's main returns.
-inline int report(const char* what) {
-  std::printf("%s: %d cases, %d failures\n", what, cases, failures);
-  return failures == 0 ? 0 : 1;
 }
 
 }  // namespace symk::test

@@ -7,17 +7,13 @@
 
 #include "cpu/bfloat16.h"
 #include "cpu/dispatch.h"
+#include "outcome.h"
 #include "run_kernel.h"
 
 using namespace symk;
-using symk::test::BoundKernel;
-using symk::test::GivenBinding;
-using symk::test::type_of;
+using namespace symk::test;
 
 namespace {
-
-int failures = 0;
-int cases = 0;
 
 uint32_t bits_of(float x) {
   uint32_t bits;
@@ -69,14 +65,7 @@ class Sum {
   bool waits_ = false;
 };
 
-std::vector<float> random_values(int64_t count, std::mt19937& generator) {
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = uniform(generator);
-  return values;
-}
-
-void report(bool holds, const char* what, std::initializer_list<int64_t> sizes) {
+void expect(bool holds, const char* what, std::initializer_list<int64_t> sizes) {
   ++cases;
   if (holds) return;
   ++failures;
@@ -91,7 +80,7 @@ bool same(const std::vector<float>& a, const std::vector<float>& b) {
 
 void check_matmul(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose_b, bool keeps) {
   std::mt19937 generator(3);
-  const auto a = random_values(m * k, generator), b = random_values(k * n, generator);
+  const auto a = random_values<float>(m * k, generator), b = random_values<float>(k * n, generator);
   GivenBinding binding;
   binding.in = {transpose_a ? type_of(DType::kFloat32, {k, m}) : type_of(DType::kFloat32, {m, k}),
                 transpose_b ? type_of(DType::kFloat32, {n, k}) : type_of(DType::kFloat32, {k, n})};
@@ -116,7 +105,7 @@ void check_matmul(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transp
     const uint64_t versions[] = {version, version};
     std::fill(result.begin(), result.end(), 1e30f);
     kernel.run({a.data(), b.data()}, {result.data()}, versions);
-    report(same(wanted, result), "matmul m n k transposes", {m, n, k, transpose_a, transpose_b});
+    expect(same(wanted, result), "matmul m n k transposes", {m, n, k, transpose_a, transpose_b});
   }
 }
 
@@ -131,8 +120,8 @@ void check_conv(const Image& c) {
   const Type x_type = type_of(DType::kFloat32, {2, c.rows, c.columns, c.in});
   const Type w_type = type_of(DType::kFloat32, {c.window, c.window, c.in, c.out});
   const Type y_type = type_of(DType::kFloat32, {2, y_rows, y_columns, c.out});
-  const auto x = random_values(x_type.count(), generator);
-  const auto w = random_values(w_type.count(), generator);
+  const auto x = random_values<float>(x_type.count(), generator);
+  const auto w = random_values<float>(w_type.count(), generator);
   GivenBinding binding;
   binding.text_values = {{"padding", "valid"}, {"products", "bfloat16"}};
   binding.list_values = {{"strides", {c.stride, c.stride}}, {"dilation", {1, 1}}};
@@ -158,11 +147,11 @@ void check_conv(const Image& c) {
   }
   BoundKernel kernel("conv", binding);
   kernel.run({x.data(), w.data()}, {result.data()});
-  report(same(wanted, result), "conv rows columns in out window stride",
+  expect(same(wanted, result), "conv rows columns in out window stride",
          {c.rows, c.columns, c.in, c.out, c.window, c.stride});
 
   // <g, conv(x, w)> is the same sum as <grad, w> and <grad, x>: within the rounding of operands.
-  const auto g = random_values(y_type.count(), generator);
+  const auto g = random_values<float>(y_type.count(), generator);
   double direct = 0, scale = 0;
   for (size_t i = 0; i < g.size(); ++i) {
     direct += static_cast<double>(g[i]) * static_cast<double>(wanted[i]);
@@ -179,7 +168,7 @@ void check_conv(const Image& c) {
     double sum = 0;
     for (size_t i = 0; i < made.size(); ++i)
       sum += static_cast<double>(made[i]) * static_cast<double>(with[i]);
-    report(std::fabs(sum - direct) <= 0.02 * scale / 16, name,
+    expect(std::fabs(sum - direct) <= 0.02 * scale / 16, name,
            {c.rows, c.columns, c.in, c.out, c.window, c.stride});
   };
   check_grad("conv_grad_kernel", {x_type, y_type}, w_type, x, g, w);
@@ -216,7 +205,7 @@ void check_rounding() {
     const uint32_t low = bits_of(pairs[i]), high = bits_of(halves[i]);
     const float wanted = rounded(x[i]), made = float_of(high);
     const bool right = std::isnan(wanted) ? std::isnan(made) : bits_of(wanted) == high;
-    report(right && low == high >> 16, "rounding of", {static_cast<int64_t>(bits_of(x[i]))});
+    expect(right && low == high >> 16, "rounding of", {static_cast<int64_t>(bits_of(x[i]))});
   }
   for (int64_t length : {0, 1, 2, 3, 31, 32, 33, 64, 65, 1001}) {
     std::vector<float> up(static_cast<size_t>((length + 1) / 2 + 1), 7.0f);
@@ -227,7 +216,7 @@ void check_rounding() {
       const uint32_t second = 2 * i + 1 < length ? bits_of(halves[first + 1]) : 0;
       right = right && bits_of(up[static_cast<size_t>(i)]) == (bits_of(pairs[first]) | second);
     }
-    report(right, "pairs of elements", {length});
+    expect(right, "pairs of elements", {length});
   }
 }
 
@@ -255,6 +244,5 @@ int main() {
       }
     }
   }
-  std::printf("%s: %d cases, %d failures\n", cpu::isa_name(cpu::active_isa()), cases, failures);
-  return failures == 0 ? 0 : 1;
+  return report(cpu::isa_name(cpu::active_isa()));
 }

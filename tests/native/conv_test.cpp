@@ -4,17 +4,13 @@
 #include <cstdio>
 #include <random>
 
+#include "outcome.h"
 #include "run_kernel.h"
 
 using namespace symk;
-using symk::test::BoundKernel;
-using symk::test::GivenBinding;
-using symk::test::type_of;
+using namespace symk::test;
 
 namespace {
-
-int failures = 0;
-int cases = 0;
 
 struct Axis {
   int64_t x, kernel, stride, dilation;
@@ -36,15 +32,6 @@ struct Case {
   int64_t groups = 1;  // each of `in` and `out` channels
   bool winograd = false;
 };
-
-template <class T>
-std::vector<T> random_values(int64_t count, int seed) {
-  std::mt19937 generator(static_cast<unsigned>(seed));
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  std::vector<T> values(static_cast<size_t>(count));
-  for (T& value : values) value = static_cast<T>(uniform(generator));
-  return values;
-}
 
 /// Calls visit(x index, w index, y index) for every product of the convolution.
 template <class F>
@@ -74,7 +61,7 @@ void each_product(const Case& c, F&& visit) {
   }
 }
 
-void report(const Case& c, const char* kernel, size_t bytes, double error) {
+void complain(const Case& c, const char* kernel, size_t bytes, double error) {
   ++failures;
   std::printf(
       "FAIL %s %zu bytes: batch %ld in %ld out %ld groups %ld x %ldx%ld w %ldx%ld stride %ld,%ld "
@@ -97,7 +84,7 @@ void compare(const Case& c, const char* kernel, const std::vector<T>& got,
   ++cases;
   // One rounding per term of sums that stay below the number of terms by far.
   if (!(worst <= (sizeof(T) == 4 ? 1.2e-7 : 2.3e-16) * (terms + 16)))
-    report(c, kernel, sizeof(T), worst);
+    complain(c, kernel, sizeof(T), worst);
 }
 
 template <class T>
@@ -108,8 +95,11 @@ void check(const Case& c) {
   const Type x_type = type_of(dtype, {c.batch, c.rows.x, c.columns.x, c.groups * c.in});
   const Type w_type = type_of(dtype, {c.rows.kernel, c.columns.kernel, c.in, out});
   const Type y_type = type_of(dtype, {c.batch, oh, ow, out});
-  const auto x = random_values<T>(x_type.count(), 1), w = random_values<T>(w_type.count(), 2);
-  const auto g = random_values<T>(y_type.count(), 3), bias = random_values<T>(out, 4);
+  std::mt19937 generator(1);
+  const auto x = random_values<T>(x_type.count(), generator);
+  const auto w = random_values<T>(w_type.count(), generator);
+  const auto g = random_values<T>(y_type.count(), generator);
+  const auto bias = random_values<T>(out, generator);
   GivenBinding binding;
   binding.list_values = {{"strides", {c.rows.stride, c.columns.stride}},
                          {"dilation", {c.rows.dilation, c.columns.dilation}}};
@@ -203,8 +193,8 @@ void check_groups() {
   check_both({1, 2, 0, nine, nine, true, 3});
 }
 
-/// Few channels in the result of either pass, which is made by a scatter; the gradient by the kernel
-/// then changes the places of its operands.
+/// Few channels in the result of either pass, which is made by a scatter; the gradient by the
+/// kernel then changes the places of its operands.
 void check_few_results() {
   for (int64_t few : {1, 2, 3, 7, 8, 9}) {
     for (int64_t deep : {15, 16, 17, 40}) {
@@ -320,6 +310,5 @@ int main() {
   check_few_results();
   check_winograd();
   check_pointwise();
-  std::printf("conv: %d cases, %d failures\n", cases, failures);
-  return failures != 0;
+  return report("conv");
 }

@@ -10,18 +10,19 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/loops.h"
+#include "outcome.h"
 
 using namespace symk;
+using namespace symk::test;
 using symk::cpu::ElementwiseKernels;
 using symk::cpu::Loop;
 
 namespace {
 
-int failures = 0;
-
 const ElementwiseKernels& table() { return cpu::kernels<ElementwiseKernels>(); }
 
 Loop find_loop(const std::string& name, DType operand) {
+  ++cases;
   for (const DType result : {operand, DType::kBool}) {
     for (int arity = 1; arity <= 3; ++arity) {
       const cpu::LoopEntry* const entry = cpu::find_loop(name.c_str(), arity, operand, result);
@@ -308,8 +309,8 @@ template <class From, class To>
 void check_cast(const std::vector<From>& values, const std::vector<To>& expected) {
   std::vector<To> got(values.size());
   const void* in[] = {values.data()};
-  cpu::find_cast(dtype_of<From>(), dtype_of<To>())(
-      in, got.data(), static_cast<int64_t>(values.size()));
+  cpu::find_cast(dtype_of<From>(), dtype_of<To>())(in, got.data(),
+                                                   static_cast<int64_t>(values.size()));
   for (size_t i = 0; i < values.size(); ++i) {
     if (got[i] == expected[i]) continue;
     ++failures;
@@ -449,6 +450,5 @@ int main() {
   check_half();
   check_lengths();
   check_neighbours();
-  std::printf("math (%s): %d failures\n", cpu::isa_name(cpu::active_isa()), failures);
-  return failures != 0;
+  return report(cpu::isa_name(cpu::active_isa()));
 }

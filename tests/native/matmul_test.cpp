@@ -4,17 +4,13 @@
 #include <cstdio>
 #include <random>
 
+#include "outcome.h"
 #include "run_kernel.h"
 
 using namespace symk;
-using symk::test::BoundKernel;
-using symk::test::GivenBinding;
-using symk::test::type_of;
+using namespace symk::test;
 
 namespace {
-
-int failures = 0;
-int cases = 0;
 
 struct Sizes {
   int64_t m, n, k;
@@ -27,14 +23,6 @@ struct Case {
   std::string activation;
   std::vector<int64_t> a_lead, b_lead, c_lead;
 };
-
-template <class T>
-std::vector<T> random_values(int64_t count, std::mt19937& generator) {
-  std::uniform_real_distribution<double> uniform(-1, 1);
-  std::vector<T> values(static_cast<size_t>(count));
-  for (T& value : values) value = static_cast<T>(uniform(generator));
-  return values;
-}
 
 int64_t product(const std::vector<int64_t>& sizes) {
   int64_t n = 1;
@@ -213,6 +201,5 @@ int main() {
       }
     }
   }
-  std::printf("matmul: %d cases, %d failures\n", cases, failures);
-  return failures != 0;
+  return report("matmul");
 }

@@ -3,18 +3,16 @@
 #include <cmath>
 #include <cstdio>
 
+#include "outcome.h"
 #include "run_kernel.h"
 
 using namespace symk;
-using symk::test::BoundKernel;
-using symk::test::GivenBinding;
-using symk::test::type_of;
+using namespace symk::test;
 
 namespace {
 
-int failures = 0;
-
 void check(bool right, const char* what) {
+  ++cases;
   if (right) return;
   ++failures;
   std::printf("failed: %s\n", what);
@@ -192,6 +190,5 @@ int main() {
   check_integers<int32_t>(DType::kInt32, wide, 0, 7);
   check_integers<int64_t>(DType::kInt64, wide, -1000000000000, 3000000000000);
   check_integers<uint8_t>(DType::kUInt8, wide, 3, 100);
-  std::printf("random: %d failures\n", failures);
-  return failures != 0;
+  return report("random");
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,15 @@ inline Type type_of(DType dtype, const std::vector<int64_t>& shape) {
   type.rank = static_cast<int>(shape.size());
   for (size_t i = 0; i < shape.size(); ++i) type.shape[i] = shape[i];
   return type;
+}
+
+/// Numbers in -1..1.
+template <class T>
+std::vector<T> random_values(int64_t count, std::mt19937& generator) {
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  std::vector<T> values(static_cast<size_t>(count));
+  for (T& value : values) value = static_cast<T>(uniform(generator));
+  return values;
 }
 
 /// Attributes given by hand. A missing one without a default is an Error, as in a Plan.

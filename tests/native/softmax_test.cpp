@@ -4,20 +4,16 @@
 #include <cstdio>
 #include <random>
 
+#include "outcome.h"
 #include "run_kernel.h"
 
 using namespace symk;
-using symk::test::BoundKernel;
-using symk::test::GivenBinding;
-using symk::test::type_of;
+using namespace symk::test;
 
 namespace {
 
 using Shape = std::vector<int64_t>;
 using Line = std::vector<long double>;
-
-int failures = 0;
-int cases = 0;
 
 /// Rounding of the dtype times what a line of some hundred terms may add up to.
 template <class T>
@@ -234,6 +230,5 @@ void check_all() {
 int main() {
   check_all<float>();
   check_all<double>();
-  std::printf("softmax: %d cases, %d failures\n", cases, failures);
-  return failures != 0;
+  return report("softmax");
 }

@@ -7,24 +7,13 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/half.h"
+#include "outcome.h"
 #include "run_kernel.h"
 
 using namespace symk;
-using symk::test::BoundKernel;
-using symk::test::GivenBinding;
-using symk::test::type_of;
+using namespace symk::test;
 
 namespace {
-
-int failures = 0;
-int cases = 0;
-
-std::vector<float> random_values(int64_t count, std::mt19937& generator) {
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = uniform(generator);
-  return values;
-}
 
 GivenBinding product(int64_t m, int64_t n, int64_t k, DType stored, bool by_row) {
   GivenBinding binding;
@@ -42,8 +31,9 @@ GivenBinding product(int64_t m, int64_t n, int64_t k, DType stored, bool by_row)
 
 void check(int64_t m, int64_t n, int64_t k, DType stored, bool by_row, bool keeps) {
   std::mt19937 generator(11);
-  const auto x = random_values(m * k, generator), bias = random_values(n, generator);
-  const auto scale = random_values(n, generator), drawn = random_values(n * k, generator);
+  const auto x = random_values<float>(m * k, generator), bias = random_values<float>(n, generator);
+  const auto scale = random_values<float>(n, generator),
+             drawn = random_values<float>(n * k, generator);
   std::vector<int8_t> bytes;
   std::vector<uint16_t> halves;
   std::vector<double> weights;
@@ -145,6 +135,5 @@ int main() {
     }
   }
   check_refusals();
-  std::printf("%s: %d cases, %d failures\n", cpu::isa_name(cpu::active_isa()), cases, failures);
-  return failures == 0 ? 0 : 1;
+  return report(cpu::isa_name(cpu::active_isa()));
 }

@@ -5,16 +5,13 @@
 #include <thread>
 #include <vector>
 
+#include "outcome.h"
 #include "run_kernel.h"
 
 using namespace symk;
-using symk::test::BoundKernel;
-using symk::test::GivenBinding;
-using symk::test::type_of;
+using namespace symk::test;
 
 namespace {
-
-int failures = 0;
 
 std::vector<float> values(int64_t count, int64_t step) {
   std::vector<float> v(static_cast<size_t>(count));
@@ -34,6 +31,7 @@ std::vector<float> result(const char* kernel, const GivenBinding& binding, int t
 void check(const char* kernel, const GivenBinding& binding) {
   const auto one = result(kernel, binding, 1);
   for (int threads : {2, 3, 8}) {
+    ++cases;
     const auto many = result(kernel, binding, threads);
     if (std::memcmp(one.data(), many.data(), one.size() * sizeof(float)) == 0) continue;
     ++failures;
@@ -76,9 +74,7 @@ void check_callers() {
   thread_pool().parallel(2, [&](int64_t part) {
     if (part > 0) return;
     for (int i = 0; i < 3; ++i) {
-      others.emplace_back([&] {
-        thread_pool().parallel(8, [&](int64_t) { done.fetch_add(1); });
-      });
+      others.emplace_back([&] { thread_pool().parallel(8, [&](int64_t) { done.fetch_add(1); }); });
     }
     while (done.load() < 24) std::this_thread::yield();
   });
@@ -109,6 +105,5 @@ int main() {
   check_matmul(900, 1, 1500);
   check_conv(5, 28, 16, 40);
   check_conv(1, 14, 64, 128);
-  std::printf("threads: %d failures\n", failures);
-  return failures != 0;
+  return report("threads");
 }

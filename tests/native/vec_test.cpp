@@ -2,18 +2,19 @@
 // are.
 #include "cpu/vec/vec.h"
 #include "cpu/dispatch.h"
+#include "outcome.h"
 
 #include <cmath>
 #include <cstdio>
 #include <initializer_list>
 
 using namespace symk::cpu::SYMK_ISA;
+using namespace symk::test;
 
 namespace {
 
-int failures = 0;
-
 void expect(bool condition, const char* what, double x = 0, double y = 0) {
+  ++cases;
   if (condition) return;
   ++failures;
   std::printf("FAIL %s of %g, %g\n", what, x, y);
@@ -104,7 +105,8 @@ void test_lanes() {
   for (int i = 0; i < width; ++i) {
     expect(fma(v, v, v)[i] == count[i] * count[i] + count[i], "fma", i);
     expect(sqrt(v * v)[i] == count[i], "sqrt", i);
-    expect(pick(v, IVec<T>(static_cast<typename IntegerOf<T>::type>(i)) + width)[0] == count[i], "pick", i);
+    expect(pick(v, IVec<T>(static_cast<typename IntegerOf<T>::type>(i)) + width)[0] == count[i],
+           "pick", i);
     expect(mask_bits(first_lanes<T>(i)) == (uint32_t{1} << i) - 1, "first_lanes", i);
   }
   V rows[width];
@@ -167,6 +169,5 @@ int main() {
       multiply_low_halves(Vec<int64_t>(int64_t{0x1ffffffff}), Vec<int64_t>(int64_t{0xffffffff}));
   expect(static_cast<uint64_t>(product[0]) == uint64_t{0xffffffff} * uint64_t{0xffffffff},
          "multiply_low_halves");
-  std::printf("vec: %d failures\n", failures);
-  return failures != 0;
+  return report("vec");
 }

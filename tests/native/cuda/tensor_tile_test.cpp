@@ -7,15 +7,15 @@
 #include <tuple>
 #include <vector>
 
+#include "../outcome.h"
 #include "cuda/launch.cu"
 #include "cuda/product.h"
 
 using namespace symk;
 using namespace symk::cuda;
+using namespace symk::test;
 
 namespace {
-
-int failures = 0, cases = 0;
 
 void expect(bool holds, const char* what, int64_t value) {
   ++cases;
@@ -266,6 +266,5 @@ int main() {
       check_exact<Factor::kFloat16>(72, side, 48, large);
     }
   }
-  std::printf("%d cases, %d failures\n", cases, failures);
-  return failures == 0 ? 0 : 1;
+  return report("tensor tiles");
 }
