@@ -264,8 +264,10 @@ def test_a_number_of_steps_may_be_a_fraction_and_is_rounded_up():
 
 
 def test_batches_are_read_while_a_step_runs():
-    """Reading takes as long as the step, so both together take about as long as one."""
-    wait = 0.03
+    """Reading takes as long as the step, so both together take about as long as one; the best of a
+    few fits, since other programs only lengthen them.
+    """
+    wait, times = 0.03, []
 
     class Slow(Batches):
         def __getitem__(self, index):
@@ -273,10 +275,14 @@ def test_batches_are_read_while_a_step_runs():
             return super().__getitem__(index)
     model = regression()
     model.fit(Batches(), verbose=0)
-    begin = time.perf_counter()
-    model.fit(Slow(), epochs=2, verbose=0,
-              callbacks=[LambdaCallback(on_batch_end=lambda batch, logs: time.sleep(wait))])
-    assert time.perf_counter() - begin < 1.7 * 10 * wait
+    for _ in range(5):
+        begin = time.perf_counter()
+        model.fit(Slow(), epochs=2, verbose=0,
+                  callbacks=[LambdaCallback(on_batch_end=lambda batch, logs: time.sleep(wait))])
+        times.append(time.perf_counter() - begin)
+        if times[-1] < 1.7 * 10 * wait:
+            return
+    assert min(times) < 1.7 * 10 * wait, times
 
 
 # ---- interruptions
