@@ -10,7 +10,6 @@
 namespace symk::cuda {
 namespace {
 
-constexpr int kMostOperands = 64;
 constexpr int kMostThreads = 256, kFewestThreads = 32;
 constexpr int64_t kSharedBytes = 40 * 1024;  // of the 48 KB that every device gives to a block
 
@@ -24,16 +23,10 @@ struct Instruction {
   int32_t out_item = 4, in_item[3] = {4, 4, 4};  // bytes of their elements
   int32_t input = 0, memory_item = 4;            // of a load, as are these:
   int32_t half = 0;                              // whether memory holds float16, registers float32
-  cpu::OperandLayout layout;
 };
 
 struct Store {
   int32_t slot = 0, item = 4, half = 0, unused = 0;
-};
-
-struct Pointers {
-  const void* in[kMostOperands];
-  void* out[kMostOperands];
 };
 
 template <class T>
@@ -50,31 +43,29 @@ SYMK_HD void copy_item(void* to, const void* from, int item) {
   }
 }
 
-SYMK_HD int64_t offset_of(const cpu::OperandLayout& layout, int64_t index) {
-  if (layout.rank == 0) return 0;
-  int64_t offset = 0;
-  for (int axis = layout.rank - 1; axis > 0; --axis) {
-    const int64_t size = layout.size[axis];
-    offset += index % size * layout.stride[axis];
-    index /= size;
-  }
-  return offset + index * layout.stride[0];
-}
-
+template <class Members>
 struct Interpret {
   const Instruction* code;
   const Store* stores;
-  int instructions, store_count, slot_bytes;
-  int64_t count;
-  Pointers pointers;
+  int instructions, store_count, inputs, slot_bytes;
+  Members members;
 
-  SYMK_HD void operator()(int64_t block) const {
+  /// What a thread works on: elements `first`, and every blockDim-th behind it.
+  struct Part {
+    int member;
+    int64_t first, count;
+  };
+
+  SYMK_HD void operator()(int64_t tile) const {
     char* const registers = shared_memory<char>();
-    const int64_t first = block * kPerThread * blockDim.x + threadIdx.x;
+    const int member = members.member_of(tile);
+    const int64_t turn = tile - members.first_tile(member);
+    const Part part = {member, turn * kPerThread * blockDim.x + threadIdx.x,
+                       members.count_of(member)};
     for (int i = 0; i < instructions; ++i) {
       const Instruction& step = code[i];
       if (step.loop < 0) {
-        load(step, registers + int64_t{step.out} * slot_bytes, first);
+        load(step, registers + int64_t{step.out} * slot_bytes, part);
         continue;
       }
       kLoops.entries[step.loop].loop(
@@ -82,7 +73,8 @@ struct Interpret {
           own(registers, step.in[1], step.in_item[1]), own(registers, step.in[2], step.in_item[2]));
     }
     for (int i = 0; i < store_count; ++i) {
-      store(stores[i], registers + int64_t{stores[i].slot} * slot_bytes, pointers.out[i], first);
+      store(stores[i], registers + int64_t{stores[i].slot} * slot_bytes,
+            members.operand(member, inputs + i), part);
     }
   }
 
@@ -91,12 +83,13 @@ struct Interpret {
     return registers + int64_t{slot} * slot_bytes + int64_t{item} * threadIdx.x;
   }
 
-  SYMK_HD void load(const Instruction& step, char* slot, int64_t first) const {
-    const char* const memory = static_cast<const char*>(pointers.in[step.input]);
+  SYMK_HD void load(const Instruction& step, char* slot, const Part& part) const {
+    const char* const memory = members.operand(part.member, step.input);
+    const Layout& layout = members.layout(part.member, step.input);
     for (int e = 0, lane = threadIdx.x; e < kPerThread; ++e, lane += blockDim.x) {
-      const int64_t index = first + int64_t{e} * blockDim.x;
-      if (index >= count) return;
-      const char* const from = memory + offset_of(step.layout, index) * step.memory_item;
+      const int64_t index = part.first + int64_t{e} * blockDim.x;
+      if (index >= part.count) return;
+      const char* const from = memory + layout.offset(index) * step.memory_item;
       if (step.half != 0) {
         reinterpret_cast<float*>(slot)[lane] =
             math::half_to_float(*reinterpret_cast<const uint16_t*>(from));
@@ -106,16 +99,15 @@ struct Interpret {
     }
   }
 
-  SYMK_HD void store(const Store& step, const char* slot, void* out, int64_t first) const {
+  SYMK_HD void store(const Store& step, const char* slot, char* out, const Part& part) const {
     for (int e = 0, lane = threadIdx.x; e < kPerThread; ++e, lane += blockDim.x) {
-      const int64_t index = first + int64_t{e} * blockDim.x;
-      if (index >= count) return;
+      const int64_t index = part.first + int64_t{e} * blockDim.x;
+      if (index >= part.count) return;
       if (step.half != 0) {
-        static_cast<uint16_t*>(out)[index] =
+        reinterpret_cast<uint16_t*>(out)[index] =
             math::float_to_half(reinterpret_cast<const float*>(slot)[lane]);
       } else {
-        copy_item(static_cast<char*>(out) + index * step.item, slot + int64_t{lane} * step.item,
-                  step.item);
+        copy_item(out + index * step.item, slot + int64_t{lane} * step.item, step.item);
       }
     }
   }
@@ -162,9 +154,19 @@ class ProgramBuilder {
       Value value;
       value.dtype = binding_.inputs()[i].dtype;
       value.input = static_cast<int>(i);
-      layouts_.push_back(cpu::layout_of(binding_.inputs()[i], result_));
+      layouts_.push_back(layout_of(binding_.inputs()[i]));
       numbers_.push_back(add(value));
     }
+  }
+
+  Layout layout_of(const Type& input) const {
+    static_assert(kMostAxes == kMaxRank, "a layout has room for every shape");
+    const cpu::OperandLayout over = cpu::layout_of(input, result_);
+    Layout layout;
+    layout.rank = over.rank;
+    std::copy_n(over.size, over.rank, layout.size);
+    std::copy_n(over.stride, over.rank, layout.stride);
+    return layout;
   }
 
   int add(const Value& value) {
@@ -284,8 +286,16 @@ class ProgramBuilder {
     program->shared_bytes_ = int64_t{program->slot_bytes_} * slots;
     program->count_ = result_.count();
     program->inputs_ = static_cast<int>(binding_.inputs().size());
+    program->device_ = &binding_.device();
+    program->layouts_ = layouts_;
+    program->layouts_on_device_ = upload(binding_.device(), layouts_.data(), layouts_.size());
     const std::vector<char> code = encode(*program);
     program->code_ = upload(binding_.device(), code.data(), code.size());
+    if (program->inputs_ + program->stores_ <= ManyMembers::kOperands) {
+      program->form_ = "elementwise " + std::to_string(program->inputs_) + " inputs " +
+                       std::to_string(program->stores_) + " outputs ";
+      program->form_.append(code.begin(), code.end());
+    }
     return program;
   }
 
@@ -318,7 +328,6 @@ class ProgramBuilder {
     if (planned.loop < 0) {
       made.input = out.input;
       made.memory_item = static_cast<int>(item_bytes(out.dtype));
-      made.layout = layouts_[out.input];
       made.half = out.dtype == DType::kFloat16;
       return made;
     }
@@ -334,7 +343,7 @@ class ProgramBuilder {
   const Binding& binding_;
   const Type result_;
   std::vector<Value> values_;
-  std::vector<cpu::OperandLayout> layouts_;  // per input
+  std::vector<Layout> layouts_;  // per input
   std::vector<Planned> planned_;
   std::vector<int> numbers_;  // of the program's values: inputs, then one per instruction
   std::vector<int> outputs_;
@@ -345,21 +354,168 @@ std::shared_ptr<const Program> Program::bind(const Binding& binding, const Type&
   return ProgramBuilder(binding, result).build();
 }
 
-void Program::run(const Queue& queue, const void* const* in, void* const* out) const {
-  Interpret interpret = {};
+template <class Members>
+void Program::launch(const Queue& queue, int64_t tiles, const Members& members) const {
+  Interpret<Members> interpret = {};
   interpret.code = reinterpret_cast<const Instruction*>(code_->data());
   interpret.stores = reinterpret_cast<const Store*>(interpret.code + instructions_);
   interpret.instructions = instructions_;
   interpret.store_count = stores_;
+  interpret.inputs = inputs_;
   interpret.slot_bytes = slot_bytes_;
-  interpret.count = count_;
-  std::copy(in, in + inputs_, interpret.pointers.in);
-  std::copy(out, out + stores_, interpret.pointers.out);
-  const int64_t tile = int64_t{kPerThread} * threads_;
-  blocks(queue, (count_ + tile - 1) / tile, threads_, shared_bytes_, interpret);
+  interpret.members = members;
+  blocks(queue, tiles, threads_, shared_bytes_, interpret);
+}
+
+void Program::run(const Queue& queue, const void* const* in, void* const* out) const {
+  OneMember member = {};
+  member.layouts = reinterpret_cast<const Layout*>(layouts_on_device_->data());
+  member.count = count_;
+  for (int i = 0; i < inputs_; ++i) member.operands[i] = const_cast<void*>(in[i]);
+  std::copy(out, out + stores_, member.operands + inputs_);
+  launch(queue, tiles(), member);
+}
+
+// --- several programs at once ---
+
+JoinedPrograms::JoinedPrograms(std::vector<std::shared_ptr<const Program>> programs)
+    : programs_(std::move(programs)) {
+  std::vector<Layout> layouts;
+  std::vector<int64_t> counts;
+  for (const auto& program : programs_) {
+    layouts.insert(layouts.end(), program->layouts_.begin(), program->layouts_.end());
+    counts.push_back(program->count_);
+  }
+  Device& device = *programs_[0]->device_;
+  layouts_ = upload(device, layouts.data(), layouts.size());
+  counts_ = upload(device, counts.data(), counts.size());
+}
+
+const void* JoinedPrograms::address(const void* const* in, void* const* out, size_t member,
+                                    int operand) const {
+  const auto inputs = static_cast<size_t>(programs_[0]->inputs_);
+  const auto outputs = static_cast<size_t>(programs_[0]->stores_);
+  const auto number = static_cast<size_t>(operand);
+  return number < inputs ? in[member * inputs + number]
+                         : out[member * outputs + number - inputs];
+}
+
+/// An address that all members have stands once, and one that a member has twice, because it writes
+/// where it reads, stands once for the member.
+JoinedPrograms::Places JoinedPrograms::places_of(const void* const* in, void* const* out) const {
+  const int operands = programs_[0]->inputs_ + programs_[0]->stores_;
+  const auto all_equal = [&](auto one, auto other) {
+    for (size_t member = 0; member < programs_.size(); ++member) {
+      if (one(member) != other(member)) return false;
+    }
+    return true;
+  };
+  Places places;
+  for (int k = 0; k < operands; ++k) {
+    const auto own = [&](size_t member) { return address(in, out, member, k); };
+    ManyMembers::Place place = {-1, 0};
+    for (int before = 0; before < k && place.first < 0; ++before) {
+      if (all_equal(own, [&](size_t member) { return address(in, out, member, before); }))
+        place = places.of[static_cast<size_t>(before)];
+    }
+    if (place.first < 0) {
+      const bool shared = all_equal(own, [&](size_t) { return own(0); });
+      place.step = shared ? 0 : 1;
+      place.first = static_cast<int16_t>(shared ? places.shared++ : places.own++);
+    }
+    places.of.push_back(place);
+  }
+  return places;
+}
+
+/// Shared addresses stand first, then those of each member.
+ManyMembers JoinedPrograms::members_of(size_t first, size_t count, const Places& places,
+                                       const void* const* in, void* const* out) const {
+  ManyMembers made = {};
+  const auto inputs = static_cast<size_t>(programs_[0]->inputs_);
+  made.layouts = reinterpret_cast<const Layout*>(layouts_->data()) + first * inputs;
+  made.counts = reinterpret_cast<const int64_t*>(counts_->data()) + first;
+  made.members = static_cast<int32_t>(count);
+  made.inputs = static_cast<int32_t>(inputs);
+  int64_t tile = 0;
+  for (size_t member = 0; member < count; ++member) {
+    made.first_tiles[member] = static_cast<int32_t>(tile);
+    tile += programs_[first + member]->tiles();
+  }
+  for (size_t k = 0; k < places.of.size(); ++k) {
+    ManyMembers::Place place = places.of[k];
+    if (place.step != 0) {
+      place.first = static_cast<int16_t>(place.first + places.shared);
+      place.step = static_cast<int16_t>(places.own);
+    }
+    made.places[k] = place;
+    for (size_t member = 0; member < count; ++member) {
+      made.addresses[place.first + static_cast<int>(member) * place.step] =
+          const_cast<void*>(address(in, out, first + member, static_cast<int>(k)));
+    }
+  }
+  return made;
+}
+
+void JoinedPrograms::run(const Queue& queue, const void* const* in, void* const* out) const {
+  constexpr int64_t most_tiles = int64_t{1} << 31;
+  const Places places = places_of(in, out);
+  const int room = (ManyMembers::kAddresses - places.shared) / std::max(1, places.own);
+  const auto most = static_cast<size_t>(std::min(room, ManyMembers::kMost));
+  for (size_t first = 0; first < programs_.size();) {
+    size_t last = first;
+    int64_t tiles = 0;
+    while (last < programs_.size() && last - first < most &&
+           (last == first || tiles + programs_[last]->tiles() < most_tiles)) {
+      tiles += programs_[last++]->tiles();
+    }
+    programs_[0]->launch(queue, tiles, members_of(first, last - first, places, in, out));
+    first = last;
+  }
 }
 
 namespace {
+
+class JoinedSteps final : public Step {
+ public:
+  JoinedSteps(const Queue& queue, std::vector<std::shared_ptr<const Program>> programs)
+      : queue_(queue), programs_(std::move(programs)) {}
+
+  Status run(const Operands& operands, ThreadPool&) override {
+    programs_.run(queue_, operands.in, operands.out);
+    return Status();
+  }
+  std::string manner() const override {
+    return "elementwise, " + std::to_string(programs_.size()) + " steps of one program at once";
+  }
+
+ private:
+  const Queue queue_;
+  const JoinedPrograms programs_;
+};
+
+class ElementwiseStep final : public Step {
+ public:
+  ElementwiseStep(const Queue& queue, std::shared_ptr<const Program> program)
+      : queue_(queue), program_(std::move(program)) {}
+
+  Status run(const Operands& operands, ThreadPool&) override {
+    program_->run(queue_, operands.in, operands.out);
+    return Status();
+  }
+  std::string form() const override { return program_->form(); }
+  std::unique_ptr<Step> join(const std::vector<const Step*>& steps) const override {
+    std::vector<std::shared_ptr<const Program>> programs;
+    for (const Step* step : steps) {
+      programs.push_back(static_cast<const ElementwiseStep*>(step)->program_);
+    }
+    return std::make_unique<JoinedSteps>(queue_, std::move(programs));
+  }
+
+ private:
+  const Queue queue_;
+  const std::shared_ptr<const Program> program_;
+};
 
 std::unique_ptr<Step> bind_elementwise(Binding& binding) {
   if (binding.outputs().empty()) cpu::refuse_program("a program must have an output.");
@@ -373,9 +529,7 @@ std::unique_ptr<Step> bind_elementwise(Binding& binding) {
       cpu::refuse_program("the outputs must have one shape and the dtypes of their values.");
     }
   }
-  return make_step(binding, [program](const Queue& queue, const Operands& operands) {
-    program->run(queue, operands.in, operands.out);
-  });
+  return std::make_unique<ElementwiseStep>(queue_of(binding), program);
 }
 
 const KernelEntry entry("elementwise", bind_elementwise);

@@ -3,7 +3,7 @@
 // width apart in the registers of the program.
 #pragma once
 
-#include "cuda/launch.h"
+#include "cuda/members.h"
 #include "math/binary.h"
 #include "math/cast.h"
 #include "math/ternary.h"
@@ -11,9 +11,6 @@
 #include "runtime/view.h"
 
 namespace symk::cuda {
-
-/// Elements of one thread: enough that reading an instruction costs little beside doing it.
-constexpr int kPerThread = 4;
 
 using Loop = void (*)(void* out, const void* a, const void* b, const void* c);
 

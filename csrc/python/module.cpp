@@ -245,12 +245,14 @@ py::list program_times(const Program& program) {
   return rows;
 }
 
-/// How the call made last was done: (first step, last step, how, items of the recording) by part.
+/// How the call made last was done: (first step, last step, how, items of the recording, manners of
+/// its steps) by part.
 py::list program_parts(Program& program) {
   constexpr const char* states[] = {"hosted", "first", "second", "recorded", "refused"};
   py::list rows;
   for (const PartRow& row : program.parts())
-    rows.append(py::make_tuple(row.first, row.last, states[row.state], row.size));
+    rows.append(py::make_tuple(row.first, row.last, states[row.state], row.size,
+                               py::cast(row.manners)));
   return rows;
 }
 
@@ -330,7 +332,7 @@ void define(py::module_& module) {
            "While it is on, a device does again what it has recorded at a call before.")
       .def("parts", &program_parts,
            "How the call made last was done by its device: a list of (first step, last step, how, "
-           "number of recorded items).")
+           "number of recorded items, how steps are done that say so).")
       .def("describe", &Program::describe, "The Plan as text.")
       .def("memory", &program_memory,
            "Bytes used, and the map of the arena of the last call, as a dict.")

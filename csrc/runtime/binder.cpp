@@ -5,6 +5,7 @@
 #include "runtime/bound.h"
 #include "runtime/error.h"
 #include "runtime/hosted.h"
+#include "runtime/joining.h"
 
 namespace symk {
 namespace {
@@ -152,6 +153,7 @@ class Binder {
     join_in_place();
     bind_steps();
     lay_out();
+    join_steps_of_one_form();
     address_steps();
     address_copies();
     cut_parts();
@@ -435,6 +437,62 @@ class Binder {
     }
   }
 
+  // --- steps that a device does at once ---
+
+  /// Puts steps that can be done at once one behind the other, and makes the steps that do so.
+  /// Kept steps stay alone.
+  void join_steps_of_one_form() {
+    if (bound_.device_.is_host()) return;
+    std::vector<Joinable> joinable;
+    for (size_t i = bound_.kept_count_; i < bound_.steps_.size(); ++i) {
+      joinable.push_back(joinable_of(i));
+    }
+    std::vector<Bound::BoundStep> ordered;
+    for (const std::vector<size_t>& group : join_steps(joinable)) {
+      const size_t first = ordered.size();
+      std::vector<const Step*> members;
+      for (size_t member : group) {
+        ordered.push_back(std::move(bound_.steps_[bound_.kept_count_ + member]));
+        members.push_back(ordered.back().step.get());
+      }
+      if (members.size() == 1) continue;
+      ordered[first].joined = members[0]->join(members);
+      if (ordered[first].joined != nullptr) ordered[first].joined_count = members.size();
+    }
+    std::move(ordered.begin(), ordered.end(),
+              bound_.steps_.begin() + static_cast<std::ptrdiff_t>(bound_.kept_count_));
+  }
+
+  Joinable joinable_of(size_t number) const {
+    const Bound::BoundStep& step = bound_.steps_[number];
+    Joinable made;
+    made.form = step.step->form();
+    made.fixed = step.fault >= 0 || !step.step->recordable();
+    const PlanStep& described = plan_.steps[step.number];
+    for (uint32_t buffer : described.inputs) made.touched.read.push_back(span_of(buffer));
+    for (uint32_t buffer : described.outputs) made.touched.written.push_back(span_of(buffer));
+    if (step.scratch_offset >= 0) {
+      const int64_t end = step.scratch_offset + scratch_[number];
+      made.touched.written.push_back({&arena_space_, step.scratch_offset, end});
+    }
+    return made;
+  }
+
+  /// Where a buffer lies, as far as it matters which others lie there too. Inputs and outputs of
+  /// the call may lie anywhere in the memory of the caller.
+  Span span_of(uint32_t buffer) const {
+    const uint32_t source = root(buffer);
+    const Buffer& described = plan_.buffers[source];
+    const int64_t bytes = types_[source].bytes();
+    if (described.kind == Buffer::kInput) return {&caller_space_, 0, 1};
+    if (described.kind == Buffer::kConstant) return {&plan_.constants[described.reference], 0, 1};
+    if (described.kind == Buffer::kShared) return {shared_[described.reference].get(), 0, 1};
+    if (keeps(source)) return {&types_[source], 0, 1};
+    if (output_memory(source) >= 0) return {&caller_space_, 0, 1};
+    const int64_t offset = pieces_[piece_of_[head_[source]]].offset;
+    return {&arena_space_, offset, offset + bytes};
+  }
+
   // --- addresses ---
   bool writes_shared(const PlanStep& step) const {
     return std::any_of(step.outputs.begin(), step.outputs.end(), [&](uint32_t buffer) {
@@ -588,6 +646,7 @@ class Binder {
   std::vector<int64_t> scratch_;          // per bound step
   std::vector<uint32_t> update_sources_;  // per copying update
   size_t first_writer_ = 0;               // the first bound step that writes a shared value
+  const char arena_space_ = 0, caller_space_ = 0;  // their addresses stand for them
 };
 
 Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,

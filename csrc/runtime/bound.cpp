@@ -77,8 +77,20 @@ std::vector<PartRow> Bound::parts() const {
   std::vector<PartRow> rows;
   for (const Part& part : parts_) {
     if (part.first == part.last) continue;
-    rows.push_back({steps_[part.first].number, steps_[part.last - 1].number, part.state,
-                    part.recording != nullptr ? part.recording->size() : 0});
+    PartRow row;
+    row.first = row.last = steps_[part.first].number;
+    row.state = part.state;
+    row.size = part.recording != nullptr ? part.recording->size() : 0;
+    for (size_t i = part.first; i < part.last; ++i) {
+      row.first = std::min(row.first, steps_[i].number);
+      row.last = std::max(row.last, steps_[i].number);
+    }
+    for (size_t i = part.first; i < part.last; i += steps_[i].joined_count) {
+      const BoundStep& step = steps_[i];
+      const std::string manner = (step.joined != nullptr ? *step.joined : *step.step).manner();
+      if (!manner.empty()) row.manners.push_back(manner);
+    }
+    rows.push_back(row);
   }
   return rows;
 }
@@ -189,8 +201,27 @@ void Bound::make_kept(const Watch& watch) {
   kept_is_made_ = true;
 }
 
+/// Each step by itself where it is watched.
 void Bound::run_steps(const Part& part, const Watch& watch) {
-  for (size_t i = part.first; i < part.last; ++i) run_watched(steps_[i], watch);
+  const bool watched = watch.times_ns != nullptr || watch.check_finite;
+  for (size_t i = part.first; i < part.last;) {
+    const BoundStep& step = steps_[i];
+    const bool together = step.joined != nullptr && !watched;
+    i += together ? step.joined_count : 1;
+    if (together) {
+      run_joined(step);
+    } else {
+      run_watched(step, watch);
+    }
+  }
+}
+
+void Bound::run_joined(const BoundStep& step) {
+  try {
+    step.joined->run(operands_of(step), thread_pool());
+  } catch (const Error& error) {
+    throw with_origin(error, plan_.steps[step.number]);
+  }
 }
 
 void Bound::run_watched(const BoundStep& step, const Watch& watch) {

@@ -53,6 +53,7 @@ struct PartRow {
   uint32_t first = 0, last = 0;  // numbers of steps in the Plan, `last` included
   Part::State state = Part::kCold;
   int64_t size = 0;  // of the recording
+  std::vector<std::string> manners;  // how its steps are done, where they say so
 };
 
 class Bound {
@@ -95,6 +96,8 @@ class Bound {
     void* scratch = nullptr;
     int64_t scratch_offset = -1;
     int fault = -1;  // the number of its Fault, if it is one of a device that may fail
+    std::unique_ptr<Step> joined;  // does this step and those behind it at once, or null
+    size_t joined_count = 1;       // how many
   };
   struct Patch {  // an address that is known only at the call
     size_t slot = 0;
@@ -134,6 +137,7 @@ class Bound {
   void refresh_kept(const Watch& watch);
   void make_kept(const Watch& watch);
   void run_watched(const BoundStep& step, const Watch& watch);
+  void run_joined(const BoundStep& step);
   Operands operands_of(const BoundStep& step);
   void clear_faults();
   void require_no_fault();

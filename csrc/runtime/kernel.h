@@ -59,6 +59,14 @@ class Step {
   /// Whether a run asks the device for the same at every call with the same addresses, and waits
   /// for nothing: so that it can be recorded once.
   virtual bool recordable() const { return true; }
+  /// What a step of a device has in common with others that one step can do at once; empty if
+  /// there is none.
+  virtual std::string form() const { return ""; }
+  /// One step for several of one form, of which this is the first. Its operands are theirs, one
+  /// behind the other, and no one of them writes what another touches.
+  virtual std::unique_ptr<Step> join(const std::vector<const Step*>&) const { return nullptr; }
+  /// How the device does it, where there is more than one way; for people.
+  virtual std::string manner() const { return ""; }
   /// What a Fault of this step means.
   virtual Status explain(const Fault& fault) const {
     Status status;

@@ -1,4 +1,5 @@
 """How a device does a function, as text: what is replayed, what runs on the host, and why."""
+from collections import Counter
 
 __all__ = ["text"]
 
@@ -11,7 +12,7 @@ _HOW = {
 
 
 def text(program):
-    """The device of a native program, then one line per part of the call made last."""
+    """The device of a native program, then the parts of the call made last."""
     lines = ["device %s" % program.device]
     if not program.moves_arrays:
         return lines[0] + "\nsteps run one after the other on the host"
@@ -21,7 +22,7 @@ def text(program):
     return "\n".join(lines + [_line(program.plan.steps, *part) for part in parts])
 
 
-def _line(steps, first, last, how, size):
+def _line(steps, first, last, how, size, manners):
     if how == "hosted":
         names = sorted({step.kernel for step in steps[first:last + 1]})
         meaning = "not recorded, since each call needs the host: %s" % ", ".join(names)
@@ -29,4 +30,6 @@ def _line(steps, first, last, how, size):
         meaning = "replayed as one graph of %d launches and copies" % size
     else:
         meaning = _HOW[how]
-    return "steps %4d..%-4d  %s" % (first, last, meaning)
+    lines = ["steps %4d..%-4d  %s" % (first, last, meaning)]
+    lines += ["%18s%d x %s" % ("", count, manner) for manner, count in Counter(manners).items()]
+    return "\n".join(lines)

@@ -1,0 +1,87 @@
+// What an elementwise launch works on: one program over one result, or over those of several steps.
+// The result of a member is cut into tiles; a block takes one. Operands are numbered: the inputs,
+// then the outputs.
+#pragma once
+
+#include "cuda/launch.h"
+
+namespace symk::cuda {
+
+/// Elements of one thread: enough that reading an instruction costs little beside doing it.
+constexpr int kPerThread = 4;
+constexpr int kMostOperands = 64;  // inputs, and as many outputs
+constexpr int kMostAxes = 8;
+
+/// How an operand lies over a result: axes from the outermost; a repeated one has stride 0.
+struct Layout {
+  int32_t rank = 0;
+  int64_t size[kMostAxes] = {}, stride[kMostAxes] = {};  // in elements
+
+  SYMK_HD int64_t offset(int64_t index) const {
+    if (rank == 0) return 0;
+    int64_t offset = 0;
+    for (int axis = rank - 1; axis > 0; --axis) {
+      offset += index % size[axis] * stride[axis];
+      index /= size[axis];
+    }
+    return offset + index * stride[0];
+  }
+};
+
+/// One step.
+struct OneMember {
+  const Layout* layouts;  // per input, in the memory of the device
+  int64_t count;
+  void* operands[2 * kMostOperands];
+
+  SYMK_HD int member_of(int64_t) const { return 0; }
+  SYMK_HD int64_t first_tile(int) const { return 0; }
+  SYMK_HD int64_t count_of(int) const { return count; }
+  SYMK_HD const Layout& layout(int, int input) const { return layouts[input]; }
+  SYMK_HD char* operand(int, int number) const { return static_cast<char*>(operands[number]); }
+};
+
+/// Several steps. All of it is handed to the kernel by value, for which there are 4 KB: so a
+/// recording holds it, and nothing has to be copied when an address changes.
+struct ManyMembers {
+  static constexpr int kMost = 120;      // members
+  static constexpr int kAddresses = 400;  // of operands
+  static constexpr int kOperands = 32;   // of a member
+
+  /// The address of an operand of member m is number first + m * step.
+  struct Place {
+    int16_t first, step;
+  };
+
+  const Layout* layouts;  // per member and input, in the memory of the device
+  const int64_t* counts;  // per member, there too
+  int32_t members, inputs;
+  int32_t first_tiles[kMost];
+  Place places[kOperands];
+  void* addresses[kAddresses];
+
+  SYMK_HD int member_of(int64_t tile) const {
+    int first = 0, last = members - 1;
+    while (first < last) {
+      const int middle = (first + last + 1) / 2;
+      if (first_tiles[middle] <= tile) {
+        first = middle;
+      } else {
+        last = middle - 1;
+      }
+    }
+    return first;
+  }
+  SYMK_HD int64_t first_tile(int member) const { return first_tiles[member]; }
+  SYMK_HD int64_t count_of(int member) const { return counts[member]; }
+  SYMK_HD const Layout& layout(int member, int input) const {
+    return layouts[member * inputs + input];
+  }
+  SYMK_HD char* operand(int member, int number) const {
+    const Place place = places[number];
+    return static_cast<char*>(addresses[place.first + member * place.step]);
+  }
+};
+static_assert(sizeof(ManyMembers) + 64 <= 4096, "a launch takes 4 KB of arguments");
+
+}  // namespace symk::cuda
