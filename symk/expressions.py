@@ -61,9 +61,9 @@ def function(inputs, outputs, updates=(), givens=None, on_unused_input="raise", 
         check_nan: stop at the first NaN or infinity, naming op, layer and line; by default what
             SYMK_CHECK_NAN says.
         profile: time every step of every call, for `f.show("profile")`.
-        products: "bfloat16" for matrix products and convolutions of float32 that round their
-            operands to bfloat16 and add up in float32, "winograd" for 3x3 convolutions that are
-            faster and less exact; by default what SYMK_PRODUCTS says.
+        products: "bfloat16", "float16" or "tf32" for matrix products and convolutions of float32
+            that round their operands so and add up in float32, "winograd" for 3x3 convolutions
+            that are faster and less exact; by default what SYMK_PRODUCTS says.
     Returns:  a symk.compile.Function; `f.show(...)` tells what became of the expressions.
     Raises:   GraphError, ShapeError, DtypeError for a request that does not fit together.
     """

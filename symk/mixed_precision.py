@@ -7,9 +7,12 @@ compiled while it is set.
 """
 import functools
 
+import numpy as np
+
 from . import backend as K
 from . import ops, optimizers, registry
 from .config import settings
+from .ops.checks import flag, number, whole
 from .optimizers import Optimizer
 from .registry import register
 
@@ -64,6 +67,7 @@ class Policy:
 
 
 _global = Policy("float32")
+_products_before = None    # what the setting was before the first policy
 
 
 def global_policy():
@@ -74,11 +78,17 @@ def global_policy():
 def set_global_policy(policy):
     """Models and functions that are compiled from now on follow this policy.
 
+    "float32" brings back the products that were set before the first other policy.
     Args:     policy: a Policy or its name.
+    Raises:   ValueError for another name.
     """
-    global _global
+    global _global, _products_before
     _global = policy if isinstance(policy, Policy) else Policy(policy)
-    settings.products = _global.products
+    if _global.name != "float32":
+        _products_before = _products_before or settings.products
+        settings.products = _global.products
+    elif _products_before is not None:
+        settings.products, _products_before = _products_before, None
 
 
 set_policy = set_global_policy
@@ -86,7 +96,8 @@ set_policy = set_global_policy
 
 def follow_policy(optimizer, products):
     """(optimizer, products) as `compile` takes them under the policy: what is given counts, and
-    products of float16 get an optimizer that scales the loss."""
+    products of float16 get an optimizer that scales the loss.
+    """
     if products is None and _global.name != "float32":
         products = _global.products
     scales = _global.name == "mixed_float16" and products == "float16"
@@ -97,6 +108,7 @@ def follow_policy(optimizer, products):
 
 @register("optimizer", "LossScaleOptimizer")
 @register("optimizer", "lossscaleoptimizer")
+@register("optimizer", "lossscaleoptimizerv3")      # of tf.keras 2.11 and later
 class LossScaleOptimizer(Optimizer):
     """Another optimizer, with a loss that is multiplied before gradients are taken, which are then
     divided by as much: so those too small for float16 are kept.
@@ -106,9 +118,11 @@ class LossScaleOptimizer(Optimizer):
 
     Args:     inner_optimizer: the optimizer that makes the steps.
               dynamic: whether the scale changes; else all steps are taken with the first.
-              initial_scale: 2 ** 15 by default; required where it is not dynamic.
-              dynamic_growth_steps: 2000 by default.
-    Raises:   ValueError for arguments that do not go together.
+              initial_scale: 2 ** 15 by default; required where it is not dynamic. A finite
+                  float32, 1 at least.
+              dynamic_growth_steps: 2000 by default; 1 at least.
+    What else is asked of it (`beta_1`, `decay`, ...) is answered by the inner optimizer.
+    Raises:   ValueError for other values, and for arguments that do not go together.
     Source:   Micikevicius et al. 2018, section 3.2.
     """
 
@@ -120,21 +134,24 @@ class LossScaleOptimizer(Optimizer):
                 or isinstance(inner_optimizer, LossScaleOptimizer):
             raise ValueError("[LossScaleOptimizer] inner_optimizer must be an optimizer that does "
                              "not scale its loss; it is %r." % (inner_optimizer,))
-        if not dynamic and (initial_scale is None or dynamic_growth_steps is not None):
+        name = type(self).__name__
+        self.dynamic = flag(name, "dynamic", dynamic)
+        if not self.dynamic and (initial_scale is None or dynamic_growth_steps is not None):
             raise ValueError("[LossScaleOptimizer] a fixed scale requires initial_scale and has no "
                              "dynamic_growth_steps; they are %r and %r."
                              % (initial_scale, dynamic_growth_steps))
         self.inner_optimizer = inner_optimizer
         super().__init__()
-        self.dynamic = bool(dynamic)
-        self.initial_scale = 2.0 ** 15 if initial_scale is None else float(initial_scale)
+        self.initial_scale = 2.0 ** 15 if initial_scale is None else float(
+            number(name, "initial_scale", initial_scale))
         self.dynamic_growth_steps = None
         if self.dynamic:
-            self.dynamic_growth_steps = 2000 if dynamic_growth_steps is None \
-                else int(dynamic_growth_steps)
-        if self.initial_scale < 1 or self.dynamic and self.dynamic_growth_steps < 1:
-            raise ValueError("[LossScaleOptimizer] initial_scale and dynamic_growth_steps must be "
-                             "at least 1; they are %r and %r."
+            self.dynamic_growth_steps = 2000 if dynamic_growth_steps is None else whole(
+                name, "dynamic_growth_steps", dynamic_growth_steps)
+        if not 1 <= self.initial_scale <= float(np.finfo("float32").max) \
+                or self.dynamic and self.dynamic_growth_steps < 1:
+            raise ValueError("[LossScaleOptimizer] initial_scale must be a float32, and "
+                             "dynamic_growth_steps an integer, of at least 1; they are %r and %r."
                              % (initial_scale, dynamic_growth_steps))
         with K.name_scope("LossScaleOptimizer"):
             self.loss_scale = K.variable(self.initial_scale, "float32", name="current_loss_scale")
@@ -142,6 +159,12 @@ class LossScaleOptimizer(Optimizer):
         self._finite = None    # whether all gradients of this step are
 
     # ---- what belongs to the inner optimizer
+
+    def __getattr__(self, name):
+        inner = self.__dict__.get("inner_optimizer")
+        if inner is None or name.startswith("__"):
+            raise AttributeError("%s has no attribute %r" % (type(self).__name__, name))
+        return getattr(inner, name)
 
     @property
     def learning_rate(self):
@@ -165,6 +188,13 @@ class LossScaleOptimizer(Optimizer):
         if weights:    # the base begins with none, while an optimizer may come with a state
             self.inner_optimizer.weights = list(weights)[:-len(self._own)]
 
+    def set_weights(self, weights):
+        """As every optimizer; a state that was saved without a scale becomes the inner one's."""
+        if len(weights) == len(self.inner_optimizer.weights):
+            self.inner_optimizer.set_weights(weights)
+        else:
+            super().set_weights(weights)
+
     @property
     def _own(self):
         return [self.loss_scale, self.dynamic_counter]
@@ -185,10 +215,14 @@ class LossScaleOptimizer(Optimizer):
         grads = self.get_unscaled_gradients(K.gradients(self.get_scaled_loss(loss), params))
         self._finite = functools.reduce(
             ops.logical_and, [K.all(K.abs(grad) < float("inf")) for grad in grads
-                              if grad is not None])
+                              if grad is not None], K.constant(True, dtype="bool"))
         return grads
 
     def get_updates(self, loss, params):
+        """The step of the inner optimizer, and that of the scale.
+
+        Raises:   ValueError for an inner optimizer that does not ask `get_gradients`.
+        """
         inner = self.inner_optimizer
         self._finite = None
         inner.take_gradients = self._gradients
@@ -230,7 +264,9 @@ class LossScaleOptimizer(Optimizer):
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        inner = optimizers.deserialize(config.pop("inner_optimizer"),
-                                       registry.custom_objects())
-        config.pop("clipnorm", None)    # what a config of tf.keras becomes (optimizers.py)
+        if "inner_optimizer" not in config:
+            raise ValueError("[LossScaleOptimizer] a config with inner_optimizer is required, as "
+                             "tf.keras writes it from 2.5 on; %s was given."
+                             % ", ".join(sorted(map(str, config))))
+        inner = optimizers.deserialize(config.pop("inner_optimizer"), registry.custom_objects())
         return cls(inner, **config)

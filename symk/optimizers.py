@@ -511,7 +511,8 @@ def _from_tf_keras(name, config):
         if neutral[key] is not None and value not in neutral[key]:
             raise ValueError("[optimizer] %s of tf.keras can be read with %s=%r only; %r was given."
                              % (name, key, neutral[key][0], value))
-    config["clipnorm"] = config.pop("global_clipnorm", None)
+    if "global_clipnorm" in config:
+        config["clipnorm"] = config.pop("global_clipnorm")
     if name == "nadam" and "decay" in config:
         config["schedule_decay"] = config.pop("decay")
     return config

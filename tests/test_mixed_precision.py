@@ -30,6 +30,16 @@ def test_a_policy_says_what_is_what(policy):
     assert settings.products == "float32"
 
 
+def test_a_policy_of_float32_brings_back_the_products_of_before(policy, monkeypatch):
+    monkeypatch.setattr(settings, "products", "winograd")
+    policy("float32")
+    assert settings.products == "winograd"
+    policy("mixed_float16")
+    policy("mixed_bfloat16")
+    policy("float32")
+    assert settings.products == "winograd"
+
+
 def test_other_policies_are_refused(policy):
     with pytest.raises(ValueError, match="call K.set_floatx"):
         policy("float64")
@@ -194,11 +204,64 @@ def test_a_config_of_tf_keras_is_read():
     ((optimizers.SGD(), False), "a fixed scale requires initial_scale"),
     (("sgd",), "inner_optimizer must be an optimizer"),
     ((LossScaleOptimizer(optimizers.SGD()),), "inner_optimizer must be an optimizer"),
-    ((optimizers.SGD(), True, 0.5), "must be at least 1"),
+    ((optimizers.SGD(), True, 0.5), "of at least 1"),
+    ((optimizers.SGD(), True, 2.0 ** 200), "must be a float32"),
+    ((optimizers.SGD(), True, np.nan), "finite"),
+    ((optimizers.SGD(), True, np.inf), "finite"),
+    ((optimizers.SGD(), True, None, 2.7), "dynamic_growth_steps must be an integer"),
+    ((optimizers.SGD(), True, None, np.inf), "dynamic_growth_steps must be an integer"),
+    ((optimizers.SGD(), True, None, 0), "of at least 1"),
+    ((optimizers.SGD(), "no"), "dynamic must be True or False"),
 ])
 def test_arguments_that_do_not_go_together_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         LossScaleOptimizer(*arguments)
+
+
+def test_configs_that_say_something_else_are_refused():
+    inner = {"class_name": "SGD", "config": {}}
+    with pytest.raises(ValueError, match="inner_optimizer is required"):
+        optimizers.deserialize({"class_name": "LossScaleOptimizer", "config": {
+            "optimizer": inner, "loss_scale": {}}})
+    with pytest.raises((TypeError, ValueError), match="clipnorm"):
+        optimizers.deserialize({"class_name": "LossScaleOptimizer", "config": {
+            "inner_optimizer": inner, "clipnorm": 1.0}})
+
+
+def test_a_later_name_of_tf_keras_is_read():
+    made = optimizers.deserialize({"class_name": "LossScaleOptimizerV3", "config": {
+        "name": "loss_scale_optimizer", "inner_optimizer": {"class_name": "SGD", "config": {}}}})
+    assert type(made) is LossScaleOptimizer
+
+
+def test_hyperparameters_are_those_of_the_inner_optimizer():
+    made = LossScaleOptimizer(optimizers.Adam(beta_1=0.5, decay=0.25))
+    assert K.get_value(made.beta_1) == 0.5 and made.initial_decay == 0.25
+    with pytest.raises(AttributeError, match="momentum"):
+        made.momentum
+
+
+def test_a_model_without_trainable_weights_makes_steps():
+    model = Sequential([Dense(2, input_shape=(3,), trainable=False)])
+    model.compile(LossScaleOptimizer(optimizers.SGD()), "mse")
+    before = model.get_weights()
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    for one, other in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_state_that_was_saved_in_float32_goes_on(policy, tmp_path):
+    model = network()
+    model.compile("adam", "mse")
+    model.fit(*data(), epochs=2, verbose=0)
+    model.save(tmp_path / "m.h5")
+    policy("mixed_float16")
+    loaded = load_model(tmp_path / "m.h5")
+    assert isinstance(loaded.optimizer, LossScaleOptimizer)
+    for one, other in zip(model.optimizer.get_weights(),
+                          loaded.optimizer.inner_optimizer.get_weights()):
+        np.testing.assert_array_equal(one, other)
+    assert K.get_value(loaded.optimizer.iterations) == 2
 
 
 def test_an_optimizer_that_takes_gradients_its_own_way_is_refused():

@@ -72,16 +72,31 @@ def resize_images(x, height_factor, width_factor, data_format, interpolation="ne
     """Images larger by whole factors.
 
     Args:     interpolation: "nearest" repeats pixels, "bilinear" interpolates between them.
+    Raises:   ShapeError for a factor out of 1 to 2**16; GraphError for another interpolation.
     """
     one_of("resize_images", "interpolation", interpolation, ("nearest", "bilinear"))
+    height_factor, width_factor = _factors("resize_images", height_factor, width_factor)
     resize = ops.repeat if interpolation == "nearest" else ops.interpolate
     x, data_format = channels_last(x, data_format)
     return restored(resize(resize(x, height_factor, 1), width_factor, 2), data_format)
 
 
 def resize_volumes(x, depth_factor, height_factor, width_factor, data_format):
-    """Volumes larger by whole factors; voxels are repeated."""
+    """Volumes larger by whole factors; voxels are repeated.
+
+    Raises:   ShapeError for a factor out of 1 to 2**16.
+    """
+    factors = _factors("resize_volumes", depth_factor, height_factor, width_factor)
     x, data_format = channels_last(x, data_format)
-    for axis, factor in enumerate((depth_factor, height_factor, width_factor), start=1):
+    for axis, factor in enumerate(factors, start=1):
         x = ops.repeat(x, factor, axis)
     return restored(x, data_format)
+
+
+def _factors(name, *factors):
+    """Factors of resizing as integers."""
+    factors = [whole(name, "a factor", factor) for factor in factors]
+    if not all(1 <= factor <= ops.LARGEST_FACTOR for factor in factors):
+        raise ShapeError("[%s] factors must be from 1 to %d; %r were given."
+                         % (name, ops.LARGEST_FACTOR, factors))
+    return factors

@@ -8,6 +8,7 @@ from ..graph.errors import GraphError
 from ..graph.node import Variable
 from ..graph.show import show
 from ..graph.sparse import dense_parts
+from ..ops.checks import one_of
 from ..ops.products import PRODUCTS
 from ..optimize import STAGES, explain, optimize
 from ..optimize.precision import set_products
@@ -74,9 +75,7 @@ class Function:
             raise GraphError("[function] mode must be one of %s; %r was given."
                              % (", ".join(_PROGRAMS), mode))
         products = settings.products if products is None else products
-        if products not in PRODUCTS:
-            raise GraphError("[function] products must be one of %s; %r was given."
-                             % (", ".join(PRODUCTS), products))
+        one_of("function", "products", products, PRODUCTS)
         check_nan = settings.check_nan if check_nan is None else bool(check_nan)
         self._single = isinstance(outputs, Variable)
         inputs = [inputs] if isinstance(inputs, Variable) else list(inputs)

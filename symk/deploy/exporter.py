@@ -10,6 +10,7 @@ import numpy as np
 from ..compile import Function
 from ..compile.callback import called_ops
 from ..graph.errors import GraphError
+from ..ops.checks import flag
 from . import fold, model_file
 from .stored import store
 
@@ -40,14 +41,14 @@ def export(what, path, metadata=None, train=False, weights="float32"):
 
 def exported(what, metadata=None, train=False, weights="float32"):
     """The functions, values and metadata of the file that `export` writes."""
-    named = _named(what, train)
+    named = _named(what, flag("export", "train", train))
     plans = [(name, _program(function, name).plan, function.program.shared, names)
              for name, function, names in named]
     values = _Values(plans)
     functions = [model_file.ModelFunction(name, _described(plan, names), values.numbers(shared))
                  for name, plan, shared, names in plans]
     functions, kept = store(*fold.fold(functions, values.values), weights)
-    return functions, kept, _metadata(what, metadata or {})
+    return functions, kept, _metadata(what, metadata)
 
 
 # --- what is given ---
@@ -163,5 +164,5 @@ def _metadata(what, metadata):
     name = getattr(_first(what), "name", None)
     if isinstance(name, str):
         texts["name"] = name
-    texts.update({str(key): str(value) for key, value in metadata.items()})
+    texts.update(model_file.texts_of("export", metadata))
     return texts

@@ -7,12 +7,14 @@ import struct
 import tempfile
 import typing
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
 
 from ..compile.plan import ALIGNMENT, DTYPE_NAMES, Plan, Writer, encode
+from ..graph.errors import GraphError
 
-__all__ = ["Value", "ModelFunction", "write"]
+__all__ = ["Value", "ModelFunction", "texts_of", "write"]
 
 MAGIC = b"SYMKFILE"
 VERSION = 1
@@ -32,6 +34,16 @@ class ModelFunction(typing.NamedTuple):
     name: str
     plan: Plan
     values: tuple
+
+
+def texts_of(what, metadata):
+    """Metadata as a dict of texts; None is none.
+
+    Raises:   GraphError for what is no dict.
+    """
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise GraphError("[%s] metadata must be a dict of texts; %r was given." % (what, metadata))
+    return {str(key): str(value) for key, value in (metadata or {}).items()}
 
 
 def write(path, functions, values, metadata):

@@ -23,7 +23,7 @@ def arrays_of(data, names, what):
     Raises:   ValueError for missing or surplus data; what else is in a dict is left, as in Keras,
               with a warning.
     """
-    if isinstance(data, dict):
+    if isinstance(data, dict) and not is_read_by_rows(data):    # one format of SciPy is a dict
         missing = [name for name in names if name not in data]
         if missing:
             raise ValueError("[%s] a dict with the keys %s is required; missing: %s."

@@ -11,7 +11,8 @@ import numpy as np
 
 from .. import backend as K
 from .. import initializers, registry, regularizers, renames
-from ..graph import Placeholder, Shared, SymkError, dims, layer_scope
+from ..graph import DtypeError, Placeholder, Shared, SymkError, dims, layer_scope
+from ..graph.dtype import DTYPES, canonical
 from ..utils.generic_utils import to_list, unpack_singleton
 from . import legacy
 from .edges import Node, check_inputs, history_of, mark, shapes_of
@@ -87,7 +88,8 @@ class Layer(LayerOfKeras1):
     # Arguments
         name: unique in a model; made from the class name by default.
         trainable: whether the optimizer changes the weights.
-        dtype: of the weights and of an input made from `input_shape`; `K.floatx()` by default.
+        dtype: of the weights and of an input made from `input_shape`; `K.floatx()` by default. A
+            policy of tf.keras with the name of a dtype means that one.
         input_shape, batch_input_shape, batch_size: the shape of the input, without or with the
             batch axis, for the first layer of a Sequential.
         weights: initial values, in the order of `get_weights`.
@@ -112,7 +114,7 @@ class Layer(LayerOfKeras1):
         self.stateful = False
         self.name = kwargs.get("name") or _unique_name(type(self).__name__)
         self.trainable = kwargs.get("trainable", True)
-        self.dtype = kwargs.get("dtype") or kwargs.get("input_dtype") or K.floatx()
+        self.dtype = _dtype_of(self.name, kwargs.get("dtype") or kwargs.get("input_dtype"))
         self._initial_weights = kwargs.get("weights")
         if kwargs.get("batch_input_shape") is not None:
             self.batch_input_shape = tuple(kwargs["batch_input_shape"])
@@ -521,6 +523,24 @@ class Layer(LayerOfKeras1):
 def _without(weights, removed):
     """The weights that are not among others, by identity."""
     return [weight for weight in weights if not any(weight is other for other in removed)]
+
+
+def _dtype_of(layer, given):
+    """The dtype of a layer: a name, anything of NumPy's, or a policy of tf.keras or its config.
+
+    Raises:   DtypeError, which names the layer.
+    """
+    if given is None:
+        return K.floatx()
+    policy = getattr(given, "name", None) if hasattr(given, "variable_dtype") else None
+    if isinstance(given, dict) and isinstance(given.get("config"), dict):
+        policy = given["config"].get("name")
+    try:
+        return canonical(policy or given)
+    except DtypeError as error:
+        raise DtypeError('[%s] dtype must be one of %s; %r was given. Numbers of products are '
+                         "chosen for a whole model: symk.mixed_precision, or compile(products=...)."
+                         % (layer, ", ".join(DTYPES), policy or given)) from error
 
 
 def _unique_name(class_name):

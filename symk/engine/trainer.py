@@ -13,6 +13,8 @@ import numpy as np
 
 from .. import config, optimizers, renames
 from ..mixed_precision import follow_policy
+from ..ops.checks import one_of
+from ..ops.products import PRODUCTS
 from ..utils.generic_utils import unpack_singleton
 from ..utils.progress import Progbar
 from . import data
@@ -70,6 +72,8 @@ class Trainer(Network):
                 less exact; by default what the policy of `mixed_precision` or SYMK_PRODUCTS says.
         """
         optimizer, products = follow_policy(optimizers.get(optimizer), products)
+        if products is not None:
+            one_of("compile", "products", products, PRODUCTS)
         self._device = config.scoped_device() or self._device
         if self.inputs is None:
             self._compile_later = functools.partial(
@@ -165,10 +169,16 @@ class Trainer(Network):
     @property
     def predict_function(self):
         if self._predict is None:
-            products = self._objective.products if self._objective else None
-            with self._placed():
-                self._predict = predict_function(self, products)
+            self._predict = self.prediction_of(self)
         return self._predict
+
+    def prediction_of(self, part):
+        """The compiled prediction of the model, or of a part of it: with the products and in the
+        place of the model.
+        """
+        products = self._objective.products if self._objective else None
+        with self._placed():
+            return predict_function(part, products)
 
     def _function(self, kind, weighted):
         """A compiled function; `weighted` says which outputs have sample weights."""

@@ -1,5 +1,6 @@
 """A part of a model as a function: from what one layer gives to what another one gives."""
-from ..engine.objective import phase_givens, predict_function
+from ..engine.objective import phase_givens
+from ..engine.trainer import Trainer
 from ..graph import Placeholder, dims, rebuild, sources_of
 from ..optimize import specialise
 
@@ -18,10 +19,11 @@ class Part:
 
     # Raises
         ValueError: for a layer that the model does not have, or calls more than once.
-        GraphError: when `end` needs more than what is given.
+        GraphError: when `end` needs more than what is given, such as a mask made before `begin`.
     """
 
     def __init__(self, model, begin=None, end=None):
+        _check(model, begin=begin, end=end)
         self.name = "%s of %s" % (":".join(name or "" for name in (begin, end)), model.name)
         outputs = model.outputs if end is None else _outputs_of(model, end)
         self.output_names = model.output_names if end is None else [end] * len(outputs)
@@ -37,7 +39,22 @@ class Part:
         used = set(sources_of(self.outputs))
         self.state_updates = [(variable, value) for (variable, _), value
                               in zip(updates, results[len(outputs):]) if variable in used]
-        self.predict_function = predict_function(self)
+        self.predict_function = model.prediction_of(self)
+
+
+def _check(model, **layers):
+    """Refuses what is no model with a graph, and what is no name of a layer.
+
+    Raises:   ValueError.
+    """
+    if not isinstance(model, Trainer) or not hasattr(model, "nodes_by_depth") \
+            or model.inputs is None:
+        raise ValueError("[part] a model made of inputs and outputs is required; %s was given. A "
+                         "Sequential has both once its input shape is known."
+                         % (getattr(model, "name", None) or type(model).__name__))
+    for what, name in layers.items():
+        if name is not None and not isinstance(name, str):
+            raise ValueError("[part] %s must be the name of a layer; %r was given." % (what, name))
 
 
 def _outputs_of(model, name):

@@ -30,7 +30,7 @@ from .ranking import in_top_k, top_k
 from .recurrent import gru_sequence, lstm_cell, lstm_sequence, rnn_sequence
 from .reduce import (all, any, argmax, argmin, l2_norm, logsumexp, max, mean, min, prod, sum,
                      sum_to)
-from .resize import interpolate
+from .resize import LARGEST_FACTOR, interpolate
 from .shape import (broadcast_to, concat, cut_padding, expand_dims, full, identity, pad, repeat,
                     reshape, shape_of, squeeze, stack, stop_gradient, tile, transpose)
 from .sizes import as_sizes, size_of

@@ -21,11 +21,9 @@ _LARGEST = 2 ** 48   # elements: more than addresses can tell apart
 
 
 def integer_of(value):
-    """`operator.index`, but None for what is no integer. A bool of NumPy is none, which NumPy 2.0
-    only warns of; one of Python is.
-    """
+    """`operator.index`, but None for what is no integer. A bool is none."""
     try:
-        return None if isinstance(value, np.bool_) else operator.index(value)
+        return None if isinstance(value, (bool, np.bool_)) else operator.index(value)
     except TypeError:
         return None
 
@@ -36,7 +34,7 @@ def axis_in(name, axis, rank):
     Raises:   ShapeError if it is outside of the rank, or no integer.
     """
     given = axis
-    axis = None if isinstance(axis, bool) else integer_of(axis)
+    axis = integer_of(axis)
     if axis is None:
         raise ShapeError("[%s] an axis must be an integer; %r was given." % (name, given))
     if not -rank <= axis < rank:
@@ -50,7 +48,7 @@ def whole(name, what, value):
 
     Raises:   GraphError for anything else.
     """
-    found = None if isinstance(value, bool) else integer_of(value)
+    found = integer_of(value)
     if found is None or not -_WIDE <= found < _WIDE:
         raise GraphError("[%s] %s must be an integer of 64 bits; %r was given."
                          % (name, what, value))

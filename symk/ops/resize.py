@@ -2,25 +2,29 @@
 import numpy as np
 
 from ..graph import ShapeError
-from .checks import axis_in, whole
+from .checks import NUMBERS, axis_in, need_dtype, whole
 from .convert import as_variable
 from .shape import concat, expand_dims, reshape
 
-__all__ = ["interpolate"]
+__all__ = ["LARGEST_FACTOR", "interpolate"]
+
+LARGEST_FACTOR = 2 ** 16    # so many weights are part of the graph
 
 
 def interpolate(x, factor, axis):
     """Linear interpolation along an axis, as Keras 2.3's bilinear up-sampling has it: the result i
     is at position i / factor of x, and what is behind the last element is like it.
 
-    Shapes:   x (..., n, ...) -> (..., n * factor, ...).  Dtypes: float -> same.
-    Raises:   ShapeError for a factor below 1.
+    Shapes:   x (..., n, ...) -> (..., n * factor, ...).  Dtypes: float -> same, integers
+              -> floatx's.
+    Raises:   ShapeError for a factor out of 1 to 2**16; DtypeError for other dtypes.
     """
     x, factor = as_variable(x), whole("interpolate", "a factor", factor)
     axis = axis_in("interpolate", axis, x.ndim)
-    if not 1 <= factor < 2 ** 31:
-        raise ShapeError("[interpolate] a factor must be from 1 to 2**31 - 1; %r was given."
-                         % (factor,))
+    need_dtype("interpolate", "x", x.type, NUMBERS)
+    if not 1 <= factor <= LARGEST_FACTOR:
+        raise ShapeError("[interpolate] a factor must be from 1 to %d; %r was given."
+                         % (LARGEST_FACTOR, factor))
     before = (np.s_[:],) * axis
     following = concat([x[before + np.s_[1:,]], x[before + np.s_[-1:,]]], axis)
     following = reshape(following, x.shape)     # as large as x, which unknown sizes do not say

@@ -80,7 +80,7 @@ def _one(item):
         return (item,)
     if isinstance(item, Variable):
         return as_sizes(item)
-    size = None if isinstance(item, bool) else integer_of(item)
+    size = integer_of(item)
     if size is not None and -2 ** 63 <= size < 2 ** 63:
         return (size,)
     raise GraphError("[shape] a size must be an integer of 64 bits, a symbolic size or a tensor "

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from symk import backend as K
-from symk.graph import ShapeError
+from symk.graph import DtypeError, GraphError, ShapeError
 
 
 def draw(*shape):
@@ -46,6 +46,8 @@ def test_average_pooling_leaves_padding_out():
           np.ones((1, 2, 2, 2, 1)))
     with pytest.raises(ValueError, match="'max' or 'avg'"):
         K.pool2d(K.ones((1, 3, 3, 1)), (2, 2), pool_mode="sum")
+    with pytest.raises(ShapeError, match="one integer or 2 of them"):
+        K.pool2d(K.ones((1, 3, 3, 1)), (True, 2))
 
 
 def test_pooling_keeps_unknown_sizes():
@@ -82,6 +84,25 @@ def test_bilinear_resizing_keeps_the_pixels_and_lies_between_them():
     np.testing.assert_allclose(y, [[0, 1, 2, 2], [2, 4, 6, 6], [4, 7, 10, 10], [4, 7, 10, 10]])
     with pytest.raises(ValueError, match="'nearest' or 'bilinear'"):
         K.resize_images(K.constant(x), 2, 2, "channels_last", "cubic")
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("factor", [0, -1, 2 ** 16 + 1, 2 ** 62])
+def test_factors_have_bounds(mode, factor):
+    images, volumes = K.ones((1, 2, 2, 1)), K.ones((1, 2, 2, 2, 1))
+    with pytest.raises(ShapeError, match=r"\[resize_images\] factors must be from 1 to 65536"):
+        K.resize_images(images, 2, factor, "channels_last", mode)
+    with pytest.raises(ShapeError, match=r"\[resize_volumes\] factors must be from 1 to 65536"):
+        K.resize_volumes(volumes, 2, factor, 1, "channels_last")
+    with pytest.raises(GraphError, match=r"\[resize_images\] a factor must be an integer"):
+        K.resize_images(images, True, 2, "channels_last", mode)
+
+
+def test_bilinear_resizing_of_integers_gives_floats():
+    x = np.array([[0, 2], [4, 10]], "int32").reshape(1, 2, 2, 1)
+    assert K.eval(K.resize_images(K.constant(x), 2, 1, "channels_last", "bilinear"))[0, 1, 0] == 2
+    with pytest.raises(DtypeError, match="Cast it first"):
+        K.resize_images(K.constant(x > 1, dtype="bool"), 2, 1, "channels_last", "bilinear")
 
 
 def test_bilinear_resizing_of_images_of_unknown_size():

@@ -10,11 +10,11 @@ import pytest
 import symk
 from symk import ops
 from symk.compile import function
-from symk.config import settings
+from symk.config import TABLE, settings
 from symk.graph import GraphError, Placeholder
 from symk.layers import GRU, LSTM, Conv2D, Dense, DepthwiseConv2D, Flatten, SimpleRNN
 from symk.models import Sequential
-from symk.ops.products import rounded
+from symk.ops.products import PRODUCTS, rounded
 
 UNIT = 2.0 ** -8    # the rounding of an operand
 
@@ -44,8 +44,16 @@ def test_a_function_says_in_its_plan_what_it_rounds(how, monkeypatch):
 
 def test_another_word_is_refused():
     x = Placeholder("float32", (3, 3))
-    with pytest.raises(GraphError, match=r"\[function\] products must be one of float32, bfloat16"):
+    with pytest.raises(GraphError, match=r"\[function\] products must be 'float32' or 'bfloat16'"):
         function([x], ops.matmul(x, x), products="float8")
+    model = Sequential([Dense(1, input_shape=(2,))])
+    with pytest.raises(GraphError, match=r"\[compile\] products must be 'float32' or 'bfloat16'"):
+        model.compile("sgd", "mse", products="float8")
+
+
+def test_the_setting_knows_the_same_words():
+    row = next(row for row in TABLE if row.name == "products")
+    assert row.choices == PRODUCTS
 
 
 def test_products_of_tf32_are_the_gpus_alone():

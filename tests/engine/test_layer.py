@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from symk import backend as K
-from symk.graph import Placeholder
+from symk.graph import DtypeError, Placeholder
 from symk.layers import Add, Dense, Input, InputSpec, Lambda, Layer
+from symk.mixed_precision import Policy
 from symk.models import Model, Sequential
 
 
@@ -189,3 +190,19 @@ def test_an_input_may_fix_the_batch():
     x = Input(batch_shape=(4, 3), name="four")
     assert isinstance(x, Placeholder)
     assert K.int_shape(x) == (4, 3)
+
+
+@pytest.mark.parametrize("given", [
+    "float64", np.float64, np.dtype("float64"),
+    {"class_name": "Policy", "config": {"name": "float64"}}])
+def test_a_dtype_may_be_named_in_many_ways(given):
+    assert Dense(2, dtype=given).dtype == "float64"
+    assert Dense(2, dtype=Policy("float32")).dtype == "float32"
+
+
+@pytest.mark.parametrize("given", [
+    "float99", "mixed_float16", Policy("mixed_float16"), 5, {"config": 5},
+    {"class_name": "Policy", "config": {"name": "mixed_float16"}}])
+def test_other_dtypes_are_refused_by_the_layer(given):
+    with pytest.raises(DtypeError, match=r"\[own\] dtype must be one of float16, .* was given"):
+        Dense(2, dtype=given, name="own")

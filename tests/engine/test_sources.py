@@ -124,6 +124,7 @@ def test_sparse_matrices_train_as_arrays_do():
     sparse = pytest.importorskip("scipy.sparse")
     np.testing.assert_allclose(kernel(sparse.csr_matrix(X), Y), kernel(X, Y), rtol=1e-6)
     assert regression().predict(sparse.coo_matrix(X)).shape == (50, 1)
+    assert regression().predict(sparse.dok_matrix(X)).shape == (50, 1)   # a dict to Python
 
 
 class Rows:

@@ -31,6 +31,36 @@ def test_two_parts_in_a_row_are_the_whole():
     assert begin.output_names == ["pool"] and [v.name for v in end.inputs] == ["pool"]
 
 
+def test_parts_multiply_as_the_compiled_model_does():
+    model = images()
+    model.compile("sgd", "mse", products="bfloat16")
+    data = np.random.rand(2, 9, 11, 2).astype("float32")
+    features, = run(Part(model, end="pool"), data)
+    scores, = run(Part(model, begin="pool"), features)
+    assert scores.tobytes() == model.predict(data).tobytes()
+    plain = images()
+    plain.set_weights(model.get_weights())
+    assert plain.predict(data).tobytes() != scores.tobytes()
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (("no", "pool"), "a model made of inputs and outputs is required; str was given"),
+    ((Sequential([layers.Dense(2)]),), "once its input shape is known"),
+    ((images(), 5), "begin must be the name of a layer; 5 was given"),
+    ((images(), None, b"pool"), "end must be the name of a layer"),
+])
+def test_what_is_no_model_and_no_name_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Part(*arguments)
+
+
+def test_what_a_part_lacks_is_named():
+    model = Sequential([layers.Embedding(9, 4, mask_zero=True, input_length=5, name="words"),
+                        layers.LSTM(3)])
+    with pytest.raises(GraphError, match="words_input"):
+        Part(model, begin="words")    # the mask is made of the numbers of the words
+
+
 def test_a_part_has_the_weights_of_the_model():
     model = images()
     part = Part(model, "pool", "scores")

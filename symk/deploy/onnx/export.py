@@ -14,6 +14,7 @@ from ...graph.node import Constant, Shared
 from ...graph.origin import acting_for
 from ...graph.walk import sources_of
 from ...optimize import STAGES, optimize
+from ..model_file import texts_of
 from . import elementwise, loops, moves, products, reductions, sequences  # noqa: F401 (rules)
 from .definitions import said_otherwise
 from .idioms import as_idiom
@@ -31,7 +32,7 @@ def to_onnx(function, path=None, metadata=None):
     """Writes what a function, or the prediction of a model, computes as an ONNX file.
 
     Unknown sizes stay unknown. Inputs and outputs keep their names; those of a model are its
-    `input_names` and `output_names`. The file is checked before it is written, and complete or not
+    `input_names` and `output_names`, with a number behind one that is there already. The file is checked before it is written, and complete or not
     there.
 
     Args:
@@ -51,10 +52,10 @@ def to_onnx(function, path=None, metadata=None):
     writer = Writer(onnx, request.inputs, outputs)
     writer.add_all(outputs)
     model = onnx.helper.make_model(
-        _graph(writer, request, dict(zip(names, outputs))), ir_version=_IR_VERSION,
+        _graph(writer, request, zip(names, outputs)), ir_version=_IR_VERSION,
         producer_name="symk",
         opset_imports=[onnx.helper.make_opsetid("", OPSET)])
-    onnx.helper.set_model_props(model, metadata or {})
+    onnx.helper.set_model_props(model, texts_of("to_onnx", metadata))
     if model.ByteSize() > _LIMIT_BYTES:
         raise GraphError("[to_onnx] a file of at most 2 GB is required; this one has %d bytes."
                          % model.ByteSize())
@@ -119,12 +120,12 @@ def _expressed(node, inputs):
 
 
 def _graph(writer, request, outputs):
-    """The graph of a writer that has written the outputs, {name: variable}."""
+    """The graph of a writer that has written the outputs, pairs of a name and a variable."""
     names = _size_names(request.inputs)
     inputs = [_declaration(writer, writer.name(variable), variable.type, names)
               for variable in request.inputs]
     results = []
-    for wanted, variable in outputs.items():
+    for wanted, variable in outputs:
         results.append(_declaration(writer, writer.output(variable, wanted), variable.type, names))
     nodes = _needed(writer.sizes + writer.nodes, {info.name for info in results})
     used = set().union(*map(names_used, nodes))

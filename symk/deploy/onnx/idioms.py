@@ -51,9 +51,14 @@ def _as_clip(inputs):
     """minimum(relu(x), limit) -> clip(x, 0, limit)"""
     for value, limit in (inputs, inputs[::-1]):
         positive = _maker(value, "relu")
-        if positive is not None and isinstance(limit, Constant) and limit.ndim == 0:
+        if positive is not None and _is_number(limit):
             return ops.clip(positive.inputs[0], 0, limit)
     return None
+
+
+def _is_number(limit):
+    """Whether a limit is a constant that Clip takes as `minimum` does: it passes over NaN."""
+    return isinstance(limit, Constant) and limit.ndim == 0 and not np.isnan(limit.value)
 
 
 def _as_repeat(spread, result):
@@ -74,8 +79,10 @@ def _as_interpolation(last, total):
         return None
     x, (result,) = apart.inputs[0], _outputs(apply(last, total))
     for axis, count in _new_axes(x, apart.outputs[0].shape, total.shape, result.shape):
+        if axis == 0 or not 1 <= count <= ops.LARGEST_FACTOR:
+            continue
         (one, other), _ = merge([result, ops.interpolate(x, count, axis)])
-        if one is other and axis > 0:
+        if one is other:
             return _resized(x, axis, count, "linear")
     return None
 

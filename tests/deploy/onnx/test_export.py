@@ -60,6 +60,29 @@ def test_the_file_says_what_it_is(tmp_path):
     onnx.checker.check_model(model, full_check=True)
 
 
+def test_outputs_of_one_layer_get_numbers_behind_its_name(run_onnx):
+    x = Input((5, 3))
+    model = Model(x, layers.LSTM(4, return_state=True, name="l")(x))
+    assert model.output_names == ["l", "l", "l"]
+    made = to_onnx(model)
+    assert [output.name for output in made.graph.output] == ["l", "l_1", "l_2"]
+    data = np.random.rand(2, 5, 3).astype("float32")
+    compare(run_onnx(made, [data]), model.predict(data))
+
+
+def test_metadata_must_be_a_dict(tmp_path):
+    with pytest.raises(GraphError, match="metadata must be a dict"):
+        to_onnx(Sequential([layers.Dense(2, input_shape=(3,))]), metadata=["author"])
+
+
+@pytest.mark.parametrize("limit", [6.0, np.nan])
+def test_a_relu_with_a_limit_keeps_nan(limit, run_onnx):
+    x = Placeholder("float32", (None,), name="x")
+    computed = function([x], ops.minimum(ops.relu(x), np.float32(limit)), mode="reference")
+    data = np.float32([-1, 0.5, 7, np.nan])
+    np.testing.assert_array_equal(run_onnx(to_onnx(computed), [data])[0], computed(data))
+
+
 def test_two_outputs_may_be_one_value_and_an_input(run_onnx):
     x = Placeholder("float32", (None, 2), name="x")
     y = ops.exp(x)
@@ -136,6 +159,18 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     x = Placeholder("float32", (3,))
     with pytest.raises(ImportError, match=r"\[to_onnx\] the package onnx is required.*pip install"):
         to_onnx(function([x], ops.exp(x), mode="reference"))
+
+
+def test_the_command_says_what_is_wrong_with_a_model(tmp_path, capsys):
+    h5py = pytest.importorskip("h5py")
+    model = Sequential([layers.Dense(2, input_shape=(3,))])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        config = file.attrs["model_config"]
+        config = config.decode() if isinstance(config, bytes) else config
+        file.attrs["model_config"] = config.replace('"float32"', '"float99"', 1)
+    assert main(["export", "--onnx", str(tmp_path / "m.h5"), str(tmp_path / "m.onnx")]) == 1
+    assert "float99" in capsys.readouterr().err
 
 
 def test_the_command_writes_an_onnx_file(tmp_path, run_onnx):
