@@ -70,7 +70,8 @@ def test_a_model_trains_near_float32(policy, name):
     policy(name)
     mixed, model = losses()
     policy("float32")
-    np.testing.assert_allclose(mixed, plain, rtol=0.02)
+    # Operands are rounded by 2 ** -9 at most, in the same directions in each of the steps.
+    np.testing.assert_allclose(mixed, plain, rtol=5 * 2 ** -9)
     assert mixed != plain
     assert all(weight.dtype == "float32" for weight in model.weights)
     assert isinstance(model.optimizer, LossScaleOptimizer) == (name == "mixed_float16")

@@ -310,16 +310,25 @@ class _ProcessReader(_Reader):
 
     def ask(self, question):
         """The answer, or the exception that the process had, with its traceback as cause."""
-        try:
-            self._pipe.send(question)
-            item, error, trace = self._pipe.recv()
-        except (EOFError, OSError):
+        answered = self._answered(question)
+        if answered is None:
             self._process.join(1.0)
             raise RuntimeError("[worker] a process must live until all batches are read; one ended "
-                               "with the exit code %s." % self._process.exitcode) from None
+                               "with the exit code %s." % self._process.exitcode)
+        item, error, trace = answered
         if error is not None:
             raise error from WorkerTraceback(trace)
         return item
+
+    def _answered(self, question):
+        """What the process says, or None if it has ended. The error of the pipe, and with it the
+        buffers of its frames, ends here.
+        """
+        try:
+            self._pipe.send(question)
+            return self._pipe.recv()
+        except (EOFError, OSError):
+            return None
 
     def stop(self):
         self._process.terminate()

@@ -94,9 +94,10 @@ def test_gradients_and_convolutions_round_to_float16():
     meant = function([x, w], results, products="float16", mode="reference").run(arrays)
     plain = function([x, w], results).run(arrays)
     for value, reference, wanted in zip(low.run(arrays), meant, plain):
-        scale = np.max(np.abs(wanted))
-        assert 1e-6 * scale < np.max(np.abs(value - wanted)) < 0.01 * scale
-        np.testing.assert_allclose(value, reference, rtol=0, atol=2e-3 * scale)
+        unit = 2.0 ** -11 * np.max(np.abs(wanted))
+        assert 0.2 * unit < np.max(np.abs(value - wanted)) < 2 * unit    # of many terms, each rounded
+        # Sums in another order round a few operands of the second product the other way.
+        np.testing.assert_allclose(value, reference, rtol=0, atol=unit / 4)
 
 
 def test_float64_is_left_alone():

@@ -17,7 +17,9 @@ class StandIn:
         vars(self).update(_library=library, _get=get, _put=put)
 
     def __getattr__(self, name):
-        return self._get(name.encode())
+        value = self._get(name.encode())
+        assert value != -1 or name == "lost", name      # of an unknown field
+        return value
 
     def __setattr__(self, name, value):
         assert self._put(name.encode(), value), name

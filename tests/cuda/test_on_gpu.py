@@ -68,15 +68,15 @@ def test_more_memory_than_there_is_is_refused_and_less_runs(gpu):
         assert f(np.ones((2, 1), "float32"))[0] == 1
 
 
-def test_batches_arrive_while_steps_run(gpu):
-    """A step that takes as long as its batch's way must not take twice as long with it."""
+def time_ahead(products):
+    """The time of a call whose batch was sent during the one before, in that of a plain call."""
     weight = Shared(np.full((2048, 2048), 1e-3, "float32"), name="weight")
-    x = Placeholder("float32", (4096, 2048))
+    x = Placeholder("float32", (16384, 2048))
     y = x
-    for _ in range(20):
+    for _ in range(products):
         y = ops.matmul(y, weight)
     f = function([x], [ops.sum(y)])
-    array = np.ones((4096, 2048), "float32")
+    array = np.ones((16384, 2048), "float32")
 
     def plain():
         f.run([array])
@@ -90,7 +90,14 @@ def test_batches_arrive_while_steps_run(gpu):
     for call in (plain, ahead):
         for _ in range(3):
             call()
-    assert median_seconds(ahead) < 1.05 * median_seconds(plain)
+    return median_seconds(ahead) / median_seconds(plain)
+
+
+def test_batches_arrive_while_steps_run(gpu):
+    """Where a step takes as long as the way of its batch, both together take half the time; one of
+    these steps takes nearly as long.
+    """
+    assert min(map(time_ahead, (1, 2, 4, 8, 16))) < 0.8
 
 
 def test_a_gpu_that_is_not_there_is_named(gpu):

@@ -49,6 +49,24 @@ def served(written, dense, tmp_path):
         yield found
 
 
+def until(condition, seconds=20):
+    """Whether a condition comes true in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def is_open(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def _port(log, process):
     """The port that the log of a server tells."""
     for _ in range(200):
@@ -151,10 +169,8 @@ def test_at_the_end_open_requests_are_answered(served):
                        % (PREDICT.encode(), len(body)) + body[:10])
         time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)
+        assert until(lambda: not is_open(port))
         assert process.poll() is None
-        with pytest.raises(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
         client.sendall(body[10:])
         answer = b""
         while b"predictions" not in answer:
