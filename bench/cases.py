@@ -85,12 +85,12 @@ class Matmul(Case):
         return lambda: torch.mm(a, b)
 
 
-def in_bfloat16(step):
+def in_bfloat16(step, device="cpu"):
     """A step of torch whose products round their operands to bfloat16, as torch decides which."""
     import torch
 
     def run():
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with torch.autocast(device, dtype=torch.bfloat16):
             return step()
     return run
 

@@ -240,6 +240,7 @@ def _call(size):
 
 def _training(network, batch, optimizer, compiled=False, products=None):
     """train_on_batch beside forward, backward, step; batches come from the host."""
+    from .cases import in_bfloat16
     from .models import TrainingStep
     made = TrainingStep(network, batch, optimizer)
     made.products = products
@@ -252,7 +253,8 @@ def _training(network, batch, optimizer, compiled=False, products=None):
         return step
 
     def torch(as_compiled):
-        return made.torch(torch_device(), as_compiled)
+        step = made.torch(torch_device(), as_compiled)
+        return in_bfloat16(step, "cuda") if products == "bfloat16" else step
     name = made.name if products is None else "%s_%s" % (made.name, products)
     return Case(name, symk, torch, made.flops, products=products or "float32", compiled=compiled)
 

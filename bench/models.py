@@ -127,8 +127,8 @@ class TrainingStep(ModelCase):
             ("imdb_lstm", 32, "adam"), ("imdb_bidirectional", 32, "adam"),
             ("text_generation", 128, "rmsprop"), ("conv_lstm", 8, "adadelta"),
             ("resnet50", 8, "momentum")]
-    # Arrays besides the gradient that a step reads and writes, for each parameter.
     products = None
+    # Arrays besides the gradient that a step reads and writes, for each parameter.
     traffic = {"momentum": 4, "rmsprop": 4, "adam": 6, "adadelta": 6}
 
     def __init__(self, network, batch, optimizer):
