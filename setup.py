@@ -20,10 +20,11 @@ def cmake():
     try:
         import cmake as module
         return os.path.join(module.CMAKE_BIN_DIR, "cmake")
-    except ImportError:
+    except ImportError as error:
         found = shutil.which("cmake")
         if found is None:
-            raise SystemExit("[build] cmake is required and was not found; pip install cmake")
+            raise SystemExit("[build] cmake is required and was not found; pip install "
+                             "cmake") from error
         return found
 
 

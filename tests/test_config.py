@@ -127,6 +127,6 @@ def test_k_begins_with_the_settings_and_leaves_the_file_alone(tmp_path):
     program = ("from symk import backend as K; K.set_floatx('float16'); K.set_floatx('float64');"
                "print(K.floatx(), K.epsilon(), K.image_data_format(), K.dtype(K.zeros((1,))))")
     run = subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT,
-                         stdout=subprocess.PIPE, universal_newlines=True, check=True)
+                         stdout=subprocess.PIPE, text=True, check=True)
     assert run.stdout.split() == ["float64", "1e-06", "channels_first", "float64"]
     assert place.read_bytes() == before and os.listdir(str(tmp_path)) == ["keras.json"]

@@ -34,7 +34,7 @@ def estimate_bytes(variable):
 
 def _typical(size):
     try:
-        return dims.evaluate(size, {atom: _TYPICAL_SIZE for atom in dims.sizes_in(size)})
+        return dims.evaluate(size, dict.fromkeys(dims.sizes_in(size), _TYPICAL_SIZE))
     except ShapeError:      # an unknown size that must meet a known one, which is another
         return _TYPICAL_SIZE
 

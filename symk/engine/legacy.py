@@ -141,7 +141,7 @@ def _without_input_sizes(class_name, config):
             if key not in ("input_dim", "input_length")}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _old_names(class_name):
     """The old arguments of a class."""
     return (frozenset(ARGUMENTS.get(class_name, ())) | frozenset(_KERNEL_SIZES.get(class_name, ()))

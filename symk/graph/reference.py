@@ -16,7 +16,7 @@ def bind_sizes(placeholders, arrays):
     """The unknown sizes of the placeholders from the arrays fed: {Size: int}; checks the rest."""
     sizes = {}
     for placeholder, array in zip(placeholders, arrays):
-        for axis, (declared, given) in enumerate(zip(placeholder.shape, array.shape)):
+        for declared, given in zip(placeholder.shape, array.shape):
             atoms = dims.sizes_in(declared)
             if len(atoms) == 1 and not atoms & set(sizes):
                 atom, = atoms

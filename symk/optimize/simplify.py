@@ -85,7 +85,7 @@ SIMPLIFY = [
     rule("x or False -> x", ("logical_or", "x", False), "x", dtype="bool",
          example=lambda x: ops.logical_or(x, False)),
     # --- undoing ---
-    rule("-(-x) -> x", ("neg", ("neg", "x")), "x", example=lambda x: -(-x)),
+    rule("-(-x) -> x", ("neg", ("neg", "x")), "x", example=lambda x: ops.neg(-x)),
     rule("-(x - y) -> y - x", ("neg", ("sub", "x", "y")), ("sub", "y", "x"),
          shapes=((3, 4), (3, 4)), example=lambda x, y: -(x - y)),
     rule("not not x -> x", ("logical_not", ("logical_not", "x")), "x", dtype="bool",

@@ -39,7 +39,7 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
             raise ValueError("[pad_sequences] each item must be a sequence; %r was given."
                              % (sequence,))
     textual = np.issubdtype(dtype, np.str_)
-    if isinstance(value, str) and dtype != object and not textual:
+    if isinstance(value, str) and np.dtype(dtype) != np.dtype(object) and not textual:
         raise ValueError("[pad_sequences] the value must fit the dtype %s; %r was given. For "
                          "strings use dtype=object." % (dtype, value))
     if maxlen is None:

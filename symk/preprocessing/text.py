@@ -33,7 +33,7 @@ def text_to_word_sequence(text, filters=FILTERS, lower=True, split=" "):
     """
     if lower:
         text = text.lower()
-    text = text.translate(str.maketrans({character: split for character in filters}))
+    text = text.translate(str.maketrans(dict.fromkeys(filters, split)))
     return [word for word in text.split(split) if word]
 
 

@@ -34,7 +34,7 @@ def get_test_data(num_train=1000, num_test=500, input_shape=(10,), output_shape=
     return (x[:num_train], y[:num_train]), (x[num_train:], y[num_train:])
 
 
-def layer_test(layer_cls, kwargs={}, input_shape=None, input_dtype=None, input_data=None,
+def layer_test(layer_cls, kwargs=None, input_shape=None, input_dtype=None, input_data=None,
                expected_output=None, expected_output_dtype=None, fixed_batch_size=False):
     """Checks what every layer with one input and one output must do; raises AssertionError.
 
@@ -52,6 +52,7 @@ def layer_test(layer_cls, kwargs={}, input_shape=None, input_dtype=None, input_d
     """
     data, shape = _data(input_shape, input_dtype, input_data)
     batch = shape if fixed_batch_size else (None,) + shape[1:]
+    kwargs = kwargs or {}
     layer = layer_cls(**kwargs)
     inputs = Input(batch_shape=batch, dtype=str(data.dtype))
     outputs = layer(inputs)

@@ -44,7 +44,7 @@ class BaseWrapper(BaseEstimator):
 
     def check_params(self, params):
         """Raises ValueError for parameters that neither the model nor its maker takes."""
-        if self.build_fn is None and not hasattr(self, "__call__"):
+        if self.build_fn is None and not callable(self):
             return      # scikit-learn makes estimators without arguments to look at them
         takers = [getattr(Sequential, name) for name in _METHODS if hasattr(Sequential, name)]
         builder = self._builder()

@@ -74,7 +74,7 @@ def test_histograms_and_images(tmp_path):
     model, _ = fitted(tmp_path, epochs=3, histogram_freq=2, write_grads=True, write_images=True)
     values, _ = written(tmp_path)
     steps = {tag: [] for _, tag, _ in values}
-    for step, tag, value in values:
+    for step, tag, _ in values:
         steps[tag].append(step)
     for tag in ("first/kernel_0", "last/bias_0", "last_out", "last/kernel_0_grad"):
         assert steps[tag] == [0, 2], tag

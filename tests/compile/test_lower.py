@@ -146,7 +146,7 @@ def test_the_order_bounds_the_memory_of_a_training_step():
         y = ops.tanh(ops.conv(y, w, padding="same"))
     results = [ops.sum(y)] + grad(ops.sum(y), weights)
     order = order_nodes(results)
-    assert {node: None for node in order}.keys() == set(order)
+    assert dict.fromkeys(order).keys() == set(order)
     layer = estimate_bytes(y)
     fixed = sum(estimate_bytes(w) for w in weights)
     assert peak_bytes(order, results) < (len(weights) + 6) * layer + fixed

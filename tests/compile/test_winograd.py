@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-import symk
 from symk import autodiff, deploy, ops
 from symk.compile import function
 from symk.graph import DtypeError, GraphError, Placeholder, apply

@@ -5,7 +5,6 @@ import zlib
 import numpy as np
 import pytest
 
-from symk import backend as K
 from symk import layers, registry
 from symk.config import settings
 from symk.layers import Input

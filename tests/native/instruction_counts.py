@@ -22,7 +22,7 @@ def instructions(program, name, times):
     """All instructions of a process that runs a case so often, and the multiply-adds of one run."""
     command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, name, str(times)]
     result = subprocess.run(command, env=dict(os.environ, SYMK_ISA="avx2"), text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                            capture_output=True)
     collected = re.search(r"Collected : (\d+)", result.stderr)
     if result.returncode != 0 or not collected:
         raise RuntimeError("[counts] %s must run under callgrind; it ended with %d:\n%s"

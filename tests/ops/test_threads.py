@@ -38,7 +38,7 @@ ROWS = {
 for _name in ("sum", "mean", "max", "prod", "logsumexp"):
     for _axes in (0, 1, (0, 1)):
         ROWS["%s over %s" % (_name, _axes)] = (
-            lambda x, reduce=getattr(ops, _name), axes=_axes: [reduce(x, axes)], MATRIX)
+            lambda x, name=_name, axes=_axes: [getattr(ops, name)(x, axes)], MATRIX)
 
 
 def results_by_threads(run):

@@ -10,14 +10,14 @@ from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
 from symk.optimize.scatter import add_rows_in_place
 
-X, G, I = Placeholder("float64", (7, 3)), Placeholder("float64", (4, 3)), Placeholder("int32", (4,))
+X, G, ROWS = Placeholder("float64", (7, 3)), Placeholder("float64", (4, 3)), Placeholder("int32", (4,))
 S = Placeholder("float64", ())
 FEEDS = {X: np.arange(21.).reshape(7, 3), G: np.arange(12.).reshape(4, 3) - 5,
-         I: np.array([2, 6, 2, -7], "int32"), S: np.array(0.3)}
+         ROWS: np.array([2, 6, 2, -7], "int32"), S: np.array(0.3)}
 
 
 def scattered(g):
-    return ops.scatter_add(g, I, 0, 7)
+    return ops.scatter_add(g, ROWS, 0, 7)
 
 
 def names(results):
