@@ -1,5 +1,5 @@
 """The map of the arena, as text and as a drawing: what lies where, from which step to which."""
-from xml.sax.saxutils import escape
+from html import escape
 
 __all__ = ["text", "to_svg"]
 
@@ -48,12 +48,12 @@ def _box(row, steps, arena, plan):
     name = row["name"] if tall > 12 and width > _LETTER * len(row["name"]) else ""
     return ('<g><title>%s</title><rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s" '
             'stroke="#555" stroke-width="0.5"/>%s</g>'
-            % (escape(title), x, y, width, tall, colour,
+            % (escape(title, quote=False), x, y, width, tall, colour,
                _label(x + 3, y + tall / 2 + 4, name) if name else ""))
 
 
 def _label(x, y, text):
-    return '<text x="%.1f" y="%.1f">%s</text>' % (x, y, escape(text))
+    return '<text x="%.1f" y="%.1f">%s</text>' % (x, y, escape(text, quote=False))
 
 
 def _amount(count):

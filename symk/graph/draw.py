@@ -6,7 +6,7 @@ a source, the nodes inside a group likewise; each row is sorted by where its inp
 barycentre heuristic). Source: Sugiyama, Tagawa & Toda 1981. A loop, a branch and what is computed
 again hold a drawing of each of their inner graphs.
 """
-from xml.sax.saxutils import escape
+from html import escape
 
 from .node import Constant, Variable
 from .show import bodies_of, kind_of, unique_names
@@ -273,7 +273,7 @@ def _frame(group):
     return ('<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="6" fill="#eaf1f8" stroke='
             '"#9db7d0"/><text x="%.1f" y="%.1f" fill="#34557a">%s</text>'
             % (group.x, group.y, group.width, group.height, group.x + _AIR, group.y + 13,
-               escape(group.layer)))
+               escape(group.layer, quote=False)))
 
 
 def _edge(source, item):
@@ -289,11 +289,11 @@ def _edge(source, item):
 def _box(item):
     corner = item.height / 2 if item.shape == "source" else 3
     texts = "".join('<text x="%.1f" y="%.1f">%s</text>'
-                    % (item.x + _AIR, item.y + _LINE * (k + 1), escape(_cut(line)))
+                    % (item.x + _AIR, item.y + _LINE * (k + 1), escape(_cut(line), quote=False))
                     for k, line in enumerate(item.lines))
     return ('<g><title>%s</title><rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="%.1f" '
             'fill="%s" stroke="#555"/>%s</g>%s'
-            % (escape(item.tooltip), item.x, item.y, item.width, item.height, corner,
+            % (escape(item.tooltip, quote=False), item.x, item.y, item.width, item.height, corner,
                _COLOURS[item.shape], texts, _bodies(item)))
 
 
@@ -305,6 +305,7 @@ def _bodies(item):
                      'fill="#f6f4fb" stroke="#b6a9d6" stroke-dasharray="4 2"/><text x="%.1f" '
                      'y="13" fill="#5b4a8a">%s</text><g transform="translate(0,%d)">%s</g></g>'
                      % (item.x + _AIR, y, item.width - 2 * _AIR, body.height + _TITLE, _AIR,
-                        escape(body.name), _TITLE, "".join(_parts(body.items, body.groups))))
+                        escape(body.name, quote=False), _TITLE,
+                        "".join(_parts(body.items, body.groups))))
         y += body.height + _TITLE + _AIR
     return "".join(drawn)
