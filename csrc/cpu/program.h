@@ -75,7 +75,12 @@ class TileProgram {
     int out;
   };
 
+  // A region: where each value stands, a flag per output, and registers.
   char* registers(char* region) const { return region + registers_offset_; }
+  /// Whether an output stands in a register until its tile is done, since it lies over an input.
+  bool* withheld(char* region) const {
+    return reinterpret_cast<bool*>(region + values_.size() * sizeof(void*));
+  }
   void place_tile(const Operands& operands, char* region, void* const* staged, int64_t start,
                   int64_t n) const;
   void fetch(const void* const* at, int64_t ahead, int64_t n) const;

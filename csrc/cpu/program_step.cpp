@@ -17,6 +17,9 @@ namespace {
 // and all of them together take a third of a first-level cache: the rest is for what is fetched
 // ahead.
 constexpr int64_t kRegisterBytes = 1536, kAllRegistersBytes = 16 * 1024;
+// A program of one instruction has only registers that repeat a number. They are long: each tile
+// costs as much as a dozen vectors.
+constexpr int64_t kRepeatedBytes = 8 * 1024;
 constexpr int64_t kSmallestTile = 64;
 constexpr int64_t kFetchedBytes =
     1024 * 1024;  // from here on memory is fetched ahead: no longer in a second-level cache
@@ -40,6 +43,11 @@ void TileProgram::begin(const Operands& operands, char* region) const {
       gather(value, operands.in[value.operand], own, 0, filled);
     }
   }
+  for (int v : outputs_) {
+    const ProgramValue& value = values_[v];
+    withheld(region)[value.operand] =
+        value.place == ProgramValue::kOutput && overlaps_input(operands, value);
+  }
 }
 
 void TileProgram::run(const Operands& operands, char* region, void* const* staged, int64_t start,
@@ -56,9 +64,10 @@ void TileProgram::run(const Operands& operands, char* region, void* const* stage
     const void* in[kMostOperands] = {at[i.in[0]], at[i.in[1]], at[i.in[2]], at[i.in[3]]};
     i.loop(in, const_cast<void*>(at[i.out]), n);
   }
-  for (int v : outputs_) {
+  for (size_t o = 0; o < outputs_.size(); ++o) {
+    if (!withheld(region)[o]) continue;
+    const int v = outputs_[o];
     const ProgramValue& value = values_[v];
-    if (value.place != ProgramValue::kOutput || !overlaps_input(operands, value)) continue;
     std::memcpy(static_cast<char*>(operands.out[value.operand]) + start * value.item, at[v],
                 n * value.item);
   }
@@ -72,7 +81,7 @@ void TileProgram::place_tile(const Operands& operands, char* region, void* const
     switch (value.place) {
       case ProgramValue::kStaged: at[v] = staged[value.operand]; break;
       case ProgramValue::kOutput:
-        if (!overlaps_input(operands, value))
+        if (!withheld(region)[value.operand])
           at[v] = static_cast<char*>(operands.out[value.operand]) + start * value.item;
         break;
       case ProgramValue::kInput:
@@ -368,7 +377,8 @@ class TileProgramBuilder {
     int64_t item = 1;
     for (const ProgramValue& v : program_.values_) item = std::max<int64_t>(item, v.item);
     const int64_t slots = std::max<int64_t>(1, assign_registers());
-    int64_t tile = std::min(kRegisterBytes, kAllRegistersBytes / slots) / item;
+    const int64_t longest = repeats_numbers() ? kRepeatedBytes : kRegisterBytes;
+    int64_t tile = std::min(longest, kAllRegistersBytes / slots) / item;
     tile = std::max(tile / kSmallestTile * kSmallestTile, kSmallestTile);
     if (is_straight()) tile = kSmallestPart;
     if (tile >= program_.count_) {
@@ -399,6 +409,16 @@ class TileProgramBuilder {
     };
     return program_.instructions_.size() == 1 &&
            std::all_of(program_.values_.begin(), program_.values_.end(), in_memory);
+  }
+
+  /// One instruction, some of whose operands are one number.
+  bool repeats_numbers() const {
+    auto in_memory_or_number = [](const ProgramValue& v) {
+      return v.place == ProgramValue::kInput || v.place == ProgramValue::kOutput ||
+             (v.place == ProgramValue::kGathered && v.layout.period() == 1);
+    };
+    return program_.instructions_.size() == 1 &&
+           std::all_of(program_.values_.begin(), program_.values_.end(), in_memory_or_number);
   }
 
   /// The least common multiple of the periods that a tile can hold.
@@ -457,7 +477,9 @@ class TileProgramBuilder {
     program_.fetches_ = form_.in_order && program_.instructions_.size() > 1 &&
                         item_total * program_.count_ > kFetchedBytes;
     program_.registers_offset_ =
-        round_up(static_cast<int64_t>(program_.values_.size() * sizeof(void*)), kAlignment);
+        round_up(static_cast<int64_t>(program_.values_.size() * sizeof(void*) +
+                                      program_.outputs_.size()),
+                 kAlignment);
     program_.region_bytes_ = program_.registers_offset_ + assign_registers() * program_.slot_bytes_;
   }
 

@@ -46,6 +46,20 @@ uint64_t not_below(const T* x, int n, T limit) {
   return bits;
 }
 
+template <class T>
+int64_t count_above(const T* x, int64_t n, T limit) {
+  using V = Vec<T>;
+  int64_t above = 0;
+  Mask<T> finite = first_lanes<T>(V::width);
+  for (int64_t i = 0; i < n; i += V::width) {
+    const int lanes = n - i < V::width ? static_cast<int>(n - i) : V::width;
+    const V value = V::load_partial(x + i, lanes);
+    finite = finite & (abs(value) < V(static_cast<T>(__builtin_inf())));
+    above += __builtin_popcount(mask_bits(first_lanes<T>(lanes) & (value > V(limit))));
+  }
+  return mask_bits(finite) == mask_bits(first_lanes<T>(V::width)) ? above : n;
+}
+
 }  // namespace
 }  // namespace symk::cpu::SYMK_ISA
 
@@ -54,8 +68,8 @@ namespace symk::cpu {
 template <>
 const RankingKernels& RankingKernels::of<Isa::SYMK_ISA>() {
   static constexpr RankingKernels table = {
-      {SYMK_ISA::block_tops<float>, SYMK_ISA::not_below<float>},
-      {SYMK_ISA::block_tops<double>, SYMK_ISA::not_below<double>},
+      {SYMK_ISA::block_tops<float>, SYMK_ISA::not_below<float>, SYMK_ISA::count_above<float>},
+      {SYMK_ISA::block_tops<double>, SYMK_ISA::not_below<double>, SYMK_ISA::count_above<double>},
   };
   return table;
 }

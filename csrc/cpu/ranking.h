@@ -13,6 +13,8 @@ struct RankingFunctions {
   void (*block_tops)(const T* row, int64_t n, int64_t length, T* tops);
   /// Bit i: whether x[i] is not below the limit; of n elements, 64 at most.
   uint64_t (*not_below)(const T* x, int n, T limit);
+  /// How many of n elements are above the limit, or n if one is not finite. Of integers null.
+  int64_t (*count_above)(const T* x, int64_t n, T limit);
 };
 
 struct RankingKernels {

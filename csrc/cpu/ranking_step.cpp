@@ -1,6 +1,5 @@
 // Binds top_k and in_top_k: comparisons along rows of the last axis.
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <type_traits>
 
@@ -46,6 +45,7 @@ constexpr RankingFunctions<T> of_integers = {
       for (int i = 0; i < n; ++i) bits |= static_cast<uint64_t>(x[i] >= limit) << i;
       return bits;
     },
+    nullptr,
 };
 template <class T>
 const RankingFunctions<T>& functions() {
@@ -141,13 +141,8 @@ std::unique_ptr<Step> make_top_k(int64_t rows, int64_t n, int64_t k) {
 template <class T>
 bool is_in_top(const T* predictions, int64_t n, int64_t target, int64_t k) {
   if (target < 0 || target >= n) return false;
-  const T of_target = predictions[target];
-  int64_t greater = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    if (!std::isfinite(predictions[i])) return false;
-    greater += predictions[i] > of_target;
-  }
-  return greater < k;
+  const int64_t greater = functions<T>().count_above(predictions, n, predictions[target]);
+  return greater < n && greater < k;
 }
 
 template <class T>

@@ -122,6 +122,11 @@ struct All {
   static Total fold(Total a, Total b) { return a & b; }
 };
 
+/// Whether Op gives one of its operands, so that nothing is rounded.
+template <class Op>
+constexpr bool kChooses = std::is_same_v<Op, Max<typename Op::Element>> ||
+                          std::is_same_v<Op, Min<typename Op::Element>>;
+
 /// Whether Op combines whole vectors of its elements.
 template <class Op, class = void>
 constexpr bool kCombinesVectors = false;
@@ -165,7 +170,21 @@ template <class T, class From>
   }
 }
 
-/// The total of at most kStretch elements, or of numbers that become elements, in vectors.
+/// The total of a vector's lanes: each half with the other, until one is left.
+template <class Op>
+[[gnu::always_inline]] inline typename Op::Total fold_lanes(const typename Op::Element* lanes) {
+  constexpr int width = Vec<typename Op::Element>::width;
+  typename Op::Total totals[width];
+  for (int k = 0; k < width; ++k) totals[k] = lanes[k];
+#pragma GCC unroll 4
+  for (int half = width / 2; half > 0; half /= 2) {
+    for (int k = 0; k < half; ++k) totals[k] = Op::fold(totals[k], totals[k + half]);
+  }
+  return totals[0];
+}
+
+/// The total of elements, or of numbers that become elements, in vectors: of at most kStretch if
+/// it is rounded.
 template <class Op, class From = typename Op::Element>
 typename Op::Total fold_vectors(const From* x, int64_t n) {
   using T = typename Op::Element;
@@ -185,8 +204,7 @@ typename Op::Total fold_vectors(const From* x, int64_t n) {
   for (; i + width <= n; i += width) lanes[0] = combine<Op>(lanes[0], load_widened<T>(x + i));
   T last[width];
   combine_all<Op, chains>(lanes).store(last);
-  typename Op::Total total = Op::identity;
-  for (int k = 0; k < width; ++k) total = Op::fold(total, last[k]);
+  typename Op::Total total = fold_lanes<Op>(last);
   for (; i < n; ++i) total = Op::fold(total, x[i]);
   return total;
 }
@@ -201,8 +219,9 @@ typename Op::Total fold_run(const typename Op::Element* x, int64_t n) {
       for (int64_t i = 0; i < n; ++i) total = Op::fold(total, x[i]);
       return total;
     }
-    for (int64_t i = 0; i < n; i += kStretch) {
-      total = Op::fold(total, fold_vectors<Op>(x + i, n - i < kStretch ? n - i : kStretch));
+    const int64_t stretch = kChooses<Op> ? n : kStretch;
+    for (int64_t i = 0; i < n; i += stretch) {
+      total = Op::fold(total, fold_vectors<Op>(x + i, n - i < stretch ? n - i : stretch));
     }
   } else if constexpr (kFloating<typename Op::Lane>) {
     for (int64_t i = 0; i < n; i += kStretch) {

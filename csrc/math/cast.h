@@ -14,10 +14,10 @@ SYMK_HD To saturate(From x) {
   constexpr From above = static_cast<From>(uint64_t{1} << (digits - 1)) * From(2);
   constexpr From lowest = std::is_signed_v<To> ? -above : From(0);
   constexpr To largest = static_cast<To>((uint64_t{1} << digits) - 1);
-  From inside = x < above ? x : From(0);
+  From inside = x < above ? x : From(0);  // NaN, too
   inside = inside >= lowest ? inside : lowest;
   const To cut = static_cast<To>(inside);
-  return x != x ? To(0) : (x >= above ? largest : cut);
+  return x >= above ? largest : cut;
 }
 
 template <class From, class To>

@@ -19,6 +19,12 @@
 #define SYMK_TABLE
 #define SYMK_HD inline __attribute__((always_inline))
 #endif
+// Before a loop of calls: no gain from many copies of them.
+#if defined(__clang__) || defined(__CUDACC__)
+#define SYMK_NOT_UNROLLED _Pragma("unroll 1")
+#else
+#define SYMK_NOT_UNROLLED _Pragma("GCC unroll 1")
+#endif
 
 namespace symk::math {
 inline namespace SYMK_ISA {
@@ -201,14 +207,18 @@ SYMK_HD auto is_odd(I x) {
 SYMK_HD float to_float(int32_t x) { return static_cast<float>(x); }
 SYMK_HD double to_float(int64_t x) { return static_cast<double>(x); }
 
-/// f of every lane, one after the other: for what has no vector form.
+/// f of every lane, one after the other: for what has no vector form. Lanes are copied, since a
+/// vector whose lanes are named one by one would lie in memory everywhere.
 template <class V, class F>
 SYMK_HD V each_lane(V x, F f) {
   if constexpr (std::is_arithmetic_v<V>) {
     return f(x);
   } else {
-    for (int i = 0; i < V::width; ++i) x.v[i] = f(x.v[i]);
-    return x;
+    Lane<V> lanes[V::width];
+    x.store(lanes);
+    SYMK_NOT_UNROLLED
+    for (int i = 0; i < V::width; ++i) lanes[i] = f(lanes[i]);
+    return V::load(lanes);
   }
 }
 template <class V, class F>
@@ -216,8 +226,12 @@ SYMK_HD V each_lane(V x, V y, F f) {
   if constexpr (std::is_arithmetic_v<V>) {
     return f(x, y);
   } else {
-    for (int i = 0; i < V::width; ++i) x.v[i] = f(x.v[i], y.v[i]);
-    return x;
+    Lane<V> lanes[V::width], others[V::width];
+    x.store(lanes);
+    y.store(others);
+    SYMK_NOT_UNROLLED
+    for (int i = 0; i < V::width; ++i) lanes[i] = f(lanes[i], others[i]);
+    return V::load(lanes);
   }
 }
 
