@@ -12,6 +12,7 @@
 
 #include "cpu/elementwise.h"
 #include "cpu/joined_loops.h"
+#include "cpu/lambda_step.h"
 #include "cpu/program_text.h"
 #include "runtime/kernel.h"
 
@@ -27,6 +28,7 @@ struct ProgramValue {
     kRegister,  // a register that an instruction writes
     kOutput,  // an output's memory, or a register when that memory is still to be read as an input
     kStaged,  // memory that the caller gives with every stretch
+    kGiven,   // an input's register, which the caller fills before every stretch
   } place = kRegister;
   DType dtype = DType::kFloat32;
   int item = 4;       // bytes of an element
@@ -44,6 +46,7 @@ struct TileProgramForm {
   int64_t unit = 0;      // stretches begin at multiples of it, and tiles are multiples of it if it
                          // fits into one; 0: they begin at multiples of the tile
   bool in_order = true;  // one stretch begins where the last has ended
+  int given = -1;        // the input that the caller makes, of the shape of the result
 };
 
 class TileProgram {
@@ -58,6 +61,11 @@ class TileProgram {
 
   /// Readies a part's region, aligned to kAlignment. Once per part and run, before its stretches.
   void begin(const Operands& operands, char* region) const;
+
+  /// Where the input that the caller makes is to stand.
+  void* given(char* region) const {
+    return registers(region) + values_[static_cast<size_t>(given_)].slot * slot_bytes_;
+  }
 
   /// Computes elements [start, start + n) of the result, n being tile() at most. staged[i] is where
   /// output i goes if it is staged.
@@ -98,7 +106,31 @@ class TileProgram {
   int64_t count_ = 0, tile_ = 0;
   int64_t slot_bytes_ = 0, registers_offset_ = 0, region_bytes_ = 0;
   bool fetches_ = false;
+  int given_ = -1;  // the value that the caller makes
 };
+
+/// How a program is cut where all of its result is computed: parts of `size` elements.
+struct ProgramParts {
+  int64_t size, region_bytes, scratch_bytes;
+};
+ProgramParts parts_of(const TileProgram& program);
+
+/// Runs a program over all of its result. `regions` is the scratch that its parts asked for;
+/// before(region, start, n) is called before each stretch.
+template <class F>
+void run_program(const TileProgram& program, const ProgramParts& parts, const Operands& operands,
+                 char* regions, ThreadPool& pool, F&& before) {
+  const int64_t tile = program.tile();
+  run_parts(pool, program.count(), parts.size, [&](int64_t first, int64_t last) {
+    char* const region = regions + first / parts.size * parts.region_bytes;
+    program.begin(operands, region);
+    for (int64_t start = first; start < last; start += tile) {
+      const int64_t n = std::min(tile, last - start);
+      before(region, start, n);
+      program.run(operands, region, nullptr, start, n);
+    }
+  });
+}
 
 constexpr int64_t kSmallestPart =
     16 * 1024;  // elements: some microseconds, far above the cost of waking a thread

@@ -230,6 +230,10 @@ class TileProgramBuilder {
       added.operand = static_cast<int>(i);
       added.layout = layout_of(type, form_.result);
       if (!added.layout.dense()) added.place = ProgramValue::kGathered;
+      if (static_cast<int>(i) == form_.given) {
+        added.place = ProgramValue::kGiven;
+        program_.given_ = v;
+      }
       numbers_.push_back(v);
     }
     // Values of the program are numbered from the inputs on; what stands for a float16 input is its
@@ -451,7 +455,10 @@ class TileProgramBuilder {
       ProgramValue& made = program_.values_[program_.instructions_[i].out];
       // Before its operands' registers are free again: loops over items of different sizes may not
       // overlap.
-      if (made.place != ProgramValue::kStaged) made.slot = take();
+      // What the last one makes for memory is never withheld.
+      const bool last = i + 1 == program_.instructions_.size();
+      if (made.place != ProgramValue::kStaged && !(last && made.place == ProgramValue::kOutput))
+        made.slot = take();
       for (int v : program_.instructions_[i].in) {
         ProgramValue& read = program_.values_[v];
         if (read.place == ProgramValue::kRegister && read.last_use == static_cast<int>(i) &&
@@ -469,7 +476,8 @@ class TileProgramBuilder {
     int64_t item_total = 0;
     for (size_t v = 0; v < program_.values_.size(); ++v) {
       const ProgramValue& value = program_.values_[v];
-      if (value.place == ProgramValue::kRepeated || value.place == ProgramValue::kRegister)
+      if (value.place == ProgramValue::kRepeated || value.place == ProgramValue::kRegister ||
+          value.place == ProgramValue::kGiven)
         continue;
       program_.moving_.push_back(static_cast<int>(v));
       if (value.place != ProgramValue::kStaged) item_total += value.item;
@@ -492,6 +500,13 @@ class TileProgramBuilder {
 TileProgram TileProgram::bind(const Binding& binding, const TileProgramForm& form) {
   if (binding.outputs().empty()) refuse_program("a program must have an output.");
   return TileProgramBuilder(binding, form).build();
+}
+
+ProgramParts parts_of(const TileProgram& program) {
+  const int64_t count = program.count(), tile = program.tile();
+  const int64_t least = std::max(kSmallestPart, ceil_div(count, kMostParts));
+  const int64_t size = ceil_div(least, tile) * tile, region_bytes = program.region_bytes();
+  return {size, region_bytes, std::max<int64_t>(1, ceil_div(count, size)) * region_bytes};
 }
 
 }  // namespace symk::cpu

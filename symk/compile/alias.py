@@ -12,7 +12,7 @@ __all__ = ["in_place_pairs", "choose_direct_updates", "root"]
 # What a direct update and all that depends on it must be: quick to run last, and sure not to fail.
 _MAY_RUN_LAST = ("elementwise", "fused", "shape")
 # Ops whose kernels look at all indices before they write anything.
-_CHECK_FIRST = ("scatter_into",)
+_CHECK_FIRST = ("scatter_into", "fused_scatter")
 
 
 def root(variable):
@@ -24,11 +24,14 @@ def root(variable):
 
 def in_place_pairs(node):
     """The (output, input) positions where the output may take the memory of the input."""
-    if node.op.kind not in ("elementwise", "fused", "fused_reduce"):
+    if node.op.kind not in ("elementwise", "fused", "fused_reduce", "fused_scatter"):
         return tuple(node.op.in_place)
     operands = list(dict.fromkeys(node.inputs))
+    # Rows that are added, and their indices, are read in any order.
+    scattered = (node.op.place, len(operands) - 1) if node.op.kind == "fused_scatter" else ()
     return tuple((i, j) for i, output in enumerate(node.outputs)
-                 for j, operand in enumerate(operands) if _same_layout(output, operand))
+                 for j, operand in enumerate(operands)
+                 if j not in scattered and _same_layout(output, operand))
 
 
 def _same_layout(a, b):
@@ -46,23 +49,23 @@ def choose_direct_updates(order, request):
     last = _with_dependents(order, {value.node for value in candidates})
     first = _first_to_write(order, every, last, sure)
     if first is not None:
-        candidates[first] = every[first]
-        last |= _with_dependents(order, {first.node})
+        candidates.update((value, every[value]) for value in first.outputs if value in every)
+        last |= _with_dependents(order, {first})
     late = [node for node in order if node in last]
     if first is not None:
-        late.remove(first.node)
-        late.insert(0, first.node)
+        late.remove(first)
+        late.insert(0, first)
     order = [node for node in order if node not in last] + late
     return order, _without_late_readers(order, candidates)
 
 
 def _first_to_write(order, candidates, last, sure):
-    """A value whose step can fail, but not once it writes, and needs none of the last; or None."""
+    """A node whose step can fail, but not once it writes, and needs none of the last; or None."""
     for value in candidates:
         node = value.node
         if node.op.name in _CHECK_FIRST and node not in last:
             if _with_dependents(order, {node}) - {node} <= sure:
-                return value
+                return node
     return None
 
 

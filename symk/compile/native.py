@@ -7,6 +7,7 @@ import os
 import threading
 
 from ..config import settings
+from ..graph import Op, registered_ops
 from ..graph.errors import DeviceError
 from ..graph.node import Storage
 from .callback import dispatch
@@ -51,6 +52,19 @@ def device_kernel_names(device):
     Raises:   DeviceError saying what is missing when there is no such device.
     """
     return frozenset(core().device_kernels(device))
+
+
+def _kernels_for(device):
+    """The kernels that a function on a device is made of: of those that would run on the host none
+    whose op can be done by others. Loops and branches run on every device.
+    """
+    names = kernel_names()
+    if device == "cpu":
+        return names
+    known = registered_ops()
+    return names - {name for name in names - device_kernel_names(device)
+                    if name in known and known[name].expand is not Op.expand
+                    and known[name].bodies is Op.bodies}
 
 
 def device_bytes(device):
@@ -101,7 +115,7 @@ class NativeProgram:
     """A Plan, loaded: `run(arrays)` gives the outputs as new arrays and does the updates."""
 
     def __init__(self, request, check_nan=False):
-        request = request.with_results(legalise(request.results, kernel_names()))
+        request = request.with_results(legalise(request.results, _kernels_for(settings.device)))
         self.plan, self.shared = lower(request, keep_operands=check_nan)
         self.bytes = encode(self.plan)
         self.device = settings.device

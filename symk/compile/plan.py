@@ -453,7 +453,9 @@ def _step_text(number, step, sizes, buffer_text):
     lines = ["%4d  %s(%s)%s -> %s%s" % (number, step.kernel, ", ".join(operands), attributes,
                                         results, "  # " + step.origin if step.origin else "")]
     if fused:
-        lines += ["        " + line for line in _instructions(step.attributes, operands)]
+        # The indices of rows that are added are no operand of the program.
+        inside = operands[:-1] if "place" in step.attributes else operands
+        lines += ["        " + line for line in _instructions(step.attributes, inside)]
     return lines
 
 

@@ -93,7 +93,7 @@ def _name(step):
 
 
 def _is_program(step):
-    return step.kernel in ("elementwise", "fused_reduce")
+    return step.kernel in ("elementwise", "fused_reduce", "fused_scatter")
 
 
 def _instructions(step):

@@ -1,15 +1,16 @@
-"""The ops that fusion makes: a program of elementwise ops, run in one pass over memory, and the
-same with results that are reduced on the way.
+"""The ops that fusion makes: a program of elementwise ops, run in one pass over memory, the same
+with results that are reduced on the way, and with an operand that is rows added into zeros.
 """
 import dataclasses
 
 import numpy as np
 
-from ..graph import GraphError, Op, TensorType, op, registered_ops
+from ..graph import GraphError, Op, TensorType, apply, op, registered_ops
 from ..ops.checks import broadcast_shapes, need_axes
-from ..ops.samples import sample
+from ..ops.index import ScatterAdd
+from ..ops.samples import sample, values
 
-__all__ = ["REDUCTIONS", "Fused", "FusedReduce", "program_op"]
+__all__ = ["REDUCTIONS", "Fused", "FusedReduce", "FusedScatter", "program_op"]
 
 # The reductions that a program can do with its values.
 REDUCTIONS = ("sum", "mean", "prod", "max", "min", "any", "all")
@@ -139,3 +140,65 @@ class FusedReduce(Program):
     ]
     bad = [sample((3, 4), ops=("neg",), dtypes=("float32",), arity=(1,), args=(0,), outs=(1,),
                   reductions=("median",), axes=(1,), error="one reduction per result")]
+
+
+@op("fused_scatter", kind="fused_scatter")
+class FusedScatter(Program):
+    """A program all of whose results are written; operand `place` is rows that are added into zeros.
+
+    The last input, the indices, is no operand of the program. The rows are added as
+    ScatterAdd(axis, size) adds them, and the sum is never in memory.
+
+    Shapes: operands -> the shape that they broadcast to, which is that of the sum.
+    """
+
+    place: int = 0
+    axis: int = 0
+    size: object = 0
+
+    def _scatter(self):
+        return ScatterAdd(self.axis, self.size)
+
+    def _operands(self, inputs, made):
+        """The operands of the program, with what the rows make in their place."""
+        return [made if k == self.place else operand for k, operand in enumerate(inputs[:-1])]
+
+    def infer(self, *types):
+        if not 0 <= self.place < len(types) - 1:
+            raise GraphError("[fused_scatter] the rows must be an operand before the indices; place "
+                             "is %d of %d inputs." % (self.place, len(types)))
+        made = self._scatter().infer(types[self.place], types[-1])
+        operands = self._operands(types, made)
+        if broadcast_shapes(self.name, *operands) != made.shape:
+            raise GraphError("[fused_scatter] the program must have the shape of the sum of rows; "
+                             "the operands are %s." % ", ".join(map(repr, operands)))
+        return tuple(TensorType(self.dtype_of(value, operands), made.shape) for value in self.outs)
+
+    def reference(self, *arrays):
+        made = self._scatter().reference(arrays[self.place], arrays[-1])
+        return tuple(self.results_of(self._operands(arrays, made)))
+
+    def expand(self, *inputs):
+        made = apply(self._scatter(), inputs[self.place], inputs[-1])
+        program = Fused(self.ops, self.dtypes, self.arity, self.args, self.outs)
+        return apply(program, *self._operands(inputs, made))
+
+    samples = [
+        sample((5, 3), (4, 3), values((4,), "int64", -5, 4), ops=("mul", "sub"),
+               dtypes=("float32", "float32"), arity=(2, 2), args=(0, 1, 0, 2), outs=(2, 3), place=1,
+               size=5),
+        sample((2, 2, 3), (), (5, 1, 3), values((2, 2), "int32", 0, 4), ops=("mul", "add"),
+               dtypes=("float32", "float32"), arity=(2, 2), args=(0, 1, 3, 2), outs=(4,), size=5),
+        sample((40, 700), (700,), values((40,), "int32", -90, 89), ops=("mul",),
+               dtypes=("float32",), arity=(2,), args=(0, 1), outs=(2,), size=90),
+        sample((5, 33, 2), (5, 9, 2), values((9,), "int32", 0, 32), ops=("add",),
+               dtypes=("float32",), arity=(2,), args=(0, 1), outs=(2,), place=1, axis=1, size=33),
+        sample((0, 3), (5, 3), values((0,), "int64", 0, 4), ops=("add",), dtypes=("float32",),
+               arity=(2,), args=(0, 1), outs=(2,), size=5),
+    ]
+    bad = [sample((4, 3), values((4,), "int64", 0, 2), ops=("neg",), dtypes=("float32",),
+                  arity=(1,), args=(0,), outs=(1,), place=1, size=5,
+                  error="an operand before the indices"),
+           sample((4, 3), (2, 5, 3), values((4,), "int64", 0, 2), ops=("add",),
+                  dtypes=("float32",), arity=(2,), args=(0, 1), outs=(2,), size=5,
+                  error="the shape of the sum")]

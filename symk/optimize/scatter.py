@@ -1,20 +1,24 @@
 """Rows that are added to a tensor are added where it lies, without a tensor of zeros between.
 
-The gradient of an embedding is a few rows in zeros; a step of gradient descent needs the rows only.
+The gradient of an embedding is a few rows in zeros. A step of gradient descent needs the rows only;
+other optimizers read the zeros as well, but not from memory.
 """
 import collections
+import math
 
 from .. import ops
 from ..graph.node import apply
 from ..graph.origin import acting_for
 from ..graph.walk import nodes_of
 from ..ops.index import ScatterInto
+from .fused import FusedScatter
 from .rewrite import remake
 from .sums import readers_of
 
-__all__ = ["add_rows_in_place"]
+__all__ = ["add_rows_in_place", "add_rows_in_program"]
 
 _NAME = "x + scatter_add(g, i) -> scatter_into(x, g, i)"
+_IN_PROGRAM = "fused(scatter_add(g, i)) -> fused_scatter(g, i)"
 
 
 def add_rows_in_place(results):
@@ -71,3 +75,54 @@ def _scaled_scatter(variable, type, readers):
         factors.append(scalars[0])
         variable = next(v for v in node.inputs if v is not scalars[0])
     return None, []
+
+
+def add_rows_in_program(results):
+    """The results with fused(scatter_add(g, i), ...) as fused_scatter(g, ..., i), and how often.
+
+    Once at most, for the largest sum: a step that can fail may write into variables only before all
+    others that do (`compile/alias.py`), and would cost copies of its results instead.
+    """
+    nodes = nodes_of(results)
+    if not any(node.op.name == "scatter_add" for node in nodes) or any(
+            node.op.name == "scatter_into" for node in nodes):
+        return results, {}
+    readers = readers_of(nodes, results)
+    found = [(node, place) for node in nodes if node.op.kind == "fused"
+             for place, variable in enumerate(node.inputs) if _is_made_for(variable, node, readers)]
+    if not found:
+        return results, {}
+    chosen, place = max(found, key=lambda pair: _known_size(pair[0].inputs[pair[1]]))
+    new = {}
+    for node in nodes:
+        if node is chosen:
+            new.update(zip(node.outputs, _with_rows(node, place, new)))
+        elif any(variable in new for variable in node.inputs):
+            new.update(zip(node.outputs, remake(node, [new.get(v, v) for v in node.inputs])))
+    return [new.get(variable, variable) for variable in results], {_IN_PROGRAM: 1}
+
+
+def _is_made_for(variable, node, readers):
+    """Whether a value is rows added into zeros that this program alone reads, over its shape."""
+    return (variable.node is not None and variable.node.op.name == "scatter_add"
+            and readers[variable] == 1 and variable.shape == node.outputs[0].shape
+            and all(v.dtype != "float16" for v in node.inputs)
+            and "float16" not in node.op.dtypes)
+
+
+def _known_size(variable):
+    """How many elements a value has, of sizes that are known."""
+    return math.prod(size for size in variable.shape if isinstance(size, int))
+
+
+def _with_rows(node, place, new):
+    """The results of a program that adds the rows of operand `place` itself."""
+    scatter = node.inputs[place].node
+    g, indices = (new.get(v, v) for v in scatter.inputs)
+    op = FusedScatter(place=place, axis=scatter.op.axis, size=scatter.op.size,
+                      **node.op.attributes())
+    operands = [g if k == place else new.get(v, v) for k, v in enumerate(node.inputs)]
+    made = apply(op, *operands, indices, origin_=node.origin)
+    for old, fresh in zip(node.outputs, made):
+        fresh.name = old.name
+    return made

@@ -24,7 +24,7 @@ from .loop_move import move_before_loops, move_behind_loops
 from .loop_prune import prune_loops
 from .merge import merge
 from .rewrite import rewrite
-from .scatter import add_rows_in_place
+from .scatter import add_rows_in_place, add_rows_in_program
 from .simplify import SIMPLIFY
 from .stabilise import STABILISE
 from .sums import join_slices
@@ -82,7 +82,7 @@ STAGES = (
     Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues,
                                add_rows_in_place),
           "before fusion, which would take bias and activation"),
-    Stage("fuse", _in_turn(fuse, fuse_reductions),
+    Stage("fuse", _in_turn(fuse, fuse_reductions, add_rows_in_program),
           "last: a program hides its instructions from rules"),
 )
 

@@ -1,14 +1,18 @@
-"""Rows added where they lie: which sums become so, and that values stay."""
+"""Rows added where they lie, and inside of programs: what becomes so, and that values stay."""
 import numpy as np
 import pytest
 
 from symk import backend as K
-from symk import ops
+from symk import ops, optimizers
 from symk.compile import function
+from symk.compile.legalise import legalise
+from symk.compile.native import kernel_names
 from symk.graph import Placeholder
 from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
-from symk.optimize.scatter import add_rows_in_place
+from symk.optimize.fuse import fuse
+from symk.optimize.scatter import add_rows_in_place, add_rows_in_program
+from symk.optimize.stages import STAGES
 
 X, G, ROWS = Placeholder("float64", (7, 3)), Placeholder("float64", (4, 3)), Placeholder("int32", (4,))
 S = Placeholder("float64", ())
@@ -85,3 +89,89 @@ def test_the_operand_stays_where_others_read_it():
     np.add.at(kept, arrays[2], arrays[1])
     np.testing.assert_allclose(made, kept, rtol=1e-6)
     np.testing.assert_array_equal(same, arrays[0] * 2)
+
+
+# --- behind programs ---
+
+def step_of(optimizer, rows, width, stages=None):
+    """One step of an optimizer for a table of which seven rows are looked up: (function, table)."""
+    table = K.variable(np.random.RandomState(3).normal(size=(rows, width)))
+    ids = K.placeholder((7,), dtype="int32")
+    loss = K.sum(K.square(K.gather(table, ids)) * K.reshape(K.arange(7, dtype="float32"), (7, 1)))
+    made = optimizer()
+    updates = [(a, b) for a, b in made.get_updates(loss, [table])]
+    return function([ids], [], updates=updates, stages=stages), made.weights + [table]
+
+
+OPTIMIZERS = [optimizers.RMSprop, optimizers.Adagrad, optimizers.Adadelta, optimizers.Adam,
+              optimizers.Adamax, optimizers.Nadam]
+UNFUSED = [stage.name for stage in STAGES if stage.name != "fuse"]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_the_step_of_an_optimizer_reads_rows_instead_of_zeros(optimizer):
+    step, _ = step_of(optimizer, 50, 4)
+    plan = step.show("plan")
+    assert "fused_scatter(" in plan and "scatter_add(" not in plan
+    written_later = [line for line in plan.splitlines() if line.startswith("update ")]
+    assert all("m_schedule" in line for line in written_later)    # a number of Nadam
+
+
+@pytest.mark.parametrize("rows,width", [(5, 1), (400, 1), (3, 127), (3, 128), (3, 129), (9, 383),
+                                        (9, 384), (9, 385), (2, 1000), (3000, 33)])
+@pytest.mark.parametrize("optimizer", [optimizers.Adam, optimizers.RMSprop])
+def test_the_bits_are_those_of_one_op_after_the_other(optimizer, rows, width):
+    sides = [step_of(optimizer, rows, width, stages) for stages in (None, UNFUSED)]
+    for seed in range(3):
+        ids = np.random.RandomState(seed).randint(-rows, rows, 7)
+        for step, _ in sides:
+            step(ids)
+    for one, other in zip(*(K.batch_get_value(values) for _, values in sides)):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_wrong_index_changes_nothing_of_an_optimizer():
+    step, values = step_of(optimizers.Adam, 50, 4)
+    step(np.arange(7))
+    before = K.batch_get_value(values)
+    with pytest.raises(IndexError, match="scatter|gather"):
+        step(np.array([0, 1, 2, 50, 3, 4, 5]))
+    for value, kept in zip(K.batch_get_value(values), before):
+        np.testing.assert_array_equal(value, kept)
+
+
+def test_one_table_of_several_is_taken_the_largest():
+    tables = [K.variable(np.ones((rows, 4))) for rows in (20, 50, 30)]
+    ids = K.placeholder((7,), dtype="int32")
+    loss = sum(K.sum(K.square(K.gather(table, ids))) for table in tables)
+    step = K.function([ids], [], updates=optimizers.Adam().get_updates(loss, tables))
+    plan = step.show("plan")
+    assert plan.count("fused_scatter(") == 1 and plan.count("scatter_add(") == 2
+    assert "update" not in plan
+    line, = (line for line in plan.splitlines() if "fused_scatter(" in line)
+    assert "float32(50, 4)" in line
+
+
+@pytest.mark.parametrize("build", [
+    lambda s: [ops.exp(s) * X, ops.sum(s)], lambda s: [ops.exp(s) * X, s],
+    lambda s: [ops.exp(s) * ops.reshape(ops.tile(X, (2, 1)), (2, 7, 3))]],
+    ids=["read twice", "a result", "of another shape"])
+def test_rows_that_are_needed_in_memory_stay(build):
+    results, _ = fuse(build(scattered(G)))
+    after, counts = add_rows_in_program(results)
+    assert not counts and names(after) == names(results)
+
+
+def test_a_program_with_rows_means_what_both_mean():
+    before, _ = fuse([ops.exp(scattered(G)) * X, X - scattered(G * 2)])
+    after, counts = add_rows_in_program(before)
+    assert sum(counts.values()) == 1 and "fused_scatter" in names(after)
+    for one, other in zip(evaluate(after, FEEDS), evaluate(before, FEEDS)):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_device_without_the_kernel_adds_the_rows_first():
+    after, _ = add_rows_in_program(fuse([ops.exp(scattered(G)) * X])[0])
+    legal = legalise(after, kernel_names() - {"fused_scatter"})
+    assert names(legal) == ["scatter_add", "fused"]
+    np.testing.assert_array_equal(evaluate(legal, FEEDS)[0], evaluate(after, FEEDS)[0])
