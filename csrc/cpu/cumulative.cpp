@@ -19,6 +19,7 @@ template <int count, class T, class Next>
 [[gnu::always_inline]] inline void run_together(T* y, const CumulativeLines& lines, int64_t first,
                                                 Total<T> start, Next next) {
   Total<T> totals[count];
+#pragma GCC unroll 8
   for (int j = 0; j < count; ++j) totals[j] = start;
   for (int64_t k = 0, at = first * lines.apart; k < lines.n; ++k, at += lines.stride) {
 #pragma GCC unroll 8

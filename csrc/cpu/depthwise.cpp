@@ -225,6 +225,7 @@ void finish(const Epilogue<T>& epilogue, T* y, int64_t count) {
   if (epilogue.activation && !epilogue.is_relu) epilogue.activation(y, count);
   if (!epilogue.factor) return;
   for_channels<T, 4>(count, [&](int64_t i, auto block) {
+#pragma GCC unroll 4
     for (int v = 0; v < block.count; ++v)
       block.store(block.load(y + i, v) * block.load(epilogue.factor + i, v), y + i, v);
   });
@@ -320,6 +321,7 @@ template <class T, int rows>
   const T* const from = line.pixels.at + (line.plane + plane.offset) * line.pixels.plane +
                         line.row * line.pixels.row + results.first * step;
   int64_t places[rows], sum_places[rows];
+#pragma GCC unroll 3
   for (int r = 0; r < rows; ++r) {
     places[r] = row[r].offset * line.pixels.row;
     sum_places[r] = plane.kernel * job.w_plane + row[r].kernel * job.w_row;

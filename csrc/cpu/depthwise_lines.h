@@ -143,6 +143,7 @@ template <class T, class Block>
   }
   if (!ahead.y) return;
   const T* y = ahead.y + t * ahead.y_pixel + c;
+#pragma GCC unroll 7
   for (int q = 0; q < kResults; ++q, y += ahead.y_pixel) {
     for (int64_t i = 0; i < lanes; i += cache_line) prefetch_to_write(y + i);
   }
@@ -231,6 +232,7 @@ class Spread {
   Spread(const LaneJob<T>& job, int64_t lane, int used) {
     first_ = lane / job.width * job.depth;
     Place places[Vec<T>::width];
+#pragma GCC unroll 16
     for (int i = 0; i < Vec<T>::width; ++i) {
       const int64_t channel = (lane + (i < used ? i : used - 1)) / job.width * job.depth;
       places[i] = static_cast<Place>(channel - first_);
@@ -342,9 +344,10 @@ class Copies {
 
   void spread_lanes(const T* from, int64_t channels, const Spread<T>& spread, const Range& inside,
                     T* to) const {
+    const int64_t depth = job_.depth, lanes = job_.copied_lanes, step = pixels_.pixel;
     for (int64_t t = inside.first; t < inside.last; ++t) {
-      for (int64_t j = 0; j < job_.depth; ++j)
-        spread.load(from + t * channels, j).store(to + t * pixels_.pixel + j * job_.copied_lanes);
+      for (int64_t j = 0; j < depth; ++j)
+        spread.load(from + t * channels, j).store(to + t * step + j * lanes);
     }
   }
 

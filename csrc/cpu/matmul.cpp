@@ -185,6 +185,7 @@ void add_rows(const T* x, int64_t row, const T* v, T* y, int64_t rows, int64_t c
   for (; i + kRowsAtOnce <= rows; i += kRowsAtOnce) {
     const T* p = x + i * row;
     V factor[kRowsAtOnce];
+#pragma GCC unroll 8
     for (int q = 0; q < kRowsAtOnce; ++q) factor[q] = V(v[i + q]);
     for (int64_t j = 0; j + width <= columns; j += width) {
       V sum = V::load(y + j);
@@ -217,7 +218,9 @@ void multiply_row(const T* x, int64_t k, const T* panels, int64_t panel_step, co
   constexpr int64_t columns = kTileColumns<T>;
   for (int64_t j = 0; j < n; j += columns, panels += panel_step) {
     V sum[kDepthsAtOnce][kTileVectors];
+#pragma GCC unroll 4
     for (auto& row : sum) {
+#pragma GCC unroll 2
       for (V& some : row) some = V::zero();
     }
     const T* b = panels;

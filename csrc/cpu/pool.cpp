@@ -90,11 +90,14 @@ template <class T, class Combine, class Finish>
   for_results(plan, planes, [&](int64_t place, const Window& window) {
     for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> totals[block.count];
+#pragma GCC unroll 4
       for (Vec<T>& total : totals) total = start;
       for_pixels(plan, window, [&](int64_t, int64_t offset) {
+#pragma GCC unroll 4
         for (int k = 0; k < block.count; ++k)
           totals[k] = combine(totals[k], block.load(x + offset + c, k));
       });
+#pragma GCC unroll 4
       for (int k = 0; k < block.count; ++k)
         block.store(finish(totals[k], window), y + place + c, k);
     });
@@ -135,11 +138,13 @@ template <class T, class B, class F>
                                                 const Window& window, B block, F&& f) {
   Vec<T> tops[B::count];
   Mask<T> open[B::count];
+#pragma GCC unroll 4
   for (int k = 0; k < B::count; ++k) {
     tops[k] = block.load(y, k);
     open[k] = block.lanes();
   }
   for_pixels(plan, window, [&](int64_t plane, int64_t offset) {
+#pragma GCC unroll 4
     for (int k = 0; k < B::count; ++k) {
       const Vec<T> value = block.load(x + offset, k);
       const Mask<T> here = ((value == tops[k]) | is_nan(value)) & open[k];
@@ -191,6 +196,7 @@ void max_pool_grad(const PoolPlan& plan, const void* x_data, const void* y_data,
     for_results(plan, results, [&](int64_t place, const Window& window) {
       for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
         Vec<T> slopes[block.count];
+#pragma GCC unroll 4
         for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
         find_maximum(plan, x + c, y + place + c, window, block,
                      [&](int64_t plane, int64_t offset, int k, Mask<T> here) {
@@ -224,11 +230,13 @@ void max_pool_pick(const PoolPlan& plan, const void* x_data, const void* y_data,
   for_results(plan, {first, last}, [&](int64_t place, const Window& window) {
     for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> taken[block.count];
+#pragma GCC unroll 4
       for (Vec<T>& some : taken) some = Vec<T>::zero();
       find_maximum(plan, x + c, y + place + c, window, block,
                    [&](int64_t, int64_t offset, int k, Mask<T> here) {
                      taken[k] = select(here, block.load(v + c + offset, k), taken[k]);
                    });
+#pragma GCC unroll 4
       for (int k = 0; k < block.count; ++k) block.store(taken[k], picked + place + c, k);
     });
   });
@@ -252,9 +260,11 @@ void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t volume,
     if (window.planes.last > owned.last) window.planes.last = owned.last;
     for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> shares[block.count];
+#pragma GCC unroll 4
       for (int k = 0; k < block.count; ++k) shares[k] = block.load(g + place + c, k) / count;
       for_pixels(plan, window, [&](int64_t, int64_t offset) {
         T* to = dx + offset + c;
+#pragma GCC unroll 4
         for (int k = 0; k < block.count; ++k)
           block.store(tiles ? shares[k] : block.load(to, k) + shares[k], to, k);
       });

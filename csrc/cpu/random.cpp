@@ -51,6 +51,7 @@ struct RoundKeys {
   const V first_multiplier(int64_t{math::kPhiloxFirst});
   const V second_multiplier(int64_t{math::kPhiloxSecond});
   V c0 = counter, c1 = shift_right_logical(counter, 32), c2(0), c3(0);
+#pragma GCC unroll 10
   for (int round = 0; round < math::kPhiloxRounds; ++round) {
     const V first = multiply_low_halves(c0, first_multiplier);
     const V second = multiply_low_halves(c2, second_multiplier);

@@ -175,9 +175,11 @@ template <class Op>
 [[gnu::always_inline]] inline typename Op::Total fold_lanes(const typename Op::Element* lanes) {
   constexpr int width = Vec<typename Op::Element>::width;
   typename Op::Total totals[width];
+#pragma GCC unroll 16
   for (int k = 0; k < width; ++k) totals[k] = lanes[k];
 #pragma GCC unroll 4
   for (int half = width / 2; half > 0; half /= 2) {
+#pragma GCC unroll 8
     for (int k = 0; k < half; ++k) totals[k] = Op::fold(totals[k], totals[k + half]);
   }
   return totals[0];

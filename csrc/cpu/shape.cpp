@@ -24,7 +24,9 @@ template <class T>
   int64_t i = 0;
   for (; i + group <= n; i += group) {
     V some[4];
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) some[k] = V::load(from + i + k * V::width);
+#pragma GCC unroll 4
     for (int k = 0; k < 4; ++k) some[k].store(to + i + k * V::width);
   }
   return i;
@@ -85,11 +87,14 @@ template <class T>
                                                    int64_t y_step) {
   constexpr int side = block_side<T>(), bits = 8 * sizeof(T);
   uint64_t rows[side];
+#pragma GCC unroll 8
   for (int i = 0; i < side; ++i) std::memcpy(&rows[i], x + i * x_step, 8);
+#pragma GCC unroll 3
   for (int distance = 1; distance < side; distance *= 2) {
     // Ones in the low `distance` of every 2 * distance items.
     const int shift = distance * bits;
     const uint64_t low = ~uint64_t{0} / ((uint64_t{1} << shift) + 1);
+#pragma GCC unroll 8
     for (int i = 0; i < side; ++i) {
       if (i & distance) continue;
       const uint64_t swapped = ((rows[i] >> shift) ^ rows[i + distance]) & low;
@@ -97,6 +102,7 @@ template <class T>
       rows[i + distance] ^= swapped;
     }
   }
+#pragma GCC unroll 8
   for (int i = 0; i < side; ++i) std::memcpy(y + i * y_step, &rows[i], 8);
 }
 
@@ -110,10 +116,12 @@ template <class T>
     using Lane = typename FloatOf<T>::type;  // only moved, so any bits pass unchanged
     constexpr int width = Vec<Lane>::width;
     Vec<Lane> rows[width];
+#pragma GCC unroll 16
     for (int i = 0; i < width; ++i) {
       rows[i] = Vec<Lane>::load(reinterpret_cast<const Lane*>(x + i * x_step));
     }
     transpose(rows);
+#pragma GCC unroll 16
     for (int i = 0; i < width; ++i) rows[i].store(reinterpret_cast<Lane*>(y + i * y_step));
   }
 }

@@ -14,6 +14,7 @@ template <class T, int operands>
   const int lanes = static_cast<int>(n - first);
   T x[operands][V::width], y[V::width];
   const void* copies[operands];
+#pragma GCC unroll 4
   for (int k = 0; k < operands; ++k) {
     V::load_partial(static_cast<const T*>(in[k]) + first, lanes).store(x[k]);
     copies[k] = x[k];

@@ -24,6 +24,7 @@ template <class To, class From>
 template <class I>
 [[gnu::always_inline]] inline Vec<I> lane_numbers() {
   Vec<I> r;
+#pragma GCC unroll 8
   for (int i = 0; i < Vec<I>::width; ++i) r.v[i] = static_cast<I>(i);
   return r;
 }
