@@ -11,8 +11,9 @@ __version__ = "0.1.0"
 
 _PARTS = ("activations", "applications", "autodiff", "backend", "callbacks", "compat", "compile",
           "config", "constraints", "datasets", "deploy", "engine", "expressions", "graph",
-          "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models", "ops", "optimize",
-          "optimizers", "preprocessing", "registry", "regularizers", "utils", "wrappers")
+          "initializers", "layers", "legacy", "losses", "metrics", "mixed_precision", "models",
+          "ops", "optimize", "optimizers", "preprocessing", "registry", "regularizers", "utils",
+          "wrappers")
 _FROM = {"Input": "layers", "Model": "models", "Sequential": "models",
          "placeholder": "expressions", "shared": "expressions", "function": "expressions",
          "clone": "expressions", "draw": "expressions", "load_kernels": "expressions",

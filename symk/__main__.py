@@ -180,7 +180,8 @@ def _said(lines):
     try:
         for line in lines():
             print(line)
-    except (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError, MemoryError) as error:
+    except (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError,
+            MemoryError) as error:
         print("symk: %s" % error, file=sys.stderr)
         return 1
     return 0

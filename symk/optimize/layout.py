@@ -135,7 +135,7 @@ def _inverse(perm):
 
 
 def _wanted_perms(nodes):
-    """{variable: the perms by which it, or what is made of it without moving axes, is transposed}."""
+    """{variable: the perms that transpose it, or what is made of it without moving axes}."""
     wanted = collections.defaultdict(set)
     for node in reversed(nodes):
         if node.op.name == "transpose":

@@ -65,8 +65,8 @@ class Stage(typing.NamedTuple):
 
 STAGES = (
     Stage("loops", _for_loops(merge, prune_loops, keep_for_gradients),
-          "while the steps of a gradient still read as those of its loop; a loop that is there twice "
-          "would give out what is kept once only"),
+          "while the steps of a gradient still read as those of its loop; a loop that is there "
+          "twice would give out what is kept once only"),
     Stage("fold", _in_turn(expand_compositions, fold, merge),
           "definitions, known conditions and equal nodes first: less to do"),
     Stage("canonicalise", _table(CANONICALISE), "one form for each thing, so that rules are few"),

@@ -32,8 +32,8 @@ def to_onnx(function, path=None, metadata=None):
     """Writes what a function, or the prediction of a model, computes as an ONNX file.
 
     Unknown sizes stay unknown. Inputs and outputs keep their names; those of a model are its
-    `input_names` and `output_names`, with a number behind one that is there already. The file is checked before it is written, and complete or not
-    there.
+    `input_names` and `output_names`, with a number behind one that is there already. The file is
+    checked before it is written, and complete or not there.
 
     Args:
         function: what `symk.compile.function` made, without updates; or a model, whose
