@@ -77,7 +77,8 @@ def test_the_number_of_threads_is_that_of_the_runtime_once_there_is_one():
 def test_a_number_of_threads_must_be_possible(count):
     settings = Settings({})
     settings.use_runtime(Runtime())
-    with pytest.raises(ValueError, match="threads must be an integer of 1 to 1024; it is %r" % (count,)):
+    with pytest.raises(ValueError,
+                       match="threads must be an integer of 1 to 1024; it is %r" % (count,)):
         settings.threads = count
     assert settings.threads == 8
 
@@ -122,7 +123,8 @@ def test_k_begins_with_the_settings_and_leaves_the_file_alone(tmp_path):
     place = tmp_path / "keras.json"
     place.write_text(json.dumps({"floatx": "float64", "epsilon": 1e-6, "backend": "tensorflow"}))
     before = place.read_bytes()
-    environment = dict(os.environ, KERAS_HOME=str(tmp_path), SYMK_IMAGE_DATA_FORMAT="channels_first")
+    environment = dict(os.environ, KERAS_HOME=str(tmp_path),
+                       SYMK_IMAGE_DATA_FORMAT="channels_first")
     del environment["SYMK_KERAS_JSON"]
     program = ("from symk import backend as K; K.set_floatx('float16'); K.set_floatx('float64');"
                "print(K.floatx(), K.epsilon(), K.image_data_format(), K.dtype(K.zeros((1,))))")

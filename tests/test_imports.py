@@ -8,9 +8,10 @@ PACKAGE = pathlib.Path(__file__).resolve().parent.parent / "symk"
 
 # The parts from top to bottom; "" is symk/__init__.py, which imports a part when it is first used.
 ORDER = (
-    "paths", "renames", "config", "registry", "extras", "files", "graph", "ops", "autodiff", "optimize", "compile", "expressions",
-    "deploy", "serve", "backend", "activations", "initializers", "initializations", "regularizers", "constraints", "losses",
-    "optimizers", "mixed_precision", "utils",
+    "paths", "renames", "config", "registry", "extras", "files",
+    "graph", "ops", "autodiff", "optimize", "compile", "expressions", "deploy", "serve",
+    "backend", "activations", "initializers", "initializations", "regularizers", "constraints",
+    "losses", "optimizers", "mixed_precision", "utils",
     "callbacks", "preprocessing", "datasets", "engine", "metrics", "layers", "legacy",
     "models",
     "applications", "wrappers", "compat", "demo", "", "__main__")

@@ -32,10 +32,11 @@ def required_cases(floatx):
 
 
 def run(floatx, groups, result):
-    """Runs whole groups; {case id: list of problems} of what failed, and the number of cases run."""
+    """Runs whole groups; {case id: its problems} of what failed, and the number of cases run."""
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
     subprocess.run([sys.executable, str(FOLDER / "check_golden.py"), "--package", "symk",
-                    "--floatx", floatx, "--groups", ",".join(sorted(groups)), "--json", str(result)],
+                    "--floatx", floatx, "--groups", ",".join(sorted(groups)),
+                    "--json", str(result)],
                    cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     report = json.loads(result.read_text())
     failed = {case: problems for group in report["groups"].values()

@@ -46,7 +46,8 @@ def test_other_policies_are_refused(policy):
 
 
 def network():
-    model = Sequential([Conv2D(8, 3, activation="relu", input_shape=(8, 8, 8)), Flatten(), Dense(3)])
+    model = Sequential([Conv2D(8, 3, activation="relu", input_shape=(8, 8, 8)), Flatten(),
+                        Dense(3)])
     generator = np.random.default_rng(1)
     model.set_weights([generator.standard_normal(w.shape) * 0.1 for w in model.get_weights()])
     return model
@@ -138,7 +139,8 @@ def test_the_scale_grows_after_sound_steps_and_has_a_least_value():
 
 
 def test_a_scale_does_not_grow_to_infinity():
-    optimizer = LossScaleOptimizer(optimizers.SGD(), initial_scale=2.0 ** 127, dynamic_growth_steps=1)
+    optimizer = LossScaleOptimizer(optimizers.SGD(), initial_scale=2.0 ** 127,
+                                   dynamic_growth_steps=1)
     step, _ = stepper(optimizer)
     step([np.float32([0, 0])])
     assert K.get_value(optimizer.loss_scale) == np.float32(2.0 ** 127)

@@ -79,7 +79,8 @@ def test_renamed_functions_and_arguments():
     assert K.get_variable_shape(a) == (2,)
     assert K.int_shape(K.expand_dims(a, dim=0)) == (1, 2)
     assert K.int_shape(K.one_hot(np.array([0, 2]), nb_classes=3)) == (2, 3)
-    same(K.random_uniform((3,), low=2.0, high=3.0, seed=1), K.random_uniform((3,), 2.0, 3.0, seed=1))
+    same(K.random_uniform((3,), low=2.0, high=3.0, seed=1),
+         K.random_uniform((3,), 2.0, 3.0, seed=1))
     same(K.random_normal((3,), std=2.0, seed=1), K.random_normal((3,), stddev=2.0, seed=1))
     v = K.variable([1.0])
     assert K.batch_get_value(xs=[v])[0].tolist() == [1.0]

@@ -10,7 +10,7 @@ from bench import networks  # noqa: E402 (the folder is no package)
 from bench.models import NETWORKS, symk_model  # noqa: E402
 
 
-@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"vgg16", "resnet50"}))      # too large here
+@pytest.mark.parametrize("name", sorted(set(NETWORKS) - {"vgg16", "resnet50"}))   # too large here
 def test_a_network_has_the_parameters_that_are_counted(name):
     network, shape, _ = NETWORKS[name]
     assert networks.count(network, shape)[1] == symk_model(name).count_params()

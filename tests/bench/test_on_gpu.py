@@ -1,4 +1,5 @@
-"""The bench for a GPU, tried without one: its cases run, and its table says what failed and what was not reached."""
+"""The bench for a GPU, tried without one: its cases run, and its table says what failed and what
+was not reached."""
 import os
 import sys
 

@@ -51,11 +51,13 @@ def test_a_script_that_calls_an_engine_is_told_so(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import keras\nimport theano\n")
     done = symk("run", script)
-    assert done.returncode == 1 and "script.py calls theano itself; symk runs no code" in done.stderr
+    assert done.returncode == 1
+    assert "script.py calls theano itself; symk runs no code" in done.stderr
 
 
 def test_a_script_finds_what_was_around_keras(tmp_path):
     script = tmp_path / "script.py"
     script.write_text("from six.moves import range\nimport re\nimport numpy as np\nimport keras\n"
-                      "print(np.float is float, re.split('(b+)?', 'abc'), list(range(2)), xrange(3))\n")
+                      "print(np.float is float, re.split('(b+)?', 'abc'), list(range(2)), "
+                      "xrange(3))\n")
     assert symk("run", script).stdout == "True ['a', 'b', 'c'] [0, 1] range(0, 3)\n"

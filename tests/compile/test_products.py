@@ -1,5 +1,5 @@
-"""Products of bfloat16: asked for by name, seen in the Plan, near float32, and the same bits for any
-number of threads."""
+"""Products of bfloat16: asked for by name, seen in the Plan, near float32, and the same bits for
+any number of threads."""
 import os
 import subprocess
 import sys
@@ -95,7 +95,7 @@ def test_gradients_and_convolutions_round_to_float16():
     plain = function([x, w], results).run(arrays)
     for value, reference, wanted in zip(low.run(arrays), meant, plain):
         unit = 2.0 ** -11 * np.max(np.abs(wanted))
-        assert 0.2 * unit < np.max(np.abs(value - wanted)) < 2 * unit    # of many terms, each rounded
+        assert 0.2 * unit < np.max(np.abs(value - wanted)) < 2 * unit  # of many terms, each rounded
         # Sums in another order round a few operands of the second product the other way.
         np.testing.assert_allclose(value, reference, rtol=0, atol=unit / 4)
 

@@ -10,7 +10,8 @@ pytest.importorskip("symk._core")
 DOCS = pathlib.Path(__file__).resolve().parent.parent.parent / "docs"
 
 
-@pytest.mark.parametrize("page", ["graph.md", "custom_ops.md", "loops.md", "training.md", "deploy.md"])
+@pytest.mark.parametrize("page", ["graph.md", "custom_ops.md", "loops.md", "training.md",
+                                  "deploy.md"])
 def test_the_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys, own_ops):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.S)

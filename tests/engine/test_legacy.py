@@ -74,7 +74,8 @@ def test_what_layers_only_did_in_keras_1_is_kept():
 
 
 def test_constructors_take_old_arguments_with_a_warning():
-    with pytest.warns(UserWarning, match=r"\[Dense\].* init .now kernel_initializer., output_dim .now units. of Keras 1"):
+    with pytest.warns(UserWarning, match=r"\[Dense\].* init .now kernel_initializer., "
+                                         "output_dim .now units. of Keras 1"):
         layer = layers.Dense(output_dim=3, init="one")
     assert layer.units == 3
     assert layers.Conv2D(4, 3, 5).kernel_size == (3, 5)

@@ -124,7 +124,8 @@ def test_a_function_that_was_saved_here_is_taken_for_itself(tmp_path):
                         Lambda(lambda x, by=3: x + by)])
     path = str(tmp_path / "model.h5")
     model.save(path)
-    for again in (load_model(path, compile=False), clone_model(model), model_from_json(model.to_json())):
+    for again in (load_model(path, compile=False), clone_model(model),
+                  model_from_json(model.to_json())):
         assert again.layers[0].function is scaled
         np.testing.assert_array_equal(again.predict(VALUES), model.predict(VALUES))
     config = json.loads(json.dumps(model.layers[0].get_config()))

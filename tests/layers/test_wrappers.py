@@ -288,7 +288,8 @@ def test_configs_make_the_layer_again(make):
 
 
 def test_a_layer_that_is_not_recurrent():
-    with pytest.raises(ValueError, match=r"recurrent layer is required; .* \(Dense\) has no return"):
+    with pytest.raises(ValueError,
+                       match=r"recurrent layer is required; .* \(Dense\) has no return"):
         Bidirectional(Dense(3))
 
 

@@ -2,10 +2,10 @@
 
     python tests/native/instruction_counts.py PROGRAM [--write]
 
-PROGRAM is the executable `instruction_counts`. Times on a shared machine drift, instructions do not. The AVX2 kernels are
-counted, as callgrind knows no AVX-512; both are compiled from one source. A count is that of one run more, per eight
-multiply-adds: what one vector instruction does. The ceilings are in instruction_counts.txt; --write makes them anew, 3 % above what
-is counted.
+PROGRAM is the executable `instruction_counts`. Times on a shared machine drift, instructions do
+not. The AVX2 kernels are counted, as callgrind knows no AVX-512; both are compiled from one source.
+A count is that of one run more, per eight multiply-adds: what one vector instruction does. The
+ceilings are in instruction_counts.txt; --write makes them anew, 3 % above what is counted.
 """
 import os
 import re
@@ -20,7 +20,8 @@ ROOM = 1.03
 
 def instructions(program, name, times):
     """All instructions of a process that runs a case so often, and the multiply-adds of one run."""
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", program, name, str(times)]
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null",
+               program, name, str(times)]
     result = subprocess.run(command, env=dict(os.environ, SYMK_ISA="avx2"), text=True,
                             capture_output=True)
     collected = re.search(r"Collected : (\d+)", result.stderr)
@@ -57,7 +58,8 @@ def main():
     for name, counted in counts.items():
         above = counted > ceilings.get(name, 0)
         failed = failed or above
-        print("%-26s %7.3f of %7.3f%s" % (name, counted, ceilings.get(name, 0), "  ABOVE" if above else ""))
+        print("%-26s %7.3f of %7.3f%s"
+              % (name, counted, ceilings.get(name, 0), "  ABOVE" if above else ""))
     return 1 if failed else 0
 
 

@@ -1,4 +1,4 @@
-"""The loss and the searches of connectionist temporal classification against all paths there are."""
+"""Connectionist temporal classification: its loss and searches against all paths there are."""
 import itertools
 
 import numpy as np

@@ -10,7 +10,8 @@ from symk.graph.errors import OutOfRangeError
 RANDOM = np.random.RandomState(0)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "float32",
+                                   "float64"])
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 7, 16384, 16385, 131072, 131075])
 def test_ranges_of_every_length(dtype, count):
     for start, step in ((0, 1), (-5, 3), (100, -7)):
@@ -39,7 +40,8 @@ def test_the_first_bound_that_does_not_ascend_is_named(place, value):
     bounds = np.arange(5001)
     bounds[place] = value
     wrong = place if value <= place or place == 0 or value > 5000 else place + 1
-    with pytest.raises(OutOfRangeError, match="%d was given at position %d" % (bounds[wrong], wrong)):
+    with pytest.raises(OutOfRangeError,
+                       match="%d was given at position %d" % (bounds[wrong], wrong)):
         row_numbers("int64")(bounds, np.zeros(5000, "int8"))
 
 

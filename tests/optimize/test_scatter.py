@@ -14,8 +14,8 @@ from symk.optimize.fuse import fuse
 from symk.optimize.scatter import add_rows_in_place, add_rows_in_program
 from symk.optimize.stages import STAGES
 
-X, G, ROWS = Placeholder("float64", (7, 3)), Placeholder("float64", (4, 3)), Placeholder("int32", (4,))
-S = Placeholder("float64", ())
+X, G = Placeholder("float64", (7, 3)), Placeholder("float64", (4, 3))
+ROWS, S = Placeholder("int32", (4,)), Placeholder("float64", ())
 FEEDS = {X: np.arange(21.).reshape(7, 3), G: np.arange(12.).reshape(4, 3) - 5,
          ROWS: np.array([2, 6, 2, -7], "int32"), S: np.array(0.3)}
 

@@ -48,7 +48,7 @@ def test_a_chain_needs_two_buffers(plans):
 def test_results_of_old_sizes_make_room_for_new_ones(plans):
     """Memory of freed results is used again, whatever was freed before."""
     program = plans.chain(1).program()
-    results = [program.run([np.zeros(count << 18)])[0] for count in range(10, 30)]   # 10 to 29 MB each
+    results = [program.run([np.zeros(count << 18)])[0] for count in range(10, 30)]  # 10 to 29 MB
     del results
     x = np.zeros(9 << 18, "float32")
     program.run([x])
