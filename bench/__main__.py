@@ -3,12 +3,13 @@
     python -m bench                              # all cases
     python -m bench --cases matmul,softmax       # names containing one of these
     python -m bench --cases ^op_                 # names that begin so: every op of the registry
-    python -m bench --torch PYTHON               # an interpreter that has torch (default: this one, if it has)
+    python -m bench --torch PYTHON               # an interpreter with torch (this one, if it has)
     python -m bench --onnxruntime PYTHON         # and one that has onnxruntime
 
-Each round times all sides one after the other, so that a machine whose speed drifts slows all; the ratio quoted
-is that to the fastest peer, the median of the ratios of the rounds. The limit is the larger of operations / FMA rate and
-bytes / copy rate, both measured in the same run by `bench/limits.cpp`.
+Each round times all sides one after the other, so that a machine whose speed drifts slows all; the
+ratio quoted is that to the fastest peer, the median of the ratios of the rounds. The limit is the
+larger of operations / FMA rate and bytes / copy rate, both measured in the same run by
+`bench/limits.cpp`.
 """
 import argparse
 import datetime
@@ -38,7 +39,8 @@ class Side:
                            MKL_NUM_THREADS=str(threads))
         self.name = name
         self.process = subprocess.Popen([python, os.path.join(HERE, "worker.py"), name], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=environment)
 
     def ask(self, verb, case):
         """The worker's answer; an error in the case is an answer, a dead worker is not."""
@@ -97,18 +99,21 @@ def line_of(result, peers):
     """A result as a row of a Markdown table."""
     ratio, share = result.get("ratio"), result.get("of_limit")
     cells = [result["case"]] + [show_time(result.get(name + "_us")) for name in ("symk",) + peers]
-    cells += ["-" if ratio is None else "%.2f" % ratio, "-" if share is None else "%.0f %%" % (100 * share)]
+    cells.append("-" if ratio is None else "%.2f" % ratio)
+    cells.append("-" if share is None else "%.0f %%" % (100 * share))
     return "| %s |" % " | ".join(cells)
 
 
 def has(python, package):
-    return subprocess.run([python, "-c", "import " + package], stderr=subprocess.DEVNULL).returncode == 0
+    done = subprocess.run([python, "-c", "import " + package], stderr=subprocess.DEVNULL)
+    return done.returncode == 0
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m bench",
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="", help="only names containing one of these texts, comma-separated; ^TEXT: beginning so")
+    parser.add_argument("--cases", default="", help="only names containing one of these texts, "
+                        "comma-separated; ^TEXT: beginning so")
     parser.add_argument("--without", default=None, metavar="TEXT", help="no names that begin so")
     for peer in PEERS:
         parser.add_argument("--" + peer, default=sys.executable, metavar="PYTHON",
@@ -123,7 +128,8 @@ def main():
         machine["flops_per_s"] / 1e9, machine["bytes_per_s"] / 1e9))
     peers = tuple(peer for peer in PEERS if has(getattr(arguments, peer), peer))
     if not peers:
-        print("no peer is there: symk alone is timed (--torch PYTHON names an interpreter that has it)\n")
+        print("no peer is there: symk alone is timed "
+              "(--torch PYTHON names an interpreter that has it)\n")
     sides = [Side("symk", sys.executable, arguments.threads)]
     sides += [Side(peer, getattr(arguments, peer), arguments.threads) for peer in peers]
     titles = ("case", "symk") + peers + ("best peer / symk", "of limit")

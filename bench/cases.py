@@ -135,7 +135,8 @@ class StoredVector(Case):
 
     def torch(self):
         import torch
-        x, w = torch.from_numpy(normal(1, self.size)), torch.from_numpy(normal(self.size, self.size))
+        x = torch.from_numpy(normal(1, self.size))
+        w = torch.from_numpy(normal(self.size, self.size))
         return lambda: torch.mm(x, w)
 
 

@@ -1,4 +1,4 @@
-"""Two pictures of a run of `python -m bench --json FILE`: the ratios to the best peer, and the roofline.
+"""Two pictures of a run of `python -m bench --json FILE`: ratios to the best peer, the roofline.
 
 Both are SVG texts that need nothing else to be looked at.
 """
@@ -64,7 +64,8 @@ def ratios(results):
     picture.text(10, 18, "Time of the fastest peer / time of symk, one bar a case", size=13)
     for mark in (0.25, 0.5, 1, 2, 4, 8, 16, 32):
         if axis.least <= mark <= axis.most:
-            picture.line(axis(mark), MARGIN - 8, axis(mark), height - 26, INK if mark == 1 else PALE)
+            picture.line(axis(mark), MARGIN - 8, axis(mark), height - 26,
+                         INK if mark == 1 else PALE)
             picture.text(axis(mark), height - 12, "%g" % mark, "middle")
     for number, result in enumerate(rows):
         y = MARGIN + ROW * number
@@ -89,8 +90,8 @@ def roofline(results, machine):
                         MARGIN + 20, width - 20)
     peak, bandwidth = machine["flops_per_s"], machine["bytes_per_s"]
     speed = LogAxis(min([peak / 100] + [p[1] for p in points]), peak * 1.6, height - MARGIN, 40)
-    picture.text(10, 18, "Operations per second over operations per byte (dots: cases of the bench; "
-                 "lines: limits measured in the same run)", size=12)
+    picture.text(10, 18, "Operations per second over operations per byte (dots: cases of the "
+                 "bench; lines: limits measured in the same run)", size=12)
     for mark in (0.01, 0.1, 1, 10, 100, 1000):
         if intensity.least <= mark <= intensity.most:
             picture.line(intensity(mark), 40, intensity(mark), height - MARGIN)

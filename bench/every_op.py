@@ -1,7 +1,7 @@
 """Cases for every op of the registry: one use each, of a size at which the work outweighs the call.
 
-`ELEMENTWISE` names where the operands of such ops are drawn. `COVERED` says which ops the larger cases
-time, `NOT_TIMED` which do no work of their own.
+`ELEMENTWISE` names where the operands of such ops are drawn. `COVERED` says which ops the larger
+cases time, `NOT_TIMED` which do no work of their own.
 """
 import numpy as np
 
@@ -13,12 +13,13 @@ ELEMENTS = 1 << 20
 
 COVERED = {
     "matmul": "matmul_", "conv": "_forward", "conv_grad_input": "_grad_input",
-    "conv_grad_kernel": "_grad_kernel", "max_pool": "max_pool_2x2", "average_pool": "average_pool_2x2",
-    "max_pool_grad": "max_pool_2x2_56x56x64_with_gradient",
+    "conv_grad_kernel": "_grad_kernel", "max_pool": "max_pool_2x2",
+    "average_pool": "average_pool_2x2", "max_pool_grad": "max_pool_2x2_56x56x64_with_gradient",
     "average_pool_grad": "average_pool_2x2_56x56x64_with_gradient",
-    "batch_norm": "batch_norm_", "batch_norm_grad": "batch_norm_", "softmax": "softmax_", "sum": "sum_",
-    "transpose": "transpose_", "concat": "concat_", "slice": "slice_rows", "pad": "pad_", "cast": "cast_",
-    "gather": "embedding_gather", "scatter_add": "embedding_gradient", "scatter_into": "embedding_update",
+    "batch_norm": "batch_norm_", "batch_norm_grad": "batch_norm_", "softmax": "softmax_",
+    "sum": "sum_", "transpose": "transpose_", "concat": "concat_", "slice": "slice_rows",
+    "pad": "pad_", "cast": "cast_", "gather": "embedding_gather",
+    "scatter_add": "embedding_gradient", "scatter_into": "embedding_update",
     "argmax": "argmax_", "top_k": "top_5", "random_uniform": "random_uniform",
     "random_normal": "random_normal", "random_bernoulli": "random_bernoulli",
     "lstm_sequence": "lstm_b", "lstm_sequence_grad": "lstm_b", "gru_sequence": "gru_b",
@@ -47,8 +48,8 @@ ELEMENTWISE = {
 
 # The name of the function in torch, where it is another one or stands in another place.
 TORCH = {"div": "true_divide", "floor_div": "floor_divide", "mod": "remainder", "equal": "eq",
-         "not_equal": "ne", "greater_equal": "ge", "less_equal": "le", "greater": "gt", "less": "lt",
-         "softplus": "nn.functional.softplus",
+         "not_equal": "ne", "greater_equal": "ge", "less_equal": "le", "greater": "gt",
+         "less": "lt", "softplus": "nn.functional.softplus",
          "softsign": "nn.functional.softsign"}
 
 
@@ -116,7 +117,8 @@ def elementwise(name, count, interval):
     def arrays():
         if interval is LOGICAL:
             return [flags(seed) for seed in range(count)]
-        return [drawn(ELEMENTS, low=interval[0], high=interval[1], seed=seed) for seed in range(count)]
+        return [drawn(ELEMENTS, low=interval[0], high=interval[1], seed=seed)
+                for seed in range(count)]
     return Operation(name, arrays, applied(name),
                      lambda torch, *tensors: torch_function(torch, name)(*tensors))
 
@@ -133,9 +135,11 @@ def with_constants():
     return [
         Operation("where", lambda: [flags(0), drawn(ELEMENTS), drawn(ELEMENTS, seed=2)],
                   applied("where"), lambda torch, c, a, b: torch.where(c, a, b)),
-        Operation("elu", lambda: [drawn(ELEMENTS)], elu, lambda torch, x: torch.nn.functional.elu(x)),
+        Operation("elu", lambda: [drawn(ELEMENTS)], elu,
+                  lambda torch, x: torch.nn.functional.elu(x)),
         Operation("clip", lambda: [drawn(ELEMENTS)], clip, lambda torch, x: torch.clamp(x, -1, 1)),
-        Operation("sigmoid_cross_entropy", lambda: [drawn(ELEMENTS), drawn(ELEMENTS, low=0.0, high=1.0)],
+        Operation("sigmoid_cross_entropy",
+                  lambda: [drawn(ELEMENTS), drawn(ELEMENTS, low=0.0, high=1.0)],
                   applied("sigmoid_cross_entropy"),
                   lambda torch, x, t: torch.nn.functional.binary_cross_entropy_with_logits(
                       x, t, reduction="none"))]
@@ -154,7 +158,8 @@ def reductions():
                                lambda torch, x, name=name: getattr(torch, name)(x, 1)))
     found.append(Operation("argmin", lambda: [drawn(*rows)], applied("argmin", axis=1),
                            lambda torch, x: torch.argmin(x, 1)))
-    found.append(Operation("sum_to", lambda: [drawn(64, 32, 512)], applied("sum_to", shape=(32, 512)),
+    found.append(Operation("sum_to", lambda: [drawn(64, 32, 512)],
+                           applied("sum_to", shape=(32, 512)),
                            lambda torch, x: x.sum_to_size(32, 512)))
     return found
 
@@ -337,6 +342,6 @@ def all_elementwise():
             for (count, interval), names in ELEMENTWISE.items() for name in names.split()]
 
 
-for family in (all_elementwise, with_constants, reductions, softmaxes, movers, cumulative, drawn_numbers,
-               sequences, labellings, sparse):
+for family in (all_elementwise, with_constants, reductions, softmaxes, movers, cumulative,
+               drawn_numbers, sequences, labellings, sparse):
     CASES.extend(family())

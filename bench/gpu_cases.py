@@ -1,7 +1,8 @@
-"""What is timed on a GPU: each case made by symk and by PyTorch, operands on the device unless it says otherwise.
+"""What is timed on a GPU: each case made by symk and by PyTorch.
 
-With `tiny` every size is 16 at most, to try the cases without a GPU. Sources of the shapes: He et al. 2015
-(convolutions of ResNet-50, batches of 1, 32 and 64), and the models of `models`.
+Operands are on the device unless a case says otherwise. With `tiny` every size is 16 at most, to
+try the cases without a GPU. Sources of the shapes: He et al. 2015 (convolutions of ResNet-50,
+batches of 1, 32 and 64), and the models of `models`.
 """
 import importlib
 import typing
@@ -52,7 +53,8 @@ def _wait():
 def _symk_step(device, arrays, build, trained=(), products=None):
     """The results of build(*shared variables) are kept on the device; nothing is copied in a call.
 
-    `trained`: numbers of the arrays whose gradients, of the sum of the first result, are results too.
+    `trained`: numbers of the arrays whose gradients, of the sum of the first result, are results
+    too.
     """
     from symk import autodiff
     from symk.compile import function
@@ -135,7 +137,7 @@ def _rounded_matmul(n, products, dtype=None):
 
 
 def _conv(batch, size, channels, filters, window, stride, gradient):
-    """A convolution of ResNet-50. Both sides get what they like best: symk channels last, torch too."""
+    """A convolution of ResNet-50. Both sides get what they like best: channels last."""
     side = -(-size // stride)
     flops = 2.0 * batch * side * side * filters * channels * window * window
 
@@ -267,7 +269,8 @@ def cases(tiny=False):
     million = n(1 << 24)
     table, width = n(16384), n(1024)
     made = [_call(10), _call(n(1 << 20)),
-            _rows("copy_scaled", (million,), lambda x: x * 2.0, lambda torch, x: x * 2.0, 2 * million)]
+            _rows("copy_scaled", (million,), lambda x: x * 2.0, lambda torch, x: x * 2.0,
+                  2 * million)]
     made += [_matmul(n(size), n(size), n(size)) for size in (2048, 256, 512, 1024, 4096, 8192)]
     made += [_matmul(n(m), n(k), n(o)) for m, k, o in ((32, 4096, 1024), (4096, 32, 4096),
                                                        (64, 512, 8192))]
@@ -320,8 +323,8 @@ def _pools(n):
         def pool(torch, x):
             return getattr(torch.nn.functional, kind)(x.permute(0, 3, 1, 2), window, stride)
         return pool
-    return [_rows("max_pool_2x2", shape, lambda x: ops.max_pool(x, 2), torch_pool("max_pool2d", 2, 2),
-                  1.25 * count),
+    return [_rows("max_pool_2x2", shape, lambda x: ops.max_pool(x, 2),
+                  torch_pool("max_pool2d", 2, 2), 1.25 * count),
             _rows("max_pool_2x2_gradients", shape, lambda x: ops.max_pool(x, 2),
                   torch_pool("max_pool2d", 2, 2), 3.5 * count, trained=(0,)),
             _rows("mean_pool_2x2", shape, lambda x: ops.average_pool(x, 2),

@@ -1,6 +1,7 @@
-// Measures what this machine can do at best: fused multiply-adds per second from registers, and bytes per second
-// of a 64 MB copy (read + write), over the given number of threads. Prints one JSON object.
-// Built with -march=native; uses the widest vector that the compiler offers through its vector extension.
+// Measures what this machine can do at best: fused multiply-adds per second from registers, and
+// bytes per second of a 64 MB copy (read + write), over the given number of threads. Prints one
+// JSON object. Built with -march=native; uses the widest vector that the compiler offers through
+// its vector extension.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -18,7 +19,8 @@ constexpr int kLanes = 4;
 #endif
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float))));
 
-constexpr int kChains = 12;  // enough to hide the latency of four cycles on two ports, and to stay in registers
+// Enough to hide the latency of four cycles on two ports, and to stay in registers.
+constexpr int kChains = 12;
 
 double seconds() {
   using clock = std::chrono::steady_clock;
@@ -29,7 +31,8 @@ float multiply_add(long rounds) {
   Lanes chain[kChains], factor, term;
   for (int l = 0; l < kLanes; ++l) factor[l] = 0.999f, term[l] = 1e-3f;
   for (auto& c : chain) c = term;
-  for (long i = 0; i < rounds; ++i)  // floating point may not be reassociated, so every multiply-add is done
+  // Floating point may not be reassociated, so every multiply-add is done.
+  for (long i = 0; i < rounds; ++i)
     for (auto& c : chain) c = c * factor + term;
   Lanes total = chain[0];
   for (int c = 1; c < kChains; ++c) total += chain[c];
@@ -70,5 +73,6 @@ int main(int argc, char** argv) {
       }
     }));
   double bytes = 2.0 * kBytes * kCopies / best;
-  std::printf("{\"flops_per_s\": %.4g, \"bytes_per_s\": %.4g, \"check\": %g}\n", flops, bytes, sink[0] + to[1]);
+  std::printf("{\"flops_per_s\": %.4g, \"bytes_per_s\": %.4g, \"check\": %g}\n", flops, bytes,
+              sink[0] + to[1]);
 }

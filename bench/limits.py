@@ -1,4 +1,4 @@
-"""The machine's own limits, measured by `limits.cpp`: fused multiply-adds and copied bytes per second."""
+"""The machine's own limits, measured by `limits.cpp`: multiply-adds and copied bytes per second."""
 import json
 import os
 import subprocess
@@ -12,7 +12,7 @@ def measure(threads):
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "limits.cpp")
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, "limits")
-        subprocess.run([os.environ.get("CXX", "c++"), "-O3", "-march=native", "-std=c++17", "-pthread",
-                        source, "-o", program], check=True)
+        subprocess.run([os.environ.get("CXX", "c++"), "-O3", "-march=native", "-std=c++17",
+                        "-pthread", source, "-o", program], check=True)
         output = subprocess.run([program, str(threads)], check=True, stdout=subprocess.PIPE).stdout
     return json.loads(output)

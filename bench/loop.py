@@ -1,7 +1,8 @@
-"""Times the loop around the compiled step: what a batch costs besides its step. `python -m bench.loop`.
+"""Times the loop around the compiled step, `python -m bench.loop`: what a batch costs besides it.
 
-The step is a tiny model's, called alone and then by fit, evaluate and predict, with the progress bar off. The difference is the
-loop's: slicing or gathering samples, callbacks, logs. The medians of several repeats.
+The step is a tiny model's, called alone and then by fit, evaluate and predict, with the progress
+bar off. The difference is the loop's: slicing or gathering samples, callbacks, logs. The medians of
+several repeats.
 """
 import statistics
 import time

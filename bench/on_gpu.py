@@ -2,11 +2,12 @@
 
     python -m bench.on_gpu [--torch PYTHON] [--seconds N] [--cases SUBSTRING] [--output FILE]
 
-A row has the median time of one step, the ratio to the best figure of PyTorch (eager, or compiled where that is a
-peer), the fraction of what the device can do at best, measured in the same run (a copy for what is bound by memory,
-the largest product of the same precision for what computes), and the most memory that each side held. A case that
-fails or takes too long has the reason in its row. The table is written after each case, so what was measured stays
-when the time is over. `--device cuda-host --tiny` tries all cases without a GPU.
+A row has the median time of one step, the ratio to the best figure of PyTorch (eager, or compiled
+where that is a peer), the fraction of what the device can do at best, measured in the same run (a
+copy for what is bound by memory, the largest product of the same precision for what computes), and
+the most memory that each side held. A case that fails or takes too long has the reason in its row.
+The table is written after each case, so what was measured stays when the time is over.
+`--device cuda-host --tiny` tries all cases without a GPU.
 """
 import argparse
 import datetime

@@ -1,6 +1,9 @@
-"""What loops cost: a step, the memory of a gradient, and steps written out. `python -m bench.recurrences`.
+"""What loops cost: a step, the memory of a gradient, and steps written out.
 
-Times are the least processor seconds of several calls, on one thread, so that other work on the machine matters little.
+    python -m bench.recurrences
+
+Times are the least processor seconds of several calls, on one thread, so that other work on the
+machine matters little.
 """
 import os
 import time
@@ -31,7 +34,7 @@ def least(action, repeats=REPEATS):
 
 
 def step_cost(with_product, steps=20000):
-    """Nanoseconds of one step on 8 numbers: one elementwise pass, with or without a product before it."""
+    """Nanoseconds of one step on 8 numbers: an elementwise pass, maybe with a product before it."""
     x, w = Placeholder("float32", (None, 1, 8)), Placeholder("float32", (8, 8))
 
     def step(rows, states):
@@ -63,7 +66,7 @@ class Lstm:
 
 
 def gradient(length, **options):
-    """The compiled gradient of an LSTM's last output, and the seconds from the step to the function."""
+    """The compiled gradient of an LSTM's last output, and the seconds from step to function."""
     start = time.process_time()
     cell = Lstm()
     x = Placeholder("float32", (length, BATCH, FEATURES))

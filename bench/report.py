@@ -3,7 +3,8 @@
     python -m bench.report --torch PYTHON                 # everything
     python -m bench.report --torch PYTHON --only cases    # one part
 
-A part of RESULTS.md stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`; what stands around it is written by hand.
+A part of RESULTS.md stands between `<!-- begin: NAME -->` and `<!-- end: NAME -->`; what stands
+around it is written by hand.
 """
 import argparse
 import json
@@ -33,7 +34,8 @@ def replaced(text, name, part):
     if not place.search(text):
         raise ValueError("[report] a place between <!-- begin: %s --> and <!-- end: %s --> is "
                          "required in %s; there is none." % (name, name, RESULTS))
-    return place.sub(lambda found: found.group(1) + "\n" + part.strip() + "\n\n" + found.group(2), text)
+    return place.sub(lambda found: found.group(1) + "\n" + part.strip() + "\n\n" + found.group(2),
+                     text)
 
 
 def output_of(name, peers, extra=()):

@@ -1,4 +1,4 @@
-"""The server under load on this machine: times of requests, with and without malformed ones between.
+"""The server under load on this machine: times of requests, without and with malformed ones.
 
     python -m bench.serving [--seconds 5] [--clients 8] [--model MODEL.symk]
 

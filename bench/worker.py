@@ -1,7 +1,8 @@
-"""One side of a comparison, in a process of its own, so that a peer may live in another environment.
+"""One side of a comparison, in a process of its own: a peer may live in another environment.
 
-Reads one JSON command per line and answers one JSON line: {"prepare": case} compiles, warms up and finds how many
-steps make a round; {"round": case} answers with the seconds of one step, the mean over a round.
+Reads one JSON command per line and answers one JSON line: {"prepare": case} compiles, warms up and
+finds how many steps make a round; {"round": case} answers with the seconds of one step, the mean
+over a round.
 """
 import json
 import os
