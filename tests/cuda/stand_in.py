@@ -1,4 +1,5 @@
-"""The stand-in for the CUDA runtime below the device "cuda-host": what its devices are, and what it has counted."""
+"""The stand-in for the CUDA runtime below the device "cuda-host": what its devices are, and what
+it has counted."""
 import ctypes
 import os
 
@@ -25,7 +26,7 @@ class StandIn:
         assert self._put(name.encode(), value), name
 
     def open(self, number, contract):
-        """What the shared object says to somebody who was compiled with another form of its headers."""
+        """What the shared object says to one who was compiled with another form of its headers."""
         opened = self._library.symk_device_open
         opened.argtypes = [ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int]
         opened.restype = ctypes.c_void_p

@@ -1,4 +1,5 @@
-"""Sizes around the tiles, blocks and pieces of the kernels, which the registry's samples do not reach."""
+"""Sizes around the tiles, blocks and pieces of the kernels, which the registry's samples do not
+reach."""
 import numpy as np
 import pytest
 
@@ -39,7 +40,8 @@ def normal(shape, dtype="float32"):
 
 
 @FLOATS
-@pytest.mark.parametrize("shape", [(63, 64, 65), (65, 63, 17), (1, 200, 129), (130, 1, 7), (64, 64, 16)])
+@pytest.mark.parametrize("shape", [(63, 64, 65), (65, 63, 17), (1, 200, 129), (130, 1, 7),
+                                   (64, 64, 16)])
 @pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True), (True, True)])
 def test_products_around_a_tile(on_device, shape, transposed, dtype):
     m, n, k = shape
@@ -85,7 +87,8 @@ REDUCTIONS = {"sum": ops.sum, "max": ops.max, "mean": ops.mean, "logsumexp": ops
 @pytest.mark.parametrize("name", sorted(REDUCTIONS))
 @pytest.mark.parametrize("shape, axis", [
     ((3, 127), 1), ((3, 128), 1), ((3, 257), 1), ((2, 16384), 1), ((1, 40000), 1), ((40000,), 0),
-    ((255, 3), 0), ((256, 3), 0), ((5000, 2), 0), ((7, 90, 5), 1), ((4, 3, 200), (0, 2)), ((0, 4), 0)])
+    ((255, 3), 0), ((256, 3), 0), ((5000, 2), 0), ((7, 90, 5), 1), ((4, 3, 200), (0, 2)),
+    ((0, 4), 0)])
 def test_reductions_by_threads_blocks_and_pieces(on_device, name, shape, axis, dtype):
     if 0 in shape and name in ("max", "logsumexp", "mean"):
         pytest.skip("nothing has no such value that is finite")
@@ -133,7 +136,8 @@ def test_the_largest_of_short_and_long_rows(on_device, n, k):
     x[1, n // 3] = np.nan
     inputs = Placeholder("float32", x.shape)
     values, positions = function([inputs], list(ops.top_k(inputs, k))).run([x])
-    order = np.lexsort((np.arange(n) + np.zeros((3, 1)), np.where(np.isnan(x), -np.inf, -x)), axis=1)
+    order = np.lexsort((np.arange(n) + np.zeros((3, 1)), np.where(np.isnan(x), -np.inf, -x)),
+                       axis=1)
     np.testing.assert_array_equal(positions, order[:, :k])
     np.testing.assert_array_equal(values, np.take_along_axis(x, order[:, :k], 1))
 

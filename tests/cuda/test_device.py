@@ -67,8 +67,8 @@ def test_a_lasting_index_outside_is_refused_at_each_call(on_device):
 
 
 def test_a_failing_call_updates_nothing(on_device):
-    table, count = Shared(np.arange(6.0).reshape(3, 2), name="table"), Shared(np.zeros(()), name="count")
-    rows = Placeholder("int32", (None,))
+    table = Shared(np.arange(6.0).reshape(3, 2), name="table")
+    count, rows = Shared(np.zeros(()), name="count"), Placeholder("int32", (None,))
     f = function([rows], [ops.gather(table, rows)], updates=[(count, count + 1)])
     np.testing.assert_array_equal(f(np.array([2, 0], "int32"))[0], [[4, 5], [0, 1]])
     with pytest.raises(OutOfRangeError, match=r"size 3; 9 was given at position 1"):

@@ -52,4 +52,5 @@ def test_the_gradient_is_that_of_numpy(on_device, name, row):
 def assert_near(actual, wanted):
     """A gradient is a sum of products: 20 times the rounding of a value."""
     scale = np.max(np.abs(wanted[np.isfinite(wanted)]), initial=1e-3)
-    np.testing.assert_allclose(actual, wanted, rtol=0, atol=20 * on_host.TOLERANCE["float32"] * scale)
+    np.testing.assert_allclose(actual, wanted, rtol=0,
+                               atol=20 * on_host.TOLERANCE["float32"] * scale)

@@ -1,4 +1,5 @@
-"""What goes wrong with a device: too little memory, a lost one, an old driver, a shared object of another build."""
+"""What goes wrong with a device: too little memory, a lost one, an old driver, a shared object of
+another build."""
 import subprocess
 import sys
 
@@ -149,7 +150,8 @@ print("the parent goes on")
 
 
 def test_a_forked_process_is_told_to_be_spawned(stand_in):
-    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True,
+                          timeout=60)
     assert "DeviceError [device cuda-host:0]" in done.stdout, done.stderr
     assert 'by the method "spawn"' in done.stdout and "the parent goes on" in done.stdout
 
@@ -167,7 +169,8 @@ def test_a_wrong_index_changes_no_variable(on_device):
     for turn in range(4):       # bound, recorded, replayed
         step.run([np.array([1, 2, 3], "int32"), values])
         before = [shared.get_value() for shared in (*tables, count)]
-        assert before[0][1:4].sum() == 12 - 0.25 * values.sum() * (turn + 1) and before[2] == turn + 1
+        assert before[0][1:4].sum() == 12 - 0.25 * values.sum() * (turn + 1)
+        assert before[2] == turn + 1
         for wrong in ([1, 50, 2], [1, 30, 2]):
             with pytest.raises(OutOfRangeError):
                 step.run([np.array(wrong, "int32"), values])

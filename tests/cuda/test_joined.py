@@ -1,4 +1,5 @@
-"""Steps of one program that a device does at once: fewer launches, the same bits, and only where no order is lost."""
+"""Steps of one program that a device does at once: fewer launches, the same bits, and only where no
+order is lost."""
 import re
 
 import numpy as np
@@ -27,8 +28,8 @@ def launches(stand_in, call):
 
 def joined(f):
     """How many steps were done at once, per group."""
-    return sorted(int(steps) for count, steps in re.findall(r"(\d+) x elementwise, (\d+) steps", f.show("device"))
-                  for _ in range(int(count)))
+    groups = re.findall(r"(\d+) x elementwise, (\d+) steps", f.show("device"))
+    return sorted(int(steps) for count, steps in groups for _ in range(int(count)))
 
 
 def updating(sizes, timed, seed=3):
@@ -70,11 +71,13 @@ def test_more_arrays_than_a_launch_can_name_take_several(stand_in):
 
 def test_steps_that_read_each_other_keep_their_order(stand_in):
     chain = [Shared(np.full((6,), 1.0 + k, "float32"), name="link%d" % k) for k in range(5)]
-    f = function([], [], updates=[(own, ops.tanh(before) + own) for before, own in zip(chain, chain[1:])])
+    f = function([], [], updates=[(own, ops.tanh(before) + own)
+                                  for before, own in zip(chain, chain[1:])])
     expected = [variable.get_value() for variable in chain]
     for _ in range(3):
         f()
-        expected = [expected[0]] + [np.tanh(before) + own for before, own in zip(expected, expected[1:])]
+        expected = [expected[0]] + [np.tanh(before) + own
+                                    for before, own in zip(expected, expected[1:])]
         for variable, wanted in zip(chain, expected):
             np.testing.assert_allclose(variable.get_value(), wanted, rtol=1e-6)
 
@@ -101,9 +104,11 @@ def test_a_replay_holds_the_joined_launch(stand_in, monkeypatch):
         assert own.get_value().tobytes() == other.get_value().tobytes(), own.name
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax", "nadam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamax",
+                                       "nadam"])
 def test_every_optimizer_updates_all_weights_at_once(stand_in, optimizer):
-    model = Sequential([layers.Dense(6, activation="tanh", input_shape=(4,)), layers.Dense(5), layers.Dense(3)])
+    model = Sequential([layers.Dense(6, activation="tanh", input_shape=(4,)), layers.Dense(5),
+                        layers.Dense(3)])
     model.compile(optimizer, "mse")
     x, y = np.ones((8, 4), "float32"), np.ones((8, 3), "float32")
     model.train_on_batch(x, y)
@@ -115,9 +120,10 @@ LAUNCHES_ONE_BY_ONE = 47     # of a step of the MNIST CNN with Adam
 
 def mnist_cnn():
     return Sequential([
-        layers.Conv2D(4, 3, activation="relu", input_shape=(12, 12, 1)), layers.Conv2D(4, 3, activation="relu"),
-        layers.MaxPooling2D(2), layers.Dropout(0.25), layers.Flatten(), layers.Dense(8, activation="relu"),
-        layers.Dropout(0.5), layers.Dense(3, activation="softmax")])
+        layers.Conv2D(4, 3, activation="relu", input_shape=(12, 12, 1)),
+        layers.Conv2D(4, 3, activation="relu"), layers.MaxPooling2D(2), layers.Dropout(0.25),
+        layers.Flatten(), layers.Dense(8, activation="relu"), layers.Dropout(0.5),
+        layers.Dense(3, activation="softmax")])
 
 
 def test_launches_of_a_training_step_of_the_mnist_cnn(stand_in):
@@ -125,7 +131,8 @@ def test_launches_of_a_training_step_of_the_mnist_cnn(stand_in):
     model.compile("adam", "categorical_crossentropy")
     x, y = np.ones((4, 12, 12, 1), "float32"), np.eye(3, dtype="float32")[[0, 1, 2, 0]]
     count = launches(stand_in, lambda: model.train_on_batch(x, y))
-    assert joined(model.train_function) == [2, 8]       # the two keys of dropout; a kernel and a bias of four layers
+    # The two keys of dropout; a kernel and a bias of four layers.
+    assert joined(model.train_function) == [2, 8]
     assert count == LAUNCHES_ONE_BY_ONE - 1 - 7
 
 
@@ -135,6 +142,7 @@ def test_launches_of_a_training_step_of_resnet50(stand_in):
     model.compile("adam", "categorical_crossentropy")
     x, y = np.ones((1, 32, 32, 3), "float32"), np.eye(3, dtype="float32")[[1]]
     count = launches(stand_in, lambda: model.train_on_batch(x, y))
-    # The running means and variances of 53 normalisations; a kernel and a bias, or a scale and an offset, of 107 layers.
+    # The running means and variances of 53 normalisations; a kernel and a bias, or a scale and an
+    # offset, of 107 layers.
     assert joined(model.train_function) == [53, 53, 214]
     assert count == 738     # 1053 one by one: 214 become 3, and 53 become 1 twice

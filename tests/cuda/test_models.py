@@ -1,4 +1,4 @@
-"""Models train on the device as on the CPU: the same losses, weights and predictions, to float32."""
+"""Models train on the device as on the CPU: losses, weights and predictions agree to float32."""
 import numpy as np
 import pytest
 
@@ -17,8 +17,9 @@ def pictures():
 
 def sentences():
     return Sequential([
-        layers.Embedding(20, 5, mask_zero=True, input_length=6), layers.LSTM(7, return_sequences=True),
-        layers.GRU(5), layers.Dense(3, activation="softmax")])
+        layers.Embedding(20, 5, mask_zero=True, input_length=6),
+        layers.LSTM(7, return_sequences=True), layers.GRU(5),
+        layers.Dense(3, activation="softmax")])
 
 
 def data(build):

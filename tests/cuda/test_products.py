@@ -1,5 +1,5 @@
-"""Products on tensor cores: operands of all layouts and alignments, batches and groups, numbers that
-float32 holds and TF32 does not, and the precisions that a function may ask for."""
+"""Products on tensor cores: operands of all layouts and alignments, batches and groups, numbers
+that float32 holds and TF32 does not, and the precisions that a function may ask for."""
 import os
 import sys
 

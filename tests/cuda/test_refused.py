@@ -1,4 +1,5 @@
-"""What only a run can refuse is refused by the device as by the CPU: the tests of `tests/ops/test_late_errors.py` there."""
+"""What only a run can refuse is refused by the device as by the CPU: the tests of
+`tests/ops/test_late_errors.py` there."""
 import os
 import sys
 

@@ -1,4 +1,5 @@
-"""Calls that a device does again from a recording: the same results, and what is not recorded is said."""
+"""Calls that a device does again from a recording: the same results, and what is not recorded is
+said."""
 import numpy as np
 import pytest
 
@@ -24,7 +25,8 @@ def training_step():
     x = Placeholder("float32", (None, 4))
     slope = ops.sum(ops.reshape(ops.tanh(x), (-1, 4, 1)), 0)
     new = speed * 0.5 - slope * 0.1
-    f = function([x], [ops.sum(ops.matmul(x, weight))], updates=[(speed, new), (weight, weight + new)])
+    f = function([x], [ops.sum(ops.matmul(x, weight))],
+                 updates=[(speed, new), (weight, weight + new)])
     return f, weight, speed
 
 
@@ -99,8 +101,9 @@ def test_a_step_of_the_host_divides_the_recording(stand_in, capfd):
 
 def test_a_branch_is_not_recorded_and_a_loop_is(stand_in):
     x = Placeholder("float32", (3, 4))
-    (state,), (rows,) = ops.scan(lambda row, carried: ([ops.tanh(carried[0] + row[0])], [row[0] * 2.0]),
-                                 [x], [ops.constant(np.zeros(4, "float32"))])
+    (state,), (rows,) = ops.scan(
+        lambda row, carried: ([ops.tanh(carried[0] + row[0])], [row[0] * 2.0]),
+        [x], [ops.constant(np.zeros(4, "float32"))])
     loop = function([x], [state, rows])
     y = ops.cond(ops.sum(x) > 0, lambda: x * 2.0, lambda: x - 1.0)
     branch = function([x], [y])
@@ -116,8 +119,8 @@ def test_a_branch_is_not_recorded_and_a_loop_is(stand_in):
 
 
 def test_a_refused_index_in_a_replay_updates_nothing(stand_in):
-    table, count = Shared(np.arange(6.0).reshape(3, 2), name="table"), Shared(np.zeros(()), name="count")
-    rows = Placeholder("int32", (3,))
+    table = Shared(np.arange(6.0).reshape(3, 2), name="table")
+    count, rows = Shared(np.zeros(()), name="count"), Placeholder("int32", (3,))
     f = function([rows], [ops.exp(ops.gather(table, rows) * 0.0)],
                  updates=[(count, count + 1), (table, table * 1.0)])
     for turn in range(4):

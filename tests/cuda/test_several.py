@@ -1,4 +1,5 @@
-"""Several devices in one process: functions on each, values that go from one to another, models that have a place."""
+"""Several devices in one process: functions on each, values that go from one to another, models
+that have a place."""
 import numpy as np
 import pytest
 
