@@ -22,7 +22,7 @@ class Row(typing.NamedTuple):
 
     name: str
     variable: str                         # in the environment
-    choices: typing.Optional[object]      # texts that it may have, the default first; a pattern; a range
+    choices: typing.Optional[object]      # its texts, the default first; a pattern; a range
     default: object
     of_keras: typing.Optional[str]        # its key in keras.json, if Keras has it
     meaning: str
@@ -194,7 +194,8 @@ def device(name):
     its functions are compiled, unless in another scope. One function runs on one device: what is
     built inside goes where its function goes. The values of variables follow to where they are
     used.
-    Args:     name: "cpu", "cuda" or "cuda:N", or as TensorFlow writes it: "/gpu:1", "/device:GPU:1".
+    Args:     name: "cpu", "cuda" or "cuda:N", or as TensorFlow writes it: "/gpu:1",
+              "/device:GPU:1".
     Raises:   ValueError for another name.
     """
     row = next(row for row in TABLE if row.name == "device")

@@ -39,15 +39,17 @@ from .slice import flip, split, strided_slice
 slice = strided_slice
 
 __all__ = [
-    "conv", "conv_transpose", "as_variable", "cast", "constant", "abs", "acos", "acosh", "add", "asin", "asinh",
-    "atan", "atan2", "atanh", "ceil", "clip", "cos", "cosh", "div", "elu", "equal", "erf", "erfinv",
+    "conv", "conv_transpose", "as_variable", "cast", "constant", "abs", "acos", "acosh", "add",
+    "asin", "asinh", "atan", "atan2", "atanh", "ceil", "clip", "cos", "cosh", "div", "elu", "equal",
+    "erf", "erfinv",
     "exp", "expm1", "floor", "floor_div", "greater", "greater_equal", "isinf", "isnan", "less",
     "less_equal", "log", "log1p", "logical_and", "logical_not", "logical_or", "logical_xor",
     "maximum", "minimum", "mod", "mul", "neg", "not_equal", "pow", "reciprocal", "relu", "round",
     "rsqrt", "sigmoid", "sigmoid_cross_entropy", "sign", "sin", "sinh", "softplus", "softsign",
     "sqrt", "square", "sub", "tan", "tanh", "where", "arange", "eye", "gather", "getitem",
-    "one_hot", "scatter_add", "matmul", "scan", "cond", "log_softmax", "softmax", "softmax_cross_entropy",
-    "sparse_softmax_cross_entropy", "batch_norm", "average_pool", "max_pool",
+    "one_hot", "scatter_add", "matmul", "scan", "cond", "log_softmax", "softmax",
+    "softmax_cross_entropy", "sparse_softmax_cross_entropy", "batch_norm", "average_pool",
+    "max_pool",
     "random_bernoulli", "random_integers", "random_key", "random_normal",
     "random_truncated_normal", "random_uniform", "all", "any", "argmax", "argmin", "logsumexp",
     "max", "mean", "min", "prod", "sum", "sum_to", "broadcast_to", "concat", "expand_dims", "full",

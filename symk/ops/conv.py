@@ -148,8 +148,8 @@ class Conv(_Convolution):
 
     What `epilogue` and `activation` do to the result is said in `epilogue.py`.
 
-    Shapes: x (b, ..., groups * ci), w (window ..., ci, co), operands of the epilogue -> (b, ..., co),
-            with as many axes between as `strides` has numbers: one to three.
+    Shapes: x (b, ..., groups * ci), w (window ..., ci, co), operands of the epilogue ->
+            (b, ..., co), with as many axes between as `strides` has numbers: one to three.
     Dtypes: floats -> same.  Raises: ShapeError when the channels differ or the window is too large.
     """
 

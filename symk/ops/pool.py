@@ -1,4 +1,5 @@
-"""Pooling over one, two or three axes, channels last. Maxima and averages leave the padding of "same" out."""
+"""Pooling over one, two or three axes, channels last. Maxima and averages leave the padding of
+"same" out."""
 import dataclasses
 
 import numpy as np

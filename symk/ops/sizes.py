@@ -114,7 +114,9 @@ def _by_reference(op, *operands):
     return op.reference(*operands)
 
 
-_RULES = dict.fromkeys(("add", "sub", "mul", "floor_div", "mod", "neg", "sum", "prod", "reshape", "identity", "stop_gradient", "concat", "slice", "gather", "transpose", "broadcast_to"), _by_reference)
+_RULES = dict.fromkeys(
+    ("add", "sub", "mul", "floor_div", "mod", "neg", "sum", "prod", "reshape", "identity",
+     "stop_gradient", "concat", "slice", "gather", "transpose", "broadcast_to"), _by_reference)
 _RULES["size"] = lambda op: op.size
 _RULES["cast"] = lambda op, x: x
 _RULES["maximum"] = lambda op, a, b: np.frompyfunc(dims.maximum, 2, 1)(a, b)

@@ -144,7 +144,7 @@ class FusedReduce(Program):
 
 @op("fused_scatter", kind="fused_scatter")
 class FusedScatter(Program):
-    """A program all of whose results are written; operand `place` is rows that are added into zeros.
+    """A program that writes all of its results; operand `place` is rows that are added into zeros.
 
     The last input, the indices, is no operand of the program. The rows are added as
     ScatterAdd(axis, size) adds them, and the sum is never in memory.
@@ -165,8 +165,8 @@ class FusedScatter(Program):
 
     def infer(self, *types):
         if not 0 <= self.place < len(types) - 1:
-            raise GraphError("[fused_scatter] the rows must be an operand before the indices; place "
-                             "is %d of %d inputs." % (self.place, len(types)))
+            raise GraphError("[fused_scatter] the rows must be an operand before the indices; "
+                             "place is %d of %d inputs." % (self.place, len(types)))
         made = self._scatter().infer(types[self.place], types[-1])
         operands = self._operands(types, made)
         if broadcast_shapes(self.name, *operands) != made.shape:
