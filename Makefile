@@ -5,11 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo test test-slow test-cuda-host build sanitize fuzz counts bench clean
+.PHONY: demo lint test test-slow test-cuda-host build sanitize fuzz counts bench clean
 
 # Trains, saves, loads, deploys: the whole way of a model, on the digits inside the package.
 demo: build
 	$(BIN)/symk demo
+
+# All Python against the rules of pyproject.toml; what git ignores is left out.
+lint: $(VENV)/.ready
+	$(BIN)/ruff check -q .
 
 test: build
 	$(BIN)/python -m pytest -q
