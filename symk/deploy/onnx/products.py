@@ -7,6 +7,7 @@ import numpy as np
 
 from ...graph import dims
 from ...graph.node import Constant
+from ...ops.products import ROUNDED
 from ...ops.window import pad_widths
 from .elementwise import write_unary
 from .table import First, rule
@@ -14,8 +15,15 @@ from .table import First, rule
 __all__ = []
 
 
+def _refuse_rounding(w, node):
+    """Products that round their operands are no products of ONNX."""
+    if node.op.products in ROUNDED:
+        w.refuse(node, "there is none with products of %s" % node.op.products)
+
+
 @rule("matmul")
 def _matmul(w, node):
+    _refuse_rounding(w, node)
     a, b, *operands = node.inputs
     op, given = node.op, dict(zip(node.op.epilogue, operands))
     b = _scaled(b, given, -2 if op.transpose_b else -1)
@@ -65,6 +73,7 @@ def _with_epilogue(w, node, result, given, name_of):
 
 @rule("conv")
 def _conv(w, node):
+    _refuse_rounding(w, node)
     x, kernel, *operands = node.inputs
     op, given = node.op, dict(zip(node.op.epilogue, operands))
     kernel = _scaled(kernel, given, -1)
@@ -112,6 +121,7 @@ def _padding(x, window, strides, dilation, padding):
 
 @rule("conv_grad_input")
 def _conv_transpose(w, node):
+    _refuse_rounding(w, node)
     (g, kernel), op = node.inputs, node.op
     window = _window(w, node, kernel)
     pads, extra = _transposed_padding(w, node, g, window)
