@@ -14,7 +14,8 @@ import sys
 import types
 import typing
 
-__all__ = ["TABLE", "Settings", "settings", "device", "scoped_device"]
+__all__ = ["TABLE", "Settings", "settings", "device", "default_device", "scoped_device",
+           "numbered_device"]
 
 
 class Row(typing.NamedTuple):
@@ -188,24 +189,37 @@ _scopes = []        # the devices of the scopes that are open, the innermost las
 
 @contextlib.contextmanager
 def device(name):
-    """What is compiled inside of the scope runs on this device: `with device("cuda:1"):`.
+    """What is built inside of the scope runs on this device: `with device("cuda:1"):`.
 
-    That is true of functions; a model that is built or compiled inside of it runs there wherever
-    its functions are compiled, unless in another scope. One function runs on one device: what is
-    built inside goes where its function goes. The values of variables follow to where they are
-    used.
-    Args:     name: "cpu", "cuda" or "cuda:N", or as TensorFlow writes it: "/gpu:1",
-              "/device:GPU:1".
+    Layers that are called and expressions that are made inside run there, whatever function they
+    become part of. Functions that are compiled inside do there what was built outside of all
+    scopes; so does a model that is built or compiled inside, wherever its functions are compiled,
+    unless in another scope. The values of variables follow to where they are used.
+    Args:     name: "cpu", "cuda" or "cuda:N", or as TensorFlow writes it: "/gpu:1", "/device:GPU:1".
     Raises:   ValueError for another name.
     """
+    with default_device(name):
+        _scopes.append(settings.device)
+        try:
+            yield
+        finally:
+            _scopes.pop()
+
+
+@contextlib.contextmanager
+def default_device(name):
+    """Functions that are compiled inside do there what was built outside of all scopes."""
     row = next(row for row in TABLE if row.name == "device")
     before, settings.device = settings.device, row.read(_own_name(name), "device")
-    _scopes.append(settings.device)
     try:
         yield
     finally:
-        _scopes.pop()
         settings.device = before
+
+
+def numbered_device(name):
+    """The name of a device with its number: "cuda" -> "cuda:0"; one name for each device."""
+    return name if name == "cpu" or ":" in name else name + ":0"
 
 
 def scoped_device():

@@ -19,7 +19,8 @@ ALIASES = {
     "callbacks.tensorboard_v2": "callbacks.tensorboard",
     "datasets.data_utils": "utils.data_utils",
     "utils.visualize_util": "utils.vis_utils",
-    "utils.training_utils": "utils.multi_gpu_utils",
+    "utils.multi_gpu_utils": "models.replicas",
+    "utils.training_utils": "models.replicas",
     "backend.cntk_backend": "backend",
     "backend.tensorflow_backend": "backend",
     "backend.theano_backend": "backend",
@@ -45,6 +46,7 @@ COLLECTIONS = {
 NAMES = {
     "engine": {"Model": "models", "Sequential": "models", "Merge": "layers", "merge": "layers",
                "Container": "models.model"},
+    "utils": {"multi_gpu_model": "models.replicas"},
     "utils.layer_utils": {"layer_from_config": "layers.keras1"},
 }
 

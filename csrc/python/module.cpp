@@ -13,6 +13,7 @@
 #include "python/arrays.h"
 #include "python/callback.h"
 #include "runtime/device.h"
+#include "runtime/ensemble.h"
 #include "runtime/error.h"
 #include "runtime/few.h"
 #include "runtime/kernel.h"
@@ -149,24 +150,26 @@ py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
   return array;
 }
 
-[[noreturn]] void refuse_count(const Plan& plan, size_t given) {
+[[noreturn]] void refuse_count(const Plan& plan, size_t wanted, size_t given) {
   std::string names;
-  for (const NamedBuffer& input : plan.inputs) names += (names.empty() ? "" : ", ") + input.name;
-  throw Error(ErrorCode::kArgument, "[function] " + std::to_string(plan.inputs.size()) +
+  for (size_t i = 0; i < wanted; ++i) names += (i == 0 ? "" : ", ") + plan.inputs[i].name;
+  throw Error(ErrorCode::kArgument, "[function] " + std::to_string(wanted) +
                                         " arrays are required (" + names + "); " +
                                         std::to_string(given) + " were given.");
 }
 
 /// What a call is fed with; keeps the arrays that were made of it.
 struct Fed {
-  Fed(const Plan& plan, const py::object& values)
-      : arrays(plan.inputs.size()), inputs(plan.inputs.size()), shapes(plan.inputs.size()) {
+  Fed(const Plan& plan, const py::object& values) : Fed(plan, plan.inputs.size(), values) {}
+
+  /// For the first `count` inputs of a Plan.
+  Fed(const Plan& plan, size_t count, const py::object& values)
+      : arrays(count), inputs(count), shapes(count) {
     const py::object sequence = py::reinterpret_steal<py::object>(
         PySequence_Fast(values.ptr(), "[function] a list of arrays is required."));
     if (!sequence) throw py::error_already_set();
-    const size_t count = plan.inputs.size();
     const auto given = static_cast<size_t>(PySequence_Fast_GET_SIZE(sequence.ptr()));
-    if (given != count) refuse_count(plan, given);
+    if (given != count) refuse_count(plan, count, given);
     for (size_t i = 0; i < count; ++i) {
       arrays[i] =
           fed_array(plan, i, PySequence_Fast_GET_ITEM(sequence.ptr(), static_cast<Py_ssize_t>(i)));
@@ -181,8 +184,7 @@ struct Fed {
 };
 
 /// New arrays for the results of a call.
-py::list new_results(const Call& call, Few<void*>& outputs) {
-  const std::vector<Type>& types = call.outputs();
+py::list new_results(const std::vector<Type>& types, Few<void*>& outputs) {
   py::list results(types.size());
   for (size_t i = 0; i < types.size(); ++i) {
     PyList_SET_ITEM(results.ptr(), static_cast<Py_ssize_t>(i),
@@ -196,7 +198,7 @@ py::list run_program(Program& program, const py::object& values) {
   const Fed fed(program.plan(), values);
   Call call(program, fed.shapes.data());
   Few<void*> outputs(call.outputs().size());
-  py::list results = new_results(call, outputs);
+  py::list results = new_results(call.outputs(), outputs);
   const py::gil_scoped_release released;
   call.run(fed.inputs.data(), outputs.data());
   return results;
@@ -227,7 +229,7 @@ py::list run_batch(Program& program, HeldBatch& held) {
   std::unique_ptr<Batch> batch = std::move(held.batch);
   Call call(program, batch->shapes().data());
   Few<void*> outputs(call.outputs().size());
-  py::list results = new_results(call, outputs);
+  py::list results = new_results(call.outputs(), outputs);
   const py::gil_scoped_release released;
   call.run(*batch, outputs.data());
   program.take_back(std::move(batch));
@@ -267,6 +269,34 @@ py::object last_shapes(Program& program) {
     shapes.append(sizes);
   }
   return shapes;
+}
+
+// --- Ensemble ---
+
+/// A section as Python gives it: its Program, and (number of a value, whether it is read) per
+/// input.
+using GivenSection = std::pair<Program*, std::vector<std::pair<uint32_t, bool>>>;
+
+std::unique_ptr<Ensemble> make_ensemble(const std::vector<GivenSection>& given, size_t arrays,
+                                        std::vector<uint32_t> outputs) {
+  std::vector<Ensemble::Section> sections;
+  for (const auto& [program, inputs] : given) {
+    Ensemble::Section section{program, {}};
+    for (const auto& [value, is_read] : inputs) section.inputs.push_back({value, is_read});
+    sections.push_back(std::move(section));
+  }
+  return std::make_unique<Ensemble>(std::move(sections), arrays, std::move(outputs));
+}
+
+py::list run_ensemble(Ensemble& ensemble, const py::object& values) {
+  require_outside_callback("function");
+  const Fed fed(ensemble.first().plan(), ensemble.arrays(), values);
+  EnsembleCall call(ensemble, fed.shapes.data());
+  Few<void*> outputs(call.outputs().size());
+  py::list results = new_results(call.outputs(), outputs);
+  const py::gil_scoped_release released;
+  call.run(fed.inputs.data(), outputs.data());
+  return results;
 }
 
 py::dict measured_limits() {
@@ -342,6 +372,14 @@ void define(py::module_& module) {
       .def("last_shapes", &last_shapes, "The shapes of the inputs in the call made last, or None.")
       .def("check_finite", &Program::set_check_finite, py::arg("on"),
            "While it is on, a step whose result is not finite is an error.");
+  py::class_<Ensemble>(module, "Ensemble", "Programs on several devices that do one function.")
+      .def(py::init(&make_ensemble), py::arg("sections"), py::arg("arrays"), py::arg("outputs"),
+           py::keep_alive<1, 2>(),
+           "`sections` are pairs of a Program and of pairs (number of a value, whether it is read) "
+           "for its inputs. Values are the arrays of a call, then the outputs of the sections; "
+           "`outputs` are the numbers of those that a call gives.")
+      .def("run", &run_ensemble, py::arg("inputs"),
+           "The outputs, a list of new arrays, for a list of arrays.");
   module.def("threads", &thread_count, "The number of threads that a call uses.");
   module.def("set_threads", &set_thread_count, py::arg("count"),
              py::call_guard<py::gil_scoped_release>());

@@ -59,7 +59,7 @@ void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t*
   if (fault_count_ > 0) clear_faults();
   if (kept_count_ > 0) refresh_kept(watch);
   for (Part& part : parts_) {
-    if (part.looks) require_no_fault();
+    if (part.looks && watch.look) require_no_fault();
     if (replay) {
       replay_part(part, outputs, watch);
     } else {
@@ -71,6 +71,10 @@ void Bound::run(const void* const* inputs, void* const* outputs, const uint64_t*
 
 bool Bound::recordable() const {
   return fault_count_ == 0 && parts_.size() == 1 && parts_[0].state != Part::kHosted;
+}
+
+void Bound::look() {
+  if (fault_count_ > 0) require_no_fault();
 }
 
 std::vector<PartRow> Bound::parts() const {

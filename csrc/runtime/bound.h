@@ -30,6 +30,7 @@ struct Watch {
       nullptr;                // one counter per step, which grow by the time each took
   bool check_finite = false;  // whether a NaN or an infinity is an error
   bool replay = false;        // whether a device may do recorded steps again
+  bool look = true;           // whether Faults are looked at; else the caller does it
 };
 
 /// Steps that run one after the other without a look at the device in between, and how they are
@@ -77,6 +78,12 @@ class Bound {
   /// Whether all of it can be recorded, with what surrounds it.
   bool recordable() const;
   std::vector<PartRow> parts() const;
+
+  /// Whether running it changes shared values.
+  bool writes() const { return !updates_.empty() || !written_by_steps_.empty(); }
+  /// Waits for the device and throws the Error of the first step that refused something, in a run
+  /// whose Watch did not look. Does nothing where no step can.
+  void look();
 
   /// Says where the arena is; to be called before the first run and when it has moved.
   void set_arena(char* arena);

@@ -2,6 +2,7 @@
 #include "runtime/program.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "runtime/error.h"
 #include "runtime/few.h"
@@ -74,12 +75,22 @@ Staging::Staging(const Bound& bound) {
   for (const Type& type : bound.outputs()) add(type.bytes());
 }
 
-void Context::stage(const Staging& staging) {
-  if (staged_.data() != nullptr && staging.bytes <= staged_.bytes()) return;
-  staged_ = DeviceMemory();
+char* Context::stage(int64_t bytes) {
+  if (staged_.data() == nullptr || bytes > staged_.bytes()) {
+    staged_ = DeviceMemory();
+    staged_ = DeviceMemory(device_, bytes, Use::kBatches);
+  }
+  return staged_.data();
+}
+
+void Context::pin(Device& device, int64_t bytes) {
   pinned_ = PinnedMemory();
-  staged_ = DeviceMemory(device_, staging.bytes, Use::kBatches);
-  if (staging.bytes <= kMostPinned) pinned_ = PinnedMemory(device_, staging.bytes);
+  if (bytes <= kMostPinned) pinned_ = PinnedMemory(device, bytes);
+}
+
+char* Context::stage_for(Device& device, int64_t bytes) {
+  if (pinned_.data() == nullptr || bytes > pinned_.bytes()) pin(device, bytes);
+  return pinned_.data();
 }
 
 void Context::bring_inputs(const Bound& bound, const Staging& staging, const void* const* inputs) {
@@ -115,7 +126,9 @@ void Context::fetch_outputs(const Bound& bound, const Staging& staging, void* co
 void Context::run_staged(Bound& bound, const void* const* inputs, const Batch* batch,
                          void* const* outputs, const Watch& watch) {
   const Staging staging(bound);
-  stage(staging);
+  const int64_t staged_before = staged_.bytes();
+  stage(staging.bytes);
+  if (staged_.bytes() != staged_before) pin(device_, staging.bytes);
   const size_t input_count = bound.inputs().size(), output_count = bound.outputs().size();
   Few<const void*> in(input_count);
   Few<void*> out(output_count);
@@ -190,12 +203,7 @@ Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<T
   for (size_t i = 0; i < shared_.size(); ++i) {
     const NamedBuffer& named = plan_->shared[i];
     require_tensor(named, bound_type(*plan_, named.buffer, plan_->known), shared_[i]->type());
-    locks_.push_back({shared_[i].get(), changed[i]});
-  }
-  std::sort(locks_.begin(), locks_.end(),
-            [](const Lock& a, const Lock& b) { return a.tensor < b.tensor; });
-  for (size_t i = 1; i < locks_.size(); ++i) {
-    if (locks_[i].tensor == locks_[i - 1].tensor) {
+    if (!locks_.add(*shared_[i], changed[i])) {
       throw Error(ErrorCode::kArgument,
                   "[program] the shared values must be different tensors; one is given twice.");
     }
@@ -276,35 +284,15 @@ void Program::give_back(std::unique_ptr<Context> context) {
   contexts_lock_.unlock();
 }
 
-void Program::lock_shared_values() {
-  for (const Lock& lock : locks_) {
-    if (lock.changes) {
-      lock.tensor->lock().lock();
-    } else {
-      lock.tensor->lock().lock_shared();
-    }
+Watch Program::watch() {
+  Watch watch;
+  watch.check_finite = check_finite_.load();
+  watch.replay = !device_.is_host() && replay_.load();
+  if (profile_.load()) {
+    watch.times_ns = times_ns_.get();
+    timed_calls_.fetch_add(1);
   }
-}
-
-void Program::unlock_shared_values() {
-  for (const Lock& lock : locks_) {
-    if (lock.changes) {
-      lock.tensor->lock().unlock();
-    } else {
-      lock.tensor->lock().unlock_shared();
-    }
-  }
-}
-
-void Program::bring_shared_values() {
-  const bool home = device_.is_host();
-  for (const Lock& lock : locks_) {
-    if (home) {
-      lock.tensor->bring_home();
-    } else {
-      lock.tensor->bring_to(device_);
-    }
-  }
+  return watch;
 }
 
 Call::Call(Program& program, const Shape* inputs)
@@ -330,22 +318,12 @@ void Call::run(const void* const* inputs, void* const* outputs) { run(inputs, nu
 void Call::run(const Batch& batch, void* const* outputs) { run(nullptr, &batch, outputs); }
 
 void Call::run(const void* const* inputs, const Batch* batch, void* const* outputs) {
-  struct Locked {
-    Program& program;
-    explicit Locked(Program& locked) : program(locked) { program.lock_shared_values(); }
-    ~Locked() { program.unlock_shared_values(); }
-  } locked(program_);
-  Watch watch;
-  watch.check_finite = program_.check_finite_.load();
-  if (program_.profile_.load()) {
-    watch.times_ns = program_.times_ns_.get();
-    program_.timed_calls_.fetch_add(1);
-  }
-  program_.bring_shared_values();
+  const std::lock_guard<TensorLocks> held(program_.locks_);
+  const Watch watch = program_.watch();
+  program_.locks_.bring_to(program_.device_);
   if (program_.device_.is_host()) {
     bound_->run(inputs, outputs, nullptr, watch);
   } else {
-    watch.replay = program_.replay_.load();
     context_->run_staged(*bound_, inputs, batch, outputs, watch);
   }
 }

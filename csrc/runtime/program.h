@@ -61,17 +61,21 @@ class Context {
   /// are those of the batch if there is one.
   void run_staged(Bound& bound, const void* const* inputs, const Batch* batch, void* const* outputs,
                   const Watch& watch);
+  /// Memory on the device for the arrays of a call; stays where it is until more is asked for.
+  char* stage(int64_t bytes);
+  /// The same on the host, pinned for another device; null if that cannot be.
+  char* stage_for(Device& device, int64_t bytes);
 
  private:
   void grow(int64_t bytes);
-  void stage(const Staging& staging);
+  void pin(Device& device, int64_t bytes);
   void settle() noexcept;
   void bring_inputs(const Bound& bound, const Staging& staging, const void* const* inputs);
   void fetch_outputs(const Bound& bound, const Staging& staging, void* const* outputs);
 
   Device& device_;
   DeviceMemory arena_, staged_;
-  PinnedMemory pinned_;                         // as large as staged_, or empty
+  PinnedMemory pinned_;                         // as large as the arrays of a call, or empty
   std::vector<std::unique_ptr<Bound>> bounds_;  // the one used last comes first
 };
 
@@ -123,23 +127,19 @@ class Program {
 
  private:
   friend class Call;
+  friend class Ensemble;
+  friend class EnsembleCall;
 
   std::unique_ptr<Context> borrow();
   void give_back(std::unique_ptr<Context> context);
-  void lock_shared_values();
-  void unlock_shared_values();
-  void bring_shared_values();  // to the device; the locks are held
-
-  struct Lock {
-    Tensor* tensor = nullptr;
-    bool changes = false;
-  };
+  /// What a call that begins now is watched for.
+  Watch watch();
 
   std::shared_ptr<const Plan> plan_;
   std::vector<std::shared_ptr<Tensor>> shared_;
   Device& device_;
   KeptResults kept_;
-  std::vector<Lock> locks_;  // by address, so that two programs cannot wait for each other
+  TensorLocks locks_;
   std::atomic<bool> profile_{false}, check_finite_{false}, replay_{true};
   std::atomic<int64_t> timed_calls_{0};
   std::unique_ptr<std::atomic<int64_t>[]> times_ns_;

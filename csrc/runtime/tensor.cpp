@@ -1,6 +1,8 @@
 // The memory of a shared variable.
 #include "runtime/tensor.h"
 
+#include <algorithm>
+
 #include "runtime/error.h"
 
 namespace symk {
@@ -81,6 +83,49 @@ void Tensor::fetch_locked() {
     copy->device->copy_out(data(), copy->memory.data(), type_.bytes());
     away_.store(false, std::memory_order_release);
     return;
+  }
+}
+
+bool TensorLocks::add(Tensor& tensor, bool changes) {
+  const auto place =
+      std::lower_bound(locks_.begin(), locks_.end(), &tensor,
+                       [](const Lock& lock, const Tensor* wanted) { return lock.tensor < wanted; });
+  if (place != locks_.end() && place->tensor == &tensor) {
+    place->changes = place->changes || changes;
+    return false;
+  }
+  locks_.insert(place, {&tensor, changes});
+  return true;
+}
+
+void TensorLocks::lock() {
+  for (const Lock& lock : locks_) {
+    if (lock.changes) {
+      lock.tensor->lock().lock();
+    } else {
+      lock.tensor->lock().lock_shared();
+    }
+  }
+}
+
+void TensorLocks::unlock() {
+  for (const Lock& lock : locks_) {
+    if (lock.changes) {
+      lock.tensor->lock().unlock();
+    } else {
+      lock.tensor->lock().unlock_shared();
+    }
+  }
+}
+
+void TensorLocks::bring_to(Device& device) {
+  const bool home = device.is_host();
+  for (const Lock& lock : locks_) {
+    if (home) {
+      lock.tensor->bring_home();
+    } else {
+      lock.tensor->bring_to(device);
+    }
   }
 }
 

@@ -70,4 +70,23 @@ class Tensor {
   std::vector<std::unique_ptr<Copy>> copies_;
 };
 
+/// The tensors that calls use. All are locked in the order of their addresses, so that two calls
+/// cannot wait for each other.
+class TensorLocks {
+ public:
+  /// A tensor may be added again; it is then changed if any says so. Whether it is a new one.
+  bool add(Tensor& tensor, bool changes);
+  void lock();
+  void unlock();
+  /// Copies all values to a device unless they are there; for those who hold the locks.
+  void bring_to(Device& device);
+
+ private:
+  struct Lock {
+    Tensor* tensor = nullptr;
+    bool changes = false;
+  };
+  std::vector<Lock> locks_;  // by address
+};
+
 }  // namespace symk

@@ -90,10 +90,10 @@ def pull_back(gradients, wrt, stop=()):
     for node in reversed(nodes):
         if not active.intersection(node.inputs):
             continue
-        arriving = [_total(gradients, output) for output in node.outputs]
-        if all(gradient is None for gradient in arriving):
-            continue
         with acting_for(node.origin):
+            arriving = [_total(gradients, output) for output in node.outputs]
+            if all(gradient is None for gradient in arriving):
+                continue
             pulled = pull_through(node, arriving)
             if pulled is None:
                 raise GraphError("[%s] an op on the way to the loss must have a gradient; %s has "

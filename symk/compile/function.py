@@ -14,14 +14,15 @@ from ..optimize import STAGES, explain, optimize
 from ..optimize.precision import set_products
 from . import device, memory, plan, profile
 from .diagnose import locate_shape_error
-from .native import NativeProgram
+from .native import NativeEnsemble, NativeProgram
+from .place import place
 from .reference import ReferenceProgram
 from .request import prepare
 from .sparse import join_outputs, split_inputs
 
 __all__ = ["Function", "function"]
 
-_PROGRAMS = {"native": NativeProgram, "reference": ReferenceProgram}
+_MODES = ("native", "reference")
 
 # These join ops into one step; a check for NaN is to name the op.
 _JOINING_STAGES = ("epilogue", "fuse")
@@ -71,9 +72,9 @@ class Function:
                  name=None, mode=None, stages=None, check_nan=None, profile=False,
                  products=None):
         mode = settings.mode if mode is None else mode
-        if mode not in _PROGRAMS:
+        if mode not in _MODES:
             raise GraphError("[function] mode must be one of %s; %r was given."
-                             % (", ".join(_PROGRAMS), mode))
+                             % (", ".join(_MODES), mode))
         products = settings.products if products is None else products
         one_of("function", "products", products, PRODUCTS)
         check_nan = settings.check_nan if check_nan is None else bool(check_nan)
@@ -85,18 +86,29 @@ class Function:
                                on_unused_input)
         self.mode = mode
         stages = _default_stages(mode, check_nan) if stages is None else stages
-        results, self.reports = optimize(self.request.results, stages)
-        if products != PRODUCTS[0]:
-            on_cpu = mode == "native" and settings.device == "cpu"
-            results, _ = set_products(results, products, on_cpu)
-        self._optimized = self.request.with_results(results)
-        self._program = _PROGRAMS[mode](self._optimized, check_nan)
+        self._program = self._compiled(stages, check_nan, products)
         self._run = self._program.run
         self._finish = [(position, output.node.op.finish)
                         for position, output in enumerate(self.request.outputs)
                         if output.node is not None and output.node.op.finish is not None]
         if profile:
             self.profile()
+
+    def _compiled(self, stages, check_nan, products):
+        """What runs the request: optimised, and on several devices cut into sections."""
+        request, device = self.request, "cpu"
+        if self.mode == "native":
+            request, device = place(request, settings.device)
+        results, self.reports = optimize(request.results, stages)
+        if products != PRODUCTS[0] and device is not None:
+            on_cpu = self.mode == "native" and device == "cpu"
+            results, _ = set_products(results, products, on_cpu)
+        self._optimized = request.with_results(results)
+        if self.mode == "reference":
+            return ReferenceProgram(self._optimized, check_nan)
+        if device is None:
+            return NativeEnsemble(self._optimized, check_nan, settings.device, products)
+        return NativeProgram(self._optimized, check_nan, device)
 
     def __call__(self, *arrays):
         values = self.run(arrays)
@@ -141,7 +153,8 @@ class Function:
 
     @property
     def program(self):
-        """What runs it: a NativeProgram with its Plan, or a ReferenceProgram."""
+        """What runs it: a NativeProgram with its Plan, a NativeEnsemble of such programs where it
+        runs on several devices, or a ReferenceProgram."""
         return self._program
 
     @property
@@ -156,7 +169,7 @@ class Function:
 
     @property
     def plan(self):
-        """The Plan that is run, or None in reference mode."""
+        """The Plan that is run, or None in reference mode and on several devices."""
         return getattr(self._program, "plan", None)
 
     def profile(self, on=True):
@@ -172,18 +185,27 @@ class Function:
                   "profile": the time of each step beside the limit of the machine, by layer;
                   "device": where it runs, and which steps of the last call were replayed;
                   drawings: "dot" (Graphviz), "svg" (the graph), "memory svg".
+        On several devices each section has its own plan, memory, profile and parts.
         Raises:   GraphError for another word, or when reference mode has no such thing.
         """
         if what not in _VIEWS:
             raise GraphError("[show] one of %s is required; %r was given."
                              % (", ".join('"%s"' % view for view in _VIEWS), what))
         view, of_plan = _VIEWS[what]
-        if of_plan:
-            self._need_native(what)
-        return view(self._program if of_plan else self)
+        if not of_plan:
+            return view(self)
+        self._need_native(what)
+        programs = getattr(self._program, "programs", None)
+        if programs is None:
+            return view(self._program)
+        if what == "memory svg":
+            raise GraphError('[show] "memory svg" is of a function on one device; this one runs on '
+                             '%s. Use show("memory").' % self._program.device)
+        return "\n\n".join("section %d on %s\n%s" % (number, program.device, view(program))
+                           for number, program in enumerate(programs))
 
     def _need_native(self, what):
-        if self.plan is None:
+        if self.mode != "native":
             raise GraphError('[show] only a function of mode "native" has a %s; this one is of '
                              "mode %r." % (what, self.mode))
 

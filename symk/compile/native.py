@@ -10,7 +10,9 @@ from ..config import settings
 from ..graph import Op, registered_ops
 from ..graph.errors import DeviceError
 from ..graph.node import Storage
+from ..optimize.precision import set_products
 from .callback import dispatch
+from .cut import cut
 from .legalise import legalise
 from .lower import lower
 from .plan import encode
@@ -23,7 +25,7 @@ else:
     _core.set_dispatcher(dispatch)
     settings.use_runtime(_core)
 
-__all__ = ["NativeProgram", "NativeStorage", "kernel_names", "device_kernel_names",
+__all__ = ["NativeProgram", "NativeEnsemble", "NativeStorage", "kernel_names", "device_kernel_names",
            "device_bytes", "load_kernels", "core"]
 
 _lock = threading.Lock()
@@ -114,11 +116,11 @@ class NativeStorage:
 class NativeProgram:
     """A Plan, loaded: `run(arrays)` gives the outputs as new arrays and does the updates."""
 
-    def __init__(self, request, check_nan=False):
-        request = request.with_results(legalise(request.results, _kernels_for(settings.device)))
+    def __init__(self, request, check_nan=False, device=None):
+        self.device = settings.device if device is None else device
+        request = request.with_results(legalise(request.results, _kernels_for(self.device)))
         self.plan, self.shared = lower(request, keep_operands=check_nan)
         self.bytes = encode(self.plan)
-        self.device = settings.device
         self._program = core().Program(self.bytes, [_tensor(shared) for shared in self.shared],
                                        self.device)
         self.run = self._program.run
@@ -134,6 +136,45 @@ class NativeProgram:
         self.limits = machine_limits
         self._program.check_finite(check_nan)
         self._program.replay(settings.replay)
+
+
+class NativeEnsemble:
+    """The sections of a function on several devices, loaded; runs as a NativeProgram does.
+
+    Args:     request: as `place` has prepared it. device: where results are that no node makes.
+              products: how the sections compute matrix products.
+    """
+
+    moves_arrays = False
+    prefetch = None
+
+    def __init__(self, request, check_nan, device, products):
+        sections, outputs = cut(request, device)
+        self.programs = [NativeProgram(_with_products(section, products), check_nan,
+                                       section.device) for section in sections]
+        given = [(program._program, section.sources)
+                 for program, section in zip(self.programs, sections)]
+        self._ensemble = core().Ensemble(given, len(request.inputs), outputs)
+        self.run = self._ensemble.run
+
+    @property
+    def device(self):
+        """The names of its devices."""
+        return ", ".join(sorted({program.device for program in self.programs}))
+
+    def profile(self, on):
+        """As of a program, for all sections."""
+        for program in self.programs:
+            program.profile(on)
+
+
+def _with_products(section, products):
+    """The request of a section; the host has no products of tf32 and computes in float32."""
+    on_cpu = section.device == "cpu"
+    if products == "float32" or (on_cpu and products == "tf32"):
+        return section.request
+    results, _ = set_products(section.request.results, products, on_cpu)
+    return section.request.with_results(results)
 
 
 def _tensor(shared):

@@ -195,7 +195,7 @@ class Trainer(Network):
         """The scope in which its functions are compiled: one that is open, else its own."""
         if self._device is None or config.scoped_device() is not None:
             return contextlib.nullcontext()
-        return config.device(self._device)
+        return config.default_device(self._device)
 
     def _check_trainable(self, objective):
         now = self.trainable_weights

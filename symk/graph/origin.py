@@ -1,12 +1,15 @@
-"""Who made a node: the layer that was being called, and the user's line.
+"""Who made a node: the layer that was being called, the user's line, and the device of the scope.
 
 Every node keeps an `Origin`, so that an error found later, in a rewrite, at binding or in a
-kernel, can still name both.
+kernel, can still name layer and line, and so that what takes the place of a node runs where it was
+to run.
 """
 import contextlib
 import os
 import sys
 import threading
+
+from ..config import scoped_device
 
 __all__ = ["Origin", "layer_scope", "current_layer", "here", "acting_for"]
 
@@ -15,12 +18,13 @@ _state = threading.local()
 
 
 class Origin:
-    """`layer` is a text such as '"dense_1" (Dense)' or None; `file` and `line` are the user's."""
+    """`layer` is a text such as '"dense_1" (Dense)' or None; `file` and `line` are the user's;
+    `device` is where the node is to run, None for where its function is compiled to run."""
 
-    __slots__ = ("layer", "file", "line")
+    __slots__ = ("layer", "file", "line", "device")
 
-    def __init__(self, layer, file, line):
-        self.layer, self.file, self.line = layer, file, line
+    def __init__(self, layer, file, line, device=None):
+        self.layer, self.file, self.line, self.device = layer, file, line, device
 
     def __repr__(self):
         where = "%s:%d" % (self.file, self.line) if self.file else "unknown line"
@@ -72,5 +76,5 @@ def here():
     while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
     if frame is None:
-        return Origin(current_layer(), None, 0)
-    return Origin(current_layer(), frame.f_code.co_filename, frame.f_lineno)
+        return Origin(current_layer(), None, 0, scoped_device())
+    return Origin(current_layer(), frame.f_code.co_filename, frame.f_lineno, scoped_device())

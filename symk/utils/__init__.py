@@ -6,7 +6,6 @@ from .generic_utils import (CustomObjectScope, custom_object_scope, deserialize_
                             get_custom_objects, serialize_keras_object)
 from .io_utils import H5Dict, HDF5Matrix
 from .layer_utils import convert_all_kernels_in_model, get_source_inputs, print_summary
-from .multi_gpu_utils import multi_gpu_model
 from .np_utils import normalize, to_categorical
 from .progress import Progbar
 from .vis_utils import model_to_dot, plot_model

@@ -64,18 +64,28 @@ def network():
     return Sequential([layers.Dense(5, activation="tanh", input_shape=(4,)), layers.Dense(1)])
 
 
-def test_a_model_runs_where_it_was_built_or_compiled(stand_in, monkeypatch):
-    monkeypatch.setattr(config, "_scopes", [])      # as outside of the scope of the fixture
+@pytest.fixture
+def outside(stand_in, monkeypatch):
+    """The stand-in, outside of the scope that it comes with."""
+    monkeypatch.setattr(config, "_scopes", [])
     monkeypatch.setattr(settings, "device", "cpu")
+    return stand_in
+
+
+def test_a_model_runs_where_it_was_built_or_compiled(outside):
     x, y = np.random.default_rng(0).standard_normal((12, 4)), np.zeros((12, 1))
     with symk.device("cuda-host:2"):
         built = network()
     expected = built.predict(x)
     assert built.predict_function.program.device == "cuda-host:2"
-    with symk.device("cuda-host:1"):
-        built.compile("sgd", "mse")
+    built.compile("sgd", "mse")
     built.fit(x, y, epochs=2, verbose=0)
-    assert built.train_function.program.device == "cuda-host:1"
+    assert built.train_function.program.device == "cuda-host:2"
+    compiled = network()
+    with symk.device("cuda-host:1"):
+        compiled.compile("sgd", "mse")
+    compiled.fit(x, y, verbose=0)
+    assert compiled.train_function.program.device == "cuda-host:1"
     with symk.device("cpu"):                        # a scope that is open counts first
         plain = network()
         plain.set_weights(built.get_weights())

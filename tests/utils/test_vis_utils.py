@@ -6,7 +6,7 @@ import pytest
 
 from symk.layers import Conv2D, Dense, Dropout, Flatten, Input, TimeDistributed
 from symk.models import Model, Sequential
-from symk.utils import (convert_all_kernels_in_model, model_to_dot, multi_gpu_model, plot_model)
+from symk.utils import convert_all_kernels_in_model, model_to_dot, plot_model
 from symk.utils.layer_utils import convert_dense_weights_data_format
 
 
@@ -70,10 +70,6 @@ def test_a_missing_package_is_named(monkeypatch):
     with pytest.raises(ImportError, match="pip install pydot"):
         plot_model(nested())
 
-
-def test_several_devices_are_refused_with_what_to_do():
-    with pytest.raises(NotImplementedError, match="Give it larger batches"):
-        multi_gpu_model(nested(), gpus=2)
 
 
 def test_kernels_of_a_model_can_be_turned_round():

@@ -48,7 +48,7 @@ struct Settings {
   long long lost = -1;  // after so many more items of work the device of the item is lost
   long long late = 1;   // whether work waits until somebody waits for it
   long long peers = 1;  // whether devices reach each other's memory
-  long long launches = 0, replays = 0, copies = 0, pinned_copies = 0, peer_copies = 0;
+  long long launches = 0, replays = 0, copies = 0, pinned_copies = 0, peer_copies = 0, waits = 0;
   long long held = 0;  // bytes of devices
 };
 
@@ -155,6 +155,7 @@ long long* setting(const char* name) {
       {"copies", &of.copies},
       {"pinned_copies", &of.pinned_copies},
       {"peer_copies", &of.peer_copies},
+      {"waits", &of.waits},
       {"held", &of.held},
   };
   for (const auto& [known, place] : all) {
@@ -330,6 +331,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const Guard guard(world().lock);
   if (stream->recording != nullptr) return refuse_recording(stream);
+  ++world().settings.waits;
   drain(stream, stream->added);
   return is_lost(stream->device) ? failed(cudaErrorIllegalAddress) : cudaSuccess;
 }

@@ -1,0 +1,260 @@
+// Sections in order: bring what arrives from other devices, run, say when it is done.
+#include "runtime/ensemble.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "runtime/error.h"
+#include "runtime/few.h"
+
+namespace symk {
+
+Ensemble::Ensemble(std::vector<Section> sections, size_t arrays, std::vector<uint32_t> outputs)
+    : arrays_(arrays), homes_(arrays), outputs_(std::move(outputs)) {
+  for (size_t i = 0; i < arrays; ++i) homes_[i].number = i;
+  for (Section& section : sections) {
+    require(section, static_cast<uint32_t>(homes_.size()));
+    Member member;
+    member.program = section.program;
+    member.sources = std::move(section.inputs);
+    member.output_count = member.program->plan().outputs.size();
+    member.first_output = static_cast<uint32_t>(homes_.size());
+    find_places(member);
+    for (size_t i = 0; i < member.output_count; ++i)
+      homes_.push_back({static_cast<int>(sections_.size()), member.arrivals.size() + i});
+    const std::vector<bool> changed = member.program->plan().changed_shared();
+    for (size_t i = 0; i < changed.size(); ++i)
+      locks_.add(*member.program->shared()[i], changed[i]);
+    Device& device = device_of(member);
+    if (!device.is_host() && std::count(devices_.begin(), devices_.end(), &device) == 0)
+      devices_.push_back(&device);
+    sections_.push_back(std::move(member));
+  }
+  for (const uint32_t output : outputs_) {
+    if (output < arrays || output >= homes_.size())
+      throw Error(ErrorCode::kArgument, "[ensemble] outputs must be values that sections make.");
+  }
+}
+
+void Ensemble::require(const Section& section, uint32_t known) const {
+  const bool in_order = std::all_of(section.inputs.begin(), section.inputs.end(),
+                                    [&](const Source& source) { return source.value < known; });
+  if (in_order && section.inputs.size() == section.program->plan().inputs.size() &&
+      section.inputs.size() >= arrays_) {
+    return;
+  }
+  throw Error(ErrorCode::kArgument,
+              "[ensemble] each input of a section must be an array or a value that an earlier "
+              "section makes, and the arrays come first.");
+}
+
+void Ensemble::find_places(Member& member) {
+  for (const Source& source : member.sources)
+    member.places.push_back(source.is_read ? arrive(member, source.value) : Place());
+}
+
+/// Where a section finds a value: where it was made, where an earlier section of the device has had
+/// it brought, or in its own memory, to which it is brought.
+Ensemble::Place Ensemble::arrive(Member& member, uint32_t value) {
+  Device& device = device_of(member);
+  const Place home = homes_[value];
+  if (home.section < 0 ? device.is_host()
+                       : &device_of(sections_[static_cast<size_t>(home.section)]) == &device) {
+    return home;
+  }
+  const auto find = [value](const Member& among) {
+    return static_cast<size_t>(std::find(among.arrivals.begin(), among.arrivals.end(), value) -
+                               among.arrivals.begin());
+  };
+  for (size_t i = 0; i < sections_.size(); ++i) {
+    if (&device_of(sections_[i]) != &device) continue;
+    const size_t found = find(sections_[i]);
+    if (found < sections_[i].arrivals.size()) return {static_cast<int>(i), found};
+  }
+  const size_t place = find(member);
+  if (place == member.arrivals.size()) member.arrivals.push_back(value);
+  if (home.section >= 0) sections_[static_cast<size_t>(home.section)].is_awaited = true;
+  return {static_cast<int>(sections_.size()), place};
+}
+
+EnsembleCall::EnsembleCall(Ensemble& ensemble, const Shape* shapes)
+    : ensemble_(ensemble), parts_(ensemble.sections_.size()) {
+  std::vector<Shape> known(shapes, shapes + ensemble.arrays_);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    bind(i, known);
+    stage(i);
+  }
+  for (const uint32_t output : ensemble.outputs_) output_types_.push_back(type_of(output));
+}
+
+/// Binds a section to the shapes of the values that are known, and adds those of its outputs.
+void EnsembleCall::bind(size_t section, std::vector<Shape>& shapes) {
+  const Ensemble::Member& member = ensemble_.sections_[section];
+  Part& part = parts_[section];
+  std::vector<Shape> inputs;
+  for (const Ensemble::Source& source : member.sources) inputs.push_back(shapes[source.value]);
+  part.program = member.program;
+  part.context = member.program->borrow();
+  part.bound = &part.context->bound(member.program->plan(), member.program->shared(),
+                                    member.program->kept_, inputs.data());
+  for (const Type& type : part.bound->outputs()) {
+    Shape shape;
+    shape.rank = type.rank;
+    std::copy(type.shape, type.shape + type.rank, shape.size);
+    shapes.push_back(shape);
+  }
+}
+
+/// Memory for what arrives at a section and for its outputs, one behind the other.
+void EnsembleCall::stage(size_t section) {
+  const Ensemble::Member& member = ensemble_.sections_[section];
+  Part& part = parts_[section];
+  int64_t bytes = 0;
+  const auto add = [&](int64_t size) {
+    part.offsets.push_back(bytes);
+    bytes = checked_add(bytes, aligned_size(size));
+  };
+  for (const uint32_t arrival : member.arrivals) add(bytes_of(arrival));
+  for (const Type& type : part.bound->outputs()) add(type.bytes());
+  if (part.program->device().is_host() && !ensemble_.devices_.empty())
+    part.staged = part.context->stage_for(*ensemble_.devices_.front(), bytes);
+  part.is_pinned = part.staged != nullptr;
+  if (!part.is_pinned) part.staged = part.context->stage(bytes);
+}
+
+void EnsembleCall::run(const void* const* arrays, void* const* outputs) {
+  const std::lock_guard<TensorLocks> held(ensemble_.locks_);
+  try {
+    run_sections(arrays, outputs);
+  } catch (...) {
+    settle();  // nothing of this call shall still run when the next one writes where it reads
+    throw;
+  }
+}
+
+void EnsembleCall::run_sections(const void* const* arrays, void* const* outputs) {
+  for (const Part& part : parts_) part.program->locks_.bring_to(part.program->device());
+  for (size_t i = 0; i < parts_.size(); ++i) run_section(i, arrays);
+  look_at_all();
+  fetch_outputs(outputs);
+  for (Device* device : ensemble_.devices_) device->synchronize();
+}
+
+/// Before the first section that changes shared values, all that the others refuse is known: then
+/// no update has happened.
+void EnsembleCall::run_section(size_t section, const void* const* arrays) {
+  const Ensemble::Member& member = ensemble_.sections_[section];
+  Part& part = parts_[section];
+  Device& device = part.program->device();
+  Watch watch = part.program->watch();
+  watch.look = part.bound->writes();
+  if (watch.look) look_at_all();
+  part.is_looked_at = watch.look;
+  bring_arrivals(section, arrays);
+  const size_t count = member.places.size();
+  Few<const void*> in(count);
+  Few<void*> out(member.output_count);
+  for (size_t i = 0; i < count; ++i) {
+    if (!member.sources[i].is_read) continue;
+    const Ensemble::Place& place = member.places[i];
+    in[i] = place.section < 0 ? arrays[place.number] : address_of(place);
+  }
+  for (size_t i = 0; i < member.output_count; ++i)
+    out[i] = part.staged + part.offsets[member.arrivals.size() + i];
+  part.bound->run(in.data(), out.data(), nullptr, watch);
+  if (member.is_awaited) part.done = device.mark();
+}
+
+void EnsembleCall::bring_arrivals(size_t section, const void* const* arrays) {
+  const Ensemble::Member& member = ensemble_.sections_[section];
+  const Part& part = parts_[section];
+  Device& device = part.program->device();
+  std::vector<bool> awaited(parts_.size(), false);
+  for (size_t i = 0; i < member.arrivals.size(); ++i) {
+    const uint32_t value = member.arrivals[i];
+    const Ensemble::Place& home = ensemble_.homes_[value];
+    char* const target = address_of({static_cast<int>(section), i});
+    if (home.section < 0) {
+      device.copy_in(target, arrays[home.number], bytes_of(value));
+      continue;
+    }
+    const auto source = static_cast<size_t>(home.section);
+    const Part& from = parts_[source];
+    if (!awaited[source] && device.is_peer(from.program->device())) device.after(*from.done);
+    awaited[source] = true;
+    move(part, target, from, address_of(home), bytes_of(value));
+  }
+  if (!part.is_pinned) return;
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (awaited[i]) parts_[i].program->device().synchronize();
+  }
+}
+
+/// A value from the memory of one device to that of another. Between peers, and from and to pinned
+/// memory, queues do it later.
+void EnsembleCall::move(const Part& to, void* target, const Part& from, const void* source,
+                        int64_t bytes) {
+  Device& device = to.program->device();
+  Device& maker = from.program->device();
+  if (from.is_pinned) {
+    device.copy_in_pinned(target, source, bytes);
+  } else if (maker.is_host()) {
+    device.copy_in(target, source, bytes);
+  } else if (to.is_pinned) {
+    maker.copy_out_pinned(target, source, bytes);
+  } else if (device.is_host()) {
+    maker.copy_out(target, source, bytes);
+  } else if (device.is_peer(maker)) {
+    device.copy_from(maker, target, source, bytes);
+  } else {
+    Block between(bytes);
+    maker.copy_out(between.data(), source, bytes);
+    device.copy_in(target, between.data(), bytes);
+  }
+}
+
+/// Waits for the devices of sections that may have refused something.
+void EnsembleCall::look_at_all() {
+  for (Part& part : parts_) {
+    if (!part.is_looked_at) part.bound->look();
+    part.is_looked_at = true;
+  }
+}
+
+void EnsembleCall::fetch_outputs(void* const* outputs) {
+  for (size_t i = 0; i < ensemble_.outputs_.size(); ++i) {
+    const Ensemble::Place& home = ensemble_.homes_[ensemble_.outputs_[i]];
+    Device& device = parts_[static_cast<size_t>(home.section)].program->device();
+    device.copy_out(outputs[i], address_of(home), output_types_[i].bytes());
+  }
+}
+
+/// Waits for all devices; what has failed there was or will be said elsewhere.
+void EnsembleCall::settle() noexcept {
+  for (Device* device : ensemble_.devices_) {
+    try {
+      device->synchronize();
+    } catch (const Error&) {
+    }
+  }
+}
+
+/// The bytes of an array or of a value that a section makes.
+int64_t EnsembleCall::bytes_of(uint32_t value) const {
+  const Ensemble::Place& home = ensemble_.homes_[value];
+  if (home.section < 0) return parts_.front().bound->input_bytes(value);
+  return type_of(value).bytes();
+}
+
+/// The type of a value that a section makes.
+const Type& EnsembleCall::type_of(uint32_t value) const {
+  const auto section = static_cast<size_t>(ensemble_.homes_[value].section);
+  return parts_[section].bound->outputs()[value - ensemble_.sections_[section].first_output];
+}
+
+char* EnsembleCall::address_of(const Ensemble::Place& place) const {
+  const Part& part = parts_[static_cast<size_t>(place.section)];
+  return part.staged + part.offsets[place.number];
+}
+
+}  // namespace symk
