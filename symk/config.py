@@ -6,6 +6,7 @@ It is checked here, once; later it is changed by assignment: `symk.config.settin
 part may read it.
 """
 import contextlib
+import contextvars
 import json
 import operator
 import os
@@ -15,7 +16,7 @@ import types
 import typing
 
 __all__ = ["TABLE", "Settings", "settings", "device", "default_device", "scoped_device",
-           "numbered_device"]
+           "current_device", "numbered_device"]
 
 
 class Row(typing.NamedTuple):
@@ -184,7 +185,10 @@ def _settings(environment):
 settings = _settings(os.environ)
 
 
-_scopes = []        # the devices of the scopes that are open, the innermost last
+# What scopes say, for each thread on its own: where expressions run that are made now, and where
+# functions that are compiled now do the rest.
+_scoped = contextvars.ContextVar("scoped device", default=None)
+_current = contextvars.ContextVar("device of functions", default=None)
 
 
 @contextlib.contextmanager
@@ -194,37 +198,44 @@ def device(name):
     Layers that are called and expressions that are made inside run there, whatever function they
     become part of. Functions that are compiled inside do there what was built outside of all
     scopes; so does a model that is built or compiled inside, wherever its functions are compiled,
-    unless in another scope. The values of variables follow to where they are used.
-    Args:     name: "cpu", "cuda" or "cuda:N", or as TensorFlow writes it: "/gpu:1", "/device:GPU:1".
+    unless in another scope. The values of variables follow to where they are used. A scope is that
+    of its thread.
+    Args:     name: "cpu", "cuda" or "cuda:N", or as TensorFlow writes it: "/gpu:1",
+              "/device:GPU:1".
     Raises:   ValueError for another name.
     """
     with default_device(name):
-        _scopes.append(settings.device)
+        before = _scoped.set(_current.get())
         try:
             yield
         finally:
-            _scopes.pop()
+            _scoped.reset(before)
 
 
 @contextlib.contextmanager
 def default_device(name):
     """Functions that are compiled inside do there what was built outside of all scopes."""
     row = next(row for row in TABLE if row.name == "device")
-    before, settings.device = settings.device, row.read(_own_name(name), "device")
+    before = _current.set(row.read(_own_name(name), "device"))
     try:
         yield
     finally:
-        settings.device = before
+        _current.reset(before)
+
+
+def scoped_device():
+    """The device of the innermost scope, or None outside of all."""
+    return _scoped.get()
+
+
+def current_device():
+    """Where a function that is compiled now does what was built outside of all scopes."""
+    return _current.get() or settings.device
 
 
 def numbered_device(name):
     """The name of a device with its number: "cuda" -> "cuda:0"; one name for each device."""
     return name if name == "cpu" or ":" in name else name + ":0"
-
-
-def scoped_device():
-    """The device of the innermost scope, or None outside of all."""
-    return _scopes[-1] if _scopes else None
 
 
 def _own_name(name):

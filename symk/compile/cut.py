@@ -11,11 +11,14 @@ import typing
 from .. import config
 from ..graph.node import Placeholder
 from ..graph.walk import nodes_of, sources_of
+from ..ops import identity
 from ..ops.placed import Placed
 from ..optimize.rewrite import remake
 from .request import Request
 
 __all__ = ["Section", "cut"]
+
+_PROGRAMS = ("fused", "fused_reduce")
 
 
 class Section(typing.NamedTuple):
@@ -44,6 +47,16 @@ def root(variable):
     while variable.node is not None and isinstance(variable.node.op, Placed):
         variable = variable.node.inputs[0]
     return variable
+
+
+def _distinct(inputs):
+    """The operands of a program, whose instructions count on different ones: what was read in two
+    places may have become one."""
+    seen, result = set(), []
+    for variable in inputs:
+        result.append(identity(variable) if variable in seen else variable)
+        seen.add(variable)
+    return result
 
 
 class _Cut:
@@ -202,7 +215,10 @@ class _Cut:
             return arriving[variable]
 
         for node in nodes:
-            made.update(zip(node.outputs, remake(node, [read(v) for v in node.inputs])))
+            inputs = [read(variable) for variable in node.inputs]
+            if node.op.kind in _PROGRAMS:
+                inputs = _distinct(inputs)
+            made.update(zip(node.outputs, remake(node, inputs)))
         outputs = [read(variable) for variable in wanted]
         updates = [(shared, read(value)) for shared, value in self.request.updates
                    if self._target(value) == name]

@@ -1,7 +1,7 @@
 """The one door from an expression to a callable: `function(inputs, outputs, updates)`."""
 import typing
 
-from ..config import settings
+from ..config import current_device, settings
 from ..graph.collection import without_collection
 from ..graph.draw import to_dot, to_svg
 from ..graph.errors import GraphError
@@ -98,7 +98,7 @@ class Function:
         """What runs the request: optimised, and on several devices cut into sections."""
         request, device = self.request, "cpu"
         if self.mode == "native":
-            request, device = place(request, settings.device)
+            request, device = place(request, current_device())
         results, self.reports = optimize(request.results, stages)
         if products != PRODUCTS[0] and device is not None:
             on_cpu = self.mode == "native" and device == "cpu"
@@ -107,7 +107,7 @@ class Function:
         if self.mode == "reference":
             return ReferenceProgram(self._optimized, check_nan)
         if device is None:
-            return NativeEnsemble(self._optimized, check_nan, settings.device, products)
+            return NativeEnsemble(self._optimized, check_nan, current_device(), products)
         return NativeProgram(self._optimized, check_nan, device)
 
     def __call__(self, *arrays):

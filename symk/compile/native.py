@@ -6,7 +6,7 @@ the step in front.
 import os
 import threading
 
-from ..config import settings
+from ..config import current_device, settings
 from ..graph import Op, registered_ops
 from ..graph.errors import DeviceError
 from ..graph.node import Storage
@@ -25,8 +25,8 @@ else:
     _core.set_dispatcher(dispatch)
     settings.use_runtime(_core)
 
-__all__ = ["NativeProgram", "NativeEnsemble", "NativeStorage", "kernel_names", "device_kernel_names",
-           "device_bytes", "load_kernels", "core"]
+__all__ = ["NativeProgram", "NativeEnsemble", "NativeStorage", "kernel_names",
+           "device_kernel_names", "device_bytes", "load_kernels", "core"]
 
 _lock = threading.Lock()
 _limits = {}   # number of threads -> what the machine can do with them
@@ -117,7 +117,7 @@ class NativeProgram:
     """A Plan, loaded: `run(arrays)` gives the outputs as new arrays and does the updates."""
 
     def __init__(self, request, check_nan=False, device=None):
-        self.device = settings.device if device is None else device
+        self.device = current_device() if device is None else device
         request = request.with_results(legalise(request.results, _kernels_for(self.device)))
         self.plan, self.shared = lower(request, keep_operands=check_nan)
         self.bytes = encode(self.plan)

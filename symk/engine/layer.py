@@ -65,14 +65,16 @@ def placeholder_of(dtype, shape, name=None):
 class Contribution:
     """A loss or an update that a layer adds to the models it is in.
 
-    `inputs` are the tensors that it was made for, None if it does not depend on a call.
+    `inputs` are the tensors that it was made for, None if it does not depend on a call; `outputs`
+    those that the call gave, as far as it is known.
     """
 
-    __slots__ = ("value", "inputs")
+    __slots__ = ("value", "inputs", "outputs")
 
     def __init__(self, value, inputs):
         self.value = value
         self.inputs = None if inputs is None else tuple(to_list(inputs))
+        self.outputs = ()
 
     def is_for(self, inputs):
         if self.inputs is None or inputs is None:
@@ -409,14 +411,25 @@ class Layer(LayerOfKeras1):
 
     def outputs_for(self, inputs, arguments):
         """What `call` gives for keyword arguments: a tensor, or a list of several."""
-        outputs = unpack_singleton(self.call(inputs, **arguments))
-        if isinstance(outputs, tuple):
-            outputs = list(outputs)
+        with self._noting_outputs() as given:
+            outputs = unpack_singleton(self.call(inputs, **arguments))
+            if isinstance(outputs, tuple):
+                outputs = list(outputs)
+            given += [output for output in to_list(outputs)
+                      if not any(output is tensor for tensor in to_list(inputs))]
         for output in to_list(outputs):
             if not K.is_tensor(output):
                 raise ValueError('in layer "%s" (%s): [call] a tensor, or a list of them, must be '
                                  "returned; %r was." % (self.name, type(self).__name__, output))
         return outputs
+
+    @contextlib.contextmanager
+    def _noting_outputs(self):
+        """Contributions made inside are of the call that gave the tensors that a list receives."""
+        losses, updates, outputs = len(self._loss_entries), len(self._update_entries), []
+        yield outputs
+        for entry in self._loss_entries[losses:] + self._update_entries[updates:]:
+            entry.outputs = tuple(outputs)
 
     def _build_for(self, inputs):
         self.build(shapes_of(inputs))
@@ -437,7 +450,9 @@ class Layer(LayerOfKeras1):
     def _regularize_activity(self, inputs, outputs):
         regularizer = getattr(self, "activity_regularizer", None)
         if regularizer is not None:
-            self.add_loss([regularizer(output) for output in to_list(outputs)], inputs)
+            with self._noting_outputs() as given:
+                self.add_loss([regularizer(output) for output in to_list(outputs)], inputs)
+                given += to_list(outputs)
 
     def _connect(self, inputs, outputs, input_masks, output_masks, arguments):
         """Records a call as an edge."""

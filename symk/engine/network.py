@@ -192,7 +192,9 @@ class Network(Layer):
             nodes = self._topology.nodes if self._topology is not None else ()
             self._variables = _variables_of(nodes, self.outputs)
         if entry.inputs is not None:
-            return all(tensor in self._variables for tensor in entry.inputs)
+            return (all(tensor in self._variables for tensor in entry.inputs)
+                    and (not entry.outputs or any(tensor in self._variables
+                                                  for tensor in entry.outputs)))
         value = entry.value[1] if isinstance(entry.value, tuple) else entry.value
         return not hasattr(value, "node") or all(
             source in self._variables or getattr(source, "default", None) is not None

@@ -39,9 +39,14 @@ class Trainer(Network):
     _compile_later = None       # a call of compile that waits for the shape of the input
     _device = None              # of the scope in which it was built or compiled
 
+    def __new__(cls, *args, **kwargs):
+        made = super().__new__(cls)
+        made._device = config.scoped_device()
+        return made
+
     def _connect_graph(self, inputs, outputs):
         super()._connect_graph(inputs, outputs)
-        self._device = config.scoped_device()
+        self._device = config.scoped_device() or self._device
         self._predict = None
         self._functions = {}
         self._objective = None

@@ -1,5 +1,7 @@
 """Model: a graph of layers with everything that users do with it."""
-from .. import deploy
+import contextlib
+
+from .. import config, deploy
 from ..engine.trainer import Trainer
 from ..registry import register
 from . import files, text, weights
@@ -21,6 +23,15 @@ class Model(ModelOfKeras1, Trainer):
     def __reduce_ex__(self, protocol):
         """Pickles and copies have the architecture, the weights and the state of training."""
         return files.reduced(self)
+
+    def __deepcopy__(self, memo=None):
+        """A copy has the place of the model too. Pickles have none: other machines have other
+        devices."""
+        make, arguments = files.reduced(self)
+        with config.device(self._device) if self._device else contextlib.nullcontext():
+            return make(*arguments)
+
+    __copy__ = __deepcopy__
 
     def save(self, filepath, overwrite=True, include_optimizer=True):
         """Saves architecture, weights and the state of training as one HDF5 file.

@@ -107,7 +107,7 @@ def _devices(gpus):
 
 def _gpu(number):
     """The name of a GPU: of the kind that functions run on, where that is no host."""
-    kind = config.settings.device.partition(":")[0]
+    kind = config.current_device().partition(":")[0]
     return "%s:%d" % ("cuda" if kind == "cpu" else kind, operator.index(number))
 
 
@@ -122,7 +122,7 @@ def _missing(name):
     """Why there is no device of a name; None if there is."""
     try:
         with config.default_device(name):
-            device_kernel_names(config.settings.device)
+            device_kernel_names(config.current_device())
     except DeviceError as error:
         return str(error)
     return None

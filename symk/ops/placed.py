@@ -1,8 +1,9 @@
 """What functions on several devices are made with: a value on a device, and a part of a batch that
 must have rows.
 
-`placed` stands between a value and those who read it on a device of their own: `compile/place.py` puts it into the graph, `compile/cut.py` takes it out again, and nothing between
-looks through it: no rule joins what runs on different devices.
+`placed` stands between a value and those who read it on a device of their own: `compile/place.py`
+puts it into the graph, `compile/cut.py` takes it out again, and nothing between looks through it:
+no rule joins what runs on different devices.
 """
 from ..graph import Op, apply, op
 from .checks import ANY, at_least, need_axes

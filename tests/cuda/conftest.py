@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from symk import config
 from symk.compile.native import device_kernel_names
 from symk.config import device as device_scope
 from symk.graph.errors import DeviceError
@@ -46,3 +47,12 @@ def stand_in(on_device):
     for name, value in before:
         setattr(made, name, value)
     made.lost = -1
+
+
+@pytest.fixture
+def outside(stand_in):
+    """The stand-in, outside of the scope that it comes with."""
+    before = config._scoped.set(None), config._current.set(None)
+    yield stand_in
+    config._scoped.reset(before[0])
+    config._current.reset(before[1])

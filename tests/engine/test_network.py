@@ -6,7 +6,7 @@ import pytest
 
 from symk import backend as K
 from symk.layers import (Add, BatchNormalization, Concatenate, Dense, Dropout, Embedding, Input,
-                         Masking, Reshape)
+                         Lambda, Masking, Reshape)
 from symk.models import Model, Sequential, clone_model, model_from_json
 
 
@@ -166,3 +166,16 @@ def test_weights_of_inner_models_keep_their_order():
     nested.set_weights(changed)
     for array, expected in zip(nested.get_weights(), changed):
         np.testing.assert_array_equal(array, expected)
+
+
+def test_a_model_on_a_part_of_the_input_has_the_losses_and_updates_of_that_call():
+    """The layers that read the input itself were called on all of it when the model was made."""
+    inner = Sequential([BatchNormalization(momentum=0.0, input_shape=(2,)),
+                        Dense(1, activity_regularizer="l2")])
+    half = Lambda(lambda x: x[:2])(inner.inputs[0])
+    outer = Model(inner.inputs, inner(half))
+    assert len(outer.updates) == len(inner.updates) == 2
+    assert len(outer.losses) == len(inner.losses) == 1
+    outer.compile("sgd", "mse")
+    outer.train_on_batch(np.array([[1, 2], [3, 4]], "float32"), np.zeros((2, 1)))
+    np.testing.assert_allclose(inner.layers[0].get_weights()[2], [2, 3], rtol=1e-6)

@@ -71,7 +71,6 @@ def test_a_missing_package_is_named(monkeypatch):
         plot_model(nested())
 
 
-
 def test_kernels_of_a_model_can_be_turned_round():
     model = Sequential([Conv2D(2, (2, 3), input_shape=(5, 5, 1)), Flatten(), Dense(2)])
     kernel, _, weights, _ = model.get_weights()
