@@ -28,10 +28,11 @@ def in_place_pairs(node):
         return tuple(node.op.in_place)
     operands = list(dict.fromkeys(node.inputs))
     # Rows that are added, and their indices, are read in any order.
-    scattered = (node.op.place, len(operands) - 1) if node.op.kind == "fused_scatter" else ()
+    scattered = ({root(operands[node.op.place]), root(operands[-1])}
+                 if node.op.kind == "fused_scatter" else ())
     return tuple((i, j) for i, output in enumerate(node.outputs)
                  for j, operand in enumerate(operands)
-                 if j not in scattered and _same_layout(output, operand))
+                 if root(operand) not in scattered and _same_layout(output, operand))
 
 
 def _same_layout(a, b):

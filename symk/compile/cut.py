@@ -18,7 +18,7 @@ from .request import Request
 
 __all__ = ["Section", "cut"]
 
-_PROGRAMS = ("fused", "fused_reduce")
+_PROGRAMS = ("fused", "fused_reduce", "fused_scatter")
 
 
 class Section(typing.NamedTuple):
