@@ -1,4 +1,5 @@
-"""Where nodes run: in the scope that they were made in, else with their function; steps are dealt out."""
+"""Where nodes run: in the scope that they were made in, else with their function; steps are dealt
+out."""
 import threading
 
 import numpy as np

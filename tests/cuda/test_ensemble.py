@@ -1,4 +1,5 @@
-"""Functions on several devices: their values, what they wait for, what they refuse, who may call them at once."""
+"""Functions on several devices: their values, what they wait for, what they refuse, who may call
+them at once."""
 import importlib.util
 import os
 import threading
@@ -22,7 +23,7 @@ GRAPHS, BATCH = 300, 50
 
 
 class Scattered(random_graphs.Drawing):
-    """A random graph whose steps are made on devices drawn at random, some outside of all scopes."""
+    """A random graph whose steps are made on devices drawn at random, or outside of all scopes."""
 
     def _step(self):
         place = self._pick(None, *NAMES)

@@ -1,4 +1,5 @@
-"""multi_gpu_model on several devices: the numbers of the model alone, the same bits at every run, one set of weights."""
+"""multi_gpu_model on several devices: the numbers of the model alone, the same bits at every run, one
+set of weights."""
 import numpy as np
 import pytest
 
@@ -239,6 +240,6 @@ def test_numbers_are_gpus_and_missing_ones_are_named(outside):
         listed.predict(data()[0])
         assert "cuda-host:2" in listed.predict_function.program.device
         outside.devices = 2
-        with pytest.raises(ValueError, match=r"cuda-host:0, cuda-host:9 are required for gpus=\[0, 9\]"
-                                             r".*number 9 is required; there are 2"):
+        with pytest.raises(ValueError, match=r"cuda-host:0, cuda-host:9 are required for "
+                                             r"gpus=\[0, 9\].*number 9 is required; there are 2"):
             multi_gpu_model(dense(), gpus=[0, 9])
