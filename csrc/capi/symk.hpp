@@ -19,6 +19,9 @@
 
 namespace symk {
 
+// Part of each name, so that nothing here is taken for a class of the static library's own.
+inline namespace api {
+
 /// What the C library says went wrong; `status` is a symk_status.
 class Error : public std::runtime_error {
  public:
@@ -276,6 +279,7 @@ class Model : public Function {
   void save(const std::string& path) const { detail::check(symk_save_file(get(), path.c_str())); }
 };
 
+}  // namespace api
 }  // namespace symk
 
 #endif

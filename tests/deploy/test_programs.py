@@ -81,6 +81,11 @@ def test_the_cpp_program_by_cmake(sample, tmp_path):
     run(cmake(), "--build", tmp_path)
     for program in ("predict", "predict_static"):
         assert run(tmp_path / program, path, input=numbers) == expected
+        for wrong, message in ((tmp_path / "no", "cannot be opened"),
+                               (tmp_path / program, "[plan] a Plan must begin")):
+            done = subprocess.run([tmp_path / program, wrong], input=numbers, capture_output=True,
+                                  text=True)
+            assert done.returncode == 1 and message in done.stderr
     needed = run("ldd", tmp_path / "predict_static")
     assert "symk" not in needed
 
@@ -178,10 +183,18 @@ def test_the_programs_of_the_page_run(tmp_path, compiled):
         assert run(compiled(str(source), tmp_path / language), cwd=tmp_path) == expected
 
 
-def test_the_headers_keep_their_promises(sample, tmp_path, compiled):
+def static_flags():
+    """What a compiler needs to make the library part of a program."""
+    library = os.path.join(PLACES["libdir"](), "libsymk_runtime.a")
+    return ("-I" + PLACES["includedir"](), "-Wl,--whole-archive", library, "-Wl,--no-whole-archive",
+            "-pthread", "-ldl")
+
+
+@pytest.mark.parametrize("flags", [(), static_flags()], ids=["shared", "static"])
+def test_the_headers_keep_their_promises(sample, tmp_path, compiled, flags):
     source = tmp_path / "headers.cpp"
     source.write_text(HEADERS)
-    run(compiled(str(source), tmp_path / "headers"), sample[0], tmp_path / "copy.symk")
+    run(compiled(str(source), tmp_path / "headers", *flags), sample[0], tmp_path / "copy.symk")
 
 
 def test_the_library_is_small(tmp_path):
