@@ -63,15 +63,20 @@ struct MakePairs {
   SYMK_HD void operator()(int64_t i) const { pairs[i] = {row_of(indices[i], limit), i}; }
 };
 
+/// What the sums begin with. Writes nothing where an index was refused, since y may be a shared
+/// value.
 template <class T>
 struct Start {
   const T* x;  // null: zeros
   T* y;
-  SYMK_HD void operator()(int64_t i) const { y[i] = x == nullptr ? T(0) : x[i]; }
+  const Fault* fault;
+  SYMK_HD void operator()(int64_t i) const {
+    if (fault->rank == 0) y[i] = x == nullptr ? T(0) : x[i];
+  }
 };
 
 /// A thread per element of a row at each place of the sorted pairs where a row begins. Writes
-/// nothing where an index was refused, since y may be a shared value.
+/// nothing either where an index was refused.
 template <class T>
 struct AddRows {
   IndexPlan plan;
@@ -115,7 +120,8 @@ std::unique_ptr<Step> bind_scatter(Binding& binding, const char* name, int g) {
         check_indices(queue, numbers, plan.count, {-plan.limit, plan.limit}, operands.fault);
         T* const result = output<T>(operands, 0);
         const T* const x = g == 1 ? input<T>(operands, 0) : nullptr;
-        if (x != result) each(queue, plan.outer * plan.limit * plan.row, Start<T>{x, result});
+        const int64_t count = plan.outer * plan.limit * plan.row;
+        if (x != result) each(queue, count, Start<T>{x, result, operands.fault});
         if (plan.limit == 0) return;
         each(queue, plan.count, MakePairs<I>{numbers, plan.limit, sort.pairs(operands.scratch)});
         const SortedPair* const pairs = sort.run(queue, operands.scratch);

@@ -176,3 +176,18 @@ def test_a_wrong_index_changes_no_variable(on_device):
                 step.run([np.array(wrong, "int32"), values])
             for shared, kept in zip((*tables, count), before):
                 np.testing.assert_array_equal(shared.get_value(), kept)
+
+
+def test_a_wrong_index_leaves_a_variable_that_is_written_over_as_a_whole(on_device):
+    """The step begins by writing all rows: half of the old ones."""
+    table = Shared(np.ones((5, 4), "float32"), name="table")
+    ids, rows = Placeholder("int32", (3,)), Placeholder("float32", (3, 4))
+    halved = table * 0.5 - 0.25 * ops.scatter_add(rows, ids, 0, 5)
+    step = function([ids, rows], [], updates=[(table, halved)])
+    assert "scatter_into(" in step.show("plan")
+    for turn in range(1, 4):        # bound, recorded, replayed
+        with pytest.raises(OutOfRangeError):
+            step.run([np.array([0, 1, 9], "int32"), np.ones((3, 4), "float32")])
+        np.testing.assert_array_equal(table.get_value(), np.full((5, 4), 0.5 ** (turn - 1)))
+        step.run([np.array([0, 1, 2], "int32"), np.zeros((3, 4), "float32")])
+        np.testing.assert_array_equal(table.get_value(), np.full((5, 4), 0.5 ** turn))
