@@ -20,13 +20,42 @@ constexpr const char* kKind = "cuda";
 constexpr const char* kKind = "cuda-host";
 #endif
 
+/// What belongs to the process that made it: after a fork, CUDA is not asked for it in the child.
+class OfProcess {
+ protected:
+  bool forked() const { return fork_generation() != generation_; }
+
+ private:
+  const uint32_t generation_ = fork_generation();
+};
+
+/// A CUDA stream.
+class Stream {
+ public:
+  explicit Stream(int device) {
+    check(cudaSetDevice(device), "cudaSetDevice");
+    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
+  }
+  ~Stream() { cudaStreamDestroy(stream_); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
 /// A CUDA event.
-class EventMark final : public Mark {
+class EventMark final : public Mark, OfProcess {
  public:
   EventMark() {
     check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate");
   }
-  ~EventMark() override { cudaEventDestroy(event_); }
+  ~EventMark() override {
+    if (forked()) return;
+    cudaEventDestroy(event_);
+    cudaGetLastError();  // the next call shall not see this one's failure
+  }
   EventMark(const EventMark&) = delete;
   EventMark& operator=(const EventMark&) = delete;
   cudaEvent_t event() const { return event_; }
@@ -36,7 +65,7 @@ class EventMark final : public Mark {
 };
 
 /// A CUDA graph.
-class GraphRecording final : public Recording {
+class GraphRecording final : public Recording, OfProcess {
  public:
   /// Takes the graph over.
   explicit GraphRecording(cudaGraph_t graph) {
@@ -47,7 +76,11 @@ class GraphRecording final : public Recording {
     check(status, "cudaGraphInstantiate");
     size_ = static_cast<int64_t>(count);
   }
-  ~GraphRecording() override { cudaGraphExecDestroy(graph_); }
+  ~GraphRecording() override {
+    if (forked()) return;
+    cudaGraphExecDestroy(graph_);
+    cudaGetLastError();
+  }
   GraphRecording(const GraphRecording&) = delete;
   GraphRecording& operator=(const GraphRecording&) = delete;
   int64_t size() const override { return size_; }
@@ -58,15 +91,14 @@ class GraphRecording final : public Recording {
   int64_t size_ = 0;
 };
 
-class Gpu final : public QueuedDevice {
+class Gpu final : public QueuedDevice, OfProcess {
  public:
   Gpu(int number, bool tensor_cores)
-      : name_(std::string(kKind) + ":" + std::to_string(number)), generation_(fork_generation()) {
+      : name_(std::string(kKind) + ":" + std::to_string(number)), stream_(number),
+        beside_(number) {
     queue_.device = number;
     queue_.tensor_cores = tensor_cores;
-    enter();
-    check(cudaStreamCreateWithFlags(&queue_.own_stream, cudaStreamNonBlocking), "cudaStreamCreate");
-    check(cudaStreamCreateWithFlags(&beside_, cudaStreamNonBlocking), "cudaStreamCreate");
+    queue_.own_stream = stream_.get();
   }
 
   const std::string& name() const override { return name_; }
@@ -111,6 +143,8 @@ class Gpu final : public QueuedDevice {
   }
   void unpin(void* memory) noexcept override {
     if (forked()) return;
+    cudaStreamSynchronize(stream_.get());  // copies may still read it
+    cudaStreamSynchronize(beside_.get());
     cudaFreeHost(memory);
     cudaGetLastError();
   }
@@ -131,8 +165,8 @@ class Gpu final : public QueuedDevice {
     move(to, from, bytes, cudaMemcpyDeviceToHost, queue_.stream());
   }
   std::unique_ptr<Mark> copy_in_beside(void* to, const void* from, int64_t bytes) override {
-    move(to, from, bytes, cudaMemcpyHostToDevice, beside_);
-    return mark_of(beside_);
+    move(to, from, bytes, cudaMemcpyHostToDevice, beside_.get());
+    return mark_of(beside_.get());
   }
   void copy(void* to, const void* from, int64_t bytes) override {
     move(to, from, bytes, cudaMemcpyDeviceToDevice, queue_.stream());
@@ -199,8 +233,6 @@ class Gpu final : public QueuedDevice {
   std::vector<std::string> kernel_names() const override { return symk::kernel_names(); }
 
  private:
-  bool forked() const { return fork_generation() != generation_; }
-
   void enter() const {
     if (forked()) {
       throw Error(ErrorCode::kDevice,
@@ -248,8 +280,7 @@ class Gpu final : public QueuedDevice {
   }
 
   const std::string name_;
-  const uint32_t generation_;
-  cudaStream_t beside_ = nullptr;
+  const Stream stream_, beside_;
   Held held_;
 };
 
@@ -307,13 +338,13 @@ void make_peers(int one, int other) {
 Gpu* open(int number) {
   cudaDeviceProp properties = {};
   check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties");
-  Gpu* const made = new Gpu(number, properties.major >= 8);
+  auto made = std::make_unique<Gpu>(number, properties.major >= 8);
   for (const auto& [other, device] : opened()) {
     make_peers(number, other);
     make_peers(other, number);
   }
-  opened().emplace_back(number, made);
-  return made;
+  opened().emplace_back(number, made.get());
+  return made.release();
 }
 
 }  // namespace
@@ -321,19 +352,21 @@ Gpu* open(int number) {
 
 extern "C" __attribute__((visibility("default"))) symk::Device* symk_device_open(
     int number, const char* contract, char* message, int size) {
-  std::string reason;
-  symk::Device* device = nullptr;
+  const auto say = [&](const char* reason) {
+    std::snprintf(message, static_cast<size_t>(size), "%s", reason);
+  };
   try {
+    std::string reason;
     if (std::strcmp(contract, SYMK_DEVICE_CONTRACT) != 0) {
       reason = std::string("its kernels were built for another state of symk (") +
                SYMK_DEVICE_CONTRACT + ") than this one (" + contract + "). Build symk again.";
     } else {
       reason = symk::cuda::reason_against(number);
     }
-    if (reason.empty()) device = symk::cuda::open(number);
-  } catch (const symk::Error& error) {
-    reason = error.what();
+    if (reason.empty()) return symk::cuda::open(number);
+    say(reason.c_str());
+  } catch (const std::exception& error) {
+    say(error.what());
   }
-  std::snprintf(message, static_cast<size_t>(size), "%s", reason.c_str());
-  return device;
+  return nullptr;
 }

@@ -220,19 +220,30 @@ HeldBatch prefetch_batch(Program& program, const py::object& values) {
   return {program.prefetch(fed.shapes.data(), fed.inputs.data())};
 }
 
-py::list run_batch(Program& program, HeldBatch& held) {
-  require_outside_callback("function");
-  if (held.batch == nullptr) {
+/// A batch while it is run; goes back to where Python holds it when that fails.
+struct RunningBatch {
+  explicit RunningBatch(HeldBatch& from) : held(from), batch(std::move(from.batch)) {
+    if (batch != nullptr) return;
     throw Error(ErrorCode::kArgument,
                 "[function] a prefetched batch must be run once; this one has been run already.");
   }
-  std::unique_ptr<Batch> batch = std::move(held.batch);
-  Call call(program, batch->shapes().data());
+  ~RunningBatch() {
+    if (batch != nullptr) held.batch = std::move(batch);
+  }
+
+  HeldBatch& held;
+  std::unique_ptr<Batch> batch;
+};
+
+py::list run_batch(Program& program, HeldBatch& held) {
+  require_outside_callback("function");
+  RunningBatch running(held);
+  Call call(program, *running.batch);
   Few<void*> outputs(call.outputs().size());
   py::list results = new_results(call.outputs(), outputs);
   const py::gil_scoped_release released;
-  call.run(*batch, outputs.data());
-  program.take_back(std::move(batch));
+  call.run(outputs.data());
+  program.take_back(std::move(running.batch));
   return results;
 }
 

@@ -62,6 +62,7 @@ class Device {
 
   /// Memory of the host that the device reads and writes by itself, or null if there is none left.
   virtual void* pin(int64_t) { return nullptr; }
+  /// Waits until the device has done with it.
   virtual void unpin(void*) noexcept {}
   /// From and to pinned memory, which must stay as it is until the queue has come so far.
   virtual void copy_in_pinned(void*, const void*, int64_t) {}

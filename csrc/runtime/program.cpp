@@ -30,6 +30,13 @@ void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& gi
                   type_text(given) + " was given.");
 }
 
+const Shape* shapes_for(const Program& program, const Batch& batch) {
+  if (&batch.owner() == &program) return batch.shapes().data();
+  throw Error(ErrorCode::kArgument,
+              "[function] a prefetched batch must be run by the function that it was prefetched "
+              "for; one of another function was given.");
+}
+
 /// What is packed from the constants of a Plan and of its bodies.
 int64_t packed_bytes(const Plan& plan) {
   int64_t total = plan.packed->bytes();
@@ -157,7 +164,10 @@ void Context::settle() noexcept {
   }
 }
 
-void Batch::fill(const Plan& plan, const Shape* shapes, const void* const* inputs) {
+Batch::Batch(const Program& owner) : owner_(owner), device_(owner.device()) {}
+
+void Batch::fill(const Shape* shapes, const void* const* inputs) {
+  const Plan& plan = owner_.plan();
   const size_t count = plan.inputs.size();
   shapes_.assign(shapes, shapes + count);
   Few<int64_t> sizes(count);
@@ -238,6 +248,11 @@ MemoryUse Program::memory_use() {
 }
 
 std::unique_ptr<Batch> Program::prefetch(const Shape* shapes, const void* const* inputs) {
+  if (device_.is_host()) {
+    throw Error(ErrorCode::kArgument,
+                "[function] a device other than the host is required to prefetch for; this function "
+                "runs on the host, which reads arrays where they are. Call it with the arrays.");
+  }
   std::unique_ptr<Batch> batch;
   contexts_lock_.lock();
   if (!spare_.empty()) {
@@ -245,14 +260,18 @@ std::unique_ptr<Batch> Program::prefetch(const Shape* shapes, const void* const*
     spare_.pop_back();
   }
   contexts_lock_.unlock();
-  if (batch == nullptr) batch = std::make_unique<Batch>(device_);
-  batch->fill(*plan_, shapes, inputs);
+  if (batch == nullptr) batch = std::make_unique<Batch>(*this);
+  batch->fill(shapes, inputs);
   return batch;
 }
 
-void Program::take_back(std::unique_ptr<Batch> batch) {
+void Program::take_back(std::unique_ptr<Batch> batch) noexcept {
   const Locked locked(contexts_lock_);
-  if (spare_.size() < kKeptBatches) spare_.push_back(std::move(batch));
+  try {
+    if (spare_.size() < kKeptBatches) spare_.push_back(std::move(batch));
+  } catch (const std::bad_alloc&) {
+    // It is freed instead: a later one gets memory of its own.
+  }
 }
 
 std::vector<PartRow> Program::parts() {
@@ -305,6 +324,10 @@ Call::Call(Program& program, const Shape* inputs)
   }
 }
 
+Call::Call(Program& program, const Batch& batch) : Call(program, shapes_for(program, batch)) {
+  batch_ = &batch;
+}
+
 Call::Call(Program& program, const Shape* inputs, Context& context)
     : program_(program), context_(&context),
       bound_(&context.bound(program.plan(), program.shared_, program.kept_, inputs)) {}
@@ -313,18 +336,14 @@ Call::~Call() {
   if (borrowed_) program_.give_back(std::move(borrowed_));
 }
 
-void Call::run(const void* const* inputs, void* const* outputs) { run(inputs, nullptr, outputs); }
-
-void Call::run(const Batch& batch, void* const* outputs) { run(nullptr, &batch, outputs); }
-
-void Call::run(const void* const* inputs, const Batch* batch, void* const* outputs) {
+void Call::run(const void* const* inputs, void* const* outputs) {
   const std::lock_guard<TensorLocks> held(program_.locks_);
   const Watch watch = program_.watch();
   program_.locks_.bring_to(program_.device_);
   if (program_.device_.is_host()) {
     bound_->run(inputs, outputs, nullptr, watch);
   } else {
-    context_->run_staged(*bound_, inputs, batch, outputs, watch);
+    context_->run_staged(*bound_, inputs, batch_, outputs, watch);
   }
 }
 

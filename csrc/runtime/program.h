@@ -25,20 +25,24 @@ struct Staging {
   int64_t input_bytes = 0, bytes = 0;
 };
 
-/// The inputs of one call on their way to a device, while calls before it run there.
+class Program;
+
+/// The inputs of one call of a Program on their way to its device, while calls before it run there.
 class Batch {
  public:
-  explicit Batch(Device& device) : device_(device) {}
+  explicit Batch(const Program& owner);
 
   /// Begins to copy. The arrays may change once this has returned; a batch that was filled before
   /// must have been run.
-  void fill(const Plan& plan, const Shape* shapes, const void* const* inputs);
+  void fill(const Shape* shapes, const void* const* inputs);
 
+  const Program& owner() const { return owner_; }
   const std::vector<Shape>& shapes() const { return shapes_; }
   /// Adds the copy of the inputs, one behind the other, to the queue of the device.
   void hand_over(void* to) const;
 
  private:
+  const Program& owner_;
   Device& device_;
   std::vector<Shape> shapes_;
   int64_t bytes_ = 0;
@@ -116,10 +120,11 @@ class Program {
   std::vector<PartRow> parts();
   Device& device() const { return device_; }
 
-  /// The inputs of a later call, which begin to move to the device; not for the host.
+  /// The inputs of a later call, which begin to move to the device. Throws Error(kArgument) on the
+  /// host, where nothing has to move.
   std::unique_ptr<Batch> prefetch(const Shape* shapes, const void* const* inputs);
   /// Keeps the memory of a batch that has been run.
-  void take_back(std::unique_ptr<Batch> batch);
+  void take_back(std::unique_ptr<Batch> batch) noexcept;
   /// The Plan as text.
   std::string describe() const;
   /// The shape of a buffer as text, sizes that depend on the inputs as expressions: "(x.0, 10)".
@@ -154,6 +159,8 @@ class Call {
  public:
   /// `inputs` has one shape per input. Throws Error when they do not fit the Plan.
   Call(Program& program, const Shape* inputs);
+  /// For the inputs of a batch, which must be this Program's and stay until the call has run.
+  Call(Program& program, const Batch& batch);
   /// The same in a context of the caller, which one call at a time may use.
   Call(Program& program, const Shape* inputs, Context& context);
   ~Call();
@@ -165,13 +172,12 @@ class Call {
   /// Outputs may not overlap inputs or each other. When it throws, their content is undefined, and
   /// no shared value has been updated.
   void run(const void* const* inputs, void* const* outputs);
-  /// The same for inputs that are on their way to the Program's device, made for the same shapes.
-  void run(const Batch& batch, void* const* outputs);
+  /// The same for a call that was made for a batch.
+  void run(void* const* outputs) { run(nullptr, outputs); }
 
  private:
-  void run(const void* const* inputs, const Batch* batch, void* const* outputs);
-
   Program& program_;
+  const Batch* batch_ = nullptr;  // where the inputs are, unless they are given
   std::unique_ptr<Context> borrowed_;
   Context* context_ = nullptr;
   Bound* bound_ = nullptr;

@@ -36,6 +36,12 @@ class ReferenceProgram:
                 shared.set_value(value)
         return [np.array(value) for value in values[:len(request.outputs)]]
 
+    def run_batch(self, batch):
+        """Raises:   GraphError, since this program prefetches none."""
+        raise GraphError("[%s] a prefetched batch must be run by the function that it was "
+                         "prefetched for; one of another function was given."
+                         % self._request.label)
+
 
 def _check_count(request, arrays):
     """A call must give one array for each input."""

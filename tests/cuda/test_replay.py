@@ -6,10 +6,11 @@ import pytest
 from symk import backend as K
 from symk import layers, ops
 from symk.compile import function
+from symk.compile.native import core
 from symk.config import device, settings
 from symk.engine.sources import _one_ahead
 from symk.graph import Placeholder, Shared
-from symk.graph.errors import GraphError, NotFiniteError, OutOfRangeError
+from symk.graph.errors import GraphError, NotFiniteError, OutOfRangeError, ShapeError
 from symk.models import Sequential
 
 
@@ -158,6 +159,58 @@ def test_a_prefetched_batch_is_run_once(stand_in):
         f.run(batches[0])
     with pytest.raises(ValueError, match="the shape must be"):
         f.prefetch([np.zeros((5, 3), "float32")])
+
+
+def test_a_batch_is_run_by_the_function_that_it_was_prefetched_for(stand_in):
+    f, weight, _ = training_step()
+    x, y = Placeholder("float32", (None, 4)), Placeholder("float64", (None, 70))
+    others = [function([x, y], [ops.sum(x), ops.sum(y)]), function([y], [ops.exp(y)]),
+              function([], [ops.constant(np.ones(3)) * 2.0]), function([x], [x], mode="reference")]
+    with device("cpu"):
+        others.append(function([x], [ops.sum(x)]))
+    array = np.ones((5, 4), "float32")
+    batch, wanted = f.prefetch([array]), weight.get_value().sum() * 5
+    for other in others:
+        with pytest.raises(GraphError, match="by the function that it was prefetched for"):
+            other.run(batch)
+    np.testing.assert_allclose(f.run(batch)[0], wanted, rtol=1e-4)
+
+
+def test_the_host_prefetches_nothing(stand_in):
+    x, array = Placeholder("float32", (3,)), np.arange(3, dtype="float32")
+    with device("cpu"):
+        f = function([x], [x * 2.0])
+    assert f.prefetch([array])[0] is array
+    program = core().Program(f.program.bytes, [], "cpu")
+    with pytest.raises(GraphError, match="a device other than the host is required"):
+        program.prefetch([array])
+
+
+def test_a_batch_whose_call_has_failed_may_be_run_again(stand_in):
+    table, count = Shared(np.arange(6.0).reshape(3, 2), name="table"), Shared(np.zeros(()), name="count")
+    rows, factors = Placeholder("int32", (None,)), Placeholder("float64", (None, 2))
+    f = function([rows, factors], [ops.gather(table, rows) * factors], updates=[(count, count + 1)])
+    right = f.prefetch([np.array([2, 0], "int32"), np.ones((2, 2))])
+    np.testing.assert_array_equal(f.run(right)[0], [[4, 5], [0, 1]])
+    held = stand_in.held
+    wrong = f.prefetch([np.array([2, 9], "int32"), np.ones((2, 2))])
+    unequal = f.prefetch([np.array([2, 0, 1], "int32"), np.ones((2, 2))])
+    for _ in range(3):
+        with pytest.raises(OutOfRangeError, match="9 was given at position 1"):
+            f.run(wrong)
+        with pytest.raises(ShapeError):
+            f.run(unequal)
+    assert count.get_value() == 1
+    del wrong, unequal
+    assert stand_in.held == held
+
+
+def test_a_batch_may_be_dropped_while_it_moves(stand_in):
+    f, weight, _ = training_step()
+    array = np.ones((5, 4), "float32")
+    for _ in range(3):
+        f.prefetch([array])
+        np.testing.assert_allclose(f(array)[0], weight.get_value().sum() * 5, rtol=1e-4)
 
 
 def test_memory_of_batches_is_used_again(stand_in):

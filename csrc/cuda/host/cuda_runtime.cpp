@@ -129,8 +129,17 @@ cudaError_t refuse_recording(symk_host_stream* stream) {
   return failed(cudaErrorStreamCaptureUnsupported);
 }
 
-Work copying(void* to, const void* from, size_t bytes) {
-  return [=] { std::memcpy(to, from, bytes); };
+/// A copy from memory of a device or pinned memory. The device is lost when what it reads or writes
+/// is freed before.
+Work copying(void* to, const void* from, size_t bytes, int device) {
+  const bool to_plain = allocation_of(to) == nullptr;  // is done before the call returns
+  return [=] {
+    if (allocation_of(from) != nullptr && (to_plain || allocation_of(to) != nullptr)) {
+      std::memcpy(to, from, bytes);
+    } else {
+      world().lost[device] = true;
+    }
+  };
 }
 
 }  // namespace
@@ -291,7 +300,6 @@ cudaError_t cudaFreeHost(void* memory) {
   World& all = world();
   const Guard guard(all.lock);
   if (memory == nullptr) return cudaSuccess;
-  drain_all();
   const auto found = all.memory.find(static_cast<char*>(memory));
   if (found == all.memory.end() || !found->second.pinned) return failed(cudaErrorInvalidValue);
   symk::release_bytes(memory, static_cast<int64_t>(found->second.bytes));
@@ -379,7 +387,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                                                             static_cast<const char*>(from) + bytes);
     return add(stream, [=] { std::memcpy(to, staged->data(), bytes); });
   }
-  const cudaError_t status = add(stream, copying(to, from, bytes));
+  const cudaError_t status = add(stream, copying(to, from, bytes, stream->device));
   if (status == cudaSuccess && to_host && !pinned)
     drain(stream, stream->added);  // returns when done
   return status;
@@ -393,7 +401,7 @@ cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int f
       source->device != from_device)
     return failed(cudaErrorInvalidValue);
   ++world().settings.peer_copies;
-  return add(stream, copying(to, from, bytes));
+  return add(stream, copying(to, from, bytes, to_device));
 }
 
 cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
