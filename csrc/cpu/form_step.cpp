@@ -7,6 +7,19 @@
 #include "runtime/memory.h"
 
 namespace symk::cpu {
+namespace {
+
+/// Memory for a conversion, or for the form that a kernel makes of it: shared by all who make it of
+/// the same operands. Versions are numbers of each operand alone, so its name tells them apart.
+std::shared_ptr<Packed> packed_conversion(Binding& binding, const Conversion& conversion,
+                                          const std::string& form, int64_t bytes) {
+  if (conversion.beside < 0) return binding.packed(conversion.input, form, bytes);
+  const std::string other = binding.identity(conversion.beside);
+  if (other.empty()) return std::make_shared<Packed>(bytes);
+  return binding.packed(conversion.input, form + " with " + other, bytes);
+}
+
+}  // namespace
 
 ConvertedBinding::ConvertedBinding(Binding& outer, const std::vector<Conversion>& conversions)
     : ForwardingBinding(outer), conversions_(conversions), types_(outer.inputs()) {
@@ -36,7 +49,8 @@ std::shared_ptr<Packed> ConvertedBinding::packed(int input, const std::string& f
   packs_[static_cast<size_t>(input)] = true;
   // Other kernels see the same value as it is, and pack that.
   const Conversion* const conversion = conversion_of(input);
-  return outer_.packed(input, conversion ? conversion->form + ": " + form : form, bytes);
+  if (conversion == nullptr) return outer_.packed(input, form, bytes);
+  return packed_conversion(outer_, *conversion, conversion->form + ": " + form, bytes);
 }
 
 void ConvertedBinding::need_scratch(int64_t bytes) {
@@ -53,7 +67,7 @@ class Converted {
       : conversion_(std::move(conversion)), lasts_(inner.lasting(conversion_.input)),
         for_once_(lasts_ && inner.packs(conversion_.input)) {
     if (lasts_ && !for_once_)
-      kept_ = outer.packed(conversion_.input, conversion_.form, conversion_.bytes);
+      kept_ = packed_conversion(outer, conversion_, conversion_.form, conversion_.bytes);
   }
 
   int input() const { return conversion_.input; }

@@ -15,7 +15,13 @@ namespace {
 struct Lasting {
   bool lasts = false;
   PackedForms* forms = nullptr;
-  std::string name;  // before those of its forms
+  std::string name;  // before those of its forms, which other values may have too
+
+  /// Forms live as long as those who read them, and so as what they are made of.
+  std::string identity() const {
+    if (forms == nullptr) return "";
+    return name + std::to_string(reinterpret_cast<uintptr_t>(forms));
+  }
 };
 
 /// What one kernel sees of its step while it is bound.
@@ -78,6 +84,10 @@ class StepBinding final : public Binding {
     const Lasting& lasting = lasting_[static_cast<size_t>(input)];
     if (lasting.forms == nullptr) return std::make_shared<Packed>(bytes);
     return lasting.forms->find(lasting.name + step_.kernel + " " + form, bytes);
+  }
+
+  std::string identity(int input) const override {
+    return lasting_[static_cast<size_t>(input)].identity();
   }
 
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }

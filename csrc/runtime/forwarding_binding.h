@@ -34,6 +34,7 @@ class ForwardingBinding : public Binding {
   std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) override {
     return outer_.packed(input, form, bytes);
   }
+  std::string identity(int input) const override { return outer_.identity(input); }
   void need_scratch(int64_t bytes) override { outer_.need_scratch(bytes); }
   Device& device() const override { return outer_.device(); }
 

@@ -22,6 +22,7 @@ class HostedBinding final : public ForwardingBinding {
   std::shared_ptr<Packed> packed(int, const std::string&, int64_t bytes) override {
     return std::make_shared<Packed>(bytes);
   }
+  std::string identity(int) const override { return ""; }
   void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
   Device& device() const override { return Binding::device(); }  // the host
   int64_t scratch() const { return scratch_; }

@@ -112,6 +112,9 @@ class Binding {
   /// Memory for a lasting input in another form. All bindings that give the same name to a form of
   /// the same value get the same memory; the name therefore says all that the form depends on.
   virtual std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) = 0;
+  /// What no other value is called while this one lasts, for the name of a form that a second input
+  /// goes into; empty where there is no such name.
+  virtual std::string identity(int) const { return ""; }
   /// Asks for memory that lasts during one run; the largest request counts.
   virtual void need_scratch(int64_t bytes) = 0;
   /// Where the step is to run.

@@ -41,7 +41,8 @@ def stand_in(on_device):
         pytest.skip("a GPU cannot be made small, old or lost")
     gc.collect()        # what functions of other tests held is not freed within this one
     made = StandIn()
-    fields = "devices", "memory", "pinned", "driver", "capability", "late", "peers"
+    fields = ("devices", "memory", "pinned", "driver", "capability", "late", "peers", "streams",
+              "exhausted")
     before = [(name, getattr(made, name)) for name in fields]
     yield made
     for name, value in before:

@@ -1,5 +1,6 @@
 """What goes wrong with a device: too little memory, a lost one, an old driver, a shared object of
 another build."""
+import os
 import subprocess
 import sys
 
@@ -154,6 +155,49 @@ def test_a_forked_process_is_told_to_be_spawned(stand_in):
                           timeout=60)
     assert "DeviceError [device cuda-host:0]" in done.stdout, done.stderr
     assert 'by the method "spawn"' in done.stdout and "the parent goes on" in done.stdout
+
+
+DROPPED = """
+import os, sys
+import numpy as np
+from symk import ops
+from symk.compile import function
+from symk.config import device
+from symk.graph import Placeholder, Shared
+sys.path.insert(0, sys.argv[1])
+from stand_in import StandIn
+x, total = Placeholder("float32", (None,)), Shared(np.zeros((), "float32"))
+with device("cuda-host"):
+    f = function([x], [ops.tanh(x) * ops.sum(x)], updates=[(total, total + ops.sum(x))])
+for _ in range(3):
+    f(np.ones(3, "float32"))
+batch = f.prefetch([np.ones(3, "float32")])
+assert StandIn().replays > 0
+child = os.fork()
+if child == 0:
+    del batch, f, total
+    print(StandIn().forked, "calls of the child", flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_forked_process_lets_go_of_what_is_its_parents(stand_in):
+    """Memory, recordings, marks: the driver would refuse each call, and the next one see it."""
+    done = subprocess.run([sys.executable, "-c", DROPPED, os.path.dirname(__file__)],
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout == "0 calls of the child\n", done.stderr
+
+
+@pytest.mark.parametrize("field, value, message", [
+    ("streams", 1, "cudaStreamCreate failed: out of memory"), ("exhausted", 1, "bad_alloc")])
+def test_a_device_that_cannot_be_opened_as_a_whole_leaves_nothing(stand_in, field, value, message):
+    """Its second stream is refused, or the first one finds no memory on the host."""
+    stand_in.devices, streams = 9, stand_in.open_streams
+    setattr(stand_in, field, streams + value)
+    with pytest.raises(DeviceError, match="device cuda-host:6.*" + message):
+        device_kernel_names("cuda-host:6")
+    assert stand_in.open_streams == streams
 
 
 def test_a_wrong_index_changes_no_variable(on_device):

@@ -210,7 +210,8 @@ def test_a_batch_may_be_dropped_while_it_moves(stand_in):
     array = np.ones((5, 4), "float32")
     for _ in range(3):
         f.prefetch([array])
-        np.testing.assert_allclose(f(array)[0], weight.get_value().sum() * 5, rtol=1e-4)
+        wanted = weight.get_value().sum() * 5
+        np.testing.assert_allclose(f(array)[0], wanted, rtol=1e-4)
 
 
 def test_memory_of_batches_is_used_again(stand_in):

@@ -2,6 +2,7 @@
 import threading
 
 import numpy as np
+import pytest
 
 from symk import ops
 from symk.compile import function
@@ -81,6 +82,47 @@ def test_a_sequence_packs_its_weights_once():
         f.run([values(batch, time, 128), values(batch, 32)])
         sizes.add(packed_bytes(f))
     assert len(sizes) == 1 and sizes.pop() >= 4 * 32 * 128
+
+
+@pytest.fixture
+def scaled(plans):
+    """scaled(scales, weights=None): a Plan with a product of x (None, 4) per scale, with the same
+    weights of int8, which are a constant or else a shared value."""
+    def make(scales, weights=None):
+        b = plans.Builder()
+        x = b.input("x", (None, 4))
+        w = b.shared("w", (4, 6), "int8") if weights is None else b.constant(weights, "int8")
+        for scale in scales:
+            y = b.buffer("float32", "temporary", (b.shape(x)[0], 6))
+            b.step("matmul", (x, w, b.constant(np.full(6, scale))), (y,), transpose_a=0,
+                   transpose_b=0, epilogue=(), activation="")
+            b.output(y)
+        return b
+    return make
+
+
+@pytest.mark.parametrize("rows", [1, 2, 32, 200])
+def test_the_same_bytes_with_other_scales_are_other_weights(plans, scaled, rows):
+    """Products of a vector, of a few rows, and of as many as are worth packing for."""
+    x, bytes_ = np.full((rows, 4), 2, "float32"), np.full((4, 6), 5, "int8")
+    in_one = scaled((1, 2, 1), bytes_).program()
+    for _ in range(2):
+        for result, wanted in zip(in_one.run([x]), (40, 80, 40)):
+            np.testing.assert_array_equal(result, np.full((rows, 6), wanted))
+    shared = plans.core.Tensor(bytes_)
+    alone = [scaled((scale,)).program(shared) for scale in (1, 2)]
+    for _ in range(2):
+        for program, wanted in zip(alone, (40, 80)):
+            np.testing.assert_array_equal(program.run([x])[0], np.full((rows, 6), wanted))
+
+
+def test_bytes_and_their_scale_are_packed_once_for_all_batch_sizes(scaled):
+    program = scaled((1,), np.full((4, 6), 5, "int8")).program()
+    seen = set()
+    for rows in (32, 33, 64, 200):
+        program.run([np.ones((rows, 4), "float32")])
+        seen.add(program.memory()["packed_bytes"])
+    assert len(seen) == 1 and seen.pop() > 0
 
 
 def test_many_threads_pack_once_and_read_the_same():

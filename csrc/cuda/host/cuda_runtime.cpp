@@ -10,9 +10,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
+#include "runtime/lock.h"
 #include "runtime/memory.h"
 
 using Work = std::function<void()>;
@@ -49,10 +51,14 @@ struct Settings {
   long long late = 1;   // whether work waits until somebody waits for it
   long long peers = 1;  // whether devices reach each other's memory
   long long launches = 0, replays = 0, copies = 0, pinned_copies = 0, peer_copies = 0, waits = 0;
-  long long held = 0;  // bytes of devices
+  long long held = 0;    // bytes of devices
+  long long forked = 0;  // calls in a process that was forked after the first one: they are refused
+  long long streams = 1LL << 40, open_streams = 0;  // the most there may be; those there are
+  long long exhausted = 0;                          // whether the host has no memory for a stream
 };
 
 struct World {
+  const uint32_t generation = symk::fork_generation();
   std::recursive_mutex lock;
   Settings settings;
   std::map<char*, Allocation> memory;
@@ -73,6 +79,14 @@ thread_local cudaError_t last_error = cudaSuccess;
 thread_local symk_host_stream* recorded_here = nullptr;
 
 cudaError_t failed(cudaError_t status) { return last_error = status; }
+
+bool is_forked() {
+  World& all = world();
+  const Guard guard(all.lock);
+  if (all.generation == symk::fork_generation()) return false;
+  ++all.settings.forked;
+  return true;
+}
 
 bool is_lost(int device) { return world().lost[device]; }
 
@@ -166,6 +180,10 @@ long long* setting(const char* name) {
       {"peer_copies", &of.peer_copies},
       {"waits", &of.waits},
       {"held", &of.held},
+      {"forked", &of.forked},
+      {"streams", &of.streams},
+      {"open_streams", &of.open_streams},
+      {"exhausted", &of.exhausted},
   };
   for (const auto& [known, place] : all) {
     if (std::strcmp(known, name) == 0) return place;
@@ -243,6 +261,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
 }
 
 cudaError_t cudaSetDevice(int device) {
+  if (is_forked()) return failed(cudaErrorInitializationError);
   if (device < 0) return failed(cudaErrorInvalidDevice);
   current_device = device;
   return cudaSuccess;
@@ -274,6 +293,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 }
 
 cudaError_t cudaFree(void* memory) {
+  if (is_forked()) return failed(cudaErrorInitializationError);
   World& all = world();
   const Guard guard(all.lock);
   if (memory == nullptr) return cudaSuccess;
@@ -297,6 +317,7 @@ cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
 }
 
 cudaError_t cudaFreeHost(void* memory) {
+  if (is_forked()) return failed(cudaErrorInitializationError);
   World& all = world();
   const Guard guard(all.lock);
   if (memory == nullptr) return cudaSuccess;
@@ -321,6 +342,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   World& all = world();
   const Guard guard(all.lock);
   if (is_lost(current_device)) return failed(cudaErrorIllegalAddress);
+  if (all.settings.open_streams >= all.settings.streams)
+    return failed(cudaErrorMemoryAllocation);
+  if (all.settings.exhausted != 0) throw std::bad_alloc();
+  ++all.settings.open_streams;
   *stream = new symk_host_stream;
   (*stream)->device = current_device;
   all.streams.push_back(*stream);
@@ -331,6 +356,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   World& all = world();
   const Guard guard(all.lock);
   drain(stream, stream->added);
+  --all.settings.open_streams;
   all.streams.erase(std::find(all.streams.begin(), all.streams.end(), stream));
   delete stream;
   return cudaSuccess;
@@ -367,6 +393,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 }
 
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  if (is_forked()) return failed(cudaErrorInitializationError);
   delete event;
   return cudaSuccess;
 }
@@ -456,6 +483,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 }
 
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+  if (is_forked()) return failed(cudaErrorInitializationError);
   delete graph;
   return cudaSuccess;
 }
