@@ -26,10 +26,11 @@ def in_place_pairs(node):
     """The (output, input) positions where the output may take the memory of the input."""
     if node.op.kind not in ("elementwise", "fused", "fused_reduce", "fused_scatter"):
         return tuple(node.op.in_place)
-    operands = list(dict.fromkeys(node.inputs))
-    # Rows that are added, and their indices, are read in any order.
-    scattered = ({root(operands[node.op.place]), root(operands[-1])}
-                 if node.op.kind == "fused_scatter" else ())
+    operands, scattered = list(dict.fromkeys(node.inputs)), ()
+    if node.op.kind == "fused_scatter":
+        # Rows that are added, and their indices, are read in any order.
+        operands = node.inputs
+        scattered = {root(operands[node.op.place]), root(operands[-1])}
     return tuple((i, j) for i, output in enumerate(node.outputs)
                  for j, operand in enumerate(operands)
                  if root(operand) not in scattered and _same_layout(output, operand))

@@ -7,10 +7,11 @@ from symk import ops, optimizers
 from symk.compile import function
 from symk.compile.legalise import legalise
 from symk.compile.native import kernel_names
-from symk.graph import Placeholder
+from symk.graph import Placeholder, apply
 from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
 from symk.optimize.fuse import fuse
+from symk.optimize.fused import FusedScatter
 from symk.optimize.scatter import add_rows_in_place, add_rows_in_program
 from symk.optimize.stages import STAGES
 
@@ -175,3 +176,37 @@ def test_a_device_without_the_kernel_adds_the_rows_first():
     legal = legalise(after, kernel_names() - {"fused_scatter"})
     assert names(legal) == ["scatter_add", "fused"]
     np.testing.assert_array_equal(evaluate(legal, FEEDS)[0], evaluate(after, FEEDS)[0])
+
+
+def test_an_operand_may_stand_twice():
+    op = FusedScatter(ops=("mul", "sub"), dtypes=("float64", "float64"), arity=(2, 2),
+                      args=(0, 1, 2, 3), outs=(3, 4), place=1, size=7)
+    x = ops.sin(X)
+    results = apply(op, x, G, x, ROWS)
+    inputs = [X, G, ROWS]
+    wanted = evaluate(list(results), FEEDS)
+    for one, other in zip(function(inputs, list(results)).run([FEEDS[v] for v in inputs]), wanted):
+        np.testing.assert_allclose(one, other, rtol=1e-14, atol=1e-14)
+
+
+def test_rows_that_are_an_operand_as_well_are_not_written_over():
+    """The rows have the shape of the sum here: seven of them, added in another order."""
+    rows, order = Placeholder("float64", (7, 3)), Placeholder("int32", (7,))
+    op = FusedScatter(ops=("sub",), dtypes=("float64",), arity=(2,), args=(0, 1), outs=(2,),
+                      place=1, size=7)
+    made = ops.sin(rows)
+    result = apply(op, made, made, order)[0]
+    arrays = [FEEDS[X], np.arange(7)[::-1].astype("int32")]
+    found, = function([rows, order], [result]).run(arrays)
+    np.testing.assert_allclose(found, np.sin(arrays[0]) - np.sin(arrays[0])[::-1], atol=1e-14)
+
+
+def test_rows_behind_an_operand_that_stands_twice_are_not_written_over():
+    rows, order = Placeholder("float64", (7, 3)), Placeholder("int32", (7,))
+    op = FusedScatter(ops=("add", "sub"), dtypes=("float64", "float64"), arity=(2, 2),
+                      args=(0, 1, 3, 2), outs=(4,), place=2, size=7)
+    other = Placeholder("float64", (7, 3))
+    result = apply(op, other, other, ops.sin(rows), order)[0]
+    arrays = [FEEDS[X], np.arange(7)[::-1].astype("int32"), FEEDS[X] * 0.1]
+    found, = function([rows, order, other], [result]).run(arrays)
+    np.testing.assert_allclose(found, arrays[2] * 2 - np.sin(arrays[0])[::-1], atol=1e-14)
