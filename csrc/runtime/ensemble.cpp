@@ -48,33 +48,50 @@ void Ensemble::require(const Section& section, uint32_t known) const {
               "section makes, and the arrays come first.");
 }
 
+/// Values arrive in the order in which they were made: those that lie beside each other there do so
+/// here, and are one copy.
 void Ensemble::find_places(Member& member) {
-  for (const Source& source : member.sources)
-    member.places.push_back(source.is_read ? arrive(member, source.value) : Place());
+  Device& device = device_of(member);
+  for (const Source& source : member.sources) {
+    if (source.is_read && find_on(device, source.value).section == kNowhere)
+      member.arrivals.push_back(source.value);
+  }
+  std::sort(member.arrivals.begin(), member.arrivals.end());
+  member.arrivals.erase(std::unique(member.arrivals.begin(), member.arrivals.end()),
+                        member.arrivals.end());
+  for (const uint32_t value : member.arrivals) {
+    const Place& home = homes_[value];
+    if (home.section >= 0) sections_[static_cast<size_t>(home.section)].is_awaited = true;
+  }
+  for (const Source& source : member.sources) {
+    Place place = source.is_read ? find_on(device, source.value) : Place();
+    if (place.section == kNowhere)
+      place = {static_cast<int>(sections_.size()), position_of(member, source.value)};
+    member.places.push_back(place);
+  }
 }
 
-/// Where a section finds a value: where it was made, where an earlier section of the device has had
-/// it brought, or in its own memory, to which it is brought.
-Ensemble::Place Ensemble::arrive(Member& member, uint32_t value) {
-  Device& device = device_of(member);
+/// Where earlier sections have a value on a device: where it was made, or where it was brought to.
+Ensemble::Place Ensemble::find_on(Device& device, uint32_t value) const {
   const Place home = homes_[value];
   if (home.section < 0 ? device.is_host()
                        : &device_of(sections_[static_cast<size_t>(home.section)]) == &device) {
     return home;
   }
-  const auto find = [value](const Member& among) {
-    return static_cast<size_t>(std::find(among.arrivals.begin(), among.arrivals.end(), value) -
-                               among.arrivals.begin());
-  };
   for (size_t i = 0; i < sections_.size(); ++i) {
     if (&device_of(sections_[i]) != &device) continue;
-    const size_t found = find(sections_[i]);
+    const size_t found = position_of(sections_[i], value);
     if (found < sections_[i].arrivals.size()) return {static_cast<int>(i), found};
   }
-  const size_t place = find(member);
-  if (place == member.arrivals.size()) member.arrivals.push_back(value);
-  if (home.section >= 0) sections_[static_cast<size_t>(home.section)].is_awaited = true;
-  return {static_cast<int>(sections_.size()), place};
+  return {kNowhere, 0};
+}
+
+/// The number of a value among what arrives at a section, or how many arrive.
+size_t Ensemble::position_of(const Member& member, uint32_t value) {
+  const auto& arrivals = member.arrivals;
+  const auto place = std::lower_bound(arrivals.begin(), arrivals.end(), value);
+  const bool is_there = place != arrivals.end() && *place == value;
+  return static_cast<size_t>((is_there ? place : arrivals.end()) - arrivals.begin());
 }
 
 EnsembleCall::EnsembleCall(Ensemble& ensemble, const Shape* shapes)
@@ -182,7 +199,9 @@ void EnsembleCall::bring_arrivals(size_t section, const void* const* arrays) {
     const Part& from = parts_[source];
     if (!awaited[source] && device.is_peer(from.program->device())) device.after(*from.done);
     awaited[source] = true;
-    move(part, target, from, address_of(home), bytes_of(value));
+    while (i + 1 < member.arrivals.size() && lies_behind(section, i)) ++i;
+    const int64_t bytes = part.offsets[i] + bytes_of(member.arrivals[i]) - (target - part.staged);
+    move(part, target, from, address_of(home), bytes);
   }
   if (!part.is_pinned) return;
   for (size_t i = 0; i < parts_.size(); ++i) {
@@ -190,7 +209,17 @@ void EnsembleCall::bring_arrivals(size_t section, const void* const* arrays) {
   }
 }
 
-/// A value from the memory of one device to that of another. Between peers, and from and to pinned
+/// Whether the arrival after this one lies as far behind it where it comes from.
+bool EnsembleCall::lies_behind(size_t section, size_t arrival) const {
+  const std::vector<uint32_t>& arrivals = ensemble_.sections_[section].arrivals;
+  const Ensemble::Place& home = ensemble_.homes_[arrivals[arrival]];
+  const Ensemble::Place& next = ensemble_.homes_[arrivals[arrival + 1]];
+  if (home.section != next.section) return false;
+  const std::vector<int64_t>& offsets = parts_[section].offsets;
+  return address_of(next) - address_of(home) == offsets[arrival + 1] - offsets[arrival];
+}
+
+/// Values from the memory of one device to that of another. Between peers, and from and to pinned
 /// memory, queues do it later.
 void EnsembleCall::move(const Part& to, void* target, const Part& from, const void* source,
                         int64_t bytes) {

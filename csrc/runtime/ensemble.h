@@ -35,6 +35,7 @@ class Ensemble {
  private:
   friend class EnsembleCall;
 
+  static constexpr int kNowhere = -2;
   /// Where a value is for a section: an array of the call, or in what a section has staged.
   struct Place {
     int section = -1;
@@ -54,7 +55,8 @@ class Ensemble {
   Device& device_of(const Member& member) const { return member.program->device(); }
   void require(const Section& section, uint32_t known) const;
   void find_places(Member& member);
-  Place arrive(Member& member, uint32_t value);
+  Place find_on(Device& device, uint32_t value) const;
+  static size_t position_of(const Member& member, uint32_t value);
 
   std::vector<Member> sections_;
   size_t arrays_;
@@ -96,6 +98,7 @@ class EnsembleCall {
   void run_sections(const void* const* arrays, void* const* outputs);
   void run_section(size_t section, const void* const* arrays);
   void bring_arrivals(size_t section, const void* const* arrays);
+  bool lies_behind(size_t section, size_t arrival) const;
   void move(const Part& to, void* target, const Part& from, const void* source, int64_t bytes);
   void look_at_all();
   void fetch_outputs(void* const* outputs);

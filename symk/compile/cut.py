@@ -135,7 +135,7 @@ class _Cut:
         values = [variable for name in names for variable in wanted[name]]
         first = len(self.request.inputs)
         numbers = {variable: first + number for number, variable in enumerate(values)}
-        sections = [self._section(name, members[name], list(wanted[name]), numbers)
+        sections = [self._section(name, members[name], wanted[name], numbers)
                     for name in names]
         return sections, [numbers[root(output)] for output in self.request.outputs]
 
@@ -171,20 +171,25 @@ class _Cut:
         return members
 
     def _wanted(self):
-        """{section: the values that it gives to others or to the caller, in order}."""
+        """{section: the values that it gives to others or to the caller}, in an order in which
+        those that the same sections read are neighbours: they are handed on as one."""
         wanted = collections.defaultdict(dict)
+
+        def note(variable, reader):
+            maker = root(variable).node
+            if maker in self.levels and self._name(maker) != reader:
+                wanted[self._name(maker)].setdefault(root(variable), set()).add(reader)
+
         for node in self.nodes:
             for variable in node.inputs if node in self.levels else ():
-                maker = root(variable).node
-                if maker in self.levels and self._name(maker) != self._name(node):
-                    wanted[self._name(maker)][root(variable)] = True
+                note(variable, self._name(node))
         for _, value in self.request.updates:
-            maker = root(value).node
-            if maker in self.levels and self._name(maker) != self._target(value):
-                wanted[self._name(maker)][root(value)] = True
+            note(value, self._target(value))
         for output in self.request.outputs:
-            wanted[self._home(output)][root(output)] = True
-        return wanted
+            wanted[self._home(output)].setdefault(root(output), set())
+        return collections.defaultdict(list, {
+            name: sorted(values, key=lambda variable: sorted(values[variable]))
+            for name, values in wanted.items()})
 
     def _name(self, node):
         level = self.levels[node]

@@ -92,7 +92,7 @@ def _devices(gpus):
     elif isinstance(gpus, (list, tuple)):
         names = [gpu if isinstance(gpu, str) else _gpu(gpu) for gpu in gpus]
     else:
-        names = [_gpu(number) for number in range(operator.index(gpus))]
+        names = [_gpu(number) for number in range(_whole(gpus))]
     if len(names) < 2:
         raise ValueError("[multi_gpu_model] at least two devices are required; gpus=%r is %s. Use "
                          "the model as it is." % (gpus, ", ".join(names) or "none"))
@@ -108,7 +108,15 @@ def _devices(gpus):
 def _gpu(number):
     """The name of a GPU: of the kind that functions run on, where that is no host."""
     kind = config.current_device().partition(":")[0]
-    return "%s:%d" % ("cuda" if kind == "cpu" else kind, operator.index(number))
+    return "%s:%d" % ("cuda" if kind == "cpu" else kind, _whole(number))
+
+
+def _whole(number):
+    try:
+        return operator.index(number)
+    except TypeError:
+        raise TypeError("[multi_gpu_model] gpus must be a number of GPUs, or a list of their numbers "
+                        "or names; %r was given." % (number,)) from None
 
 
 def _all_gpus():

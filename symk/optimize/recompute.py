@@ -11,6 +11,7 @@ import math
 from ..graph import GraphError, dims
 from ..graph.dtype import size_bytes
 from ..graph.node import Constant
+from ..graph.origin import acting_for
 from ..graph.walk import nodes_of, rebuild
 from ..ops.checkpoint import checkpoint
 
@@ -31,10 +32,16 @@ def recompute_in_parts(results, parts=None):
                          "given." % (parts,))
     new = {}
     start = 0
-    for end in _borders(nodes, results, parts):
+    for end in sorted({*_borders(nodes, results, parts), *_device_changes(nodes)}):
         _replace(nodes[start:end], nodes[end:], results, new)
         start = end
     return rebuild(results, new)
+
+
+def _device_changes(nodes):
+    """Where parts end as well: a part is computed again on one device."""
+    return [place for place in range(1, len(nodes))
+            if nodes[place].origin.device != nodes[place - 1].origin.device]
 
 
 def _replace(part, later, results, new):
@@ -47,7 +54,8 @@ def _replace(part, later, results, new):
     if not outputs or any(node.op.effect for node in part):
         return
     inputs = {v: new.get(v, v) for v in inputs}
-    new.update(zip(outputs, checkpoint(rebuild(outputs, inputs), list(inputs.values()))))
+    with acting_for(part[-1].origin):
+        new.update(zip(outputs, checkpoint(rebuild(outputs, inputs), list(inputs.values()))))
 
 
 def _computed_from(inputs, part):

@@ -138,6 +138,27 @@ def test_values_go_from_device_to_device(outside):
     assert outside.peer_copies - copies == 4
 
 
+def test_what_goes_from_one_section_to_another_is_one_copy(outside):
+    """Whatever it is: here six values that are read in another order than they are made."""
+    x = Placeholder("float32", (None, 3))
+    with config.device("cuda-host:0"):
+        made = [ops.tanh(x * (number + 1.0)) for number in range(6)]
+        own = ops.exp(made[2])
+    with config.device("cuda-host:1"):
+        y = ops.matmul(made[4], ops.transpose(made[1]))
+        for value in (made[5], made[0], made[3], made[2]):
+            y = y + ops.matmul(value, ops.transpose(value))
+    f = function([x], [y, own])
+    given = rows(5)[:, :3]
+    for _ in range(3):
+        copies = outside.peer_copies
+        value, _ = f(given)
+        assert outside.peer_copies == copies + 1
+    made = [np.tanh(given * (number + 1.0)) for number in range(6)]
+    wanted = made[4] @ made[1].T + sum(made[number] @ made[number].T for number in (5, 0, 3, 2))
+    np.testing.assert_allclose(value, wanted, rtol=1e-5, atol=1e-5)    # sums of terms around 10
+
+
 def test_a_loss_on_the_host_waits_for_each_device_once(outside):
     f = training(new_weight())
     for _ in range(3):

@@ -3,10 +3,12 @@ set of weights."""
 import numpy as np
 import pytest
 
+import symk
 from symk import backend as K
 from symk import config, layers, regularizers
 from symk.callbacks import ModelCheckpoint
-from symk.graph.errors import DeviceError, ShapeError
+from symk.graph.errors import DeviceError, GraphError, ShapeError
+from symk.mixed_precision import LossScaleOptimizer
 from symk.models import Model, Sequential, load_model
 from symk.optimizers import SGD, Adam
 from symk.utils import multi_gpu_model
@@ -87,6 +89,27 @@ def test_gradients_may_be_clipped_by_the_norm_of_all(outside):
         model.compile(Adam(clipnorm=0.01), "categorical_crossentropy")
         model.fit(*data(), **FIT)
     same(template.get_weights(), alone.get_weights(), atol=1e-5)
+
+
+def deep():
+    return Sequential([layers.Dense(8, activation="tanh", input_shape=(8,))]
+                      + [layers.Dense(8, activation="tanh") for _ in range(6)]
+                      + [layers.Dense(3, activation="softmax")])
+
+
+def test_each_device_computes_its_part_again(outside):
+    alone, parallel, template = pair(deep, "two")
+    for model, recompute in ((alone, False), (parallel, True)):
+        model.compile("sgd", "categorical_crossentropy", recompute=recompute)
+        model.fit(*data(), **FIT)
+    same(template.get_weights(), alone.get_weights())
+    _, plain, _ = pair(deep, "two")
+    plain.compile("sgd", "categorical_crossentropy")
+    counts = [{name: sum(len(program.plan.steps) for program in model.train_function.program.programs
+                         if program.device == name) for name in ["cpu", *DEVICES["two"]]}
+              for model in (plain, parallel)]
+    assert all(counts[1][name] >= counts[0][name] + 5 for name in DEVICES["two"])
+    assert abs(counts[1]["cpu"] - counts[0]["cpu"]) < 5
 
 
 def test_models_with_several_inputs_and_outputs(outside):
@@ -243,3 +266,28 @@ def test_numbers_are_gpus_and_missing_ones_are_named(outside):
         with pytest.raises(ValueError, match=r"cuda-host:0, cuda-host:9 are required for "
                                              r"gpus=\[0, 9\].*number 9 is required; there are 2"):
             multi_gpu_model(dense(), gpus=[0, 9])
+
+
+def test_the_template_is_exported(outside, tmp_path):
+    _, parallel, template = pair(dense, "two")
+    with pytest.raises(GraphError, match="a function on one device is required.*cuda-host:0, "
+                                         "cuda-host:1.*the model that multi_gpu_model was made of"):
+        parallel.export(str(tmp_path / "parallel.symk"))
+    template.export(str(tmp_path / "template.symk"))
+    x, _ = data()
+    same([symk.deploy.load(str(tmp_path / "template.symk"))(x)], [parallel.predict(x)])
+
+
+def test_stateful_layers_keep_a_state_of_their_own_size(outside):
+    """As in Keras: parts of a batch do not fit the state of the whole, and that is said."""
+    template = Sequential([layers.LSTM(2, stateful=True, batch_input_shape=(4, 3, 2))])
+    with pytest.raises(ValueError, match="lstm"):
+        multi_gpu_model(template, DEVICES["two"])
+
+
+def test_loss_scales_follow_the_gradients_of_all_parts(outside):
+    alone, parallel, template = pair(dense, "two")
+    for model in (alone, parallel):
+        model.compile(LossScaleOptimizer(SGD(0.1)), "categorical_crossentropy")
+        model.fit(*data(), **FIT)
+    same(template.get_weights(), alone.get_weights())

@@ -40,7 +40,7 @@ def test_fewer_than_two_devices_are_refused(gpus, word):
 
 @pytest.mark.parametrize("gpus", ["2", 2.0, [1.5, 2]])
 def test_other_numbers_are_refused(gpus):
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="gpus must be a number of GPUs, or a list"):
         multi_gpu_model(template(), gpus)
 
 
