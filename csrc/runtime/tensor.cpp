@@ -46,12 +46,12 @@ void Tensor::changed_on(Device& device) {
   away_.store(true, std::memory_order_release);
 }
 
-void Tensor::bring_to(Device& device) {
+void Tensor::bring_to(Device& device, std::vector<Device*>& peers) {
   if (device.is_host()) return bring_home();
   const Locked locked(copies_lock_);
   Copy& copy = copy_on(device);
   if (copy.version == version()) return;
-  if (!bring_from_peer(copy)) {
+  if (!bring_from_peer(copy, peers)) {
     fetch_locked();
     device.copy_in(copy.memory.data(), data(), type_.bytes());
   }
@@ -59,13 +59,15 @@ void Tensor::bring_to(Device& device) {
 }
 
 /// From the device that has the value alone, without the host between them; whether that can be.
-bool Tensor::bring_from_peer(Copy& to) {
+bool Tensor::bring_from_peer(Copy& to, std::vector<Device*>& peers) {
   if (!away_.load(std::memory_order_relaxed)) return false;
   for (const auto& from : copies_) {
     if (from->version != version() || !to.device->is_peer(*from->device)) continue;
-    to.device->after(*from->device->mark());
+    if (std::count(peers.begin(), peers.end(), from->device) == 0) {
+      to.device->after(*from->device->mark());
+      peers.push_back(from->device);
+    }
     to.device->copy_from(*from->device, to.memory.data(), from->memory.data(), type_.bytes());
-    from->device->after(*to.device->mark());  // may write there again only then
     return true;
   }
   return false;
@@ -119,14 +121,20 @@ void TensorLocks::unlock() {
 }
 
 void TensorLocks::bring_to(Device& device) {
-  const bool home = device.is_host();
-  for (const Lock& lock : locks_) {
-    if (home) {
-      lock.tensor->bring_home();
-    } else {
-      lock.tensor->bring_to(device);
+  std::vector<Device*> peers;
+  const auto tell = [&] {
+    for (Device* peer : peers) peer->after(*device.mark());
+  };
+  try {
+    for (const Lock& lock : locks_) lock.tensor->bring_to(device, peers);
+  } catch (...) {
+    try {
+      tell();  // of the copies that are under way
+    } catch (const Error&) {
     }
+    throw;
   }
+  tell();
 }
 
 }  // namespace symk

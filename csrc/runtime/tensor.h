@@ -46,7 +46,9 @@ class Tensor {
   void bring_home() {
     if (away_.load(std::memory_order_acquire)) fetch();
   }
-  void bring_to(Device& device);
+  /// `peers` are the devices from whose memory copies are under way to this one; they may change it
+  /// when they have been told to wait.
+  void bring_to(Device& device, std::vector<Device*>& peers);
 
  private:
   struct Copy {
@@ -56,7 +58,7 @@ class Tensor {
   };
 
   Copy& copy_on(Device& device);
-  bool bring_from_peer(Copy& to);
+  bool bring_from_peer(Copy& to, std::vector<Device*>& peers);
   void fetch();
   void fetch_locked();
 
