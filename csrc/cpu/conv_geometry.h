@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cpu/conv.h"
+#include "cpu/loops.h"
 #include "cpu/parts.h"
 #include "runtime/error.h"
 #include "runtime/kernel.h"
@@ -270,10 +271,7 @@ void add_sums(const T* sums, int64_t arrays, int64_t step, T* w, int64_t count, 
   run_parts(pool, parts, [&](int64_t part) {
     const int64_t first = part_begin(count, part, parts), last = part_begin(count, part + 1, parts);
     std::copy(sums + first, sums + last, w + first);
-    for (int64_t i = 1; i < arrays; ++i) {
-      const T* next = sums + i * step;
-      for (int64_t j = first; j < last; ++j) w[j] += next[j];
-    }
+    for (int64_t i = 1; i < arrays; ++i) add_to(w + first, sums + i * step + first, last - first);
   });
 }
 

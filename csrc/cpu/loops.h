@@ -11,4 +11,10 @@ const char* loop_name(const LoopEntry& entry);
 const LoopEntry* find_loop(const char* name, int arity, DType operand, DType result);
 Loop find_cast(DType from, DType to);
 
+/// y += x and y *= x, of float and double.
+template <class T>
+void add_to(T* y, const T* x, int64_t count);
+template <class T>
+void multiply_by(T* y, const T* x, int64_t count);
+
 }  // namespace symk::cpu

@@ -32,6 +32,13 @@ Loop find_unary(const char* name, DType dtype) {
                                         std::string(name) + "\" is none.");
 }
 
+/// y = op(y, x).
+template <class T>
+void change(const LoopEntry& op, T* y, const T* x, int64_t count) {
+  const void* const operands[] = {y, x};
+  op.loop(operands, y, count);
+}
+
 }  // namespace
 
 const char* loop_name(const LoopEntry& entry) { return math::op_name(entry.op); }
@@ -49,6 +56,21 @@ Loop find_cast(DType from, DType to) {
     return table.casts[static_cast<int>(from)][static_cast<int>(to)];
   });
 }
+
+template <class T>
+void add_to(T* y, const T* x, int64_t count) {
+  static const LoopEntry& add = *find_loop("add", 2, dtype_of<T>(), dtype_of<T>());
+  change(add, y, x, count);
+}
+template <class T>
+void multiply_by(T* y, const T* x, int64_t count) {
+  static const LoopEntry& multiply = *find_loop("mul", 2, dtype_of<T>(), dtype_of<T>());
+  change(multiply, y, x, count);
+}
+template void add_to(float*, const float*, int64_t);
+template void add_to(double*, const double*, int64_t);
+template void multiply_by(float*, const float*, int64_t);
+template void multiply_by(double*, const double*, int64_t);
 
 template <>
 Activation<float> find_activation<float>(const char* name) {

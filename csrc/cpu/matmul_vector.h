@@ -4,22 +4,13 @@
 #include <algorithm>
 
 #include "cpu/epilogue_operands.h"
+#include "cpu/loops.h"
 #include "cpu/matmul.h"
 #include "cpu/matmul_problem.h"
 #include "cpu/parts.h"
 #include "runtime/kernel.h"
 
 namespace symk::cpu {
-
-template <class T>
-void add_to(T* y, const T* x, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) y[i] += x[i];
-}
-
-template <class T>
-void multiply_by(T* y, const T* x, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) y[i] *= x[i];
-}
 
 /// The epilogue over whole rows of a result; for paths whose tiles do not do it.
 template <class T>

@@ -17,7 +17,9 @@
 #define SYMK_TABLE __device__
 #else
 #define SYMK_TABLE
+#ifndef SYMK_HD  // sets that are small first call functions (CMakeLists.txt)
 #define SYMK_HD inline __attribute__((always_inline))
+#endif
 #endif
 // Before a loop of calls: no gain from many copies of them.
 #if defined(__clang__) || defined(__CUDACC__)

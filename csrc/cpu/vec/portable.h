@@ -8,20 +8,20 @@ namespace symk::cpu::SYMK_ISA {
 
 /// Bit i is lane i.
 template <class T>
-[[gnu::always_inline]] inline uint32_t mask_bits(Mask<T> m) {
+inline uint32_t mask_bits(Mask<T> m) {
   uint32_t r = 0;
   for (int i = 0; i < Vec<T>::width; ++i) r |= (m.lanes[i] ? uint32_t{1} : uint32_t{0}) << i;
   return r;
 }
 
 template <class T>
-[[gnu::always_inline]] inline Vec<T> Vec<T>::load_partial(const T* p, int n) {
+inline Vec<T> Vec<T>::load_partial(const T* p, int n) {
   Vec r = zero();
   for (int i = 0; i < n; ++i) r.v[i] = p[i];
   return r;
 }
 template <class T>
-[[gnu::always_inline]] inline void Vec<T>::store_partial(T* p, int n) const {
+inline void Vec<T>::store_partial(T* p, int n) const {
   for (int i = 0; i < n; ++i) p[i] = v[i];
 }
 template <class T>
@@ -67,7 +67,7 @@ template <>
 constexpr double kAllIntegers<double> = 4503599627370496.0;  // 2^52
 
 template <class T>
-[[gnu::always_inline]] inline Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> s) {
+inline Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> s) {
   using I = typename IntegerOf<T>::type;
   const Vec<I> rest = shift_right_logical(Vec<I>(I(-1)), 1);
   return bit_cast<T>(bit_or(bit_and(bits(magnitude), rest), bit_and(bits(s), bit_not(rest))));
@@ -75,23 +75,23 @@ template <class T>
 
 /// To the nearest integer, halves to even; down; up; towards zero. Signs of zero are kept.
 template <class T>
-[[gnu::always_inline]] inline Vec<T> round(Vec<T> x) {
+inline Vec<T> round(Vec<T> x) {
   const Vec<T> size = with_sign_of(x, Vec<T>(T(1)));
   const Vec<T> nearest = (size + kAllIntegers<T>)-kAllIntegers<T>;
   return select(size < Vec<T>(kAllIntegers<T>), with_sign_of(nearest, x), x);
 }
 template <class T>
-[[gnu::always_inline]] inline Vec<T> floor(Vec<T> x) {
+inline Vec<T> floor(Vec<T> x) {
   const Vec<T> r = round(x);
   return with_sign_of(select(r > x, r - T(1), r), x);
 }
 template <class T>
-[[gnu::always_inline]] inline Vec<T> ceil(Vec<T> x) {
+inline Vec<T> ceil(Vec<T> x) {
   const Vec<T> r = round(x);
   return with_sign_of(select(r < x, r + T(1), r), x);
 }
 template <class T>
-[[gnu::always_inline]] inline Vec<T> trunc(Vec<T> x) {
+inline Vec<T> trunc(Vec<T> x) {
   const Vec<T> size = with_sign_of(x, Vec<T>(T(1)));
   return with_sign_of(floor(size), x);
 }
@@ -109,7 +109,7 @@ template <class I>
 }
 
 /// The 64-bit product of the low 32 bits of each lane, unsigned.
-[[gnu::always_inline]] inline Vec<int64_t> multiply_low_halves(Vec<int64_t> a, Vec<int64_t> b) {
+inline Vec<int64_t> multiply_low_halves(Vec<int64_t> a, Vec<int64_t> b) {
   const Vec<int64_t> low = Vec<int64_t>(int64_t{0xffffffff});
   for (int i = 0; i < Vec<int64_t>::width; ++i) {
     a.v[i] = static_cast<int64_t>(static_cast<uint64_t>(bit_and(a, low).v[i]) *
@@ -119,13 +119,13 @@ template <class I>
 }
 
 /// As many int8, or float16, as there are lanes.
-[[gnu::always_inline]] inline Vec<float> widened(const int8_t* p) {
+inline Vec<float> widened(const int8_t* p) {
   Vec<float> wide = Vec<float>::zero();
   for (int i = 0; i < Vec<float>::width; ++i) wide.v[i] = static_cast<float>(p[i]);
   return wide;
 }
 /// The exponent is moved by a product, which is exact for denormal numbers as well.
-[[gnu::always_inline]] inline Vec<float> widened(const uint16_t* p) {
+inline Vec<float> widened(const uint16_t* p) {
   using I = Vec<int32_t>;
   I half = I::zero();
   for (int i = 0; i < I::width; ++i) half.v[i] = p[i];
@@ -146,13 +146,13 @@ constexpr bool can_dot_pairs() { return false; }
 }
 [[gnu::always_inline]] inline double reduce_add(Vec<double> x) { return x[0] + x[1]; }
 template <class T>
-[[gnu::always_inline]] inline T reduce_max(Vec<T> x) {
+inline T reduce_max(Vec<T> x) {
   T r = x[0];
   for (int i = 1; i < Vec<T>::width; ++i) r = r > x[i] ? r : x[i];
   return r;
 }
 template <class T>
-[[gnu::always_inline]] inline T reduce_min(Vec<T> x) {
+inline T reduce_min(Vec<T> x) {
   T r = x[0];
   for (int i = 1; i < Vec<T>::width; ++i) r = r < x[i] ? r : x[i];
   return r;
@@ -166,7 +166,7 @@ template <class T>
 
 /// Lane i of the result is lane places[i] of x, a number that is taken modulo the width.
 template <class T>
-[[gnu::always_inline]] inline Vec<T> pick(Vec<T> x, IVec<T> places) {
+inline Vec<T> pick(Vec<T> x, IVec<T> places) {
   Vec<T> r;
   for (int i = 0; i < Vec<T>::width; ++i) r.v[i] = x.v[places.v[i] & (Vec<T>::width - 1)];
   return r;
@@ -174,7 +174,7 @@ template <class T>
 
 /// Lanes k of a whose number has the bit `distance` trade places with lanes k - distance of b.
 template <int distance, class T>
-[[gnu::always_inline]] inline void exchange(Vec<T>& a, Vec<T>& b) {
+inline void exchange(Vec<T>& a, Vec<T>& b) {
   for (int k = 0; k < Vec<T>::width; ++k) {
     if (!(k & distance)) continue;
     const T lane = a.v[k];
