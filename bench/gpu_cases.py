@@ -240,6 +240,49 @@ def _call(size):
     return Case("call_of_%d_numbers" % size, symk, torch)
 
 
+# Shapes and counts of the weights of ResNet-50, biases left out: those of its 3x3 and 1x1 kernels.
+_PARAMETERS = (((3, 3, 64, 64), 3), ((3, 3, 128, 128), 4), ((3, 3, 256, 256), 6),
+               ((3, 3, 512, 512), 3), ((1, 1, 256, 64), 6), ((1, 1, 512, 128), 8),
+               ((1, 1, 1024, 256), 12), ((1, 1, 2048, 512), 6), ((256,), 53), ((512,), 53))
+
+
+def _adam(most):
+    """A step of Adam over many arrays, which torch does by `foreach`."""
+    shapes = [tuple(min(size, most) for size in shape)
+              for shape, count in _PARAMETERS for _ in range(count)]
+    moved = 7 * sum(int(np.prod(shape)) for shape in shapes)
+
+    def symk(device):
+        from symk.compile import function
+        from symk.config import device as scope
+        from symk.graph import Shared
+        updates = []
+        for array in _arrays(*shapes):
+            slope, mean, square, weight = (Shared(array) for _ in range(4))
+            new_mean = 0.9 * mean + 0.1 * slope
+            new_square = 0.999 * square + 0.001 * ops.square(slope)
+            slope_size = ops.sqrt(ops.abs(new_square)) + 1e-7
+            updates += [(mean, new_mean), (square, new_square),
+                        (weight, weight - 0.001 * new_mean / slope_size)]
+        with scope(device):
+            run = function([], [], updates=updates)
+        return lambda: run.run([])
+
+    def torch(compiled):
+        import torch as library
+        weights = [library.from_numpy(array).to(torch_device()).requires_grad_()
+                   for array in _arrays(*shapes)]
+        for weight in weights:
+            weight.grad = weight.detach().clone()
+        optimizer = library.optim.Adam(weights, foreach=True)
+
+        def step():
+            optimizer.step()
+            _wait()
+        return step
+    return Case("adam_of_%d_arrays" % len(shapes), symk, torch, bytes=4.0 * moved)
+
+
 def _training(network, batch, optimizer, compiled=False, products=None):
     """train_on_batch beside forward, backward, step; batches come from the host."""
     from .cases import in_bfloat16
@@ -287,6 +330,7 @@ def cases(tiny=False):
         _rows("chain_of_six", (million,), lambda x: ops.tanh(x * 2.0 + 1.0) * ops.exp(-x) + x,
               lambda torch, x: torch.tanh(x * 2.0 + 1.0) * torch.exp(-x) + x, 2 * million,
               compiled=True),
+        _adam(16 if tiny else 2048),
         _rows("sum_all", (million,), ops.sum, lambda torch, x: x.sum(), million),
         _rows("sum_rows", (table, width), lambda x: ops.sum(x, 1), lambda torch, x: x.sum(1),
               table * width),

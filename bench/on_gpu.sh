@@ -93,6 +93,8 @@ else
   part runtime 40 bash -c 'tests tests/cuda/test_on_gpu.py tests/cuda/test_device.py tests/cuda/test_replay.py'
   # The benches before the long tests: a table is worth more than the last of the samples.
   part benches 170 "$PYTHON" -m bench.on_gpu --seconds 155 --output "$LOGS/table.md" ${TORCH:+--torch "$TORCH"}
+  part interpreted 20 env SYMK_NVRTC=0 "$PYTHON" -m bench.on_gpu --cases chain_of_six --seconds 15 \
+    --output "$LOGS/interpreted.md"
   part registry 90 bash -c 'tests tests/cuda'
   part memcheck 45 bash -c 'sanitize memcheck "transpose or sum or softmax or matmul-0 or conv-0 or gather or lstm"'
   part racecheck 45 bash -c 'sanitize racecheck "transpose or sum-0 or softmax-0 or matmul-0 or cumsum or scatter_add"'
@@ -101,5 +103,7 @@ else
 fi
 say ""
 [ -s "$LOGS/table.md" ] && tee -a "$REPORT" < "$LOGS/table.md"
+[ -s "$LOGS/interpreted.md" ] && say "" && say "Elementwise chains by the interpreter (SYMK_NVRTC=0):" &&
+  tee -a "$REPORT" < "$LOGS/interpreted.md"
 say ""
 say "Logs: $LOGS"

@@ -93,6 +93,8 @@ TABLE = (
         "cpu, cuda or cuda:N: where functions that are compiled from now on run"),
     Row("replay", "SYMK_REPLAY", _SWITCH, True, None,
         "a device records the steps of a call and does them again as one; see docs/cuda.md"),
+    Row("nvrtc", "SYMK_NVRTC", re.compile(r"0|1|.*libnvrtc.*"), "1", None,
+        "0, 1 or the path of libnvrtc: whether programs are compiled for a GPU; see docs/cuda.md"),
     Row("check", "SYMK_CHECK", _SWITCH, False, None,
         "verify the graph between the stages of the optimiser; slow"),
     Row("check_nan", "SYMK_CHECK_NAN", _SWITCH, False, None,

@@ -1,6 +1,10 @@
 // Convolutions of one to three axes, channels last, and their two gradients, as matrix products
 // whose operands are gathered while tiles are loaded (implicit GEMM). Groups of few channels, such
 // as depthwise ones, would fill no tile: a thread gathers each of their results.
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "cpu/conv_geometry.h"
 #include "cuda/divider.h"
 #include "cuda/epilogue.h"
@@ -52,6 +56,55 @@ Geometry geometry_of(const cpu::ConvShape& shape, const char* kernel) {
   require_small(shape, geometry, kernel);
   return geometry;
 }
+
+// --- gradients of strided convolutions ---
+
+/// Pixels x = first + stride * i of an axis, which the same taps reach: first_tap + tap_step * j,
+/// from y = i + shift - j * turn.
+struct AxisPart {
+  int32_t first = 0, stride = 1, pixels = 0;
+  int32_t first_tap = 0, tap_step = 1, taps = 0;
+  int32_t shift = 0, turn = 1;
+};
+
+/// The pixels of an axis by x + before modulo the stride, those of no taps left out.
+std::vector<AxisPart> parts_of(const Axis& axis) {
+  std::vector<AxisPart> parts;
+  for (int32_t rest = 0; rest < axis.stride; ++rest) {
+    AxisPart part;
+    part.stride = axis.stride;
+    part.first = ((rest - axis.before) % axis.stride + axis.stride) % axis.stride;
+    part.pixels = std::max(0, (axis.x - part.first + axis.stride - 1) / axis.stride);
+    for (int32_t tap = 0; tap < axis.kernel; ++tap) {
+      if (tap * axis.dilation % axis.stride != rest) continue;
+      if (part.taps == 0) part.first_tap = tap;
+      if (part.taps == 1) part.tap_step = tap - part.first_tap;
+      ++part.taps;
+    }
+    if (part.pixels == 0 || part.taps == 0) continue;
+    part.shift = (part.first + axis.before - part.first_tap * axis.dilation) / axis.stride;
+    if (part.taps > 1) part.turn = part.tap_step * axis.dilation / axis.stride;
+    parts.push_back(part);
+  }
+  return parts;
+}
+
+/// Part of the gradient of x: that of a convolution of stride 1, over some pixels and taps.
+struct GradPart {
+  AxisPart planes, rows, columns;
+
+  /// The convolution; `whole` is the one that this is a part of.
+  Geometry geometry(const Geometry& whole) const {
+    Geometry g = whole;
+    const auto set = [](Axis& axis, const AxisPart& part) {
+      axis = {part.pixels, axis.y, part.taps, 1, part.turn, part.shift};
+    };
+    set(g.planes, planes);
+    set(g.rows, rows);
+    set(g.columns, columns);
+    return g;
+  }
+};
 
 // --- operands: pixels on one side, taps and channels on the other ---
 
@@ -151,7 +204,8 @@ struct Windows {
   }
 };
 
-/// g as pixels of x are seen: lines are pixels of x, the depth taps and channels of g.
+/// g as pixels of x are seen by a convolution of stride 1: lines are pixels of x, the depth taps
+/// and channels of g.
 template <class T>
 struct SeeingPixels {
   static constexpr bool kAlongDepth = true;
@@ -159,14 +213,12 @@ struct SeeingPixels {
   PixelNumbers pixels;
   TapNumbers taps;
   Axis planes, rows, columns;
-  Divider plane_stride, row_stride, column_stride;
   int64_t step;  // from pixel to pixel of g
   bool fours;
 
   SeeingPixels(const Geometry& g, const T* data)
       : data(data), pixels(g.planes.x, g.rows.x, g.columns.x), taps(g, g.out), planes(g.planes),
-        rows(g.rows), columns(g.columns), plane_stride(g.planes.stride), row_stride(g.rows.stride),
-        column_stride(g.columns.stride), step(g.groups * g.out),
+        rows(g.rows), columns(g.columns), step(g.groups * g.out),
         fours(reinterpret_cast<uintptr_t>(data) % 16 == 0 && g.out % 4 == 0) {}
 
   SYMK_HD Pixel line(int64_t i) const {
@@ -179,41 +231,45 @@ struct SeeingPixels {
   }
   SYMK_HD Tap deep(int64_t d) const { return taps.tap(d); }
   SYMK_HD const T* at(const Pixel& p, const Tap& tap) const {
-    const int32_t plane = seeing(p.plane - tap.plane, plane_stride, planes.y);
-    const int32_t row = seeing(p.row - tap.row, row_stride, rows.y);
-    const int32_t column = seeing(p.column - tap.column, column_stride, columns.y);
-    if (plane < 0 || row < 0 || column < 0) return nullptr;
+    const int32_t plane = p.plane - tap.plane, row = p.row - tap.row;
+    const int32_t column = p.column - tap.column;
+    if (plane < 0 || plane >= planes.y || row < 0 || row >= rows.y || column < 0 ||
+        column >= columns.y) {
+      return nullptr;
+    }
     return data + (p.image + (plane * rows.y + row) * columns.y + column) * step + tap.channel;
-  }
-
- private:
-  SYMK_HD static int32_t seeing(int32_t distance, const Divider& stride, int32_t size) {
-    auto rest = static_cast<uint32_t>(distance);
-    if (distance < 0) return -1;
-    const auto number = static_cast<int32_t>(stride.divide(rest));
-    return rest == 0 && number < size ? number : -1;
   }
 };
 
-/// w: lines are channels of x, the depth taps and channels of g.
+/// w: lines are channels of x, the depth taps of a part and channels of g.
 template <class T>
 struct TurnedKernel {
   static constexpr bool kAlongDepth = true;
   const T* data;
-  Divider channels;
-  int64_t tap_step, line_step;
+  Divider channels, rows, columns;  // of the part's taps
+  int64_t first, plane_step, row_step, column_step, line_step;
   bool fours;
 
-  TurnedKernel(const Geometry& g, const T* data)
-      : data(data), channels(std::max<int64_t>(g.out, 1)), tap_step(g.in * g.groups * g.out),
-        line_step(g.groups * g.out),
-        fours(reinterpret_cast<uintptr_t>(data) % 16 == 0 && g.out % 4 == 0) {}
+  /// `whole`: the convolution; `part`: which taps of it.
+  TurnedKernel(const Geometry& whole, const GradPart& part, const T* data)
+      : data(data), channels(std::max<int64_t>(whole.out, 1)), rows(part.rows.taps),
+        columns(part.columns.taps), line_step(whole.groups * whole.out),
+        fours(reinterpret_cast<uintptr_t>(data) % 16 == 0 && whole.out % 4 == 0) {
+    const int64_t tap = whole.in * line_step, row = tap * whole.columns.kernel;
+    const int64_t plane = row * whole.rows.kernel;
+    first =
+        part.planes.first_tap * plane + part.rows.first_tap * row + part.columns.first_tap * tap;
+    plane_step = part.planes.tap_step * plane;
+    row_step = part.rows.tap_step * row;
+    column_step = part.columns.tap_step * tap;
+  }
 
   SYMK_HD int64_t line(int64_t i) const { return i * line_step; }
   SYMK_HD int64_t deep(int64_t d) const {
     auto channel = static_cast<uint32_t>(d);
-    const uint32_t tap = channels.divide(channel);
-    return tap * tap_step + channel;
+    uint32_t column = channels.divide(channel), row = columns.divide(column);
+    const uint32_t plane = rows.divide(row);
+    return first + plane * plane_step + row * row_step + column * column_step + channel;
   }
   SYMK_HD const T* at(int64_t line, int64_t deep) const { return data + line + deep; }
 };
@@ -226,31 +282,60 @@ Matrix<T, false> channels_of(const Geometry& g, const T* data) {
 
 // --- sources of products, one for each group ---
 
+/// Rows of results that lie as they are numbered.
+struct RowsInOrder {
+  SYMK_HD int64_t row(int64_t number) const { return number; }
+};
+
+/// Rows for the pixels of a part, among those of all pixels.
+struct RowsOfPart {
+  PixelNumbers numbers;
+  AxisPart planes, rows, columns;
+  int64_t plane_size, row_size, column_size;
+  bool in_order;  // it is the only part
+
+  RowsOfPart(const Geometry& whole, const GradPart& part)
+      : numbers(part.planes.pixels, part.rows.pixels, part.columns.pixels), planes(part.planes),
+        rows(part.rows), columns(part.columns), plane_size(whole.planes.x), row_size(whole.rows.x),
+        column_size(whole.columns.x),
+        in_order(planes.stride == 1 && rows.stride == 1 && columns.stride == 1) {}
+
+  SYMK_HD int64_t row(int64_t number) const {
+    if (in_order) return number;
+    const Pixel p = numbers.pixel(number);
+    const int64_t plane = p.image * plane_size + planes.first + p.plane * planes.stride;
+    const int64_t row = plane * row_size + rows.first + p.row * rows.stride;
+    return row * column_size + columns.first + p.column * columns.stride;
+  }
+};
+
 /// Where results stand: rows of the channels of all groups.
-template <class T>
+template <class T, class RowNumbers>
 struct Results {
-  T *to, *sums;  // sums: where another kernel finishes them, else null
+  T *to, *sums;  // sums: where another kernel finishes them, in order, else null
   int64_t groups, channels, count;
+  RowNumbers rows;
   TileEpilogue<T> epilogue;
   int64_t group = 0;
 
   SYMK_HD void finish(int64_t row, int64_t column, T sum, int64_t piece) const {
-    const int64_t channel = group * channels + column, at = row * groups * channels + channel;
+    const int64_t channel = group * channels + column;
     if (sums != nullptr) {
-      sums[piece * count + at] = sum;
+      sums[piece * count + row * groups * channels + channel] = sum;
     } else {
+      const int64_t at = rows.row(row) * groups * channels + channel;
       to[at] = epilogue(sum, channel, at);
     }
   }
 };
 
 /// `left_step`, `right_step`: channels from one group to the next, in the operands.
-template <class T, class LeftOperand, class RightOperand>
+template <class T, class LeftOperand, class RightOperand, class RowNumbers>
 struct GroupProducts {
   LeftOperand left;
   RightOperand right;
   int64_t left_step, right_step;
-  Results<T> results;
+  Results<T, RowNumbers> results;
 
   SYMK_HD void select(int64_t group) {
     left.data += group * left_step;
@@ -291,81 +376,100 @@ struct Gather {
   }
 };
 
-template <class T>
-struct FinishForward {
+template <class T, class RowNumbers>
+struct FinishResults {
   T* y;
   int64_t channels;
+  RowNumbers rows;
   Epilogue<T> epilogue;
-  SYMK_HD void operator()(int64_t i, T sum) const { y[i] = epilogue(sum, i % channels, i); }
+  SYMK_HD void operator()(int64_t i, T sum) const {
+    const int64_t channel = i % channels, at = rows.row(i / channels) * channels + channel;
+    y[at] = epilogue(sum, channel, at);
+  }
+};
+
+template <class T>
+struct Zero {
+  T* to;
+  SYMK_HD void operator()(int64_t i) const { to[i] = T(0); }
 };
 
 constexpr int64_t kFewChannels = 16;  // columns of a group that do not fill a tile
 
-/// What the three kernels share: how the product of a group is cut, and where sums of pieces go.
+/// How the product of a group is done.
+struct Work {
+  ProductSize size;
+  ProductCut cut;
+  int64_t results = 0;
+  bool gathers = false;
+};
+
+/// What the three kernels share: how products are cut, and where sums of pieces go.
 template <class T>
 class ConvStep : public Step {
  protected:
   ConvStep(const Binding& binding, const char* kernel, const cpu::ConvShape& shape)
-      : kernel_(kernel), queue_(queue_of(binding)), geometry_(geometry_of(shape, kernel)) {}
+      : queue_(queue_of(binding)), geometry_(geometry_of(shape, kernel)),
+        factor_(factor_of(binding, kernel)) {}
 
-  void cut(Binding& binding, const ProductSize& size, const EpilogueOperands<T>& epilogue = {}) {
-    epilogue_ = epilogue;
-    const Factor factor = factor_of(binding, kernel_);
-    size_ = size;
-    results_ = size.rows * geometry_.groups * size.columns;
-    gathers_ = geometry_.groups > 1 && size.columns < kFewChannels;
-    cut_ = ProductCut::of(size, geometry_.groups, factor, sizeof(T) == 8);
-    if (gathers_) cut_ = ProductCut::whole(size, geometry_.groups, factor);
-    need_sums(binding);
+  Work work_of(Binding& binding, const ProductSize& size) const {
+    Work work;
+    work.size = size;
+    work.results = size.rows * geometry_.groups * size.columns;
+    work.gathers = geometry_.groups > 1 && size.columns < kFewChannels;
+    work.cut = work.gathers ? ProductCut::whole(size, geometry_.groups, factor_)
+                            : ProductCut::of(size, geometry_.groups, factor_, sizeof(T) == 8);
+    need_sums(binding, work);
+    return work;
   }
   /// Gathered sums over the pixels are of short runs, so that there are threads enough and rounding
   /// stays small.
-  void cut_gathered(Binding& binding) {
+  void cut_gathered(Binding& binding, Work& work) const {
     constexpr int64_t run = 256;
-    cut_.piece_depth = run;
-    cut_.pieces = std::max<int64_t>(1, (size_.depth + run - 1) / run);
-    need_sums(binding);
+    work.cut.piece_depth = run;
+    work.cut.pieces = std::max<int64_t>(1, (work.size.depth + run - 1) / run);
+    need_sums(binding, work);
   }
 
-  template <class Left, class Right>
-  void run(const Left& left, const Right& right, int64_t left_step, int64_t right_step,
-           const Operands& operands) const {
+  template <class Left, class Right, class RowNumbers>
+  void run(const Work& work, const Left& left, const Right& right, int64_t left_step,
+           int64_t right_step, const RowNumbers& rows, const Operands& operands) const {
+    using Source = GroupProducts<T, Left, Right, RowNumbers>;
+    const int64_t groups = geometry_.groups, channels = work.size.columns;
     T* const to = output<T>(operands, 0);
-    T* const sums = has_sums() ? static_cast<T*>(operands.scratch) : nullptr;
-    const GroupProducts<T, Left, Right> source = {
+    T* const sums = has_sums(work) ? static_cast<T*>(operands.scratch) : nullptr;
+    const Source source = {
         left,
         right,
         left_step,
         right_step,
-        {to, sums, geometry_.groups, size_.columns, results_, epilogue_.of_tiles(operands)}};
-    if (gathers_) {
-      each(queue_, results_ * cut_.pieces,
-           Gather<T, GroupProducts<T, Left, Right>>{source, size_, geometry_.groups,
-                                                    cut_.piece_depth, cut_.factor});
+        {to, sums, groups, channels, work.results, rows, epilogue_.of_tiles(operands)}};
+    if (work.gathers) {
+      each(queue_, work.results * work.cut.pieces,
+           Gather<T, Source>{source, work.size, groups, work.cut.piece_depth, work.cut.factor});
     } else {
-      run_product<T>(queue_, source, size_, cut_);
+      run_product<T>(queue_, source, work.size, work.cut);
     }
     if (sums == nullptr) return;
-    const FinishForward<T> finish = {to, geometry_.groups * size_.columns, epilogue_.of(operands)};
-    each(queue_, results_, AddPieces<T, FinishForward<T>>{sums, cut_.pieces, results_, finish});
+    using Finish = FinishResults<T, RowNumbers>;
+    const Finish finish = {to, groups * channels, rows, epilogue_.of(operands)};
+    each(queue_, work.results, AddPieces<T, Finish>{sums, work.cut.pieces, work.results, finish});
   }
 
-  const char* const kernel_;
   const Queue queue_;
   const Geometry geometry_;
-  bool gathers_ = false;
+  EpilogueOperands<T> epilogue_;
 
  private:
-  bool has_sums() const { return cut_.pieces > 1 || !epilogue_.is_of_tiles(); }
-  void need_sums(Binding& binding) const {
-    if (has_sums())
-      binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, results_), sizeof(T)));
+  bool has_sums(const Work& work) const { return work.cut.pieces > 1 || !epilogue_.is_of_tiles(); }
+  void need_sums(Binding& binding, const Work& work) const {
+    if (has_sums(work)) {
+      binding.need_scratch(
+          checked_multiply(checked_multiply(work.cut.pieces, work.results), sizeof(T)));
+    }
   }
 
-  ProductSize size_;
-  ProductCut cut_;
-  EpilogueOperands<T> epilogue_;
-  int64_t results_ = 0;
+  const Factor factor_;
 };
 
 /// y: rows are pixels of y, columns channels of the result, the depth taps and channels of x.
@@ -378,19 +482,23 @@ class ForwardStep final : public ConvStep<T> {
                     cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.inputs()[1],
                                          binding.outputs()[0])) {
     const Geometry& g = this->geometry_;
-    this->cut(binding, {g.batch * g.y_pixels(), g.out, g.taps() * g.in},
-              EpilogueOperands<T>(binding, name));
+    this->epilogue_ = EpilogueOperands<T>(binding, name);
+    work_ = this->work_of(binding, {g.batch * g.y_pixels(), g.out, g.taps() * g.in});
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
     const Geometry& g = this->geometry_;
-    ConvStep<T>::run(Windows<T, true>(g, input<T>(operands, 0)),
-                     channels_of(g, input<T>(operands, 1)), g.in, g.out, operands);
+    ConvStep<T>::run(work_, Windows<T, true>(g, input<T>(operands, 0)),
+                     channels_of(g, input<T>(operands, 1)), g.in, g.out, RowsInOrder(), operands);
     return {};
   }
+
+ private:
+  Work work_;
 };
 
-/// dx: rows are pixels of x, columns channels of x, the depth taps and channels of g.
+/// dx: rows are pixels of x, columns channels of x, the depth taps and channels of g. With strides
+/// there is a product for each part of the pixels, over the taps that reach them.
 template <class T>
 class InputGradStep final : public ConvStep<T> {
  public:
@@ -399,16 +507,39 @@ class InputGradStep final : public ConvStep<T> {
       : ConvStep<T>(binding, name,
                     cpu::read_conv_shape(binding, name, binding.outputs()[0], binding.inputs()[1],
                                          binding.inputs()[0])) {
-    const Geometry& g = this->geometry_;
-    this->cut(binding, {g.batch * g.x_pixels(), g.in, g.taps() * g.out});
+    for (const AxisPart& planes : parts_of(this->geometry_.planes)) {
+      for (const AxisPart& rows : parts_of(this->geometry_.rows)) {
+        for (const AxisPart& columns : parts_of(this->geometry_.columns))
+          add(binding, {planes, rows, columns});
+      }
+    }
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
-    const Geometry& g = this->geometry_;
-    ConvStep<T>::run(SeeingPixels<T>(g, input<T>(operands, 0)),
-                     TurnedKernel<T>(g, input<T>(operands, 1)), g.out, g.out, operands);
+    const Geometry& whole = this->geometry_;
+    const int64_t pixels = whole.batch * whole.x_pixels();
+    if (reached_ < pixels) {
+      T* const to = output<T>(operands, 0);
+      each(this->queue_, pixels * whole.groups * whole.in, Zero<T>{to});
+    }
+    for (const auto& [part, work] : parts_) {
+      ConvStep<T>::run(work, SeeingPixels<T>(part.geometry(whole), input<T>(operands, 0)),
+                       TurnedKernel<T>(whole, part, input<T>(operands, 1)), whole.out, whole.out,
+                       RowsOfPart(whole, part), operands);
+    }
     return {};
   }
+
+ private:
+  void add(Binding& binding, const GradPart& part) {
+    const Geometry g = part.geometry(this->geometry_);
+    const ProductSize size = {g.batch * g.x_pixels(), g.in, g.taps() * g.out};
+    reached_ += size.rows;
+    parts_.emplace_back(part, this->work_of(binding, size));
+  }
+
+  std::vector<std::pair<GradPart, Work>> parts_;
+  int64_t reached_ = 0;  // pixels of parts; others are 0
 };
 
 /// dw: rows are taps and channels of x, columns channels of g, the depth pixels of y.
@@ -421,16 +552,19 @@ class KernelGradStep final : public ConvStep<T> {
                     cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.outputs()[0],
                                          binding.inputs()[1])) {
     const Geometry& g = this->geometry_;
-    this->cut(binding, {g.taps() * g.in, g.out, g.batch * g.y_pixels()});
-    if (this->gathers_) this->cut_gathered(binding);
+    work_ = this->work_of(binding, {g.taps() * g.in, g.out, g.batch * g.y_pixels()});
+    if (work_.gathers) this->cut_gathered(binding, work_);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
     const Geometry& g = this->geometry_;
-    ConvStep<T>::run(Windows<T, false>(g, input<T>(operands, 0)),
-                     channels_of(g, input<T>(operands, 1)), g.in, g.out, operands);
+    ConvStep<T>::run(work_, Windows<T, false>(g, input<T>(operands, 0)),
+                     channels_of(g, input<T>(operands, 1)), g.in, g.out, RowsInOrder(), operands);
     return {};
   }
+
+ private:
+  Work work_;
 };
 
 template <template <class> class Made>

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "cuda/compiler.h"
 #include "cuda/launch.h"
 #include "runtime/device.h"
 #include "runtime/kernel.h"
@@ -14,9 +15,12 @@ namespace symk::cuda {
 class QueuedDevice : public Device {
  public:
   const Queue& queue() const { return queue_; }
+  Compiler& compiler() { return compiler_; }
+  void use_compiler(const std::string& library) override { compiler_.use(library); }
 
  protected:
   Queue queue_;
+  Compiler compiler_;
 };
 
 /// Kernels of this shared object are bound for its devices alone.
@@ -26,20 +30,23 @@ inline const Queue& queue_of(const Binding& binding) {
 
 /// A step whose run is f(queue, operands).
 template <class F>
-std::unique_ptr<Step> make_step(const Binding& binding, F f) {
+std::unique_ptr<Step> make_step(const Binding& binding, F f, std::string manner = "") {
   class LambdaStep final : public Step {
    public:
-    LambdaStep(const Queue& queue, F f) : queue_(queue), f_(std::move(f)) {}
+    LambdaStep(const Queue& queue, F f, std::string manner)
+        : queue_(queue), f_(std::move(f)), manner_(std::move(manner)) {}
     Status run(const Operands& operands, ThreadPool&) override {
       f_(queue_, operands);
       return Status();
     }
+    std::string manner() const override { return manner_; }
 
    private:
     const Queue queue_;
     F f_;
+    const std::string manner_;
   };
-  return std::make_unique<LambdaStep>(queue_of(binding), std::move(f));
+  return std::make_unique<LambdaStep>(queue_of(binding), std::move(f), std::move(manner));
 }
 
 /// A copy of plain values in the memory of the device, as long as the step lives.

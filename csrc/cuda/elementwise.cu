@@ -6,11 +6,15 @@
 #include "cpu/program_text.h"
 #include "cuda/loops.h"
 #include "cuda/program.h"
+#include "cuda/program_source.h"
 
 namespace symk::cuda {
 namespace {
 
-constexpr int kMostThreads = 256, kFewestThreads = 32;
+constexpr int kFewestThreads = 32;
+// Elements times instructions from which a program is compiled, which takes some 0.1 s: below, the
+// interpreter takes a few microseconds.
+constexpr int64_t kWorthCompiling = int64_t{1} << 16;
 constexpr int64_t kSharedBytes = 40 * 1024;  // of the 48 KB that every device gives to a block
 
 SYMK_DEVICE_TABLE constexpr LoopTable kLoops = loops::make_table();
@@ -114,9 +118,7 @@ struct Interpret {
 };
 
 /// The item of a dtype in registers.
-int item_inside(DType dtype) {
-  return static_cast<int>(item_bytes(cpu::dtype_inside(dtype)));
-}
+int item_inside(DType dtype) { return static_cast<int>(item_bytes(cpu::dtype_inside(dtype))); }
 
 }  // namespace
 
@@ -164,6 +166,7 @@ class ProgramBuilder {
     const cpu::OperandLayout over = cpu::layout_of(input, result_);
     Layout layout;
     layout.rank = over.rank;
+    layout.small = result_.count() < int64_t{1} << 31;
     std::copy_n(over.size, over.rank, layout.size);
     std::copy_n(over.stride, over.rank, layout.stride);
     return layout;
@@ -279,14 +282,14 @@ class ProgramBuilder {
     int item = 4;
     for (const Value& value : values_) item = std::max(item, item_inside(value.dtype));
     const int64_t per_thread = int64_t{kPerThread} * item * slots;
-    program->threads_ = kMostThreads;
+    program->threads_ = kProgramThreads;
     while (program->threads_ * per_thread > kSharedBytes) program->threads_ /= 2;
     if (program->threads_ < kFewestThreads) return nullptr;
     program->slot_bytes_ = kPerThread * item * program->threads_;
     program->shared_bytes_ = int64_t{program->slot_bytes_} * slots;
     program->count_ = result_.count();
     program->inputs_ = static_cast<int>(binding_.inputs().size());
-    program->device_ = &binding_.device();
+    program->device_ = static_cast<QueuedDevice*>(&binding_.device());
     program->layouts_ = layouts_;
     program->layouts_on_device_ = upload(binding_.device(), layouts_.data(), layouts_.size());
     const std::vector<char> code = encode(*program);
@@ -296,7 +299,24 @@ class ProgramBuilder {
                        std::to_string(program->stores_) + " outputs ";
       program->form_.append(code.begin(), code.end());
     }
+    program->source_ = source(*program);
+    program->compiled_ = program->compile(program->work());
     return program;
+  }
+
+  std::string source(const Program& program) const {
+    SourceProgram source;
+    for (const Type& type : binding_.inputs()) source.inputs.push_back(type.dtype);
+    for (const Planned& planned : planned_) {
+      if (planned.loop < 0) continue;
+      const LoopEntry& entry = kLoopNames.entries[planned.loop];
+      source.statements.push_back(
+          {entry.name, entry.operand, entry.result, planned.out, planned.in});
+    }
+    source.outputs = outputs_;
+    source.output_dtypes = program.output_dtypes_;
+    source.joins = !program.form_.empty();
+    return source_of(source);
   }
 
   std::vector<char> encode(Program& program) {
@@ -354,8 +374,31 @@ std::shared_ptr<const Program> Program::bind(const Binding& binding, const Type&
   return ProgramBuilder(binding, result).build();
 }
 
+Compiler::Outcome Program::compile(int64_t work) const {
+  if (work < kWorthCompiling) return {nullptr, "too little work to compile it"};
+  return device_->compiler().compile(device_->queue(), source_);
+}
+
+/// The interpreter's threads share the memory for their values, so they may be few.
+int Program::threads(const CompiledProgram* compiled) const {
+  return compiled != nullptr ? kProgramThreads : threads_;
+}
+
+int64_t Program::tiles(const CompiledProgram* compiled) const {
+  const int64_t size = int64_t{kPerThread} * threads(compiled);
+  return (count_ + size - 1) / size;
+}
+
+static std::string manner_of(const Compiler::Outcome& compiled) {
+  return compiled.program != nullptr ? "compiled" : "interpreted: " + compiled.reason;
+}
+
+std::string Program::manner() const { return manner_of(compiled_); }
+
 template <class Members>
-void Program::launch(const Queue& queue, int64_t tiles, const Members& members) const {
+void Program::launch(const Queue& queue, int64_t tiles, const Members& members,
+                     const CompiledProgram* compiled) const {
+  if (compiled != nullptr) return compiled->launch(queue, tiles, threads(compiled), members);
   Interpret<Members> interpret = {};
   interpret.code = reinterpret_cast<const Instruction*>(code_->data());
   interpret.stores = reinterpret_cast<const Store*>(interpret.code + instructions_);
@@ -373,7 +416,8 @@ void Program::run(const Queue& queue, const void* const* in, void* const* out) c
   member.count = count_;
   for (int i = 0; i < inputs_; ++i) member.operands[i] = const_cast<void*>(in[i]);
   std::copy(out, out + stores_, member.operands + inputs_);
-  launch(queue, tiles(), member);
+  const CompiledProgram* const compiled = compiled_.program.get();
+  launch(queue, tiles(compiled), member, compiled);
 }
 
 // --- several programs at once ---
@@ -382,13 +426,16 @@ JoinedPrograms::JoinedPrograms(std::vector<std::shared_ptr<const Program>> progr
     : programs_(std::move(programs)) {
   std::vector<Layout> layouts;
   std::vector<int64_t> counts;
+  int64_t work = 0;
   for (const auto& program : programs_) {
+    work += program->work();
     layouts.insert(layouts.end(), program->layouts_.begin(), program->layouts_.end());
     counts.push_back(program->count_);
   }
   Device& device = *programs_[0]->device_;
   layouts_ = upload(device, layouts.data(), layouts.size());
   counts_ = upload(device, counts.data(), counts.size());
+  compiled_ = programs_[0]->compile(work);
 }
 
 const void* JoinedPrograms::address(const void* const* in, void* const* out, size_t member,
@@ -396,8 +443,7 @@ const void* JoinedPrograms::address(const void* const* in, void* const* out, siz
   const auto inputs = static_cast<size_t>(programs_[0]->inputs_);
   const auto outputs = static_cast<size_t>(programs_[0]->stores_);
   const auto number = static_cast<size_t>(operand);
-  return number < inputs ? in[member * inputs + number]
-                         : out[member * outputs + number - inputs];
+  return number < inputs ? in[member * inputs + number] : out[member * outputs + number - inputs];
 }
 
 /// An address that all members have stands once, and one that a member has twice, because it writes
@@ -440,7 +486,7 @@ ManyMembers JoinedPrograms::members_of(size_t first, size_t count, const Places&
   int64_t tile = 0;
   for (size_t member = 0; member < count; ++member) {
     made.first_tiles[member] = static_cast<int32_t>(tile);
-    tile += programs_[first + member]->tiles();
+    tile += programs_[first + member]->tiles(compiled_.program.get());
   }
   for (size_t k = 0; k < places.of.size(); ++k) {
     ManyMembers::Place place = places.of[k];
@@ -457,8 +503,14 @@ ManyMembers JoinedPrograms::members_of(size_t first, size_t count, const Places&
   return made;
 }
 
+std::string JoinedPrograms::manner() const {
+  return std::to_string(programs_.size()) + " steps of one program at once, " +
+         manner_of(compiled_);
+}
+
 void JoinedPrograms::run(const Queue& queue, const void* const* in, void* const* out) const {
   constexpr int64_t most_tiles = int64_t{1} << 31;
+  const CompiledProgram* const compiled = compiled_.program.get();
   const Places places = places_of(in, out);
   const int room = (ManyMembers::kAddresses - places.shared) / std::max(1, places.own);
   const auto most = static_cast<size_t>(std::min(room, ManyMembers::kMost));
@@ -466,10 +518,10 @@ void JoinedPrograms::run(const Queue& queue, const void* const* in, void* const*
     size_t last = first;
     int64_t tiles = 0;
     while (last < programs_.size() && last - first < most &&
-           (last == first || tiles + programs_[last]->tiles() < most_tiles)) {
-      tiles += programs_[last++]->tiles();
+           (last == first || tiles + programs_[last]->tiles(compiled) < most_tiles)) {
+      tiles += programs_[last++]->tiles(compiled);
     }
-    programs_[0]->launch(queue, tiles, members_of(first, last - first, places, in, out));
+    programs_[0]->launch(queue, tiles, members_of(first, last - first, places, in, out), compiled);
     first = last;
   }
 }
@@ -485,9 +537,7 @@ class JoinedSteps final : public Step {
     programs_.run(queue_, operands.in, operands.out);
     return Status();
   }
-  std::string manner() const override {
-    return "elementwise, " + std::to_string(programs_.size()) + " steps of one program at once";
-  }
+  std::string manner() const override { return "elementwise, " + programs_.manner(); }
 
  private:
   const Queue queue_;
@@ -503,6 +553,7 @@ class ElementwiseStep final : public Step {
     program_->run(queue_, operands.in, operands.out);
     return Status();
   }
+  std::string manner() const override { return "elementwise, " + program_->manner(); }
   std::string form() const override { return program_->form(); }
   std::unique_ptr<Step> join(const std::vector<const Step*>& steps) const override {
     std::vector<std::shared_ptr<const Program>> programs;

@@ -28,6 +28,7 @@ extern thread_local cudaStream_t recorded_stream;
 /// The order in which a device works.
 struct Queue {
   int device = 0;
+  int architecture = 90;     // the compute capability, without its point
   bool tensor_cores = true;  // those of compute capability 8.0 and later
   cudaStream_t own_stream = nullptr;
 
@@ -126,6 +127,8 @@ __device__ T* shared_memory() {
 // A table in the device's memory, and a function that is called by its address.
 #define SYMK_DEVICE_TABLE __device__
 #define SYMK_CALLED __device__
+// A function whose code stands in a kernel once, wherever it is called.
+#define SYMK_APART __device__ __noinline__
 // A function that bindings call as well.
 #define SYMK_BOTH __host__ __device__ __forceinline__
 // Before a loop: its arrays are registers, or its code is large.
@@ -171,6 +174,7 @@ T* shared_memory() {
 
 #define SYMK_DEVICE_TABLE
 #define SYMK_CALLED inline
+#define SYMK_APART inline
 #define SYMK_BOTH inline
 #define SYMK_UNROLLED
 #define SYMK_ROLLED

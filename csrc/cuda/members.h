@@ -1,6 +1,6 @@
 // What an elementwise launch works on: one program over one result, or over those of several steps.
 // The result of a member is cut into tiles; a block takes one. Operands are numbered: the inputs,
-// then the outputs.
+// then the outputs. Compiled by NVRTC too.
 #pragma once
 
 #include "cuda/launch.h"
@@ -9,22 +9,38 @@ namespace symk::cuda {
 
 /// Elements of one thread: enough that reading an instruction costs little beside doing it.
 constexpr int kPerThread = 4;
-constexpr int kMostOperands = 64;  // inputs, and as many outputs
+constexpr int kProgramThreads = 256;  // of a block, at most
+constexpr int kMostOperands = 64;     // inputs, and as many outputs
 constexpr int kMostAxes = 8;
 
 /// How an operand lies over a result: axes from the outermost; a repeated one has stride 0.
 struct Layout {
   int32_t rank = 0;
+  int32_t small = 0;  // whether all positions of the result have 31 bits
   int64_t size[kMostAxes] = {}, stride[kMostAxes] = {};  // in elements
 
   SYMK_HD int64_t offset(int64_t index) const {
-    if (rank == 0) return 0;
+    return rank == 0 ? 0 : rank == 1 ? index * stride[0] : offset_by_axes(index);
+  }
+
+ private:
+  /// Once in a kernel, not once per operand: divisions take many instructions.
+  SYMK_APART int64_t offset_by_axes(int64_t index) const {
+    return small != 0 ? offset_by<uint32_t>(static_cast<uint32_t>(index))
+                      : offset_by<int64_t>(index);
+  }
+
+  /// A division of 32 bits takes a fraction of one of 64.
+  template <class Index>
+  SYMK_HD int64_t offset_by(Index index) const {
     int64_t offset = 0;
+    SYMK_ROLLED
     for (int axis = rank - 1; axis > 0; --axis) {
-      offset += index % size[axis] * stride[axis];
-      index /= size[axis];
+      const auto length = static_cast<Index>(size[axis]);
+      offset += static_cast<int64_t>(index % length) * stride[axis];
+      index /= length;
     }
-    return offset + index * stride[0];
+    return offset + static_cast<int64_t>(index) * stride[0];
   }
 };
 
@@ -44,9 +60,9 @@ struct OneMember {
 /// Several steps. All of it is handed to the kernel by value, for which there are 4 KB: so a
 /// recording holds it, and nothing has to be copied when an address changes.
 struct ManyMembers {
-  static constexpr int kMost = 120;      // members
+  static constexpr int kMost = 120;       // members
   static constexpr int kAddresses = 400;  // of operands
-  static constexpr int kOperands = 32;   // of a member
+  static constexpr int kOperands = 32;    // of a member
 
   /// The address of an operand of member m is number first + m * step.
   struct Place {
@@ -82,6 +98,29 @@ struct ManyMembers {
     return static_cast<char*>(addresses[place.first + member * place.step]);
   }
 };
+/// Reads an input of a member; one that is a single number, or lies as the result does, without a
+/// look at its axes for each element.
+template <class T>
+struct InputReader {
+  const T* data;
+  const Layout* layout;
+  int64_t step;  // from one element to the next, -1 where the axes say it
+
+  template <class Members>
+  SYMK_HD InputReader(const Members& members, int member, int input)
+      : data(reinterpret_cast<const T*>(members.operand(member, input))),
+        layout(&members.layout(member, input)), step(step_of(*layout)) {}
+
+  SYMK_HD static int64_t step_of(const Layout& layout) {
+    if (layout.rank > 1) return -1;
+    return layout.rank == 0 ? 0 : layout.stride[0];
+  }
+
+  SYMK_HD T at(int64_t index) const {
+    return data[step >= 0 ? index * step : layout->offset(index)];
+  }
+};
+
 static_assert(sizeof(ManyMembers) + 64 <= 4096, "a launch takes 4 KB of arguments");
 
 }  // namespace symk::cuda

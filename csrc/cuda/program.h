@@ -1,6 +1,6 @@
-// An elementwise program on the device: an interpreter. Each thread takes a few elements through
-// all instructions; values stand in registers of shared memory, which no other thread touches.
-// Programs are read from memory, so nothing is compiled when a Plan is bound.
+// An elementwise program on the device: compiled by NVRTC where that is found and worth it, else by
+// an interpreter, which gives the same bits. Each of its threads takes a few elements through all
+// instructions; values stand in registers of shared memory, which no other thread touches.
 #pragma once
 
 #include <memory>
@@ -23,6 +23,9 @@ class Program {
   /// The dtype of output i as it is written.
   DType output_dtype(size_t i) const { return output_dtypes_[i]; }
 
+  /// How it is done, for people: compiled, or why not.
+  std::string manner() const;
+
   /// Programs of one form do the same to arrays of any sizes. Empty for one that runs alone.
   const std::string& form() const { return form_; }
 
@@ -30,20 +33,25 @@ class Program {
   friend class ProgramBuilder;
   friend class JoinedPrograms;
 
-  /// All tiles of `members`.
+  /// Compiles the program if `work`, elements times instructions, is worth it.
+  Compiler::Outcome compile(int64_t work) const;
+  int64_t work() const { return count_ * instructions_; }
+  /// All tiles of `members`, by a compiled program or, if it is null, by the interpreter.
   template <class Members>
-  void launch(const Queue& queue, int64_t tiles, const Members& members) const;
-  int64_t tiles() const { return (count_ + tile_size() - 1) / tile_size(); }
-  int64_t tile_size() const { return int64_t{kPerThread} * threads_; }
+  void launch(const Queue& queue, int64_t tiles, const Members& members,
+              const CompiledProgram* compiled) const;
+  int threads(const CompiledProgram* compiled) const;
+  int64_t tiles(const CompiledProgram* compiled) const;
 
-  Device* device_ = nullptr;
+  QueuedDevice* device_ = nullptr;
   std::shared_ptr<DeviceMemory> code_, layouts_on_device_;
   int instructions_ = 0, stores_ = 0, inputs_ = 0;
   int threads_ = 0, slot_bytes_ = 0;
   int64_t shared_bytes_ = 0, count_ = 0;
   std::vector<DType> output_dtypes_;
   std::vector<Layout> layouts_;  // per input
-  std::string form_;
+  std::string form_, source_;
+  Compiler::Outcome compiled_;
 };
 
 /// Programs of one form over different arrays, in as few launches as their addresses allow.
@@ -53,7 +61,7 @@ class JoinedPrograms {
 
   /// Operands of all programs, one behind the other. Nothing that one writes is touched by another.
   void run(const Queue& queue, const void* const* in, void* const* out) const;
-  size_t size() const { return programs_.size(); }
+  std::string manner() const;
 
  private:
   /// Where the address of each operand of a member stands in a launch, and how many there are.
@@ -69,6 +77,7 @@ class JoinedPrograms {
 
   const std::vector<std::shared_ptr<const Program>> programs_;
   std::shared_ptr<DeviceMemory> layouts_, counts_;
+  Compiler::Outcome compiled_;
 };
 
 }  // namespace symk::cuda

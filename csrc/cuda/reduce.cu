@@ -266,16 +266,19 @@ std::unique_ptr<Step> bind_fused_reduce(Binding& binding) {
     totals = std::max(totals, outputs.back().reduction.scratch_bytes());
   }
   binding.need_scratch(checked_add(values, totals));
-  return make_step(binding, [=](const Queue& queue, const Operands& operands) {
-    char* const scratch = static_cast<char*>(operands.scratch);
-    std::vector<void*> made(operands.out, operands.out + count);
-    for (const ReducedOutput& output : outputs) made[output.number] = scratch + output.offset;
-    program->run(queue, operands.in, made.data());
-    for (const ReducedOutput& output : outputs) {
-      output.reduction.run(queue, made[output.number], operands.out[output.number],
-                           scratch + values);
-    }
-  });
+  return make_step(
+      binding,
+      [=](const Queue& queue, const Operands& operands) {
+        char* const scratch = static_cast<char*>(operands.scratch);
+        std::vector<void*> made(operands.out, operands.out + count);
+        for (const ReducedOutput& output : outputs) made[output.number] = scratch + output.offset;
+        program->run(queue, operands.in, made.data());
+        for (const ReducedOutput& output : outputs) {
+          output.reduction.run(queue, made[output.number], operands.out[output.number],
+                               scratch + values);
+        }
+      },
+      "fused_reduce, " + program->manner());
 }
 
 BindFunction named(const char* op) {

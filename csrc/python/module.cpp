@@ -264,8 +264,8 @@ py::list program_parts(Program& program) {
   constexpr const char* states[] = {"hosted", "first", "second", "recorded", "refused"};
   py::list rows;
   for (const PartRow& row : program.parts())
-    rows.append(py::make_tuple(row.first, row.last, states[row.state], row.size,
-                               py::cast(row.manners)));
+    rows.append(
+        py::make_tuple(row.first, row.last, states[row.state], row.size, py::cast(row.manners)));
   return rows;
 }
 
@@ -371,6 +371,8 @@ void define(py::module_& module) {
            "Begins to copy arrays to the device for a later call of `run`; not for the host.")
       .def("replay", &Program::set_replay, py::arg("on"),
            "While it is on, a device does again what it has recorded at a call before.")
+      .def("use_compiler", &Program::use_compiler, py::arg("library"),
+           "Whether elementwise programs may be compiled by the device: 0, 1, or by which library.")
       .def("parts", &program_parts,
            "How the call made last was done by its device: a list of (first step, last step, how, "
            "number of recorded items, how steps are done that say so).")

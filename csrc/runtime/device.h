@@ -54,6 +54,9 @@ class Device {
   /// no room for this step.
   virtual BindFunction find_kernel(const std::string& name) const = 0;
   virtual std::vector<std::string> kernel_names() const = 0;  // sorted
+  /// Whether elementwise programs that are bound from now on may be compiled: "0" not, "1" by the
+  /// library that the system finds, else by that of this path.
+  virtual void use_compiler(const std::string&) {}
 
   // The host has none of what follows, since its copies and steps are done at once.
 

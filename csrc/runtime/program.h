@@ -114,6 +114,8 @@ class Program {
   void set_check_finite(bool on) { check_finite_.store(on); }
   /// While on, a device does again what it has recorded at a call before; on from the beginning.
   void set_replay(bool on) { replay_.store(on); }
+  /// As Device::use_compiler; for all Programs of the device.
+  void use_compiler(const std::string& library) { device_.use_compiler(library); }
   /// How the binding used last lays out its memory; without a map before the first call.
   MemoryUse memory_use();
   /// How the binding used last is done by its device; empty before the first call.

@@ -136,6 +136,7 @@ class NativeProgram:
         self.limits = machine_limits
         self._program.check_finite(check_nan)
         self._program.replay(settings.replay)
+        self._program.use_compiler(settings.nvrtc)
 
 
 class NativeEnsemble:

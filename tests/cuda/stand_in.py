@@ -25,6 +25,29 @@ class StandIn:
     def __setattr__(self, name, value):
         assert self._put(name.encode(), value), name
 
+    def use_host_compiler(self, command):
+        """Programs are compiled by this compiler of C++, in place of NVRTC; by none for ""."""
+        self._library.symk_cuda_host_compiler(command.encode())
+
+    def texts(self):
+        """The programs that were compiled since then."""
+        text = self._library.symk_cuda_host_text
+        text.argtypes, text.restype = [ctypes.c_int], ctypes.c_char_p
+        found = []
+        while text(len(found)) is not None:
+            found.append(text(len(found)).decode())
+        return found
+
+    def nvrtc(self, library, text, architecture):
+        """(bytes of machine code that libnvrtc makes of a text, what it says if there are none)."""
+        call = self._library.symk_cuda_host_nvrtc
+        call.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p,
+                         ctypes.c_int]
+        call.restype = ctypes.c_longlong
+        message = ctypes.create_string_buffer(2000)
+        size = call(library.encode(), text.encode(), architecture, message, len(message))
+        return size, message.value.decode()
+
     def open(self, number, contract):
         """What the shared object says to one who was compiled with another form of its headers."""
         opened = self._library.symk_device_open

@@ -7,7 +7,7 @@ import pytest
 from symk import layers, ops
 from symk.compile import function
 from symk.compile.native import device_kernel_names
-from symk.config import device
+from symk.config import device, settings
 from symk.graph import Placeholder, Shared
 from symk.graph.errors import DeviceError
 from symk.models import Sequential
@@ -55,6 +55,21 @@ def test_a_replay_costs_less_than_its_launches(gpu):
             f(array)
     np.testing.assert_array_equal(replayed(array)[0], direct(array)[0])
     assert median_seconds(lambda: replayed(array)) < median_seconds(lambda: direct(array))
+
+
+def test_compiled_programs_have_the_bits_of_the_interpreter(gpu, monkeypatch):
+    array = np.random.default_rng(1).standard_normal((4099, 65)).astype("float32") * 4
+    found = []
+    for setting in ("1", "0"):
+        monkeypatch.setattr(settings, "nvrtc", setting)
+        x = Placeholder("float32", (None, 65))
+        f = function([x], [ops.tanh(x) * ops.exp(x) + ops.sin(x) / (x * x + 1.0),
+                           ops.where(x > 0, ops.log1p(x), x)])
+        found.append([f(array) for _ in range(3)][2])
+        if setting == "1" and "compiled" not in f.show("device"):
+            pytest.skip(f.show("device"))
+    for value, wanted in zip(*found):
+        assert value.tobytes() == wanted.tobytes()
 
 
 def test_more_memory_than_there_is_is_refused_and_less_runs(gpu):
