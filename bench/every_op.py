@@ -29,6 +29,7 @@ COVERED = {
 NOT_TIMED = {
     "after": "an order, no work", "checkpoint": "an order of work", "identity": "an alias",
     "reshape": "an alias", "stop_gradient": "an alias", "cut_padding": "an alias",
+    "placed": "a place, no work", "with_rows": "an alias",
     "size": "an integer", "l2_norm": "made of square, sum and sqrt", "print": "writes text",
     "max_pool_pick": "second derivatives alone", "cond": "its branches"}
 

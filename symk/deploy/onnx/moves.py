@@ -10,7 +10,7 @@ __all__ = ["numbers"]
 _END = np.iinfo("int64")
 
 
-@rule("identity", "stop_gradient", "after")
+@rule("identity", "stop_gradient", "after", "placed", "with_rows")
 def _alias(w, node):
     x = node.inputs[0]
     return First(w.first(x)) if w.is_only_first(x) else w.name(x)
