@@ -93,6 +93,10 @@ std::vector<Row> all_rows() {
   rows.push_back({"csr_matmul", {elements, columns, bounds, {{5, 2}}}, {{{3, 2}}}, {}});
   rows.push_back({"csr_to_dense", {elements, columns, bounds}, {{{3, 5}}}, {}});
   rows.push_back({"csr_rows", {bounds}, {columns}, {}});
+  rows.push_back({"fused_scatter",
+                  {{{5, 3}}, {{4, 3}}, {{4}, index}},
+                  {{{5, 3}}},
+                  {{"arity", {2}}, {"args", {0, 1}}, {"outs", {2}}}});
   return rows;
 }
 
@@ -159,6 +163,9 @@ bool try_row(const Row& row, std::mt19937& generator) {
   for (const char* key : {"reverse", "sequences", "reset_after", "transpose", "merge_repeated"})
     binding.integer_values[key] = random_integer(0, 1, generator);
   const std::vector<int64_t> counts = {2, 3, 0, -1, INT64_MAX};
+  binding.text_lists = {{"ops", {"mul"}}, {"dtypes", {"float32"}}};
+  const bool usual = random_integer(0, 9, generator) > 0;
+  binding.integer_values["place"] = usual ? 1 : random_choice(kWild, generator);
   for (const char* key : {"k", "beam_width", "top_paths"})
     binding.integer_values[key] = random_choice(counts, generator);
   for (const char* key : {"value", "start", "step", "epsilon"}) {
