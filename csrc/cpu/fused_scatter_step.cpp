@@ -37,8 +37,8 @@ struct RowLists {
   int64_t* starts;  // one more than rows of the result
 
   RowLists(const IndexPlan& plan, void* scratch)
-      : rows(static_cast<int64_t*>(scratch)), order(rows + plan.count),
-        starts(order + plan.count) {}
+      : rows(static_cast<int64_t*>(scratch)), order(rows + plan.count), starts(order + plan.count) {
+  }
   static int64_t bytes(const IndexPlan& plan) {
     return aligned_size((2 * plan.count + plan.limit + 1) * static_cast<int64_t>(sizeof(int64_t)));
   }

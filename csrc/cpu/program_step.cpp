@@ -484,10 +484,9 @@ class TileProgramBuilder {
     }
     program_.fetches_ = form_.in_order && program_.instructions_.size() > 1 &&
                         item_total * program_.count_ > kFetchedBytes;
-    program_.registers_offset_ =
-        round_up(static_cast<int64_t>(program_.values_.size() * sizeof(void*) +
-                                      program_.outputs_.size()),
-                 kAlignment);
+    program_.registers_offset_ = round_up(
+        static_cast<int64_t>(program_.values_.size() * sizeof(void*) + program_.outputs_.size()),
+        kAlignment);
     program_.region_bytes_ = program_.registers_offset_ + assign_registers() * program_.slot_bytes_;
   }
 

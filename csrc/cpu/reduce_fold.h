@@ -124,8 +124,8 @@ struct All {
 
 /// Whether Op gives one of its operands, so that nothing is rounded.
 template <class Op>
-constexpr bool kChooses = std::is_same_v<Op, Max<typename Op::Element>> ||
-                          std::is_same_v<Op, Min<typename Op::Element>>;
+constexpr bool kChooses =
+    std::is_same_v<Op, Max<typename Op::Element>> || std::is_same_v<Op, Min<typename Op::Element>>;
 
 /// Whether Op combines whole vectors of its elements.
 template <class Op, class = void>
