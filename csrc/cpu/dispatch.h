@@ -43,11 +43,14 @@ const Table& float_kernels(DType dtype) {
   return dtype == DType::kFloat64 ? float64_kernels<Table>() : kernels<Table>();
 }
 
-/// What choose(table) gives of the active set, or of `integers` where that is null.
+/// What choose(table) gives of the active set, of the one that has its float64 kernels, or of
+/// `integers`: the first that is not null.
 template <class Table, class Choose>
 auto kernel_of(Choose choose) {
   const auto own = choose(kernels<Table>());
-  return own ? own : choose(Table::template of<Isa::integers>());
+  if (own) return own;
+  const auto wide = choose(float64_kernels<Table>());
+  return wide ? wide : choose(Table::template of<Isa::integers>());
 }
 
 }  // namespace symk::cpu

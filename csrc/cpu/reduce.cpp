@@ -345,11 +345,13 @@ constexpr void set_dtype(ReduceKernels& table, DType dtype) {
 
 constexpr void set_floats(ReduceKernels& table) {
   set_dtype<float>(table, DType::kFloat32);
-  set_dtype<double>(table, DType::kFloat64);
   table.log_rows[0] = logsumexp_rows<float>;
-  table.log_rows[1] = logsumexp_rows<double>;
   table.log_columns[0] = logsumexp_columns<float>;
-  table.log_columns[1] = logsumexp_columns<double>;
+  if constexpr (has_float64(Isa::SYMK_ISA)) {
+    set_dtype<double>(table, DType::kFloat64);
+    table.log_rows[1] = logsumexp_rows<double>;
+    table.log_columns[1] = logsumexp_columns<double>;
+  }
 }
 
 constexpr void set_integers(ReduceKernels& table) {

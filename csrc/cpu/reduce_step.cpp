@@ -197,7 +197,7 @@ template <const char* name, ReduceOp op, bool mean = false>
   require_dtype(binding.outputs()[0], dtype, "logsumexp");
   require(binding.outputs()[0].count() == shape.outputs, "logsumexp",
           "the result must have one element per kept position");
-  const auto& table = kernels<ReduceKernels>();
+  const auto& table = float_kernels<ReduceKernels>(dtype);
   const int64_t unit_bytes = shape.reduced * item_bytes(dtype);
   if (shape.inner_reduced) {
     const auto rows = table.log_rows[place];

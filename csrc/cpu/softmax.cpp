@@ -273,6 +273,13 @@ constexpr SoftmaxFunctions<T> make_functions() {
   };
 }
 
+constexpr SoftmaxKernels make_kernels() {
+  SoftmaxKernels kernels = {};
+  kernels.float32 = make_functions<float>();
+  if constexpr (has_float64(Isa::SYMK_ISA)) kernels.float64 = make_functions<double>();
+  return kernels;
+}
+
 }  // namespace
 }  // namespace symk::cpu::SYMK_ISA
 
@@ -280,8 +287,7 @@ namespace symk::cpu {
 
 template <>
 const SoftmaxKernels& SoftmaxKernels::of<Isa::SYMK_ISA>() {
-  static constexpr SoftmaxKernels kernels = {SYMK_ISA::make_functions<float>(),
-                                             SYMK_ISA::make_functions<double>()};
+  static constexpr SoftmaxKernels kernels = SYMK_ISA::make_kernels();
   return kernels;
 }
 

@@ -40,7 +40,7 @@ struct SoftmaxFunctions {
 
 struct SoftmaxKernels {
   SoftmaxFunctions<float> float32;
-  SoftmaxFunctions<double> float64;
+  SoftmaxFunctions<double> float64;  // unless that is left to AVX2
 
   template <Isa isa>
   static const SoftmaxKernels& of();

@@ -19,7 +19,7 @@ const SoftmaxFunctions<float>& functions<float>() {
 }
 template <>
 const SoftmaxFunctions<double>& functions<double>() {
-  return kernels<SoftmaxKernels>().float64;
+  return float64_kernels<SoftmaxKernels>().float64;
 }
 
 int64_t product(const Type& type, int first, int last) {
