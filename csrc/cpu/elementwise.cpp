@@ -244,8 +244,8 @@ constexpr Table make_table() {
   each(AddBinary{table}, math::BinaryOps(), Numbers());
   each(AddBinaryScalar{table}, math::BinaryScalarOps(), Numbers());
   each(AddBinaryTest{table}, math::BinaryTests(), Compared());
-  each(AddWhere{table}, math::List<math::Where>(), Compared());
-  each(AddTernary{table}, math::List<math::Clip>(), Numbers());
+  each(AddWhere{table}, math::Choices(), Compared());
+  each(AddTernary{table}, math::TernaryOps(), Numbers());
   return table;
 }
 

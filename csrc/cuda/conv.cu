@@ -2,6 +2,7 @@
 // whose operands are gathered while tiles are loaded (implicit GEMM). Groups of few channels, such
 // as depthwise ones, would fill no tile: a thread gathers each of their results.
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -570,7 +571,9 @@ class KernelGradStep final : public ConvStep<T> {
 template <template <class> class Made>
 std::unique_ptr<Step> bind(Binding& binding) {
   constexpr const char* name = Made<float>::name;
-  cpu::require(binding.inputs().size() >= 2 && binding.outputs().size() == 1, name,
+  constexpr bool is_gradient = !std::is_same_v<Made<float>, ForwardStep<float>>;
+  const size_t count = binding.inputs().size();  // those beyond two are of the epilogue
+  cpu::require((is_gradient ? count == 2 : count >= 2) && binding.outputs().size() == 1, name,
                "the number of inputs and outputs must be the kernel's");
   const DType dtype = binding.outputs()[0].dtype;
   if (cpu::float_place(name, dtype) == 0) return std::make_unique<Made<float>>(binding);

@@ -113,20 +113,31 @@ constexpr void add_binary_test(LoopTable& table) {
   if constexpr (math::in_domain<T>(Op::domain))
     table.add(Op::name, dtype_of<T>(), DType::kBool, 2, &binary<Op, T, bool>);
 }
+template <class Op, class T>
+constexpr void add_ternary(LoopTable& table) {
+  if constexpr (math::in_domain<T>(Op::domain))
+    table.add(Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary<Op, T, T>);
+}
+template <class Op, class T>
+constexpr void add_choice(LoopTable& table) {
+  if constexpr (math::in_domain<T>(Op::domain))
+    table.add(Op::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary<Op, bool, T>);
+}
 
-template <class T, class... Unary, class... Binary, class... BinaryScalar>
+template <class T, class... Unary, class... Binary, class... BinaryScalar, class... Ternary>
 constexpr void add_numbers(LoopTable& table, math::List<Unary...>, math::List<Binary...>,
-                           math::List<BinaryScalar...>) {
+                           math::List<BinaryScalar...>, math::List<Ternary...>) {
   (add_unary<Unary, T>(table), ...);
   (add_binary<Binary, T>(table), ...);
   (add_binary<BinaryScalar, T>(table), ...);
-  table.add(math::Clip::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary<math::Clip, T, T>);
+  (add_ternary<Ternary, T>(table), ...);
 }
-template <class T, class... Unary, class... Binary>
-constexpr void add_tests(LoopTable& table, math::List<Unary...>, math::List<Binary...>) {
+template <class T, class... Unary, class... Binary, class... Choice>
+constexpr void add_tests(LoopTable& table, math::List<Unary...>, math::List<Binary...>,
+                         math::List<Choice...>) {
   (add_unary_test<Unary, T>(table), ...);
   (add_binary_test<Binary, T>(table), ...);
-  table.add(math::Where::name, dtype_of<T>(), dtype_of<T>(), 3, &ternary<math::Where, bool, T>);
+  (add_choice<Choice, T>(table), ...);
 }
 template <class From, class... To>
 constexpr void add_casts(LoopTable& table, Types<To...>) {
@@ -136,11 +147,13 @@ constexpr void add_casts(LoopTable& table, Types<To...>) {
 
 template <class... Ts>
 constexpr void add_numbers_of(LoopTable& table, Types<Ts...>) {
-  (add_numbers<Ts>(table, math::UnaryOps(), math::BinaryOps(), math::BinaryScalarOps()), ...);
+  (add_numbers<Ts>(table, math::UnaryOps(), math::BinaryOps(), math::BinaryScalarOps(),
+                   math::TernaryOps()),
+   ...);
 }
 template <class... Ts>
 constexpr void add_all_of(LoopTable& table, Types<Ts...> all) {
-  (add_tests<Ts>(table, math::UnaryTests(), math::BinaryTests()), ...);
+  (add_tests<Ts>(table, math::UnaryTests(), math::BinaryTests(), math::Choices()), ...);
   (add_casts<Ts>(table, all), ...);
 }
 

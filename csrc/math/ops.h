@@ -10,14 +10,17 @@
 namespace symk::math {
 inline namespace SYMK_ISA {
 
-template <class... A, class... B, class... C, class... D, class... E, class... F>
-List<A..., B..., C..., D..., E..., F...> all_of(List<A...>, List<B...>, List<C...>, List<D...>,
-                                                List<E...>, List<F...>);
+template <class... A, class... B, class... C, class... D, class... E, class... F, class... G>
+List<A..., B..., C..., D..., E..., F..., G...> all_of(List<A...>, List<B...>, List<C...>,
+                                                      List<D...>, List<E...>, List<F...>,
+                                                      List<G...>);
 using AllOps = decltype(all_of(UnaryOps(), UnaryTests(), BinaryOps(), BinaryScalarOps(),
-                               BinaryTests(), List<Where, Clip>()));
+                               BinaryTests(), Choices(), TernaryOps()));
 
 template <class Op, class... Ops>
 constexpr uint8_t number_in(List<Ops...>) {
+  static_assert((std::is_same_v<Op, Ops> || ...), "an op must be in one of the lists above");
+  static_assert(sizeof...(Ops) <= UINT8_MAX, "numbers of ops are bytes");
   uint8_t number = 0;
   (void)((std::is_same_v<Op, Ops> || (++number, false)) || ...);
   return number;

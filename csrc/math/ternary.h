@@ -26,5 +26,9 @@ struct Clip {
   }
 };
 
+using TernaryOps = List<Clip>;
+// A condition, and two of one dtype.
+using Choices = List<Where>;
+
 }  // namespace SYMK_ISA
 }  // namespace symk::math

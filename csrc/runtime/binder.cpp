@@ -421,7 +421,8 @@ class Binder {
   static std::unique_ptr<Step> bind_kernel(const PlanStep& step, StepBinding& binding) {
     const bool here = binding.device().is_host() || runs_anywhere(step.kernel);
     BindFunction bind = here ? find_kernel(step.kernel) : binding.device().find_kernel(step.kernel);
-    if (bind == nullptr && !here) bind = bind_on_host(step.kernel);
+    const bool there = !here && bind != nullptr;
+    if (bind == nullptr && !here) bind = bind_on_host(step.kernel, "");
     if (bind == nullptr) {
       throw Error(ErrorCode::kDevice,
                   "[" + step.kernel +
@@ -429,21 +430,28 @@ class Binder {
                       "or export the Plan with this release.");
     }
     try {
-      std::unique_ptr<Step> made = here ? bind(binding) : bind_there(bind, binding);
-      return made != nullptr ? std::move(made) : bind_on_host(step.kernel)(binding);
+      return there ? bind_there(bind, step.kernel, binding) : bind(binding);
     } catch (const Error& error) {
       throw with_origin(error, step);
     }
   }
 
-  /// By a kernel of another device than the host; null where it does not take these operands, such
-  /// as weights that are stored in less than they stand for: the host may, or says what is wrong.
-  static std::unique_ptr<Step> bind_there(const BindFunction& bind, StepBinding& binding) {
+  /// By a kernel of another device than the host; by the host where it does not take these
+  /// operands, such as weights that are stored in less than they stand for.
+  static std::unique_ptr<Step> bind_there(const BindFunction& bind, const std::string& kernel,
+                                          StepBinding& binding) {
+    std::string reason = "[" + kernel + "] the device has no room for the step.";
     try {
-      return bind(binding);
+      if (std::unique_ptr<Step> made = bind(binding)) return made;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kMemory || error.code() == ErrorCode::kDevice) throw;
-      return nullptr;
+      reason = error.what();
+    }
+    try {
+      return bind_on_host(kernel, reason)(binding);
+    } catch (const Error& error) {
+      if (reason == error.what()) throw;
+      throw Error(error.code(), reason + " The host does not do it either: " + error.what());
     }
   }
 

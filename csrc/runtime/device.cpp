@@ -81,8 +81,7 @@ std::string library_of(const std::string& kind) {
   return folder + "libsymk_" + (kind == "cuda" ? "cuda" : "cuda_host") + ".so";
 }
 
-Device& open_device(const std::string& name) {
-  const auto [kind, number] = parts_of(name);
+Device& open_device(const std::string& name, const std::string& kind, int number) {
   const std::string file = library_of(kind);
   void* const library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);  // stays open
   if (library == nullptr) {
@@ -111,11 +110,11 @@ Device& Binding::device() const { return host_device(); }
 Device& device_named(const std::string& name) {
   if (name == "cpu") return host_device();
   static SharedLock lock;
-  static std::map<std::string, Device*> opened;
+  static std::map<std::pair<std::string, int>, Device*> opened;
+  const auto parts = parts_of(name);
   const Locked locked(lock);
-  const bool numbered = name.find(':') != std::string::npos;
-  Device*& device = opened[numbered ? name : name + ":0"];
-  if (device == nullptr) device = &open_device(name);
+  Device*& device = opened[parts];
+  if (device == nullptr) device = &open_device(name, parts.first, parts.second);
   return *device;
 }
 

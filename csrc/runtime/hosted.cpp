@@ -33,8 +33,9 @@ class HostedBinding final : public ForwardingBinding {
 
 class HostedStep final : public Step {
  public:
-  HostedStep(const BindFunction& bind, Binding& outer)
-      : device_(outer.device()), input_types_(outer.inputs()), output_types_(outer.outputs()) {
+  HostedStep(const BindFunction& bind, const std::string& reason, Binding& outer)
+      : device_(outer.device()), reason_(reason), input_types_(outer.inputs()),
+        output_types_(outer.outputs()) {
     HostedBinding binding(outer);
     step_ = bind(binding);
     scratch_ = Block(binding.scratch());
@@ -44,6 +45,7 @@ class HostedStep final : public Step {
   }
 
   bool recordable() const override { return false; }
+  std::string manner() const override { return reason_; }
 
   Status run(const Operands& operands, ThreadPool& pool) override {
     for (size_t i = 0; i < in_.size(); ++i) {
@@ -70,6 +72,7 @@ class HostedStep final : public Step {
   }
 
   Device& device_;
+  const std::string reason_;
   const std::vector<Type> input_types_, output_types_;
   std::unique_ptr<Step> step_;
   Block scratch_;
@@ -81,10 +84,12 @@ class HostedStep final : public Step {
 
 }  // namespace
 
-BindFunction bind_on_host(const std::string& kernel) {
+BindFunction bind_on_host(const std::string& kernel, const std::string& reason) {
   const BindFunction bind = find_kernel(kernel);
   if (bind == nullptr) return nullptr;
-  return [bind](Binding& binding) { return std::make_unique<HostedStep>(bind, binding); };
+  return [bind, reason](Binding& binding) {
+    return std::make_unique<HostedStep>(bind, reason, binding);
+  };
 }
 
 }  // namespace symk

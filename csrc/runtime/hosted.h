@@ -9,7 +9,8 @@
 namespace symk {
 
 /// Binds the host's kernel of a name for a step whose operands lie on the binding's device; empty
-/// if the host has none either.
-BindFunction bind_on_host(const std::string& kernel);
+/// if the host has none either. `reason` is why the device's own kernel does not do it, or empty
+/// where there is none.
+BindFunction bind_on_host(const std::string& kernel, const std::string& reason);
 
 }  // namespace symk

@@ -140,13 +140,13 @@ void KeptResults::place_results(const Plan& plan) {
 }
 
 void* KeptResults::data(uint32_t buffer) {
-  const Locked locked(lock_);
+  const Locked locked(memory_lock_);
   if (memory_.data() == nullptr) memory_ = DeviceMemory(device_, wanted_bytes_, Use::kValues);
   return memory_.data() + results_[buffer].offset;
 }
 
 int64_t KeptResults::bytes() {
-  const Locked locked(lock_);
+  const Locked locked(memory_lock_);
   return memory_.data() == nullptr ? 0 : wanted_bytes_;
 }
 

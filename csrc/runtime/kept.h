@@ -76,6 +76,7 @@ class KeptResults {
   std::vector<Result> results_;  // per buffer of the Plan
   int64_t wanted_bytes_ = 0;
   DeviceMemory memory_;
+  SharedLock memory_lock_;  // of its own: who asks for memory does not wait for kept steps that run
   PackedForms packed_;
   SharedLock lock_;
 };

@@ -250,8 +250,9 @@ MemoryUse Program::memory_use() {
 std::unique_ptr<Batch> Program::prefetch(const Shape* shapes, const void* const* inputs) {
   if (device_.is_host()) {
     throw Error(ErrorCode::kArgument,
-                "[function] a device other than the host is required to prefetch for; this function "
-                "runs on the host, which reads arrays where they are. Call it with the arrays.");
+                "[function] a device other than the host is required to prefetch for; this "
+                "function runs on the host, which reads arrays where they are. Call it with the "
+                "arrays.");
   }
   std::unique_ptr<Batch> batch;
   contexts_lock_.lock();

@@ -124,6 +124,15 @@ def test_a_device_that_is_not_there_is_refused():
     assert settings.device == "cpu"
 
 
+def test_a_device_is_one_however_its_number_is_written(stand_in):
+    total, peer_copies = Shared(np.zeros(3, "float32")), stand_in.peer_copies
+    for name in ("cuda-host:1", "cuda-host:01", "cuda-host:001"):
+        with device(name):
+            function([], [], updates=[(total, total + 1.0)])()
+    np.testing.assert_array_equal(total.get_value(), np.full(3, 3.0))
+    assert stand_in.peer_copies == peer_copies
+
+
 def test_an_unknown_kind_has_no_kernels():
     with pytest.raises(DeviceError, match="there is no other kind"):
         device_kernel_names("gpu")
@@ -179,4 +188,5 @@ def test_weights_that_are_stored_in_less_are_read_by_the_host(on_device, weights
     for _ in range(3):
         expected, found = (program.run(given)[0] for program in made)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-    assert "hosted" in [part[2] for part in made[1].parts()]
+    hosted = [part for part in made[1].parts() if part[2] == "hosted"]
+    assert hosted and all("dtype" in reason for part in hosted for reason in part[4])

@@ -2,6 +2,7 @@
 import os
 import pickle
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -37,6 +38,35 @@ def runs_of(f, call):
 
 
 # --- made once ---
+
+def test_who_asks_for_the_memory_does_not_wait_until_it_is_filled():
+    """All of Python would wait with it."""
+    weight = Shared(values(700, 700))
+    product = weight
+    for _ in range(12):
+        product = ops.matmul(product, weight) * 1e-3
+    x = Placeholder("float32", (None, 700))
+    f = function([x], ops.matmul(x, product))
+    data = values(1, 700)
+    f(data)
+    took = []
+
+    def call():
+        start = time.perf_counter()
+        f(data)
+        took.append(time.perf_counter() - start)
+
+    weight.set_value(values(700, 700))
+    call()
+    weight.set_value(values(700, 700))
+    thread = threading.Thread(target=call)
+    thread.start()
+    time.sleep(took[0] / 4)
+    start = time.perf_counter()
+    assert kept_bytes(f) >= 4 * 700 * 700
+    waited = time.perf_counter() - start
+    thread.join()
+    assert waited < min(took) / 4
 
 def test_a_step_that_reads_variables_alone_runs_once_for_all_batch_sizes():
     w, scale = Shared(values(8, 5)), Shared(values(5))

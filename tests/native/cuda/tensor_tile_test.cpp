@@ -179,7 +179,8 @@ std::vector<float> drawn(int64_t count, Numbers numbers, unsigned seed) {
   return made;
 }
 
-/// The largest error over the sum of absolute products, in units of 2^-24.
+/// The largest error over the sum of absolute products, in units of 2^-24; infinite where a result
+/// is not finite.
 double largest_error(const std::vector<float>& a, const std::vector<float>& b,
                      const std::vector<float>& c, int64_t m, int64_t n, int64_t k) {
   double largest = 0;
@@ -192,10 +193,18 @@ double largest_error(const std::vector<float>& a, const std::vector<float>& b,
         sum += product;
         size += std::fabs(product);
       }
-      largest = std::fmax(largest, std::fabs(c[static_cast<size_t>(i * n + j)] - sum) / size);
+      const double error = std::fabs(c[static_cast<size_t>(i * n + j)] - sum) / size;
+      if (!std::isfinite(error)) return INFINITY;
+      largest = std::fmax(largest, error);
     }
   }
   return std::ldexp(largest, 24);
+}
+
+/// A kernel that writes NaN is not taken for a good one.
+void check_measure() {
+  const std::vector<float> ones(4, 1.0f), made = {2.0f, 2.0f, NAN, 2.0f};
+  expect(std::isinf(largest_error(ones, ones, made, 2, 2, 2)), "the error of NaN", 0);
 }
 
 /// Split factors are inside of their bound, and from deep sums on no worse than plain float32.
@@ -241,6 +250,7 @@ void check_exact(int64_t m, int64_t n, int64_t k, bool large) {
 }  // namespace
 
 int main() {
+  check_measure();
   check_division();
   check_lanes();
   check_tile<64, true, 2>();
