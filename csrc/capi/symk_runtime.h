@@ -146,8 +146,8 @@ SYMK_API int symk_run(symk_program* program, const symk_array* inputs, int input
 /* Bytes for intermediate values at the shapes used last. */
 SYMK_API int64_t symk_arena_bytes(symk_program* program);
 
-/* A context of the caller's own, for a thread that wants to share nothing with others: symk_run
- * borrows one from the program. It keeps the program's memory until both are freed. */
+/* A context of the caller's own, for a thread that wants to share no memory for intermediate
+ * values: symk_run borrows one from the program, whose memory it keeps until both are freed. */
 SYMK_API symk_context* symk_context_new(const symk_program* program);
 SYMK_API void symk_context_free(symk_context* context);
 SYMK_API int symk_context_output_types(symk_context* context, const symk_array* inputs,

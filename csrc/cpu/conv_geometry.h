@@ -237,7 +237,8 @@ struct Strip {
         continue;
       }
       std::fill(to, to + left * pixel, T(0));
-      copy_pixels(from_plane + (source * size.columns + from) * source_pixel, inside, to + left * pixel);
+      copy_pixels(from_plane + (source * size.columns + from) * source_pixel, inside,
+                  to + left * pixel);
       std::fill(to + (left + inside) * pixel, to + row(), T(0));
     }
   }
@@ -255,8 +256,8 @@ struct Strip {
   }
 };
 
-/// Elements between pixels of a strip: rows of a tile that are whole pages apart would fight for the
-/// same lines of L1, and half pages are too close to a fight where a copy costs nothing more.
+/// Elements between pixels of a strip: rows of a tile that are whole pages apart would fight for
+/// the same lines of L1, and half pages are too close to a fight where a copy costs nothing more.
 template <class T>
 int64_t pixel_step(int64_t channels) {
   constexpr int64_t page = 4096 / static_cast<int64_t>(sizeof(T));

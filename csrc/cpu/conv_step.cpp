@@ -1,8 +1,8 @@
 // Binds `conv` and `conv_grad_input`. Both are passes: each output position of a pass gathers the
-// same taps of its input. The forward convolution is one pass; its gradient by the input has one per
-// remainder of the strides, whose taps are those of the kernel that meet it. A part copies padded
-// strips of the input and runs register tiles on them. Groups of few channels are depthwise_step.cpp's
-// and results of few channels conv_scatter_step.cpp's.
+// same taps of its input. The forward convolution is one pass; its gradient by the input has one
+// per remainder of the strides, whose taps are those of the kernel that meet it. A part copies
+// padded strips of the input and runs register tiles on them. Groups of few channels are
+// depthwise_step.cpp's and results of few channels conv_scatter_step.cpp's.
 #include <initializer_list>
 #include <numeric>
 #include <string>

@@ -2,10 +2,10 @@
 // computed; rows of the result are then independent.
 #include "cpu/csr.h"
 
+#include "cpu/csr_plan.h"
 #include "cpu/dispatch.h"
 #include "cpu/integers.h"
 #include "cpu/lambda_step.h"
-#include "cpu/require.h"
 
 namespace symk::cpu {
 namespace {
@@ -14,16 +14,6 @@ namespace {
 int index_place(const char* kernel, DType dtype) {
   if (dtype != DType::kInt32 && dtype != DType::kInt64) throw no_dtype(kernel, dtype);
   return dtype == DType::kInt64;
-}
-
-/// Rows and number of elements, from bounds (rows + 1) and another vector of the elements.
-CsrPlan plan_rows(const char* kernel, const Type& elements, const Type& bounds) {
-  require(elements.rank == 1 && bounds.rank == 1 && bounds.shape[0] >= 1, kernel,
-          "elements and bounds must be vectors, the bounds one more than the rows");
-  CsrPlan plan;
-  plan.rows = bounds.shape[0] - 1;
-  plan.count = elements.shape[0];
-  return plan;
 }
 
 /// The first bound that does not ascend from 0 to the number of elements.
@@ -68,29 +58,11 @@ std::unique_ptr<Step> make_rows(const CsrPlan& plan, DType index, CsrKernels::Ro
   });
 }
 
-/// The types of values, columns and bounds.
-void require_matrix(const Binding& binding, const char* kernel) {
-  const Type& values = binding.inputs()[0];
-  const Type& columns = binding.inputs()[1];
-  require(same_shape(values, columns), kernel, "each element must have a value and a column");
-  require_dtype(binding.inputs()[2], columns.dtype, kernel);
-  require_dtype(binding.outputs()[0], values.dtype, kernel);
-}
-
 std::unique_ptr<Step> bind_csr_matmul(Binding& binding) {
-  require_operands(binding, "csr_matmul", 4, 1);
-  require_matrix(binding, "csr_matmul");
-  const Type& columns = binding.inputs()[1];
-  const Type& dense = binding.inputs()[3];
-  const Type& y = binding.outputs()[0];
   const bool transpose = binding.integer("transpose") != 0;
-  CsrPlan plan = plan_rows("csr_matmul", columns, binding.inputs()[2]);
-  require_dtype(dense, y.dtype, "csr_matmul");
-  require(dense.rank == 2 && y.rank == 2 && dense.shape[1] == y.shape[1] &&
-              (transpose ? dense : y).shape[0] == plan.rows,
-          "csr_matmul", "the sizes must agree");
-  plan.columns = (transpose ? y : dense).shape[0];
-  plan.width = y.shape[1];
+  const CsrPlan plan = plan_csr_matmul(binding, transpose);
+  const Type& columns = binding.inputs()[1];
+  const Type& y = binding.outputs()[0];
   const int real = float_place("csr_matmul", y.dtype);
   const int index = index_place("csr_matmul", columns.dtype);
   const auto& table = kernels<CsrKernels>();
@@ -106,13 +78,9 @@ std::unique_ptr<Step> bind_csr_matmul(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_csr_to_dense(Binding& binding) {
-  require_operands(binding, "csr_to_dense", 3, 1);
-  require_matrix(binding, "csr_to_dense");
+  const CsrPlan plan = plan_csr_to_dense(binding);
   const Type& columns = binding.inputs()[1];
   const Type& y = binding.outputs()[0];
-  CsrPlan plan = plan_rows("csr_to_dense", columns, binding.inputs()[2]);
-  require(y.rank == 2 && y.shape[0] == plan.rows, "csr_to_dense", "the rows must agree");
-  plan.columns = y.shape[1];
   const auto rows = kernels<CsrKernels>().to_dense[static_cast<int>(y.dtype)];
   if (rows[0] == nullptr) throw no_dtype("csr_to_dense", y.dtype);
   return make_rows(plan, columns.dtype, rows[index_place("csr_to_dense", columns.dtype)],
@@ -121,11 +89,9 @@ std::unique_ptr<Step> bind_csr_to_dense(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_csr_rows(Binding& binding) {
-  require_operands(binding, "csr_rows", 1, 1);
+  const CsrPlan plan = plan_csr_rows(binding);
   const Type& bounds = binding.inputs()[0];
   const Type& y = binding.outputs()[0];
-  require_dtype(y, DType::kInt64, "csr_rows");
-  const CsrPlan plan = plan_rows("csr_rows", y, bounds);
   const auto rows = kernels<CsrKernels>().row_numbers[index_place("csr_rows", bounds.dtype)];
   const DType dtype = bounds.dtype;
   const int64_t per_part = units_per_part(ceil_div(y.bytes(), std::max<int64_t>(1, plan.rows)));

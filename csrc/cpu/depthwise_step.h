@@ -5,8 +5,8 @@
 
 namespace symk::cpu {
 
-/// Whether the functions below should take it, rather than a product for each group. `backward`: its
-/// gradient by the input.
+/// Whether the functions below should take it, rather than a product for each group. `backward`:
+/// its gradient by the input.
 bool has_narrow_groups(const ConvShape& shape, bool backward);
 
 /// Binds the convolution, or (backward) its gradient by the input.

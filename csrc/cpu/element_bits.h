@@ -1,12 +1,12 @@
 // A number as the bits of an element of a dtype, for the constants of bindings. For *_step.cpp
-// files.
+// files, and for the bindings of other devices.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
 #include "cpu/half.h"
-#include "runtime/view.h"
+#include "cpu/require.h"
 
 namespace symk::cpu {
 
@@ -33,6 +33,16 @@ inline uint64_t element_bits(double value, DType dtype) {
     case DType::kBool: return value != 0 ? 1 : 0;
     default: return bits_of(saturated(value));
   }
+}
+
+/// The only element of the result of `size`.
+inline uint64_t size_bits(const Binding& binding) {
+  require_operands(binding, "size", 0, 1);
+  const Type& y = binding.outputs()[0];
+  require(y.count() == 1, "size", "y must have one element");
+  const int64_t size = binding.integer("size");
+  return y.dtype == DType::kInt64 ? bits_of(size)
+                                  : element_bits(static_cast<double>(size), y.dtype);
 }
 
 }  // namespace symk::cpu

@@ -8,6 +8,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
 #include "cpu/program.h"
+#include "cpu/reduce_plan.h"
 #include "cpu/reduce_totals.h"
 #include "runtime/memory.h"
 
@@ -63,7 +64,7 @@ class FusedReduction : public Step {
             "`reductions` must name one per output");
     require(reductions.size() <= kMostOutputs, kName, "there must be at most 32 outputs");
     for (const std::string& name : reductions) form_.staged.push_back(!name.empty());
-    shape_ = collapse(form_.result, reduced_axes(binding));
+    shape_ = collapse(form_.result, reduced_axes(binding, kName, form_.result.rank));
     form_.unit = std::max<int64_t>(1, shape_.plan.inner);
     const int64_t folds = std::count(form_.staged.begin(), form_.staged.end(), true);
     stage_ = std::max(kSmallestStage, kStageElements / std::max<int64_t>(1, folds));
@@ -97,15 +98,6 @@ class FusedReduction : public Step {
 
  private:
   // --- binding ---
-
-  std::vector<bool> reduced_axes(const Binding& binding) const {
-    std::vector<bool> reduced(static_cast<size_t>(form_.result.rank));
-    for (int64_t axis : binding.integers("axes")) {
-      require(axis >= 0 && axis < form_.result.rank, kName, "the axes must be inside the rank");
-      reduced[static_cast<size_t>(axis)] = true;
-    }
-    return reduced;
-  }
 
   void add_fold(const Binding& binding, size_t output, const NamedReduction& reduction) {
     const DType x = program_.output(output).dtype, y = binding.outputs()[output].dtype;

@@ -2,6 +2,7 @@
 // devices.
 #pragma once
 
+#include "cpu/element_bits.h"
 #include "cpu/index.h"
 #include "cpu/require.h"
 
@@ -28,6 +29,22 @@ inline IndexPlan plan_rows(const Binding& binding, const char* kernel, const Typ
   plan.count = indices.count();
   plan.item = static_cast<int>(item_bytes(addressed.dtype));
   return plan;
+}
+
+struct OneHotPlan {
+  int64_t count, depth;  // of the indices, and of each one's row
+  int64_t item;          // bytes
+  uint64_t one;          // its bits
+};
+
+inline OneHotPlan plan_one_hot(const Binding& binding) {
+  require_operands(binding, "one_hot", 1, 1);
+  const Type& indices = binding.inputs()[0];
+  const Type& y = binding.outputs()[0];
+  require(y.rank == indices.rank + 1, "one_hot", "y must have one axis more than the indices");
+  const int64_t count = indices.count(), depth = y.shape[y.rank - 1];
+  require(y.count() == count * depth, "one_hot", "the sizes must agree");
+  return {count, depth, item_bytes(y.dtype), element_bits(1, y.dtype)};
 }
 
 }  // namespace symk::cpu

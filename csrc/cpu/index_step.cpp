@@ -3,7 +3,6 @@
 
 #include <cstring>
 
-#include "cpu/element_bits.h"
 #include "cpu/index_plan.h"
 #include "cpu/index_reader.h"
 #include "cpu/integers.h"
@@ -86,23 +85,17 @@ void one_hot(DType dtype, const void* indices, int64_t depth, int64_t first, int
 }
 
 std::unique_ptr<Step> bind_one_hot(Binding& binding) {
-  require_operands(binding, "one_hot", 1, 1);
-  const Type& indices = binding.inputs()[0];
-  const Type& y = binding.outputs()[0];
-  require(y.rank == indices.rank + 1, "one_hot", "y must have one axis more than the indices");
-  require(y.count() == indices.count() * y.shape[y.rank - 1], "one_hot", "the sizes must agree");
-  if (!is_integer(indices.dtype)) throw no_dtype("one_hot", indices.dtype);
-  const int64_t depth = y.shape[y.rank - 1], item = item_bytes(y.dtype);
-  const auto fill = item == 8   ? one_hot<uint64_t>
-                    : item == 4 ? one_hot<uint32_t>
-                    : item == 2 ? one_hot<uint16_t>
-                                : one_hot<uint8_t>;
-  const DType dtype = indices.dtype;
-  const uint64_t one = element_bits(1, y.dtype);
-  const int64_t count = indices.count();
+  const OneHotPlan plan = plan_one_hot(binding);
+  const DType dtype = binding.inputs()[0].dtype;
+  if (!is_integer(dtype)) throw no_dtype("one_hot", dtype);
+  const auto fill = plan.item == 8   ? one_hot<uint64_t>
+                    : plan.item == 4 ? one_hot<uint32_t>
+                    : plan.item == 2 ? one_hot<uint16_t>
+                                     : one_hot<uint8_t>;
+  const int64_t per_part = units_per_part(plan.depth * plan.item);
   return make_step([=](const Operands& operands, ThreadPool& pool) {
-    run_parts(pool, count, units_per_part(depth * item), [&](int64_t first, int64_t last) {
-      fill(dtype, operands.in[0], depth, first, last, one, operands.out[0]);
+    run_parts(pool, plan.count, per_part, [&](int64_t first, int64_t last) {
+      fill(dtype, operands.in[0], plan.depth, first, last, plan.one, operands.out[0]);
     });
   });
 }

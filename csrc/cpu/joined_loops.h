@@ -9,8 +9,9 @@ namespace symk::cpu {
 
 constexpr int kMostOperands = 4;
 
-/// Of float32: outer(..., inner(...), ...), the inner value being operand `place` of the outer op. The operands
-/// of the loop are those of the outer op, those of the inner one standing where its value stood.
+/// Of float32: outer(..., inner(...), ...), the inner value being operand `place` of the outer op.
+/// The operands of the loop are those of the outer op, those of the inner one standing where its
+/// value stood.
 struct JoinedLoop {
   const char* outer;
   const char* inner;

@@ -1,5 +1,5 @@
-// Pooling over windows of one to three axes, channels last, and the gradients. Windows hang over the
-// border where padding is "same"; what hangs over does not count.
+// Pooling over windows of one to three axes, channels last, and the gradients. Windows hang over
+// the border where padding is "same"; what hangs over does not count.
 #pragma once
 
 #include "cpu/isa.h"

@@ -15,8 +15,8 @@ struct Parts {
 
   Parts(const PoolPlan& plan, int64_t item) {
     // A volume without results still has a gradient, which is zero: one part.
-    planes_per_part =
-        std::min(units_per_part(plane_bytes(plan, item)), std::max<int64_t>(1, plan.planes.results));
+    planes_per_part = std::min(units_per_part(plane_bytes(plan, item)),
+                               std::max<int64_t>(1, plan.planes.results));
     parts_per_volume = std::max<int64_t>(1, ceil_div(plan.planes.results, planes_per_part));
     parts = plan.batch * parts_per_volume;
   }

@@ -21,8 +21,8 @@ struct RandomDraw {
 using DrawFunction = void (*)(const RandomDraw& draw, void* out, int64_t first, int64_t last);
 
 /// By dtype of the result; null where there is none. float16 and integers, but for int32 and int64,
-/// are in `integers` alone. Bits are equal for all instruction sets, but
-/// for the last place of the two normal draws.
+/// are in `integers` alone. Bits are equal for all instruction sets, but for the last place of the
+/// two normal draws.
 struct RandomKernels {
   DrawFunction uniform[kDTypeCount];
   DrawFunction normal[kDTypeCount];

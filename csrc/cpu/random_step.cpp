@@ -3,7 +3,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
 #include "cpu/random.h"
-#include "cpu/require.h"
+#include "cpu/random_plan.h"
 
 namespace symk::cpu {
 namespace {
@@ -14,10 +14,7 @@ using DrawTable = DrawFunction (RandomKernels::*)[kDTypeCount];
 
 std::unique_ptr<Step> bind_draw(Binding& binding, const char* name, DrawTable table,
                                 RandomDraw draw) {
-  require_operands(binding, name, 1, 1);
-  const Type& key_type = binding.inputs()[0];
-  require_dtype(key_type, DType::kInt64, name);
-  require(key_type.count() == 2, name, "the key must have two elements");
+  require_key(binding, name);
   const Type& result = binding.outputs()[0];
   const DrawFunction function = kernel_of<RandomKernels>(
       [&](const RandomKernels& all) { return (all.*table)[static_cast<int>(result.dtype)]; });

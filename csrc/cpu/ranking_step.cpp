@@ -7,7 +7,7 @@
 #include "cpu/integers.h"
 #include "cpu/lambda_step.h"
 #include "cpu/ranking.h"
-#include "cpu/require.h"
+#include "cpu/ranking_plan.h"
 
 namespace symk::cpu {
 namespace {
@@ -114,18 +114,9 @@ std::unique_ptr<Step> make_top_k(int64_t rows, int64_t n, int64_t k) {
 }
 
 [[gnu::cold]] std::unique_ptr<Step> bind_top_k(Binding& binding) {
-  require_operands(binding, "top_k", 1, 2);
-  const Type& x = binding.inputs()[0];
-  const Type& largest = binding.outputs()[0];
-  const Type& positions = binding.outputs()[1];
-  require(x.rank >= 1 && same_but_axis(x, largest, x.rank - 1) && same_shape(largest, positions),
-          "top_k", "the results must have the shape of x but for the last axis");
-  require_dtype(largest, x.dtype, "top_k");
-  require_dtype(positions, DType::kInt64, "top_k");
-  const int64_t n = x.shape[x.rank - 1], k = largest.shape[x.rank - 1];
-  require(k <= n, "top_k", "k must not be larger than the last axis");
-  const int64_t rows = k == 0 ? 0 : largest.count() / k;
-  switch (x.dtype) {
+  const auto [rows, n, k] = plan_top_k(binding);
+  const DType dtype = binding.inputs()[0].dtype;
+  switch (dtype) {
     case DType::kFloat32: return make_top_k<float>(rows, n, k);
     case DType::kFloat64: return make_top_k<double>(rows, n, k);
     case DType::kInt8: return make_top_k<int8_t>(rows, n, k);
@@ -133,7 +124,7 @@ std::unique_ptr<Step> make_top_k(int64_t rows, int64_t n, int64_t k) {
     case DType::kInt32: return make_top_k<int32_t>(rows, n, k);
     case DType::kInt64: return make_top_k<int64_t>(rows, n, k);
     case DType::kUInt8: return make_top_k<uint8_t>(rows, n, k);
-    default: throw no_dtype("top_k", x.dtype);
+    default: throw no_dtype("top_k", dtype);
   }
 }
 
@@ -158,13 +149,9 @@ std::unique_ptr<Step> make_in_top_k(DType targets, int64_t rows, int64_t n, int6
 }
 
 [[gnu::cold]] std::unique_ptr<Step> bind_in_top_k(Binding& binding) {
-  require_operands(binding, "in_top_k", 2, 1);
+  const auto [rows, n, k] = plan_in_top_k(binding);
   const Type& predictions = binding.inputs()[0];
   const Type& targets = binding.inputs()[1];
-  require(predictions.rank == 2 && targets.rank == 1 && predictions.shape[0] == targets.shape[0] &&
-              same_shape(targets, binding.outputs()[0]),
-          "in_top_k", "predictions must be (rows, classes), targets and results (rows)");
-  require_dtype(binding.outputs()[0], DType::kBool, "in_top_k");
   if (!is_integer(targets.dtype)) throw no_dtype("in_top_k", targets.dtype);
   const int64_t rows = predictions.shape[0], n = predictions.shape[1], k = binding.integer("k");
   return float_place("in_top_k", predictions.dtype) == 0

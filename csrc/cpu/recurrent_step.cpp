@@ -47,10 +47,8 @@ class PackedWeights {
 
   /// What the panels depend on.
   std::string form(const MatmulFunctions<T>& f) const {
-    std::string text;
-    for (int64_t size : {f.tile_columns, k_, n_, first_, row_, column_})
-      text += std::to_string(size) + " ";
-    return pairs_ ? text + "bfloat16" : text;
+    return form_of(pairs_ ? "bfloat16" : "weights",
+                   {f.tile_columns, k_, n_, first_, row_, column_});
   }
 
   void pack(const MatmulFunctions<T>& f, const T* weights, T* packed, ThreadPool& pool) const {
@@ -162,7 +160,6 @@ class SequenceStep : public Step {
                              checked_multiply(layout_.units, layout_.gates * layout_.units));
     parts_ =
         clamp(parts_of_batch(weights * item()), 1, clamp(flops / kPartFlops, 1, 2 * kMaxParts));
-    row_scratch_ = row_scratch;
     part_count_ = whole_lines<T>(checked_multiply(row_scratch, divide_up(layout_.batch, parts_)));
     if (binding.lasting(layout_.weights))
       kept_ = binding.packed(layout_.weights, form(), weights * item());
@@ -180,7 +177,7 @@ class SequenceStep : public Step {
 
   // --- running ---
   std::string form() const {
-    std::string text = std::to_string(item());
+    std::string text = form_of("panels", {item()});
     for (const auto& packed : packed_) text += "; " + packed.form(f_.product);
     return text;
   }
@@ -281,7 +278,7 @@ class SequenceStep : public Step {
   std::vector<PackedWeights<T>> packed_;
 
  private:
-  int64_t parts_ = 1, row_scratch_ = 0, part_count_ = 0, parts_offset_ = 0;
+  int64_t parts_ = 1, part_count_ = 0, parts_offset_ = 0;
   std::shared_ptr<Packed> kept_;
 };
 

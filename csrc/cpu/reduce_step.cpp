@@ -6,34 +6,11 @@
 
 #include "cpu/dispatch.h"
 #include "cpu/lambda_step.h"
+#include "cpu/reduce_plan.h"
 #include "cpu/reduce_totals.h"
-#include "cpu/require.h"
 
 namespace symk::cpu {
 namespace {
-
-std::vector<bool> reduced_axes(const Binding& binding, const char* name) {
-  require_operands(binding, name, 1, 1);
-  const int rank = binding.inputs()[0].rank;
-  std::vector<bool> reduced(rank);
-  for (int64_t axis : binding.integers("axes")) {
-    require(axis >= 0 && axis < rank, name, "the axes must be inside the rank");
-    reduced[axis] = true;
-  }
-  return reduced;
-}
-
-/// The axes that y repeats.
-std::vector<bool> repeated_axes(const Type& x, const Type& y) {
-  require(x.rank >= y.rank, "sum_to", "y must have no more axes than x");
-  std::vector<bool> reduced(x.rank);
-  for (int axis = 0; axis < x.rank; ++axis) {
-    const int own = axis - (x.rank - y.rank);
-    reduced[axis] = own < 0 || (y.shape[own] == 1 && x.shape[axis] != 1);
-    require(reduced[axis] || y.shape[own] == x.shape[axis], "sum_to", "y must broadcast to x");
-  }
-  return reduced;
-}
 
 /// A reduction bound to shapes. An output is computed by one part, or split over `splits` parts
 /// whose totals go through scratch memory.

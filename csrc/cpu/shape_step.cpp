@@ -262,13 +262,8 @@ std::unique_ptr<Step> bind_arange(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_size(Binding& binding) {
-  require_operands(binding, "size", 0, 1);
-  require(binding.outputs()[0].count() == 1, "size", "y must have one element");
-  const int64_t size = binding.integer("size");
-  const Type& y = binding.outputs()[0];
-  const uint64_t bits =
-      y.dtype == DType::kInt64 ? bits_of(size) : element_bits(static_cast<double>(size), y.dtype);
-  const size_t bytes = static_cast<size_t>(y.bytes());
+  const uint64_t bits = size_bits(binding);
+  const size_t bytes = static_cast<size_t>(binding.outputs()[0].bytes());
   return make_step(
       [=](const Operands& operands, ThreadPool&) { std::memcpy(operands.out[0], &bits, bytes); });
 }

@@ -145,8 +145,9 @@ template <class T, int rows, int vectors>
   }
 }
 
-/// An element of each row of A. Where there are many, pointers to some of them keep the distances of
-/// the others in registers: compilers would use one pointer and load most distances at each depth.
+/// An element of each row of A. Where there are many, pointers to some of them keep the distances
+/// of the others in registers: compilers would use one pointer and load most distances at each
+/// depth.
 template <class T, int rows, bool unit_row>
 class Rows {
  public:

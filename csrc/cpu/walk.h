@@ -1,6 +1,5 @@
 // Operands of the ops that move elements, as walks over axes: one size and two strides per axis.
-// For
-// *_step.cpp files, and for the bindings of other devices.
+// For *_step.cpp files, and for the bindings of other devices.
 #pragma once
 
 #include <vector>

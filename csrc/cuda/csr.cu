@@ -1,7 +1,7 @@
 // Sparse matrices in compressed rows: csr_matmul, csr_to_dense and csr_rows. Bounds and columns are
 // checked before anything is computed; what is refused stops the kernels that follow. Sums are in
 // the order of the elements.
-#include "cpu/csr.h"
+#include "cpu/csr_plan.h"
 #include "cuda/fault.h"
 #include "cuda/index_sort.h"
 #include "math/binary.h"
@@ -181,26 +181,6 @@ std::unique_ptr<Step> with_bounds(const char* kernel, DType dtype, F f) {
   throw cpu::no_dtype(kernel, dtype);
 }
 
-/// Rows and number of elements, from bounds (rows + 1) and another vector of the elements.
-CsrPlan plan_rows(const char* kernel, const Type& elements, const Type& bounds) {
-  cpu::require(elements.rank == 1 && bounds.rank == 1 && bounds.shape[0] >= 1, kernel,
-               "elements and bounds must be vectors, the bounds one more than the rows");
-  CsrPlan plan;
-  plan.rows = bounds.shape[0] - 1;
-  plan.count = elements.shape[0];
-  return plan;
-}
-
-/// The types of values, columns and bounds.
-void require_matrix(const Binding& binding, const char* kernel) {
-  const Type& values = binding.inputs()[0];
-  const Type& columns = binding.inputs()[1];
-  cpu::require(cpu::same_shape(values, columns), kernel,
-               "each element must have a value and a column");
-  cpu::require_dtype(binding.inputs()[2], columns.dtype, kernel);
-  cpu::require_dtype(binding.outputs()[0], values.dtype, kernel);
-}
-
 template <class T, class Index>
 std::unique_ptr<Step> matmul_step(Binding& binding, const CsrPlan& plan, bool transpose) {
   const int64_t count = binding.outputs()[0].count();
@@ -230,19 +210,10 @@ std::unique_ptr<Step> matmul_step(Binding& binding, const CsrPlan& plan, bool tr
 
 std::unique_ptr<Step> bind_csr_matmul(Binding& binding) {
   constexpr const char* name = "csr_matmul";
-  cpu::require_operands(binding, name, 4, 1);
-  require_matrix(binding, name);
-  const Type& columns = binding.inputs()[1];
-  const Type& dense = binding.inputs()[3];
-  const Type& y = binding.outputs()[0];
   const bool transpose = binding.integer("transpose") != 0;
-  CsrPlan plan = plan_rows(name, columns, binding.inputs()[2]);
-  cpu::require_dtype(dense, y.dtype, name);
-  cpu::require(dense.rank == 2 && y.rank == 2 && dense.shape[1] == y.shape[1] &&
-                   (transpose ? dense : y).shape[0] == plan.rows,
-               name, "the sizes must agree");
-  plan.columns = (transpose ? y : dense).shape[0];
-  plan.width = y.shape[1];
+  const CsrPlan plan = cpu::plan_csr_matmul(binding, transpose);
+  const Type& columns = binding.inputs()[1];
+  const Type& y = binding.outputs()[0];
   const bool is_double = cpu::float_place(name, y.dtype) == 1;
   return with_bounds(name, columns.dtype, [&](auto tag) {
     using Index = typename decltype(tag)::type;
@@ -269,13 +240,9 @@ std::unique_ptr<Step> dense_step(const Binding& binding, const CsrPlan& plan) {
 
 std::unique_ptr<Step> bind_csr_to_dense(Binding& binding) {
   constexpr const char* name = "csr_to_dense";
-  cpu::require_operands(binding, name, 3, 1);
-  require_matrix(binding, name);
+  const CsrPlan plan = cpu::plan_csr_to_dense(binding);
   const Type& columns = binding.inputs()[1];
   const Type& y = binding.outputs()[0];
-  CsrPlan plan = plan_rows(name, columns, binding.inputs()[2]);
-  cpu::require(y.rank == 2 && y.shape[0] == plan.rows, name, "the rows must agree");
-  plan.columns = y.shape[1];
   return with_number(
       y.dtype,
       [&](auto number) {
@@ -289,11 +256,8 @@ std::unique_ptr<Step> bind_csr_to_dense(Binding& binding) {
 
 std::unique_ptr<Step> bind_csr_rows(Binding& binding) {
   constexpr const char* name = "csr_rows";
-  cpu::require_operands(binding, name, 1, 1);
+  const CsrPlan plan = cpu::plan_csr_rows(binding);
   const Type& bounds = binding.inputs()[0];
-  const Type& y = binding.outputs()[0];
-  cpu::require_dtype(y, DType::kInt64, name);
-  const CsrPlan plan = plan_rows(name, y, bounds);
   return with_bounds(name, bounds.dtype, [&](auto tag) {
     using Index = typename decltype(tag)::type;
     return make_checked_step(

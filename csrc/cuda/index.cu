@@ -2,7 +2,6 @@
 // touch nothing. Sums into rows are in the order of the indices.
 #include <algorithm>
 
-#include "cpu/element_bits.h"
 #include "cpu/index_plan.h"
 #include "cuda/fault.h"
 #include "cuda/index_sort.h"
@@ -146,20 +145,14 @@ struct OneHot {
 };
 
 std::unique_ptr<Step> bind_one_hot(Binding& binding) {
-  cpu::require_operands(binding, "one_hot", 1, 1);
-  const Type& indices = binding.inputs()[0];
-  const Type& y = binding.outputs()[0];
-  cpu::require(y.rank == indices.rank + 1, "one_hot", "y must have one axis more than the indices");
-  const int64_t depth = y.shape[y.rank - 1], count = y.count(), bytes = item_bytes(y.dtype);
-  cpu::require(count == indices.count() * depth, "one_hot", "the sizes must agree");
-  const uint64_t one = cpu::element_bits(1, y.dtype);
-  return with_index("one_hot", indices.dtype, [&](auto index) {
+  const cpu::OneHotPlan plan = cpu::plan_one_hot(binding);
+  return with_index("one_hot", binding.inputs()[0].dtype, [&](auto index) {
     using I = typename decltype(index)::type;
     return make_step(binding, [=](const Queue& queue, const Operands& operands) {
-      with_item(bytes, [&](auto item) {
+      with_item(plan.item, [&](auto item) {
         using Item = typename decltype(item)::type;
-        each(queue, count,
-             OneHot<Item, I>{input<I>(operands, 0), depth, static_cast<Item>(one),
+        each(queue, plan.count * plan.depth,
+             OneHot<Item, I>{input<I>(operands, 0), plan.depth, static_cast<Item>(plan.one),
                              output<Item>(operands, 0)});
       });
     });

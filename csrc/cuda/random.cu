@@ -1,6 +1,6 @@
 // Random draws: a thread makes the numbers of one Philox block. The stream is the CPU's: all draws
 // but the two normal ones have the same bits.
-#include "cpu/require.h"
+#include "cpu/random_plan.h"
 #include "cuda/device.h"
 #include "cuda/item.h"
 #include "math/drawn.h"
@@ -119,18 +119,15 @@ std::unique_ptr<Step> draw_step(const Binding& binding, const Draw& draw) {
   });
 }
 
-const Type& result_of(const Binding& binding, const char* name) {
-  cpu::require_operands(binding, name, 1, 1);
-  const Type& key = binding.inputs()[0];
-  cpu::require_dtype(key, DType::kInt64, name);
-  cpu::require(key.count() == 2, name, "the key must have two elements");
-  return binding.outputs()[0];
+DType result_of(const Binding& binding, const char* name) {
+  cpu::require_key(binding, name);
+  return binding.outputs()[0].dtype;
 }
 
 /// A draw of floats, with two numbers that describe it.
 template <template <class> class Draw>
 std::unique_ptr<Step> bind_floats(Binding& binding, const char* name, double a, double b) {
-  const DType dtype = result_of(binding, name).dtype;
+  const DType dtype = result_of(binding, name);
   const float first = static_cast<float>(a), second = static_cast<float>(b);
   switch (dtype) {
     case DType::kFloat32: return draw_step<float>(binding, Draw<float>{first, second});
@@ -153,7 +150,7 @@ std::unique_ptr<Step> bind_truncated_normal(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_bernoulli(Binding& binding) {
-  const DType dtype = result_of(binding, "random_bernoulli").dtype;
+  const DType dtype = result_of(binding, "random_bernoulli");
   const double p = binding.real("p"), value = binding.real("value");
   const auto draw = [&](auto tag) {
     using R = typename decltype(tag)::type;
@@ -165,7 +162,7 @@ std::unique_ptr<Step> bind_bernoulli(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_integers(Binding& binding) {
-  const DType dtype = result_of(binding, "random_integers").dtype;
+  const DType dtype = result_of(binding, "random_integers");
   const auto low = static_cast<uint64_t>(binding.integer("low"));
   const auto high = static_cast<uint64_t>(binding.integer("high"));
   const double range = static_cast<double>(high - low);

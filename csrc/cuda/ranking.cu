@@ -1,6 +1,6 @@
 // top_k and in_top_k: comparisons along rows of the last axis. In a short row every element counts
 // those that come before it; in a long one a block finds the k first, one after the other.
-#include "cpu/require.h"
+#include "cpu/ranking_plan.h"
 #include "cuda/device.h"
 #include "cuda/fault.h"
 #include "cuda/fold.h"
@@ -77,26 +77,17 @@ struct TakeFirst {
 constexpr int64_t kShortRow = 1024;
 
 std::unique_ptr<Step> bind_top_k(Binding& binding) {
-  cpu::require_operands(binding, "top_k", 1, 2);
-  const Type& x = binding.inputs()[0];
-  const Type& largest = binding.outputs()[0];
-  const Type& positions = binding.outputs()[1];
-  cpu::require(x.rank >= 1 && cpu::same_but_axis(x, largest, x.rank - 1) &&
-                   cpu::same_shape(largest, positions),
-               "top_k", "the results must have the shape of x but for the last axis");
-  cpu::require_dtype(largest, x.dtype, "top_k");
-  cpu::require_dtype(positions, DType::kInt64, "top_k");
-  const int64_t n = x.shape[x.rank - 1], k = largest.shape[x.rank - 1];
-  cpu::require(k <= n, "top_k", "k must not be larger than the last axis");
-  const int64_t rows = k == 0 ? 0 : largest.count() / k;
+  const cpu::RankingPlan plan = cpu::plan_top_k(binding);
+  const DType dtype = binding.inputs()[0].dtype;
   return with_number(
-      x.dtype,
+      dtype,
       [&](auto tag) -> std::unique_ptr<Step> {
         using T = typename decltype(tag)::type;
         return make_step(binding, [=](const Queue& queue, const Operands& operands) {
           const T* const from = input<T>(operands, 0);
           T* const values = output<T>(operands, 0);
           int64_t* const places = output<int64_t>(operands, 1);
+          const auto [rows, n, k] = plan;
           if (n <= kShortRow) {
             each(queue, rows * n, RankElements<T>{from, n, k, values, places});
           } else {
@@ -104,7 +95,7 @@ std::unique_ptr<Step> bind_top_k(Binding& binding) {
           }
         });
       },
-      [&]() -> std::unique_ptr<Step> { throw cpu::no_dtype("top_k", x.dtype); });
+      [&]() -> std::unique_ptr<Step> { throw cpu::no_dtype("top_k", dtype); });
 }
 
 /// Whether fewer than k of the n predictions are greater than that of the target, all finite. A
@@ -135,22 +126,16 @@ struct InTop {
 
 std::unique_ptr<Step> bind_in_top_k(Binding& binding) {
   constexpr const char* name = "in_top_k";
-  cpu::require_operands(binding, name, 2, 1);
+  const cpu::RankingPlan plan = cpu::plan_in_top_k(binding);
   const Type& predictions = binding.inputs()[0];
   const Type& targets = binding.inputs()[1];
-  cpu::require(predictions.rank == 2 && targets.rank == 1 &&
-                   predictions.shape[0] == targets.shape[0] &&
-                   cpu::same_shape(targets, binding.outputs()[0]),
-               name, "predictions must be (rows, classes), targets and results (rows)");
-  cpu::require_dtype(binding.outputs()[0], DType::kBool, name);
-  const int64_t rows = predictions.shape[0], n = predictions.shape[1], k = binding.integer("k");
   const auto make = [&](auto zero) {
     using T = decltype(zero);
     return with_index(name, targets.dtype, [&](auto tag) {
       using I = typename decltype(tag)::type;
       return make_step(binding, [=](const Queue& queue, const Operands& operands) {
-        blocks(queue, rows, kFoldThreads, 0,
-               InTop<T, I>{input<T>(operands, 0), input<I>(operands, 1), n, k,
+        blocks(queue, plan.rows, kFoldThreads, 0,
+               InTop<T, I>{input<T>(operands, 0), input<I>(operands, 1), plan.n, plan.k,
                            output<uint8_t>(operands, 0)});
       });
     });

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "cpu/program_text.h"
-#include "cpu/require.h"
+#include "cpu/reduce_plan.h"
 #include "cuda/fold.h"
 #include "cuda/item.h"
 #include "cuda/program.h"
@@ -187,15 +187,6 @@ void Reduction::cut() {
 
 namespace {
 
-std::vector<bool> reduced_axes(const Binding& binding, const char* name, int rank) {
-  std::vector<bool> reduced(static_cast<size_t>(rank));
-  for (int64_t axis : binding.integers("axes")) {
-    cpu::require(axis >= 0 && axis < rank, name, "the axes must be inside the rank");
-    reduced[static_cast<size_t>(axis)] = true;
-  }
-  return reduced;
-}
-
 std::unique_ptr<Step> reduction_step(Binding& binding, const Reduction& reduction) {
   binding.need_scratch(reduction.scratch_bytes());
   return make_step(binding, [reduction](const Queue& queue, const Operands& operands) {
@@ -204,10 +195,9 @@ std::unique_ptr<Step> reduction_step(Binding& binding, const Reduction& reductio
 }
 
 std::unique_ptr<Step> bind_reduction(Binding& binding, const char* op) {
-  cpu::require_operands(binding, op, 1, 1);
-  const Type& x = binding.inputs()[0];
+  const std::vector<bool> reduced = cpu::reduced_axes(binding, op);
   return reduction_step(
-      binding, Reduction(op, op, x, reduced_axes(binding, op, x.rank), binding.outputs()[0]));
+      binding, Reduction(op, op, binding.inputs()[0], reduced, binding.outputs()[0]));
 }
 
 std::unique_ptr<Step> bind_arg(Binding& binding, const char* op) {
@@ -222,15 +212,7 @@ std::unique_ptr<Step> bind_sum_to(Binding& binding) {
   cpu::require_operands(binding, "sum_to", 1, 1);
   const Type& x = binding.inputs()[0];
   const Type& y = binding.outputs()[0];
-  cpu::require(x.rank >= y.rank, "sum_to", "y must have no more axes than x");
-  std::vector<bool> reduced(static_cast<size_t>(x.rank));
-  for (int axis = 0; axis < x.rank; ++axis) {
-    const int own = axis - (x.rank - y.rank);
-    const bool repeats = own < 0 || (y.shape[own] == 1 && x.shape[axis] != 1);
-    cpu::require(repeats || y.shape[own] == x.shape[axis], "sum_to", "y must broadcast to x");
-    reduced[static_cast<size_t>(axis)] = repeats;
-  }
-  return reduction_step(binding, Reduction("sum_to", "sum", x, reduced, y));
+  return reduction_step(binding, Reduction("sum_to", "sum", x, cpu::repeated_axes(x, y), y));
 }
 
 // --- fused_reduce: a program, then the reductions of what it makes ---
@@ -249,7 +231,7 @@ std::unique_ptr<Step> bind_fused_reduce(Binding& binding) {
   cpu::require(ops.size() == count, name, "`reductions` must name one per output");
   const auto program = Program::bind(binding, result);
   if (program == nullptr) return nullptr;
-  const std::vector<bool> reduced = reduced_axes(binding, name, result.rank);
+  const std::vector<bool> reduced = cpu::reduced_axes(binding, name, result.rank);
   std::vector<ReducedOutput> outputs;
   int64_t values = 0, totals = 0;
   for (size_t i = 0; i < count; ++i) {
@@ -266,11 +248,12 @@ std::unique_ptr<Step> bind_fused_reduce(Binding& binding) {
     totals = std::max(totals, outputs.back().reduction.scratch_bytes());
   }
   binding.need_scratch(checked_add(values, totals));
+  std::vector<void*> made(count);  // where the program writes
   return make_step(
       binding,
-      [=](const Queue& queue, const Operands& operands) {
+      [=](const Queue& queue, const Operands& operands) mutable {
         char* const scratch = static_cast<char*>(operands.scratch);
-        std::vector<void*> made(operands.out, operands.out + count);
+        std::copy_n(operands.out, count, made.begin());
         for (const ReducedOutput& output : outputs) made[output.number] = scratch + output.offset;
         program->run(queue, operands.in, made.data());
         for (const ReducedOutput& output : outputs) {

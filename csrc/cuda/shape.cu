@@ -211,13 +211,8 @@ std::unique_ptr<Step> bind_arange(Binding& binding) {
 }
 
 std::unique_ptr<Step> bind_size(Binding& binding) {
-  cpu::require_operands(binding, "size", 0, 1);
-  const Type& y = binding.outputs()[0];
-  cpu::require(y.count() == 1, "size", "y must have one element");
-  const int64_t size = binding.integer("size"), item = item_bytes(y.dtype);
-  const uint64_t bits = y.dtype == DType::kInt64
-                            ? cpu::bits_of(size)
-                            : cpu::element_bits(static_cast<double>(size), y.dtype);
+  const uint64_t bits = cpu::size_bits(binding);
+  const int64_t item = item_bytes(binding.outputs()[0].dtype);
   return make_step(binding, [=](const Queue& queue, const Operands& operands) {
     fill(queue, 1, item, bits, operands.out[0]);
   });

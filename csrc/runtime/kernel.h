@@ -1,6 +1,6 @@
 // What a kernel is to the runtime: a name and a function that binds it to shapes. Binding may
-// allocate and throw; the step that it returns may not: it runs in the steady state, over memory
-// that the runtime has laid out.
+// allocate and throw; the step that it returns allocates nothing: it runs in the steady state, over
+// memory that the runtime has laid out.
 #pragma once
 
 #include <cstddef>
@@ -47,9 +47,9 @@ struct Operands {
   Fault* fault = nullptr;     // in the device's memory, for a step that may fail; not on the host
 };
 
-/// A kernel bound to shapes. `run` neither allocates, nor throws, nor makes threads; only a step
-/// that runs a Plan of its own, or a user's code, throws the Error of what is inside. Used by one
-/// thread at a time.
+/// A kernel bound to shapes, used by one thread at a time. `run` neither allocates nor makes
+/// threads. On the host only a step that runs a Plan, or a user's code, throws: the Error of what
+/// is inside. On a device any step throws Error(kDevice) when the device fails.
 class Step {
  public:
   virtual ~Step() = default;

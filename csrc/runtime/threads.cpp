@@ -30,9 +30,9 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 // A worker that is awake takes up a job within a microsecond; one that sleeps, after 20 or more,
-// and its caller pays 8. So workers stay awake between the steps of one call, and between calls that
-// follow each other as those of a training loop do; from kAlone on they let whoever else is ready
-// have the core, and after kAwake they sleep.
+// and its caller pays 8. So workers stay awake between the steps of one call, and between calls
+// that follow each other as those of a training loop do; from kAlone on they let whoever else is
+// ready have the core, and after kAwake they sleep.
 constexpr auto kAlone = std::chrono::microseconds(30), kAwake = std::chrono::microseconds(250);
 
 thread_local bool inside_task = false;

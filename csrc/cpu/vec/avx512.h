@@ -211,8 +211,8 @@ template <class T>
 constexpr bool kMayDotPairs = true;
 inline bool can_dot_pairs() { return __builtin_cpu_supports("avx512bf16"); }
 
-/// Each lane of a and b is a pair of bfloat16: sum + high * high, rounded, then + low * low. What is
-/// below the least normal number becomes zero.
+/// Each lane of a and b is a pair of bfloat16: sum + high * high, rounded, then + low * low. What
+/// is below the least normal number becomes zero.
 [[gnu::always_inline]] inline Vec<float> dot_pairs(Vec<int32_t> a, Vec<int32_t> b, Vec<float> sum) {
   asm("vdpbf16ps %2, %1, %0" : "+v"(sum.v) : "v"(a.v), "v"(b.v));
   return sum;

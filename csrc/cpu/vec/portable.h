@@ -1,5 +1,5 @@
-// The set that every machine has, and `integers`: 16-byte vectors by compiler extension, plain loops for the rest.
-// No intrinsics. Included by vec.h only.
+// The set that every machine has, and `integers`: 16-byte vectors by compiler extension, no
+// intrinsics, and plain loops for the rest. Included by vec.h only.
 #pragma once
 
 #include "cpu/vec/lane_mask.h"
