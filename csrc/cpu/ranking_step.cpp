@@ -153,7 +153,6 @@ std::unique_ptr<Step> make_in_top_k(DType targets, int64_t rows, int64_t n, int6
   const Type& predictions = binding.inputs()[0];
   const Type& targets = binding.inputs()[1];
   if (!is_integer(targets.dtype)) throw no_dtype("in_top_k", targets.dtype);
-  const int64_t rows = predictions.shape[0], n = predictions.shape[1], k = binding.integer("k");
   return float_place("in_top_k", predictions.dtype) == 0
              ? make_in_top_k<float>(targets.dtype, rows, n, k)
              : make_in_top_k<double>(targets.dtype, rows, n, k);

@@ -5,7 +5,6 @@
 #include <mutex>
 
 #include "runtime/error.h"
-#include "runtime/few.h"
 #include "runtime/sizes.h"
 
 namespace symk {
@@ -72,9 +71,10 @@ void Context::grow(int64_t bytes) {
   for (auto& bound : bounds_) bound->set_arena(arena_.data());
 }
 
-Staging::Staging(const Bound& bound) {
+Staging::Staging(const Bound& bound) : offsets(bound.inputs().size() + bound.outputs().size()) {
+  size_t number = 0;
   const auto add = [&](int64_t size) {
-    offsets.push_back(bytes);
+    offsets[number++] = bytes;
     bytes = checked_add(bytes, aligned_size(size));
   };
   for (size_t i = 0; i < bound.inputs().size(); ++i) add(bound.input_bytes(i));

@@ -10,6 +10,7 @@
 
 #include "runtime/bound.h"
 #include "runtime/device.h"
+#include "runtime/few.h"
 #include "runtime/kept.h"
 #include "runtime/lock.h"
 #include "runtime/memory.h"
@@ -21,7 +22,7 @@ namespace symk {
 /// Where the arrays of a call lie on a device: one behind the other, inputs first.
 struct Staging {
   explicit Staging(const Bound& bound);
-  std::vector<int64_t> offsets;  // of inputs, then of outputs
+  Few<int64_t> offsets;  // of inputs, then of outputs
   int64_t input_bytes = 0, bytes = 0;
 };
 
