@@ -14,6 +14,8 @@ constexpr int64_t kOwnDepth = 256;    // of those that a job packs: a panel of 3
 template <class T>
 constexpr int64_t kBlockRows = 64 / static_cast<int64_t>(sizeof(T)) * kTileRows;  // 448 KB: in L2
 constexpr int64_t kBlockPanels = 8;  // panels packed at once by a job: 256 KB of float
+template <class T>
+constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));  // elements of a line of the cache
 
 constexpr int kRowsAtOnce = 4;    // rows of a matrix that are added up together
 constexpr int kDepthsAtOnce = 4;  // sums of each column where a single row is multiplied
@@ -73,10 +75,47 @@ Fetch<T> rows_below(const MatmulJob<T>& job, const Block& block, int64_t i, cons
 /// What tile number `number` of a block fetches of B that is packed next: a column of its lines.
 template <class T>
 Fetch<T> lines_of_next_block(const MatmulJob<T>& job, const Block& block, int64_t number) {
-  const int64_t column = number * (64 / static_cast<int64_t>(sizeof(T)));
+  const int64_t column = number * kLine<T>;
   const int64_t d = block.d + block.depth;
-  if (job.panels || job.b_column != 1 || d >= job.k || column >= block.columns) return {};
+  if (job.b_column != 1 || d >= job.k || column >= block.columns) return {};
   return {job.b + d * job.b_row + block.j + column, job.b_row};
+}
+
+/// The packed panel that is read behind the one at column j, or null.
+template <class T>
+const T* panel_behind(const MatmulJob<T>& job, const Block& block, int64_t j) {
+  constexpr int64_t columns = kTileColumns<T>;
+  if (j + columns < block.j + block.columns)
+    return job.panels + (j / columns + 1) * job.panel_step + block.d * columns;
+  const int64_t d = block.d + block.depth;
+  return d < job.k ? job.panels + d * columns : job.next_panels;
+}
+
+/// The same of B that is read where it lies.
+template <class T>
+const T* columns_behind(const MatmulJob<T>& job, const Block& block, int64_t j) {
+  const int64_t next = j + kTileColumns<T>, d = block.d + block.depth;
+  if (next < block.j + block.columns) return job.b + block.d * job.b_row + next;
+  return d < job.k ? job.b + d * job.b_row + block.j : nullptr;
+}
+
+/// What a tile at row i and column j fetches. B that is read in place has one tile at each column,
+/// which fetches both lines of each row.
+template <class T>
+void set_fetches(Tile<T>& tile, const MatmulJob<T>& job, const Block& block, int64_t i, int64_t j,
+                 int64_t number) {
+  const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
+  tile.next_a = rows_below(job, block, i, tile.a);
+  if (job.panels) {
+    const T* const next = panel_behind(job, block, j);
+    tile.next_b = next ? share_of_panel(next, i / kTileRows, tiles, block.depth) : Fetch<T>();
+  } else if (read_in_place(job, tile.columns)) {
+    const T* const next = columns_behind(job, block, j);
+    tile.next_a = next ? Fetch<T>{next, job.b_row} : Fetch<T>();
+    tile.next_b = next ? Fetch<T>{next + kLine<T>, job.b_row} : Fetch<T>();
+  } else {
+    tile.next_b = lines_of_next_block(job, block, number);
+  }
 }
 
 /// The tiles of a block: a panel of B is used by all its rows before the next one is touched.
@@ -86,7 +125,6 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   const int64_t start = 0;
   const bool last = block.d + block.depth == job.k;
   const T* a = job.packed_a ? job.packed_a : job.a + block.i * job.a_row + block.d * job.a_column;
-  const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
   const int64_t a_tile = job.packed_a ? kTileRows * block.depth : kTileRows * job.a_row;
   Tile<T> tile;
   tile.taps = &start;
@@ -101,8 +139,6 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   for (int64_t j = block.j; j < block.j + block.columns; j += columns) {
     const int64_t valid = smaller(columns, job.n - j);
     const Panel<T> panel = panel_at(job, block, j, valid);
-    const bool fetches = job.panels && j + columns < block.j + block.columns;
-    const T* const next_panel = panel.start + job.panel_step;
     tile.b = panel.start;
     tile.b_step = panel.step;
     tile.columns = static_cast<int>(valid);
@@ -110,9 +146,7 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
     tile.c = job.c + block.i * job.c_row + j;
     for (int64_t i = 0; i < block.rows;
          i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
-      tile.next_a = rows_below(job, block, i, tile.a);
-      tile.next_b = fetches ? share_of_panel(next_panel, i / kTileRows, tiles, block.depth)
-                            : lines_of_next_block(job, block, number++);
+      set_fetches(tile, job, block, i, j, number++);
       if (last) tile.epilogue = job.epilogue.at(j, tile.c - job.c);
       compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)), tile.a_row == 1);
     }

@@ -19,6 +19,7 @@ struct MatmulJob {
   const T*
       panels;  // B in packed panels, each `panel_step` elements behind the one before; or null:
   int64_t panel_step;
+  const T* next_panels;  // those that are read after this job, if they are known
   const T* b;  // element (d, j) of B is b[d * b_row + j * b_column], packed as it is needed into
   int64_t b_row, b_column;
   T* packed_b;  // scratch of packed_b_count elements

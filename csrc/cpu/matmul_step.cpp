@@ -14,8 +14,9 @@ namespace {
 // One product is cut in one of three ways. Few rows of A: parts are blocks of columns and of
 // depths, and pack their own block of B, which no other part needs; blocks of depths have sums of
 // their own, added at the end. Many rows of A: B is packed once for all, in parallel, then parts
-// are blocks of rows and columns. B lasts from call to call: the same, but B is packed once per
-// process. A batch of small products is cut between them.
+// are blocks of rows and columns. B lasts from call to call: it is packed once per process, and few
+// rows are cut as above, so that no two parts read the same of B unless they must. A batch of small
+// products is cut between them.
 template <class T>
 class MatmulStep : public Step {
  public:
@@ -74,15 +75,14 @@ class MatmulStep : public Step {
       column_parts_ = clamp(divide_up(wanted, row_parts_), 1, panels_);
       return;
     }
-    column_parts_ = clamp(panels_ / 2, 1, wanted);
-    if (!keep_b_) cut_columns_and_depths(wanted);
-    row_parts_ = keep_b_ ? clamp(wanted / column_parts_, 1, row_tiles_) : 1;
+    cut_columns_and_depths(wanted, keep_b_ ? panels_ : panels_ / 2);
+    if (keep_b_) row_parts_ = clamp(wanted / (column_parts_ * depth_parts_), 1, row_tiles_);
   }
 
   /// The blocks of columns, each of which packs A, and of depths, each of which has sums to be
   /// added, that cost least together.
-  void cut_columns_and_depths(int64_t wanted) {
-    const int64_t most_columns = column_parts_;
+  void cut_columns_and_depths(int64_t wanted, int64_t most_columns) {
+    most_columns = column_parts_ = clamp(most_columns, 1, wanted);
     const auto depth_parts = [&](int64_t columns) {
       return clamp(wanted / columns, 1, p_.k / kDepthPart);
     };
@@ -93,7 +93,7 @@ class MatmulStep : public Step {
     };
     for (int64_t columns = 1; columns < most_columns; columns *= 2) {
       const bool enough =
-          columns * depth_parts(columns) >= most_columns * depth_parts(most_columns);
+          4 * columns * depth_parts(columns) >= 3 * most_columns * depth_parts(most_columns);
       if (enough && cost(columns) < cost(column_parts_)) column_parts_ = columns;
     }
     depth_parts_ = depth_parts(column_parts_);
@@ -175,14 +175,25 @@ class MatmulStep : public Step {
 
   void run_product(const Operands& operands, ThreadPool& pool, int64_t number) {
     const T* panels = prepare_panels(operands, pool, number);
-    run_parts(pool, row_parts_ * column_parts_ * depth_parts_, [&](int64_t part) {
+    const int64_t parts = row_parts_ * column_parts_ * depth_parts_;
+    run_parts(pool, parts, [&](int64_t part) {
       MatmulJob<T> job = product(operands, number, part);
-      job.panels = panels;
+      if (panels) {
+        job.panels = panels + first_panel(part);
+        job.next_panels = part + 1 < parts ? panels + first_panel(part + 1) : nullptr;
+      }
       job.panel_step = panel_step_;
       narrow(job, part, sums(operands));
       functions_.run(job);
     });
     if (depth_parts_ > 1) add_sums(operands, pool, number);
+  }
+
+  /// Where the first panel of a part begins.
+  int64_t first_panel(int64_t part) const {
+    const int64_t panel = part_begin(panels_, part / depth_parts_ % column_parts_, column_parts_);
+    return panel * panel_step_ +
+           part_begin(p_.k, part % depth_parts_, depth_parts_) * functions_.tile_columns;
   }
 
   /// To the rows, columns and depths of one part.
@@ -201,7 +212,6 @@ class MatmulStep : public Step {
     job.k = part_begin(p_.k, depth_part + 1, depth_parts_) - d;
     job.a += i * p_.a_row + d * p_.a_column;
     job.b += d * p_.b_row + j * p_.b_column;
-    if (job.panels) job.panels += panel * panel_step_;
     job.epilogue = job.epilogue.at(j, i * p_.n + j);
     if (depth_parts_ > 1) {
       job.c = sums + depth_part * sum_count_;

@@ -173,7 +173,8 @@ int main() {
   }
   for (int flags = 0; flags < 4; ++flags) {  // many parts
     for (auto [m, n, k] :
-         {Sizes{255, 257, 130}, Sizes{1, 3000, 700}, Sizes{3000, 1, 700}, Sizes{33, 1000, 600}}) {
+         {Sizes{255, 257, 130}, Sizes{1, 3000, 700}, Sizes{3000, 1, 700}, Sizes{33, 1000, 600},
+          Sizes{31, 127, 1030}, Sizes{31, 128, 1030}, Sizes{33, 101, 2048}}) {
       Case c = plain(m, n, k);
       c.transpose_a = flags & 1;
       c.transpose_b = flags & 2;
