@@ -147,8 +147,9 @@ template <class Block>
   const Epilogue<float>& epilogue = results.epilogue;
   const V scale = epilogue.scale ? block.load(epilogue.scale + channel, 0) : V(1.0f);
   const V bias = epilogue.bias ? block.load(epilogue.bias + channel, 0) : V::zero();
-  // NaN is the second operand of max, and so stays.
+  // NaN is the second operand of max and min, and so stays.
   const V floor = epilogue.is_relu ? V::zero() : V(-__builtin_inff());
+  const V limit(epilogue.limit);
 #pragma GCC unroll 4
   for (int i = 0; i < kResults; ++i) {
     if (i == results.rows) break;
@@ -160,7 +161,7 @@ template <class Block>
       const int64_t place = i * results.row + j * results.pixel + channel;
       V value = fma(y[j], scale, bias);
       if (epilogue.addend) value += block.load(epilogue.addend + place, 0);
-      block.store(max(floor, value), results.y + place, 0);
+      block.store(min(limit, max(floor, value)), results.y + place, 0);
     }
   }
 }

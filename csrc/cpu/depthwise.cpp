@@ -65,7 +65,15 @@ template <class T, int results, class Block>
         sums[q][v] += block.load(addend + q * gather.y_pixel, v);
     }
   }
-  // NaN is the second operand of max, and so stays.
+  // NaN is the second operand of min and max, and so stays.
+  if (epilogue.is_limited()) {
+    const Vec<T> limit(epilogue.limit);
+#pragma GCC unroll 7
+    for (int q = 0; q < results; ++q) {
+#pragma GCC unroll 2
+      for (int v = 0; v < Block::count; ++v) sums[q][v] = min(limit, sums[q][v]);
+    }
+  }
   const Vec<T> floor = epilogue.is_relu ? Vec<T>::zero() : Vec<T>(T(-__builtin_inf()));
 #pragma GCC unroll 7
   for (int q = 0; q < results; ++q) {

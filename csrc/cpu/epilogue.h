@@ -1,5 +1,5 @@
 // What a product does to finished values while they are in registers:
-//   activation(product * scale + bias + addend) * factor
+//   min(activation(product * scale + bias + addend), limit) * factor
 // Kernel files include this: nothing in it is shared between instruction sets.
 #pragma once
 
@@ -15,7 +15,10 @@ struct Epilogue {
   const T* addend = nullptr;           // one value per element, laid out as C
   Activation<T> activation;            // applied to each finished row
   bool is_relu = false;                // so that it may be done in registers
+  T limit = T(__builtin_inf());        // of relu; not negative
   const T* factor = nullptr;           // one value per element, laid out as C
+
+  [[gnu::always_inline]] bool is_limited() const { return limit < T(__builtin_inf()); }
 
   /// The epilogue of a block that begins `column` columns and `place` elements of C further on.
   [[gnu::always_inline]] Epilogue at(int64_t column, int64_t place) const {

@@ -24,6 +24,7 @@ class EpilogueOperands {
     epilogue.addend = operand(operands, EpiloguePlan::kAddend);
     epilogue.activation = activation_;
     epilogue.is_relu = plan_.is_relu();
+    epilogue.limit = static_cast<T>(plan_.limit);
     epilogue.factor = operand(operands, EpiloguePlan::kFactor);
     return epilogue;
   }

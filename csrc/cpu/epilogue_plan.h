@@ -2,6 +2,7 @@
 // of other devices.
 #pragma once
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,13 @@
 
 namespace symk::cpu {
 
-/// What the attributes `epilogue`, which names the operands from the third on, and `activation`
-/// say: activation(product * scale + bias + addend) * factor.
+/// What the attributes `epilogue`, which names the operands from the third on, `activation` and
+/// `limit` say: min(activation(product * scale + bias + addend), limit) * factor.
 struct EpiloguePlan {
   enum Part { kScale, kBias, kAddend, kFactor, kParts };
   size_t places[kParts] = {};  // of the operands; 0: there is none
   std::string activation;      // empty: none
+  double limit = INFINITY;     // of relu; not negative
 
   bool is_relu() const { return activation == "relu"; }
 };
@@ -42,6 +44,11 @@ inline void check_epilogue_operand(const Type& type, const Type& result, bool pe
 inline EpiloguePlan plan_epilogue(const Binding& binding, const char* kernel) {
   EpiloguePlan plan;
   plan.activation = binding.text("activation", "");
+  if (binding.has("limit")) {
+    plan.limit = binding.real("limit");
+    require(plan.is_relu() && plan.limit >= 0, kernel,
+            "`limit` must be that of relu, and not negative");
+  }
   std::vector<std::string> names;
   if (binding.has("epilogue")) names = binding.texts("epilogue");
   require(binding.inputs().size() == 2 + names.size(), kernel,

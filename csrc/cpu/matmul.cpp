@@ -104,11 +104,13 @@ const T* columns_behind(const MatmulJob<T>& job, const Block& block, int64_t j) 
 template <class T>
 void set_fetches(Tile<T>& tile, const MatmulJob<T>& job, const Block& block, int64_t i, int64_t j,
                  int64_t number) {
-  const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
   tile.next_a = rows_below(job, block, i, tile.a);
   if (job.panels) {
+    const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
     const T* const next = panel_behind(job, block, j);
     tile.next_b = next ? share_of_panel(next, i / kTileRows, tiles, block.depth) : Fetch<T>();
+  } else if (block.d + block.depth == job.k && j + tile.columns == block.j + block.columns) {
+    tile.next_b = Fetch<T>();
   } else if (read_in_place(job, tile.columns)) {
     const T* const next = columns_behind(job, block, j);
     tile.next_a = next ? Fetch<T>{next, job.b_row} : Fetch<T>();

@@ -14,13 +14,18 @@ namespace symk::cpu {
 
 /// The epilogue over whole rows of a result; for paths whose tiles do not do it.
 template <class T>
-void finish_rows(T* c, int64_t rows, int64_t columns, const Epilogue<T>& epilogue) {
+[[gnu::noinline]] void finish_rows(T* c, int64_t rows, int64_t columns,
+                                   const Epilogue<T>& epilogue) {
   for (int64_t i = 0; i < rows; ++i) {
     if (epilogue.scale) multiply_by(c + i * columns, epilogue.scale, columns);
     if (epilogue.bias) add_to(c + i * columns, epilogue.bias, columns);
   }
   if (epilogue.addend) add_to(c, epilogue.addend, rows * columns);
   if (epilogue.activation) epilogue.activation(c, rows * columns);
+  if (epilogue.is_limited()) {
+    for (int64_t i = 0; i < rows * columns; ++i)
+      c[i] = c[i] > epilogue.limit ? epilogue.limit : c[i];
+  }
   if (epilogue.factor) multiply_by(c, epilogue.factor, rows * columns);
 }
 

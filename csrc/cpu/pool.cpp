@@ -10,6 +10,7 @@ namespace symk::cpu::SYMK_ISA {
 namespace {
 
 constexpr int kVectors = is_spare(Isa::SYMK_ISA) ? 1 : 4;  // one walk over the window for all
+constexpr int64_t kWindowsAhead = 4;  // how far on pixels are fetched
 
 struct Range {
   int64_t first, last;
@@ -87,6 +88,7 @@ template <class T, class Combine, class Finish>
 [[gnu::always_inline]] inline void fold_windows(const PoolPlan& plan, const T* x, Range planes,
                                                 Vec<T> start, Combine&& combine, Finish&& finish,
                                                 T* y) {
+  const T* const ahead = x + kWindowsAhead * plan.columns.stride * plan.channels;
   for_results(plan, planes, [&](int64_t place, const Window& window) {
     for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> totals[block.count];
@@ -94,8 +96,10 @@ template <class T, class Combine, class Finish>
       for (Vec<T>& total : totals) total = start;
       for_pixels(plan, window, [&](int64_t, int64_t offset) {
 #pragma GCC unroll 4
-        for (int k = 0; k < block.count; ++k)
+        for (int k = 0; k < block.count; ++k) {
+          prefetch(ahead + offset + c + k * Vec<T>::width);
           totals[k] = combine(totals[k], block.load(x + offset + c, k));
+        }
       });
 #pragma GCC unroll 4
       for (int k = 0; k < block.count; ++k)

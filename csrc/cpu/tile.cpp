@@ -25,7 +25,7 @@ void finish_rows(const Tile<T>& tile, int rows) {
 /// Scale, bias, addend and relu of a vector at c, whose epilogue begins there.
 template <class T>
 struct Finish {
-  Vec<T> scale, bias, floor;
+  Vec<T> scale, bias, floor, limit;
 
   Finish(const Epilogue<T>& epilogue, int column, int lanes)
       // A sum times 1 plus the bias is rounded as the sum plus the bias.
@@ -33,11 +33,13 @@ struct Finish {
                              : Vec<T>(T(1))),
         bias(epilogue.bias ? Vec<T>::load_partial(epilogue.bias + column, lanes)
                            : Vec<T>::zero()),
-        floor(epilogue.is_relu ? Vec<T>::zero() : Vec<T>(T(-__builtin_inf()))) {}
+        floor(epilogue.is_relu ? Vec<T>::zero() : Vec<T>(T(-__builtin_inf()))),
+        limit(epilogue.limit) {}
 
   [[gnu::always_inline]] Vec<T> product(Vec<T> sum) const { return fma(sum, scale, bias); }
-  /// NaN is the second operand of max, and so stays.
+  /// NaN is the second operand of max and min, and so stays.
   [[gnu::always_inline]] Vec<T> last(Vec<T> value) const { return max(floor, value); }
+  [[gnu::always_inline]] Vec<T> limited(Vec<T> value) const { return min(limit, value); }
 };
 
 /// The pointer `step` further on. Compilers do not see through it: they would make the addresses of
@@ -78,6 +80,10 @@ template <class T, int rows, int vectors>
       }
 #pragma GCC unroll 14
       for (int i = 0; i < rows; ++i) sum[i][j] = parts.last(sum[i][j]);
+      if (epilogue.is_limited()) {
+#pragma GCC unroll 14
+        for (int i = 0; i < rows; ++i) sum[i][j] = parts.limited(sum[i][j]);
+      }
     }
   }
   T* c = tile.c;
@@ -107,7 +113,7 @@ template <class T>
       if (tile.accumulate) sum += Vec<T>::load_partial(c, lanes);
       Vec<T> value = parts.product(sum);
       if (addend) value += Vec<T>::load_partial(addend + i * tile.c_row, lanes);
-      parts.last(value).store_partial(c, lanes);
+      parts.limited(parts.last(value)).store_partial(c, lanes);
     }
   }
   finish_rows(tile, rows);
@@ -115,7 +121,8 @@ template <class T>
 
 /// Tiles of these numbers of rows are most of the work: their sums stay in registers.
 template <class T, int rows>
-constexpr bool kInRegisters = sizeof(T) == 4 && (rows == kTileRows || 2 * rows == kTileRows);
+constexpr bool kInRegisters = !is_spare(Isa::SYMK_ISA) && sizeof(T) == 4 &&
+                              (rows == kTileRows || 2 * rows == kTileRows);
 
 template <class T, int rows, int vectors>
 [[gnu::always_inline]] inline void finish_any(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
@@ -275,17 +282,16 @@ void compute_pairs(const Tile<float>& tile) {
 template <class T>
 using Compute = void (*)(const Tile<T>&);
 
-/// Functions by rows - 1, vectors - 1 and unit_row.
+/// Functions by rows - 1.
 struct Table {
-  Compute<float> of[kTileRows][kTileVectors][2];
+  Compute<float> narrow[kTileRows], wide[kTileRows][2];  // of one vector; of two, by unit_row
 };
 
 template <int rows>
 constexpr void fill(Table& table) {
-  table.of[rows - 1][0][0] = compute<float, rows, 1, false>;
-  table.of[rows - 1][0][1] = compute<float, rows, 1, true>;
-  table.of[rows - 1][1][0] = compute<float, rows, 2, false>;
-  table.of[rows - 1][1][1] = compute<float, rows, 2, true>;
+  table.narrow[rows - 1] = compute<float, rows, 1, false>;
+  table.wide[rows - 1][0] = compute<float, rows, 2, false>;
+  table.wide[rows - 1][1] = compute<float, rows, 2, true>;
   if constexpr (rows > 1) fill<rows - 1>(table);
 }
 
@@ -319,6 +325,10 @@ void compute_pieces(Tile<T> tile, int rows, const Compute<T> (&functions)[kPiece
   }
 }
 
+constexpr Compute<float> kNarrow[kPieceCount] = {
+    compute<float, kPieces[0], 1, true>, compute<float, kPieces[1], 1, true>,
+    compute<float, kPieces[2], 1, true>, compute<float, kPieces[3], 1, true>};
+
 template <bool unit_row>
 constexpr Compute<double> kDoubles[kPieceCount] = {
     compute<double, kPieces[0], 2, unit_row>, compute<double, kPieces[1], 2, unit_row>,
@@ -336,8 +346,9 @@ void compute_tile<float>(const Tile<float>& tile, int rows, bool unit_row) {
   if (tile.pairs) {
     return compute_pieces(tile, rows, can_dot_pairs() ? kPairs<kMayDotPairs> : kPairs<false>);
   }
-  const int vectors = tile.columns > Vec<float>::width ? 2 : 1;
-  kTable.of[rows - 1][vectors - 1][unit_row](tile);
+  if (tile.columns > Vec<float>::width) return kTable.wide[rows - 1][unit_row](tile);
+  if (unit_row) return compute_pieces(tile, rows, kNarrow);
+  kTable.narrow[rows - 1](tile);
 }
 
 template <>

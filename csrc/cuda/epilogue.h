@@ -1,8 +1,9 @@
 // What a product does to finished values before they are written:
-//   activation(product * scale + bias + addend) * factor
+//   min(activation(product * scale + bias + addend), limit) * factor
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include "cpu/epilogue_plan.h"
 #include "cuda/activation.h"
@@ -15,12 +16,14 @@ template <class T>
 struct Epilogue {
   const T* parts[cpu::EpiloguePlan::kParts] = {};  // scale, bias, addend, factor
   int activation = -1;
+  T limit = INFINITY;  // of relu; NaN stays
 
   SYMK_HD T operator()(T x, int64_t column, int64_t place) const {
     if (parts[0] != nullptr) x = x * parts[0][column];
     if (parts[1] != nullptr) x = x + parts[1][column];
     if (parts[2] != nullptr) x = x + parts[2][place];
     x = activate(activation, x);
+    if (x > limit) x = limit;
     return parts[3] != nullptr ? x * parts[3][place] : x;
   }
 };
@@ -31,12 +34,14 @@ template <class T>
 struct TileEpilogue {
   const T* parts[cpu::EpiloguePlan::kParts] = {};
   bool has_relu = false;
+  T limit = INFINITY;
 
   SYMK_HD T operator()(T x, int64_t column, int64_t place) const {
     if (parts[0] != nullptr) x = x * parts[0][column];
     if (parts[1] != nullptr) x = x + parts[1][column];
     if (parts[2] != nullptr) x = x + parts[2][place];
     if (has_relu) x = math::Relu()(x);
+    if (x > limit) x = limit;
     return parts[3] != nullptr ? x * parts[3][place] : x;
   }
 };
@@ -58,6 +63,7 @@ class EpilogueOperands {
       if (place != 0) epilogue.parts[part] = input<T>(operands, place);
     }
     epilogue.activation = activation_;
+    epilogue.limit = static_cast<T>(plan_.limit);
     return epilogue;
   }
 
@@ -68,6 +74,7 @@ class EpilogueOperands {
     TileEpilogue<T> epilogue;
     std::copy(whole.parts, whole.parts + cpu::EpiloguePlan::kParts, epilogue.parts);
     epilogue.has_relu = plan_.is_relu();
+    epilogue.limit = whole.limit;
     return epilogue;
   }
 

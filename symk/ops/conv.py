@@ -146,7 +146,7 @@ def _rounded_rows(first, second, **attribute):
 class Conv(_Convolution):
     """The sum over window and input channels of x and w, at each position of the window.
 
-    What `epilogue` and `activation` do to the result is said in `epilogue.py`.
+    What `epilogue`, `activation` and `limit` do to the result is said in `epilogue.py`.
 
     Shapes: x (b, ..., groups * ci), w (window ..., ci, co), operands of the epilogue ->
             (b, ..., co), with as many axes between as `strides` has numbers: one to three.
@@ -154,6 +154,7 @@ class Conv(_Convolution):
     """
 
     activation: str = ""
+    limit: float = None
     epilogue: tuple = ()
     products: str = None
 
@@ -203,6 +204,10 @@ class Conv(_Convolution):
                epilogue=("scale", "addend", "bias", "factor"), activation="sigmoid"),
         sample((2, 4, 4, 6), (3, 3, 2, 3), (3,), (2, 2, 2, 3), groups=3,
                epilogue=("bias", "addend")),
+        sample((2, 4, 4, 2), (3, 3, 2, 3), (3,), padding="same", epilogue=("bias",),
+               activation="relu", limit=0.25),
+        sample(values((1, 5, 4, 3), low=0.1), values((3, 3, 1, 6), low=0.1), (1, 5, 4, 6),
+               padding="same", groups=3, epilogue=("factor",), activation="relu", limit=2.0),
         sample((2, 5, 4, 3), (3, 3, 1, 6), (6,), (2, 5, 4, 6), (6,), (2, 5, 4, 6), padding="same",
                groups=3, epilogue=("scale", "addend", "bias", "factor"), activation="sigmoid")]
     bad = [sample((1, 5, 5, 3), (3, 3, 2, 4), error="the channels must agree"),
@@ -214,6 +219,8 @@ class Conv(_Convolution):
            sample((1, 2, 5, 3), (3, 3, 3, 4), error="at least as large as a window"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), padding="full", error="padding must be"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), activation="add", error="name of a unary op"),
+           sample((1, 5, 5, 3), (3, 3, 3, 4), activation="tanh", limit=6.0,
+                  error="a limit must be that of relu"),
            sample((1, 5, 5, 3), (3, 3, 3, 4), strides=(0, 1), error="strides must be")]
 
 

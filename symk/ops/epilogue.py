@@ -1,13 +1,15 @@
 """The epilogue of matmul and conv, which their kernels do while the result is in registers:
 
-    activation(product * scale + bias + addend) * factor
+    min(activation(product * scale + bias + addend), limit) * factor
 
 `epilogue` names the operands from the third on: `scale` and `bias` have one element per column,
-`addend` and `factor` the shape of the result. Ops that users call have none; the optimiser puts it
-there.
+`addend` and `factor` the shape of the result. `limit` is a number, 0 or more, of relu only. Ops
+that users call have none; the optimiser puts it there.
 """
+import numpy as np
+
 from ..graph import GraphError, ShapeError, apply, dims, registered_ops
-from .elementwise import add, mul
+from .elementwise import add, minimum, mul
 
 __all__ = ["check_epilogue", "reference_epilogue", "apply_epilogue"]
 
@@ -15,13 +17,16 @@ _PER_COLUMN, _WHOLE = ("scale", "bias"), ("addend", "factor")
 
 
 def check_epilogue(op, result, operands):
-    """Checks the attributes `epilogue` and `activation` of an op and the types of the operands.
+    """Checks `epilogue`, `activation` and `limit` of an op and the types of the operands.
 
     Raises:   ShapeError for an operand that does not fit the type of the result; GraphError unless
               each operand has a name, and the activation is "" or an op of one operand that keeps
               its dtype.
     """
     _check_activation(op)
+    if op.limit is not None and not (op.activation == "relu" and op.limit >= 0):
+        raise GraphError("[%s] a limit must be that of relu, and not negative; it is %r, the "
+                         "activation %r." % (op.name, op.limit, op.activation))
     names = op.epilogue
     if len(set(names)) != len(names) or not set(names) <= {*_PER_COLUMN, *_WHOLE}:
         raise GraphError("[%s] an epilogue must name %s, each once; it is %s."
@@ -54,6 +59,7 @@ def reference_epilogue(op, y, operands):
     for name in ("bias", "addend"):
         y = y + given[name] if name in given else y
     y = registered_ops()[op.activation]().reference(y) if op.activation else y
+    y = y if op.limit is None else np.minimum(y, y.dtype.type(op.limit))
     return y * given["factor"] if "factor" in given else y
 
 
@@ -64,4 +70,5 @@ def apply_epilogue(op, y, operands):
     for name in ("bias", "addend"):
         y = add(y, given[name]) if name in given else y
     y = apply(registered_ops()[op.activation](), y) if op.activation else y
+    y = y if op.limit is None else minimum(y, op.limit)
     return mul(y, given["factor"]) if "factor" in given else y

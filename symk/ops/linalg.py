@@ -28,8 +28,9 @@ _ROUNDED = [_rounded_sample((3, 4), (4, 5)), _rounded_sample((3, 5), (4, 5), tra
 class Matmul(Op):
     """a @ b over the last two axes; leading axes broadcast.
 
-    `transpose_a`, `transpose_b` swap the last two axes of an operand first. What `epilogue` and
-    `activation` do to the result is said in `epilogue.py`, what `products` is in `products.py`.
+    `transpose_a`, `transpose_b` swap the last two axes of an operand first. What `epilogue`,
+    `activation` and `limit` do to the result is said in `epilogue.py`, what `products` is in
+    `products.py`.
 
     Shapes: a (..., m, k), b (..., k, n), operands of the epilogue -> (..., m, n).
     Dtypes: floats -> same.
@@ -38,6 +39,7 @@ class Matmul(Op):
     transpose_a: bool = False
     transpose_b: bool = False
     activation: str = ""
+    limit: float = None
     epilogue: tuple = ()
     products: str = None
 
@@ -105,6 +107,9 @@ class Matmul(Op):
                sample((3, 4), (4, 5), (5,), epilogue=("bias",)),
                sample((3, 4), (4, 5), (5,), epilogue=("bias",), activation="tanh"),
                sample((2, 3, 4), (4, 5), activation="sigmoid"),
+               sample(values((19, 8), low=0.1), values((8, 37), low=0.1, high=0.5),
+                      values((37,), low=0.1), epilogue=("bias",), activation="relu", limit=2.0),
+               sample((1, 40), (40, 5), (1, 5), epilogue=("factor",), activation="relu", limit=1),
                sample((19, 300), values((300, 37), low=-0.1, high=0.1), (19, 37), (37,), (37,),
                       (19, 37), activation="tanh", epilogue=("addend", "scale", "bias", "factor")),
                sample((1, 40), (40, 5), (1, 5), (5,), epilogue=("factor", "scale")),
@@ -119,6 +124,7 @@ class Matmul(Op):
                   error="the addend must have the shape of the result"),
            sample((3, 4), (4, 5), (5,), error="must name the operands from the third on"),
            sample((3, 4), (4, 5), (5,), epilogue=("shift",), error="an epilogue must name"),
+           sample((3, 4), (4, 5), activation="relu", limit=-1.0, error="not negative"),
            sample((3, 4), (4, 5), activation="nothing", error="name of a unary op"),
            sample((3, 4), (4, 5), products="float8", error="products must be one of")]
 

@@ -1,20 +1,24 @@
-"""Scale, bias, sums, activation and transposes into matmul and conv, whose kernels do them on the
-way. So batch normalisation with fixed statistics costs a few operations per column and call.
+"""Scale, bias, sums, activation, transposes and padding into matmul and conv, whose kernels do
+them on the way. So batch normalisation with fixed statistics costs a few operations per column
+and call.
 
 What only the result's reader can tell stands here as a walk: a product may take in what reads it
 only if nothing else does.
 """
 import collections
 import dataclasses
+import math
 
 from .. import ops
+from ..graph import dims
 from ..graph.node import apply
 from ..graph.origin import acting_for
 from ..graph.walk import clients_of, nodes_of
+from ..ops.window import pad_widths
 from .pattern import number_of
 from .rewrite import remake
 
-__all__ = ["read_from_result", "take_in_epilogues", "take_in_transposes"]
+__all__ = ["read_from_result", "take_in_epilogues", "take_in_padding", "take_in_transposes"]
 
 _PRODUCTS = ("matmul", "conv")
 # Gradient tests on the operand of relu that hold for its result as well: relu(x) > 0 iff x > 0.
@@ -81,6 +85,9 @@ class _Use:
         if self.node.op.kind != "elementwise":
             return
         name = self.node.op.name
+        if name in ("minimum", "clip"):
+            yield "min(relu(product), number) -> one", self._limited()
+            return
         for position, product in enumerate(self.inputs):
             if not _is_product(product) or not self._is_free(position):
                 continue
@@ -102,7 +109,7 @@ class _Use:
 
     def _pays(self, position):
         """Whether a pass over memory is saved: not if a program does this operation anyway."""
-        other = self.node.inputs[position]
+        other = self.inputs[position]
         if other.node is not None and other.node.op.kind == "elementwise" \
                 and self._is_free(position):
             return False
@@ -116,6 +123,21 @@ class _Use:
                 or product.node.op.activation or product.dtype != self.node.outputs[0].dtype):
             return None
         return self._with(product, {}, activation=self.node.op.name)
+
+    def _limited(self):
+        """minimum(relu(product), number) or clip(product, 0, number)."""
+        product, *numbers = self.inputs
+        limit = number_of(numbers[-1])
+        if (not _is_product(product) or not self._is_free(0) or limit is None
+                or not 0 <= limit < math.inf):
+            return None
+        op = product.node.op
+        wanted = "relu" if self.node.op.name == "minimum" else ""
+        if op.activation != wanted or op.limit is not None or "factor" in op.epilogue:
+            return None
+        if self.node.op.name == "clip" and number_of(numbers[0]) != 0:
+            return None
+        return self._with(product, {}, activation="relu", limit=float(limit))
 
     def _with_vector(self, product, vector):
         """A bias, or a scale together with what it does to the bias that is there."""
@@ -183,6 +205,48 @@ def take_in_transposes(results):
             new.update(zip(node.outputs, made if isinstance(made, tuple) else (made,)))
     return ([new.get(variable, variable) for variable in results],
             +collections.Counter({"matmul(transpose(a), b) -> matmul": count}))
+
+
+def take_in_padding(results):
+    """conv(pad(x, 0)) -> conv(x) with padding "same", where that pads as much, in known sizes."""
+    nodes = nodes_of(results)
+    clients, kept = clients_of(nodes), set(results)
+    new, count = {}, 0
+    for node in nodes:
+        inputs = [new.get(variable, variable) for variable in node.inputs]
+        if node.op.name == "conv" and node.op.padding == "valid" \
+                and node.inputs[0] not in kept and len(clients[node.inputs[0]]) == 1 \
+                and _pads_as_same(node.op, *inputs[:2]):
+            op = dataclasses.replace(node.op, padding="same")
+            made = apply(op, inputs[0].node.inputs[0], *inputs[1:], origin_=node.origin)
+            made.name = node.outputs[0].name
+            new[node.outputs[0]] = made
+            count += 1
+        elif any(a is not b for a, b in zip(inputs, node.inputs)):
+            new.update(zip(node.outputs, remake(node, inputs)))
+    return ([new.get(variable, variable) for variable in results],
+            +collections.Counter({"conv(pad(x)) -> conv(x), same padding": count}))
+
+
+def _pads_as_same(op, padded, kernel):
+    """Whether a valid convolution of `padded` is one of what was padded, with padding "same"."""
+    if padded.node is None or padded.node.op.name != "pad" or padded.node.op.value != 0:
+        return False
+    pad, x = padded.node.op, padded.node.inputs[0]
+    axes = len(op.strides)
+    sizes, window = x.shape[1:-1], kernel.shape[:axes]
+    widths = list(zip(pad.before, pad.after))
+    if any(isinstance(size, dims.Dim) for size in (*sizes, *window, *pad.before, *pad.after)):
+        return False
+    if widths[0] != (0, 0) or widths[-1] != (0, 0):
+        return False
+    same = [pad_widths(*geometry, "same")
+            for geometry in zip(sizes, window, op.strides, op.dilation)]
+    valid = [pad_widths(size + before + after, *geometry, "valid")[0]
+             for size, (before, after), *geometry in zip(sizes, widths[1:-1], window, op.strides,
+                                                         op.dilation)]
+    return (widths[1:-1] == [(before, after) for _, before, after in same]
+            and valid == [count for count, _, _ in same])
 
 
 def _with_flags(op, inputs):

@@ -12,7 +12,7 @@ from ..graph.errors import GraphError
 from ..graph.walk import nodes_of
 from .broadcast import drop_broadcasts
 from .canonicalise import CANONICALISE
-from .epilogue import read_from_result, take_in_epilogues, take_in_transposes
+from .epilogue import read_from_result, take_in_epilogues, take_in_padding, take_in_transposes
 from .expand import expand_compositions
 from .fold import fold
 from .fuse import fuse
@@ -79,8 +79,8 @@ STAGES = (
           "what a step does is known; a large product outside is better than many inside"),
     Stage("layout", _in_turn(move_transposes, _table(CANONICALISE), fold, merge),
           "before products take in what reads them: a transpose between would be in the way"),
-    Stage("epilogue", _in_turn(take_in_transposes, read_from_result, merge, take_in_epilogues,
-                               add_rows_in_place),
+    Stage("epilogue", _in_turn(take_in_transposes, take_in_padding, read_from_result, merge,
+                               take_in_epilogues, add_rows_in_place),
           "before fusion, which would take bias and activation"),
     Stage("fuse", _in_turn(fuse, fuse_reductions, add_rows_in_program),
           "last: a program hides its instructions from rules"),

@@ -143,6 +143,13 @@ void check(const Case& c) {
   }
   compare(c, "conv bias addend relu", y, y_wanted, terms * static_cast<double>(c.in));
 
+  binding.real_values["limit"] = 0.5;
+  y = g;
+  BoundKernel("conv", binding).run({x.data(), w.data(), bias.data(), y.data()}, {y.data()});
+  for (double& value : y_wanted) value = std::min(0.5, value);
+  compare(c, "conv bias addend relu limit", y, y_wanted, terms * static_cast<double>(c.in));
+
+  binding.real_values.clear();
   binding.text_values.erase("activation");
   binding.in = {y_type, w_type};
   binding.out = {x_type};

@@ -21,6 +21,7 @@ struct Case {
   bool transpose_a = false, transpose_b = false;
   bool bias = false;  // and all other operands of the epilogue
   std::string activation;
+  double limit = INFINITY;
   std::vector<int64_t> a_lead, b_lead, c_lead;
 };
 
@@ -74,6 +75,7 @@ void check(const Case& c) {
   }
   binding.integer_values = {{"transpose_a", c.transpose_a}, {"transpose_b", c.transpose_b}};
   binding.text_values = {{"activation", c.activation}};
+  if (c.limit < INFINITY) binding.real_values = {{"limit", c.limit}};
   const auto a = random_values<T>(product(c.a_lead) * c.m * c.k, generator);
   const auto b = random_values<T>(product(c.b_lead) * c.n * c.k, generator);
   const auto bias = random_values<T>(c.n, generator), scale = random_values<T>(c.n, generator);
@@ -107,8 +109,8 @@ void check(const Case& c) {
             sum = sum * static_cast<double>(scale[column]) + static_cast<double>(bias[column]) +
                   static_cast<double>(addend[place]);
           }
-          const double wanted =
-              apply(c.activation, sum) * (c.bias ? static_cast<double>(factor[place]) : 1);
+          const double wanted = std::min(apply(c.activation, sum), c.limit) *
+                                (c.bias ? static_cast<double>(factor[place]) : 1);
           const double got = static_cast<double>(result[place]);
           const double error = std::fabs(got - wanted);
           worst = std::isnan(error) ? INFINITY : std::max(worst, error);
@@ -156,6 +158,7 @@ int main() {
           c.transpose_b = flags & 2;
           c.bias = flags & 4;
           c.activation = flags == 7 ? "relu" : (flags == 4 ? "tanh" : "");
+          if (flags == 7 && k % 2 == 1) c.limit = 0.5;
           check_both(c);
         }
       }
@@ -179,6 +182,8 @@ int main() {
       c.transpose_a = flags & 1;
       c.transpose_b = flags & 2;
       c.bias = true;
+      c.activation = "relu";
+      c.limit = 0.25;
       check_both(c);
     }
   }

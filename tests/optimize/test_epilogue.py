@@ -6,11 +6,12 @@ import pytest
 
 from symk import ops
 from symk.autodiff import grad
-from symk.graph import Placeholder, Shared
+from symk.graph import Placeholder, Shared, apply
 from symk.graph.check import check
 from symk.graph.reference import evaluate
 from symk.graph.walk import nodes_of
-from symk.optimize.epilogue import read_from_result, take_in_epilogues, take_in_transposes
+from symk.optimize.epilogue import (read_from_result, take_in_epilogues, take_in_padding,
+                                    take_in_transposes)
 
 X = Placeholder("float64", (None, 3), name="x")
 W = Shared(np.arange(12.0).reshape(3, 4), name="w")
@@ -36,6 +37,72 @@ def test_bias_and_activation_go_into_a_product():
 def test_an_activation_without_bias_goes_in():
     op, = done(take_in_epilogues, [ops.relu(ops.matmul(X, W))])
     assert op.activation == "relu"
+
+
+def test_relu_takes_its_limit():
+    for result in (ops.minimum(ops.relu(ops.matmul(X, W) + B), 6),
+                   ops.clip(ops.matmul(X, W) + B, 0, 6)):
+        op, = done(take_in_epilogues, [result])
+        assert op.activation == "relu" and op.limit == 6 and op.epilogue == ("bias",)
+
+
+def test_a_limit_of_anything_else_stays():
+    product = ops.matmul(X, W)
+    for result in (ops.minimum(product, 6), ops.minimum(ops.tanh(product), 0.5),
+                   ops.clip(product, -1, 1), ops.minimum(ops.relu(product), -1),
+                   ops.minimum(ops.relu(product), ops.constant(np.arange(4.0))),
+                   ops.clip(ops.tanh(product), 0, 0.5)):
+        after = done(take_in_epilogues, [result])
+        assert len(after) == 2 and after[0].limit is None and after[1].name in ("minimum", "clip")
+    twice = done(take_in_epilogues, [ops.minimum(ops.minimum(ops.relu(product), 0.5), 0.25)])
+    assert [op.name for op in twice] == ["matmul", "minimum"] and twice[0].limit == 0.5
+
+
+def test_nan_passes_a_limit():
+    op, = done(take_in_epilogues, [ops.minimum(ops.relu(ops.matmul(X, W)), 1)])
+    x = np.full((2, 3), np.nan)
+    result = apply(op, ops.constant(x), ops.constant(np.ones((3, 4))))
+    assert all(np.isnan(value).all() for value in evaluate([result], {}))
+
+
+def test_a_product_takes_the_sum_with_another():
+    first, second = ops.matmul(X, W) + B, ops.matmul(X, W * 2.0) * B
+    after = done(take_in_epilogues, [ops.relu(first + second)])
+    assert [op.name for op in after if op.name != "mul"] == ["matmul", "matmul"]
+    assert after[-1].epilogue == ("bias", "addend") and after[-1].activation == "relu"
+
+
+def padded_convolution(size=8, window=3, stride=2, before=0, after=1, value=0.0, dilation=1):
+    """The ops after `take_in_padding`, of a convolution of a padded image."""
+    image = ops.reshape(ops.constant(np.arange(1.0, 1 + 2 * size * size)), (1, size, size, 2))
+    kernel = ops.constant(np.arange(1.0, 1 + window * window * 6).reshape(window, window, 2, 3))
+    padded = ops.pad(image, (0, before, before, 0), (0, after, after, 0), value)
+    result = ops.conv(padded, kernel, stride, "valid", dilation)
+    return [op for op in done(take_in_padding, [result]) if op.name in ("pad", "conv")]
+
+
+def test_padding_goes_in_where_same_pads_as_much():
+    for geometry in ({}, {"size": 7, "before": 1}, {"stride": 1, "before": 1},
+                     {"stride": 1, "before": 2, "after": 2, "dilation": 2}):
+        op, = padded_convolution(**geometry)
+        assert op.name == "conv" and op.padding == "same"
+
+
+def test_other_padding_stays():
+    for geometry in ({"before": 1, "after": 0}, {"before": 1}, {"value": 1.0},
+                     {"stride": 1, "before": 2}, {"stride": 1}):
+        pad, conv = padded_convolution(**geometry)
+        assert pad.name == "pad" and conv.padding == "valid"
+
+
+def test_padding_that_others_read_stays():
+    image = ops.reshape(ops.constant(np.arange(32.0)), (1, 4, 4, 2))
+    padded = ops.pad(image, (0, 1, 1, 0), (0, 1, 1, 0))
+    kernel = ops.constant(np.ones((3, 3, 2, 3)))
+    for results in ([ops.conv(padded, kernel), padded],
+                    [ops.conv(padded, kernel), ops.conv(padded, kernel * 2.0)]):
+        assert {op.padding for op in done(take_in_padding, results) if op.name == "conv"} == {
+            "valid"}
 
 
 def test_a_convolution_takes_both():

@@ -66,7 +66,11 @@ def _with_epilogue(w, node, result, given, name_of):
     for part in ("bias", "addend"):
         if part in given:
             result = w.emit("Add", result, name_of(given[part]))
-    if node.op.activation:
+    if node.op.limit is not None:
+        dtype = node.outputs[0].dtype
+        result = w.emit("Clip", result, w.constant(np.zeros((), dtype), "low"),
+                        w.constant(np.array(node.op.limit, dtype), "high"))
+    elif node.op.activation:
         result = write_unary(w, node.op.activation, node.outputs[0].dtype, result)
     return w.emit("Mul", result, name_of(given["factor"])) if "factor" in given else result
 
