@@ -115,8 +115,8 @@ def _whole(number):
     try:
         return operator.index(number)
     except TypeError:
-        raise TypeError("[multi_gpu_model] gpus must be a number of GPUs, or a list of their numbers "
-                        "or names; %r was given." % (number,)) from None
+        raise TypeError("[multi_gpu_model] gpus must be a number of GPUs, or a list of their "
+                        "numbers or names; %r was given." % (number,)) from None
 
 
 def _all_gpus():

@@ -26,7 +26,7 @@ def run(sections, outputs, arrays):
         request = section.request
         assert not any(isinstance(node.op, Placed) for node in nodes_of(request.results))
         feed = {}
-        for placeholder, (number, is_read) in zip(request.inputs, section.sources):
+        for placeholder, (number, _) in zip(request.inputs, section.sources):
             assert number < len(values), "a section reads what an earlier one makes"
             feed[placeholder] = values[number]
         made = evaluate(request.results, feed)

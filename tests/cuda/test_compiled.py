@@ -1,4 +1,4 @@
-"""Elementwise programs that are compiled while symk runs: the interpreter's bits, or the interpreter.
+"""Elementwise programs that are compiled while symk runs: the interpreter's bits, or that one.
 
 On the stand-in a compiler of C++ takes the place of NVRTC. Where libnvrtc is found (SYMK_TEST_NVRTC
 names it, or the system knows it), it makes machine code of the same texts for the architectures

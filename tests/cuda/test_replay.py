@@ -187,7 +187,8 @@ def test_the_host_prefetches_nothing(stand_in):
 
 
 def test_a_batch_whose_call_has_failed_may_be_run_again(stand_in):
-    table, count = Shared(np.arange(6.0).reshape(3, 2), name="table"), Shared(np.zeros(()), name="count")
+    table = Shared(np.arange(6.0).reshape(3, 2), name="table")
+    count = Shared(np.zeros(()), name="count")
     rows, factors = Placeholder("int32", (None,)), Placeholder("float64", (None, 2))
     f = function([rows, factors], [ops.gather(table, rows) * factors], updates=[(count, count + 1)])
     right = f.prefetch([np.array([2, 0], "int32"), np.ones((2, 2))])

@@ -1,5 +1,5 @@
-"""multi_gpu_model on several devices: the numbers of the model alone, the same bits at every run, one
-set of weights."""
+"""multi_gpu_model on several devices: the numbers of the model alone, the same bits at every run,
+one set of weights."""
 import numpy as np
 import pytest
 
@@ -105,9 +105,12 @@ def test_each_device_computes_its_part_again(outside):
     same(template.get_weights(), alone.get_weights())
     _, plain, _ = pair(deep, "two")
     plain.compile("sgd", "categorical_crossentropy")
-    counts = [{name: sum(len(program.plan.steps) for program in model.train_function.program.programs
-                         if program.device == name) for name in ["cpu", *DEVICES["two"]]}
-              for model in (plain, parallel)]
+
+    def steps_on(model):
+        programs = model.train_function.program.programs
+        return {name: sum(len(program.plan.steps) for program in programs if program.device == name)
+                for name in ["cpu", *DEVICES["two"]]}
+    counts = [steps_on(plain), steps_on(parallel)]
     assert all(counts[1][name] >= counts[0][name] + 5 for name in DEVICES["two"])
     assert abs(counts[1]["cpu"] - counts[0]["cpu"]) < 5
 
