@@ -99,8 +99,8 @@ def _program(function, name):
                          'Compile it with mode="native".' % (name, function.mode))
     if function.plan is None:
         raise GraphError("[export] a function on one device is required for %r; it runs on %s. "
-                         "Give the model that multi_gpu_model was made of, or compile it outside of "
-                         "device scopes." % (name, function.program.device))
+                         "Give the model that multi_gpu_model was made of, or compile it outside "
+                         "of device scopes." % (name, function.program.device))
     called = called_ops(function.program.plan)
     if called:
         raise GraphError("[export] every op must have a kernel; %s of function %r run in Python. "
