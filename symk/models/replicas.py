@@ -1,12 +1,11 @@
 """multi_gpu_model: a model whose batches are divided over several devices."""
-import operator
-
 from .. import backend as K
 from .. import config
 from ..compile.native import device_kernel_names
 from ..graph import apply
 from ..graph.errors import DeviceError
 from ..layers import Concatenate, Lambda
+from ..ops.checks import integer_of
 from ..ops.placed import with_rows
 from ..ops.slice import Slice
 from ..utils.generic_utils import to_list, unpack_singleton
@@ -14,6 +13,8 @@ from .copying import clone_model
 from .model import Model
 
 __all__ = ["multi_gpu_model"]
+
+_MOST = 1000    # GPUs: their numbers have three digits
 
 
 def multi_gpu_model(model, gpus=None, cpu_merge=True, cpu_relocation=False):
@@ -92,7 +93,11 @@ def _devices(gpus):
     elif isinstance(gpus, (list, tuple)):
         names = [gpu if isinstance(gpu, str) else _gpu(gpu) for gpu in gpus]
     else:
-        names = [_gpu(number) for number in range(_whole(gpus))]
+        count = _whole(gpus)
+        if count > _MOST:
+            raise ValueError("[multi_gpu_model] gpus must be at most %d; %r was given."
+                             % (_MOST, gpus))
+        names = [_gpu(number) for number in range(count)]
     if len(names) < 2:
         raise ValueError("[multi_gpu_model] at least two devices are required; gpus=%r is %s. Use "
                          "the model as it is." % (gpus, ", ".join(names) or "none"))
@@ -112,11 +117,11 @@ def _gpu(number):
 
 
 def _whole(number):
-    try:
-        return operator.index(number)
-    except TypeError:
+    found = integer_of(number)
+    if found is None:
         raise TypeError("[multi_gpu_model] gpus must be a number of GPUs, or a list of their "
-                        "numbers or names; %r was given." % (number,)) from None
+                        "numbers or names; %r was given." % (number,))
+    return found
 
 
 def _all_gpus():

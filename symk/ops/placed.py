@@ -5,40 +5,24 @@ must have rows.
 puts it into the graph, `compile/cut.py` takes it out again, and nothing between looks through it:
 no rule joins what runs on different devices.
 """
-from ..graph import Op, apply, op
-from .checks import ANY, at_least, need_axes
+from ..graph import apply, op
+from .checks import at_least, need_axes
 from .samples import sample
+from .shape import Identity
 
 __all__ = ["placed", "with_rows"]
 
 
 @op("placed", kind="shape")
-class Placed(Op):
+class Placed(Identity):
     """x, on a device.  Shapes: x -> same.  Dtypes: any -> same."""
 
     device: str = "cpu"
 
-    accepts = ANY
-    smooth = True
-
-    def infer(self, x):
-        return x
-
-    def reference(self, x):
-        return x
-
-    def grad(self, x, y, g):
-        return g
-
-    samples = [sample((3, 4)), sample(())]
-
 
 @op("with_rows", kind="shape")
-class WithRows(Op):
+class WithRows(Identity):
     """x, which has at least one row.  Shapes: x (n, ...) -> same.  Dtypes: any -> same."""
-
-    accepts = ANY
-    smooth = True
 
     def infer(self, x):
         need_axes(self.name, (0,), x.ndim)
@@ -46,12 +30,6 @@ class WithRows(Op):
                  "layers take statistics of its part; a part is %r. Choose larger batches, or a "
                  "number of samples whose last batch has a row for each" % (x,))
         return x
-
-    def reference(self, x):
-        return x
-
-    def grad(self, x, y, g):
-        return g
 
     samples = [sample((3, 4)), sample((1,))]
     bad = [sample((0, 4), error="each device must have a row"),

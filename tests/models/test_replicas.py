@@ -38,7 +38,12 @@ def test_fewer_than_two_devices_are_refused(gpus, word):
         multi_gpu_model(template(), gpus)
 
 
-@pytest.mark.parametrize("gpus", ["2", 2.0, [1.5, 2]])
+def test_more_gpus_than_have_numbers_are_refused_at_once():
+    with pytest.raises(ValueError, match="gpus must be at most 1000"):
+        multi_gpu_model(template(), 10 ** 12)
+
+
+@pytest.mark.parametrize("gpus", ["2", 2.0, [1.5, 2], True, [True, 1]])
 def test_other_numbers_are_refused(gpus):
     with pytest.raises(TypeError, match="gpus must be a number of GPUs, or a list"):
         multi_gpu_model(template(), gpus)
