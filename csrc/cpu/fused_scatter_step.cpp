@@ -39,8 +39,10 @@ struct RowLists {
   RowLists(const IndexPlan& plan, void* scratch)
       : rows(static_cast<int64_t*>(scratch)), order(rows + plan.count), starts(order + plan.count) {
   }
-  static int64_t bytes(const IndexPlan& plan) {
-    return aligned_size((2 * plan.count + plan.limit + 1) * static_cast<int64_t>(sizeof(int64_t)));
+  /// A result without elements has no lists, whatever the number of its rows.
+  static int64_t bytes(const IndexPlan& plan, bool is_empty) {
+    const int64_t numbers = is_empty ? plan.count : 2 * plan.count + plan.limit + 1;
+    return aligned_size(numbers * static_cast<int64_t>(sizeof(int64_t)));
   }
 
   /// Sorts the indices, which have been read into `rows`, by counting.
@@ -93,13 +95,14 @@ std::unique_ptr<Step> bind(Binding& binding) {
   ProgramBinding inner(binding, form.given, made);
   TileProgram program = TileProgram::bind(inner, form);
   const ProgramParts parts = parts_of(program);
-  const int64_t lists_bytes = RowLists::bytes(plan);
+  const bool is_empty = form.result.count() == 0;
+  const int64_t lists_bytes = RowLists::bytes(plan, is_empty);
   binding.need_scratch(lists_bytes + parts.scratch_bytes);
   return make_step([=, loop = add->loop, program = std::move(program)](const Operands& operands,
                                                                        ThreadPool& pool) {
     RowLists lists(plan, operands.scratch);
     const Status status = reader.read(operands.in[inputs - 1], lists.rows, pool);
-    if (status.code != Status::kOk) return status;
+    if (status.code != Status::kOk || is_empty) return status;
     lists.sort(plan);
     const char* const rows = static_cast<const char*>(operands.in[place]);
     run_program(program, parts, operands, static_cast<char*>(operands.scratch) + lists_bytes, pool,

@@ -191,7 +191,23 @@ bool try_row(const Row& row, std::mt19937& generator) {
 
 }  // namespace
 
+/// Rows without elements are added into more rows than there is memory for.
+void check_rows_without_elements() {
+  const int64_t many = int64_t{1} << 61;
+  GivenBinding binding;
+  binding.integer_values = {{"place", 0}, {"axis", 0}};
+  binding.text_lists = {{"ops", {"neg"}}, {"dtypes", {"float32"}}};
+  binding.list_values = {{"arity", {1}}, {"args", {0}}, {"outs", {1}}};
+  Array rows(DType::kFloat32, {2, 0}), indices(DType::kInt64, {2});
+  indices.set(0, 5);
+  std::vector<Array> out;
+  out.emplace_back(DType::kFloat32, std::vector<int64_t>{many, 0});
+  ++cases;
+  failures += run_kernel("fused_scatter", binding, {&rows, &indices}, out).code != Status::kOk;
+}
+
 int main() {
+  check_rows_without_elements();
   std::mt19937 generator(23);
   for (const Row& row : all_rows()) {
     int accepted = 0;
