@@ -43,9 +43,11 @@ def sample(tmp_path_factory):
     return path, " ".join("%.9g" % value for value in image.ravel()), expected
 
 
-def test_the_c_program(sample, tmp_path, compiled):
+@pytest.mark.parametrize("linked", ["shared", "static"])
+def test_the_c_program(sample, tmp_path, compiled, linked):
     path, numbers, expected = sample
-    program = compiled(os.path.join(EXAMPLES, "predict.c"), tmp_path / "predict")
+    flags = static_flags() if linked == "static" else ()
+    program = compiled(os.path.join(EXAMPLES, "predict.c"), tmp_path / "predict", *flags)
     assert run(program, path, input=numbers) == expected
     for arguments, given, message in (((path,), "1 2 3", "64 numbers; 3 were given"),
                                       ((tmp_path / "no",), numbers, "cannot be opened"),
@@ -187,9 +189,8 @@ def test_the_programs_of_the_page_run(tmp_path, compiled):
 
 def static_flags():
     """What a compiler needs to make the library part of a program."""
-    library = os.path.join(PLACES["libdir"](), "libsymk_runtime.a")
-    return ("-I" + PLACES["includedir"](), "-Wl,--whole-archive", library, "-Wl,--no-whole-archive",
-            "-pthread", "-ldl")
+    return ("-I" + PLACES["includedir"](), os.path.join(PLACES["libdir"](), "libsymk_runtime.a"),
+            "-lstdc++", "-lm", "-pthread", "-ldl")
 
 
 @pytest.mark.parametrize("flags", [(), static_flags()], ids=["shared", "static"])
