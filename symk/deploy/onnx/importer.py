@@ -1,6 +1,6 @@
 """From an ONNX file to a compiled function: each node becomes ops of symk, by the table that
-`meanings.py` and `layer_meanings.py` fill. Shapes are read where they follow from sizes; one that
-depends on data is an error.
+`meanings.py`, `layer_meanings.py` and `resizing.py` fill. Shapes are read where they follow from
+sizes; one that depends on data is an error.
 """
 import os
 
@@ -9,7 +9,7 @@ from ...compile import function
 from ...extras import extra
 from ...graph import GraphError, Placeholder, SymkError, dims
 from ...graph.node import Constant
-from . import layer_meanings, meanings  # noqa: F401 (they fill the table)
+from . import layer_meanings, meanings, resizing  # noqa: F401 (they fill the table)
 from .table import MEANINGS
 
 __all__ = ["from_onnx"]

@@ -60,6 +60,19 @@ def _widths(a, x, window, strides, dilation, by_word=True):
     return ("valid", *explicit)
 
 
+def _widths_up(a, x, window, strides):
+    """The same where a last window may reach beyond the padding, if it begins inside of it."""
+    a.need("auto_pad", "NOTSET", "VALID")
+    rank = len(window)
+    pads = a("pads", [0] * (2 * rank))
+    before, after = [0] + pads[:rank] + [0], [0]
+    for size, reach, step, first, last in zip(x.shape[1:], window, strides, pads, pads[rank:]):
+        count = dims.minimum(dims.ceil_div(size + first + last - reach, step) + 1,
+                             dims.floor_div(size + first - 1, step) + 1)
+        after.append(dims.maximum((count - 1) * step + reach - size - first, 0))
+    return "valid", before, after + [0]
+
+
 def _geometry(a, rank):
     return tuple(a("strides", [1] * rank)), tuple(a("dilations", [1] * rank))
 
@@ -98,11 +111,13 @@ def _pooled(r, a, x, pool, value):
     """A pool whose padding is `value`."""
     window = tuple(a("kernel_shape"))
     strides, dilation = _geometry(a, len(window))
-    a.need("ceil_mode", 0)
     a.need("dilations", [1] * len(window))
     x = _last(x)
     counted = a("count_include_pad", 0)
-    padding, before, after = _widths(a, x, window, strides, dilation, by_word=not counted)
+    if a("ceil_mode", 0):
+        padding, before, after = _widths_up(a, x, window, strides)
+    else:
+        padding, before, after = _widths(a, x, window, strides, dilation, by_word=not counted)
     if counted and padding == "same":
         raise GraphError("padding that counts must be given by its widths.")
     x = ops.pad(x, before, after, value) if before else x
@@ -117,11 +132,17 @@ def _max_pool(r, a, x):
 @meaning("AveragePool")
 def _average_pool(r, a, x):
     result, before, after = _pooled(r, a, x, ops.average_pool, 0)
-    if not a("count_include_pad", 0) and before:      # what is inside, of the whole window
-        ones = ops.full((1,) + x.shape[2:] + (1,), 1, x.dtype)
-        window = tuple(a("kernel_shape"))
-        strides, _ = _geometry(a, len(window))
-        result = result / ops.average_pool(ops.pad(ones, before, after), window, strides)
+    window = tuple(a("kernel_shape"))
+    counted = a("pads", [0] * (2 * len(window))) if a("count_include_pad", 0) else None
+    if before and (counted is None or a("ceil_mode", 0)):      # what counts, of the whole window
+        sizes = x.shape[2:]
+        if counted is not None:
+            lasts = list(map(dims.minimum, counted[len(window):], after[1:]))
+            sizes = [size + first + last for size, first, last in zip(sizes, counted, lasts)]
+            before = [0] * len(before)
+            after = [0, *(width - last for width, last in zip(after[1:], lasts)), 0]
+        ones = ops.pad(ops.full((1, *sizes, 1), 1, x.dtype), before, after)
+        result = result / ops.average_pool(ones, window, _geometry(a, len(window))[0])
     return _first(result)
 
 

@@ -13,7 +13,7 @@ from ...graph.node import Constant
 from .elementwise import SAME
 from .table import MEANINGS, meaning
 
-__all__ = ["spatial"]
+__all__ = ["number_of", "numbers_of", "spatial"]
 
 _FAR = 2 ** 31 - 1       # as a place in a slice: beyond every end
 
@@ -65,15 +65,15 @@ def spatial(x):
     return tuple(range(2, x.ndim))
 
 
-def _number(variable, what):
+def number_of(variable, what):
     """The number that an operand is, which must be fixed."""
-    values = _values(variable, what)
+    values = numbers_of(variable, what)
     if len(values) != 1:
         raise GraphError("%s must be one number; it is %r." % (what, variable))
     return values[0]
 
 
-def _values(variable, what):
+def numbers_of(variable, what):
     """The numbers of an operand, which must be fixed."""
     if not isinstance(variable, Constant):
         raise GraphError("%s must be fixed numbers; they are %r." % (what, variable))
@@ -127,7 +127,7 @@ def _is_inf(r, a, x):
 
 @meaning("Dropout")
 def _dropout(r, a, x, rate=None, training=None):
-    if training is not None and _number(training, "training_mode"):
+    if training is not None and number_of(training, "training_mode"):
         raise GraphError("training_mode must be False.")
     return [x, ops.full(x.shape, True, "bool")]
 
@@ -180,7 +180,7 @@ def _constant_of_shape(r, a, shape):
 @meaning("Range")
 def _range(r, a, start, limit, delta):
     if not dtypes.is_integer(start.dtype):
-        start, limit, delta = (_number(v, "a range of floats") for v in (start, limit, delta))
+        start, limit, delta = (number_of(v, "a range of floats") for v in (start, limit, delta))
         return ops.arange(start, limit, delta, dtype="float32")
     (first,), (last,), (step,) = map(ops.as_sizes, (start, limit, delta))
     return ops.arange(first, last, step, dtype=start.dtype)
@@ -270,17 +270,6 @@ def _split(r, a, x, sizes=None):
     return ops.split(x, [size] * (count - 1) + [rest], axis)
 
 
-@meaning("Pad")
-def _pad(r, a, x, pads, value=None, axes=None):
-    a.need("mode", "constant")
-    widths = ops.as_sizes(pads)
-    axes = range(x.ndim) if axes is None else [axis % x.ndim for axis in ops.as_sizes(axes)]
-    before, after = [0] * x.ndim, [0] * x.ndim
-    for axis, first, last in zip(axes, widths, widths[len(widths) // 2:]):
-        before[axis], after[axis] = first, last
-    return ops.pad(x, before, after, 0 if value is None else _number(value, "the value"))
-
-
 @meaning("DepthToSpace")
 def _depth_to_space(r, a, x):
     size = a("blocksize")
@@ -304,53 +293,6 @@ def _space_to_depth(r, a, x):
     x = ops.transpose(ops.reshape(x, (batch, channels, rows, size, columns, size)),
                       (0, 3, 5, 1, 2, 4))
     return ops.reshape(x, (batch, channels * size * size, rows, columns))
-
-
-@meaning("Resize")
-def _resize(r, a, x, roi=None, scales=None, sizes=None):
-    """Whole multiples: by repetition, or linearly from each element to the next."""
-    a.need("mode", "nearest", "linear")
-    a.need("keep_aspect_ratio_policy", "stretch")
-    _check_places(a)
-    larger = ops.interpolate if a("mode") == "linear" else ops.repeat
-    axes = [axis % x.ndim for axis in a("axes", range(x.ndim))]
-    for axis, factor in zip(axes, _factors(x, axes, scales, sizes)):
-        x = larger(x, factor, axis) if factor != 1 else x
-    return x
-
-
-def _check_places(a):
-    """Linearly, elements must stay where they are; else the nearest must be the repeated one."""
-    places = a("coordinate_transformation_mode", "half_pixel")
-    if a("mode") == "linear":
-        a.need("antialias", 0)
-        a.need("exclude_outside", 0)
-        if places != "asymmetric":
-            raise GraphError("linear resizing must be asymmetric; it is %s." % places)
-        return
-    rounding = a("nearest_mode", "round_prefer_floor")
-    centred = places in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel")
-    if (not centred or rounding not in ("round_prefer_floor", "round_prefer_ceil")) and (
-            places != "asymmetric" or rounding != "floor"):
-        raise GraphError("resizing must repeat elements; it is %s with %s." % (places, rounding))
-
-
-def _factors(x, axes, scales, sizes):
-    """How often each element is repeated along the axes."""
-    if scales is not None and scales.type.size != 0:
-        factors = list(_values(scales, "the scales"))
-    else:
-        wanted = ops.as_sizes(sizes)
-        factors = [1 if new == x.shape[axis] else dims.floor_div(new, x.shape[axis])
-                   for axis, new in zip(axes, wanted)]
-        if any(dims.known_different(x.shape[axis] * factor, new)
-               for axis, factor, new in zip(axes, factors, wanted)):
-            raise GraphError("resizing must be by whole numbers; it is from %s to %s."
-                             % (x.shape, wanted))
-    if any(isinstance(factor, dims.Dim) or factor < 1 or factor != int(factor)
-           for factor in factors):
-        raise GraphError("resizing must be by whole numbers; it is by %s." % (factors,))
-    return list(map(int, factors))
 
 
 # --- reductions and order ---
