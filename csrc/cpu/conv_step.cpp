@@ -214,7 +214,7 @@ class ConvStep : public Step {
   }
 
   /// What the packed weights depend on: sizes, and the taps of each pass.
-  std::string form() const {
+  std::string form() const override {
     std::string text = form_of(
         "taps", {static_cast<int64_t>(sizeof(T)), functions_.tile_columns, shape_.groups, shape_.in,
                  shape_.out, shape_.rows.kernel, shape_.columns.kernel});

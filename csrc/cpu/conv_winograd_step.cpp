@@ -88,7 +88,7 @@ class WinogradStep : public Step {
     return static_cast<float*>(operands.scratch) + kernel_count_ + part * part_count_;
   }
 
-  std::string form() const {
+  std::string form() const override {
     return form_of("winograd 4", {products_.tile_columns, depth_, n_, backward_});
   }
 

@@ -2,6 +2,8 @@
 // float32: float64 has the same bits without them.
 #include "cpu/joined_loops.h"
 
+#include <type_traits>
+
 #include "cpu/vector_loops.h"
 #include "math/binary.h"
 #include "math/ternary.h"
@@ -93,8 +95,8 @@ struct Table {
 /// What a product plus or minus something is called: a further product can join it.
 template <class Outer, class Inner>
 constexpr const char* name_of_sum() {
-  if (Inner::name != Mul::name) return nullptr;
-  return Outer::name == Add::name ? "mul+" : (Outer::name == Sub::name ? "mul-" : nullptr);
+  if (!std::is_same_v<Inner, Mul>) return nullptr;
+  return std::is_same_v<Outer, Add> ? "mul+" : (std::is_same_v<Outer, Sub> ? "mul-" : nullptr);
 }
 
 template <class Outer, class Inner>

@@ -53,7 +53,7 @@ class MatmulStep : public Step {
   static constexpr int64_t item() { return static_cast<int64_t>(sizeof(T)); }
 
   /// What the panels of B depend on.
-  std::string form() const {
+  std::string form() const override {
     return form_of("panels", {item(), functions_.tile_columns, p_.k, p_.n, p_.b_row, p_.b_column});
   }
 

@@ -176,7 +176,7 @@ class SequenceStep : public Step {
   }
 
   // --- running ---
-  std::string form() const {
+  std::string form() const override {
     std::string text = form_of("panels", {item()});
     for (const auto& packed : packed_) text += "; " + packed.form(f_.product);
     return text;

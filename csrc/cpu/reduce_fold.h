@@ -84,7 +84,7 @@ struct Max {
   using Total = T;
   static constexpr Total identity = least<T>();
   static T lane(T x) { return x; }
-  static T combine(T a, T b) { return (b > a) | (b != b) ? b : a; }
+  static T combine(T a, T b) { return ((b > a) | (b != b)) ? b : a; }
   static Vec<T> combine_vectors(Vec<T> a, Vec<T> b) { return max_nan(a, b); }
   static T fold(T a, T b) { return combine(a, b); }
 };
@@ -96,7 +96,7 @@ struct Min {
   using Total = T;
   static constexpr Total identity = greatest<T>();
   static T lane(T x) { return x; }
-  static T combine(T a, T b) { return (b < a) | (b != b) ? b : a; }
+  static T combine(T a, T b) { return ((b < a) | (b != b)) ? b : a; }
   static Vec<T> combine_vectors(Vec<T> a, Vec<T> b) { return min_nan(a, b); }
   static T fold(T a, T b) { return combine(a, b); }
 };

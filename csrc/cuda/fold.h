@@ -79,7 +79,7 @@ struct Max {
   using Total = T;
   SYMK_HD static T start() { return least<T>(); }
   SYMK_HD static T of(T x, int64_t) { return x; }
-  SYMK_HD static T fold(T a, T b) { return (b > a) | (b != b) ? b : a; }
+  SYMK_HD static T fold(T a, T b) { return ((b > a) | (b != b)) ? b : a; }
   template <class R>
   SYMK_HD static R result(T total, double) {
     return static_cast<R>(total);
@@ -91,7 +91,7 @@ struct Min {
   using Total = T;
   SYMK_HD static T start() { return greatest<T>(); }
   SYMK_HD static T of(T x, int64_t) { return x; }
-  SYMK_HD static T fold(T a, T b) { return (b < a) | (b != b) ? b : a; }
+  SYMK_HD static T fold(T a, T b) { return ((b < a) | (b != b)) ? b : a; }
   template <class R>
   SYMK_HD static R result(T total, double) {
     return static_cast<R>(total);

@@ -41,7 +41,7 @@ SYMK_HD T slope(Curve curve, T y) {
     case Curve::kRelu: return y > T(0) ? T(1) : T(0);
     case Curve::kTanh: return T(1) - y * y;
     case Curve::kSigmoid: return y * (T(1) - y);
-    default: return (y > T(0)) & (y < T(1)) ? T(0.2) : T(0);
+    default: return ((y > T(0)) & (y < T(1))) ? T(0.2) : T(0);
   }
 }
 

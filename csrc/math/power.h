@@ -52,9 +52,9 @@ SYMK_HD float pow(float x, float y) {
   float r = static_cast<float>(exp2_wide(product));
   const bool whole = floor(y) == y;
   const bool odd = whole & (floor(0.5f * y) != 0.5f * y);
-  r = (x < 0.0f) & !whole & (size < infinity) ? Format<float>::nan : r;
+  r = ((x < 0.0f) & !whole & (size < infinity)) ? Format<float>::nan : r;
   r = odd ? copysign(r, x) : r;
-  r = (x != x) | (y != y) ? x + y : r;
+  r = ((x != x) | (y != y)) ? x + y : r;
   return (y == 0.0f) | (x == 1.0f) | ((x == -1.0f) & (abs(y) == infinity)) ? 1.0f : r;
 }
 

@@ -60,11 +60,11 @@ template <class T>
 template <class T>
 constexpr T kIntegerShift = T(12582912);  // 1.5 * 2^23
 template <>
-constexpr double kIntegerShift<double> = 6755399441055744.0;  // 1.5 * 2^52
+inline constexpr double kIntegerShift<double> = 6755399441055744.0;  // 1.5 * 2^52
 template <class T>
 constexpr T kAllIntegers = T(8388608);  // 2^23: no fraction from here on
 template <>
-constexpr double kAllIntegers<double> = 4503599627370496.0;  // 2^52
+inline constexpr double kAllIntegers<double> = 4503599627370496.0;  // 2^52
 
 template <class T>
 inline Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> s) {
