@@ -62,7 +62,7 @@ void run(const TapJob<T>& job) {
         tile.epilogue = job.epilogue.at(j, tile.c - job.c);
         if (j == 0) tile.next_a = next_rows(job, tile.a, rows);
         if (next_panel < job.b_end) tile.next_b = share_of_panel(next_panel, number, tiles, depths);
-        compute_tile(tile, static_cast<int>(smaller(rows, job.m - i)), job.a_row == 1);
+        compute_tile(tile, static_cast<int>(smaller(rows, job.m - i)));
       }
     }
     tile.next_a = tile.next_b = Fetch<T>();

@@ -150,7 +150,7 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
          i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
       set_fetches(tile, job, block, i, j, number++);
       if (last) tile.epilogue = job.epilogue.at(j, tile.c - job.c);
-      compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)), tile.a_row == 1);
+      compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)));
     }
   }
 }

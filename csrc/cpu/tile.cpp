@@ -124,9 +124,9 @@ template <class T, int rows>
 constexpr bool kInRegisters = !is_spare(Isa::SYMK_ISA) && sizeof(T) == 4 &&
                               (rows == kTileRows || 2 * rows == kTileRows);
 
-template <class T, int rows, int vectors>
+template <bool in_registers, class T, int rows, int vectors>
 [[gnu::always_inline]] inline void finish_any(const Tile<T>& tile, Vec<T> (&sum)[rows][vectors]) {
-  if constexpr (kInRegisters<T, rows>) {
+  if constexpr (in_registers) {
     if (tile.columns == vectors * Vec<T>::width) return finish(tile, sum);
   }
   Vec<T> sums[rows][kTileVectors];
@@ -155,10 +155,10 @@ template <class T, int rows, int vectors>
 /// An element of each row of A. Where there are many, pointers to some of them keep the distances
 /// of the others in registers: compilers would use one pointer and load most distances at each
 /// depth.
-template <class T, int rows, bool unit_row>
+template <class T, int rows>
 class Rows {
  public:
-  Rows(const T* a, int64_t row) : row_(unit_row ? 1 : row) {
+  Rows(const T* a, int64_t row) : row_(row) {
     for (int i = 0; i < kGroups; ++i) group_[i] = a + i * kRows * row_;
   }
   [[gnu::always_inline]] T operator[](int i) const { return group_[i / kRows][i % kRows * row_]; }
@@ -169,7 +169,7 @@ class Rows {
   }
 
  private:
-  static constexpr int kRows = unit_row || rows <= 7 ? rows : 5;
+  static constexpr int kRows = rows <= 7 ? rows : 5;
   static constexpr int kGroups = (rows + kRows - 1) / kRows;
   int64_t row_;
   const T* group_[kGroups];
@@ -177,7 +177,7 @@ class Rows {
 
 /// The multiply-adds of dot_pairs, one after the other: all of the high halves, then the low ones.
 template <int rows, int vectors>
-[[gnu::always_inline]] inline void add_halves(const Rows<float, rows, false>& a,
+[[gnu::always_inline]] inline void add_halves(const Rows<float, rows>& a,
                                               const Vec<int32_t> (&right)[vectors],
                                               Vec<float> (&sum)[rows][vectors]) {
   const Vec<int32_t> high(static_cast<int32_t>(0xffff0000));
@@ -200,7 +200,7 @@ template <int rows, int vectors>
   }
 }
 
-template <class T, int rows, int vectors, bool unit_row>
+template <class T, int rows, int vectors>
 void compute(const Tile<T>& tile) {
   constexpr int width = Vec<T>::width;
   fetch_c<T, rows, vectors>(tile);
@@ -211,13 +211,12 @@ void compute(const Tile<T>& tile) {
     for (int j = 0; j < vectors; ++j) sum[i][j] = Vec<T>::zero();
   }
   const T* b = tile.b;
-  const int64_t b_step = tile.b_step;
-  const int64_t step = unit_row ? tile.a_depth : 1;
+  const int64_t step = tile.a_depth, b_step = tile.b_step;
   const T* next_a = tile.next_a.from ? tile.next_a.from : b;  // b is near: fetching it is no work
   const T* next_b = tile.next_b.from ? tile.next_b.from : b;
   const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
-    Rows<T, rows, unit_row> a(tile.a + tile.taps[t], tile.a_row);
+    Rows<T, rows> a(tile.a + tile.taps[t], tile.a_row);
     for (int64_t d = 0; d < tile.depth; ++d, a.move(step), b += b_step) {
       prefetch(next_a);
       prefetch(next_b);
@@ -234,7 +233,7 @@ void compute(const Tile<T>& tile) {
       }
     }
   }
-  finish_any(tile, sum);
+  finish_any<kInRegisters<T, rows>>(tile, sum);
 }
 
 /// As compute, of pairs; `direct` by the machine's own instruction, else to the same bits.
@@ -255,7 +254,7 @@ void compute_pairs(const Tile<float>& tile) {
   const float* next_b = tile.next_b.from ? tile.next_b.from : b;
   const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
-    Rows<float, rows, false> a(tile.a + tile.taps[t], tile.a_row);
+    Rows<float, rows> a(tile.a + tile.taps[t], tile.a_row);
     for (int64_t d = 0; d < tile.depth; ++d, a.move(step), b += b_step) {
       prefetch(next_a);
       prefetch(next_b);
@@ -276,22 +275,21 @@ void compute_pairs(const Tile<float>& tile) {
       }
     }
   }
-  finish_any(tile, sum);
+  finish_any<direct && kInRegisters<float, rows>>(tile, sum);
 }
 
 template <class T>
 using Compute = void (*)(const Tile<T>&);
 
-/// Functions by rows - 1.
+/// Functions by rows - 1: of tiles of one vector, and of two.
 struct Table {
-  Compute<float> narrow[kTileRows], wide[kTileRows][2];  // of one vector; of two, by unit_row
+  Compute<float> narrow[kTileRows], wide[kTileRows];
 };
 
 template <int rows>
 constexpr void fill(Table& table) {
-  table.narrow[rows - 1] = compute<float, rows, 1, false>;
-  table.wide[rows - 1][0] = compute<float, rows, 2, false>;
-  table.wide[rows - 1][1] = compute<float, rows, 2, true>;
+  table.narrow[rows - 1] = compute<float, rows, 1>;
+  table.wide[rows - 1] = compute<float, rows, 2>;
   if constexpr (rows > 1) fill<rows - 1>(table);
 }
 
@@ -325,14 +323,9 @@ void compute_pieces(Tile<T> tile, int rows, const Compute<T> (&functions)[kPiece
   }
 }
 
-constexpr Compute<float> kNarrow[kPieceCount] = {
-    compute<float, kPieces[0], 1, true>, compute<float, kPieces[1], 1, true>,
-    compute<float, kPieces[2], 1, true>, compute<float, kPieces[3], 1, true>};
-
-template <bool unit_row>
 constexpr Compute<double> kDoubles[kPieceCount] = {
-    compute<double, kPieces[0], 2, unit_row>, compute<double, kPieces[1], 2, unit_row>,
-    compute<double, kPieces[2], 2, unit_row>, compute<double, kPieces[3], 2, unit_row>};
+    compute<double, kPieces[0], 2>, compute<double, kPieces[1], 2>, compute<double, kPieces[2], 2>,
+    compute<double, kPieces[3], 2>};
 
 template <bool direct>
 constexpr Compute<float> kPairs[kPieceCount] = {
@@ -342,18 +335,17 @@ constexpr Compute<float> kPairs[kPieceCount] = {
 }  // namespace
 
 template <>
-void compute_tile<float>(const Tile<float>& tile, int rows, bool unit_row) {
+void compute_tile<float>(const Tile<float>& tile, int rows) {
   if (tile.pairs) {
     return compute_pieces(tile, rows, can_dot_pairs() ? kPairs<kMayDotPairs> : kPairs<false>);
   }
-  if (tile.columns > Vec<float>::width) return kTable.wide[rows - 1][unit_row](tile);
-  if (unit_row) return compute_pieces(tile, rows, kNarrow);
-  kTable.narrow[rows - 1](tile);
+  const bool wide = tile.columns > Vec<float>::width;
+  (wide ? kTable.wide : kTable.narrow)[rows - 1](tile);
 }
 
 template <>
-void compute_tile<double>(const Tile<double>& tile, int rows, bool unit_row) {
-  compute_pieces(tile, rows, unit_row ? kDoubles<true> : kDoubles<false>);
+void compute_tile<double>(const Tile<double>& tile, int rows) {
+  compute_pieces(tile, rows, kDoubles);
 }
 
 namespace {
@@ -381,42 +373,47 @@ void copy_rows(const T* b, int64_t row, int64_t k, int64_t n, T* packed, int64_t
   }
 }
 
-/// Transposes `lines` lines of `count` elements, `line` apart, to count rows of `lines` elements,
-/// `step` apart. Lines from `valid` on are zero.
-template <class T, int lines>
-[[gnu::always_inline]] inline void transpose_lines(const T* from, int64_t line, int valid,
-                                                   int64_t count, T* to, int64_t step) {
+/// Transposes the first vectors of `lines` lines, `line` apart, of which those from `valid` on are
+/// zero: to rows of `lines` elements, `step` apart; at most as many lines as a vector has lanes.
+template <class T>
+[[gnu::noinline]] void transpose_square(const T* from, int64_t line, int valid, int lines, T* to,
+                                        int64_t step) {
+  constexpr int width = Vec<T>::width;
+  T copy[width * width];
+  if (valid < width) {
+    for (int q = 0; q < width; ++q)
+      (q < valid ? Vec<T>::load(from + q * line) : Vec<T>::zero()).store(copy + q * width);
+    from = copy;
+    line = width;
+  }
+  Vec<T> block[width];
+#pragma GCC unroll 16
+  for (int q = 0; q < width; ++q) block[q] = Vec<T>::load(from + q * line);
+  transpose(block);
+  if (lines == width) {
+#pragma GCC unroll 16
+    for (int q = 0; q < width; ++q) block[q].store(to + q * step);
+  } else {
+#pragma GCC unroll 16
+    for (int q = 0; q < width; ++q) block[q].store_partial(to + q * step, lines);
+  }
+}
+
+/// Transposes `lines` lines of `count` elements, `line` apart, to count rows of `lines` elements.
+/// Lines from `valid` on are zero.
+template <class T>
+void transpose_lines(const T* from, int64_t line, int valid, int lines, int64_t count, T* to) {
   constexpr int width = Vec<T>::width;
   int64_t d = 0;
   for (; d + width <= count; d += width) {
     for (int first = 0; first < lines; first += width) {
-      constexpr int whole = lines < width ? lines : width;
-      Vec<T> block[width];
-      if (valid >= first + whole) {
-#pragma GCC unroll 16
-        for (int q = 0; q < width; ++q) {
-          block[q] = q < whole ? Vec<T>::load(from + (first + q) * line + d) : Vec<T>::zero();
-        }
-      } else {
-        for (int q = 0; q < width; ++q) {
-          block[q] =
-              first + q < valid ? Vec<T>::load(from + (first + q) * line + d) : Vec<T>::zero();
-        }
-      }
-      transpose(block);
-#pragma GCC unroll 16
-      for (int q = 0; q < width; ++q) {
-        T* place = to + (d + q) * step + first;
-        if (first + width <= lines) {
-          block[q].store(place);
-        } else {
-          block[q].store_partial(place, lines % width);
-        }
-      }
+      transpose_square(from + first * line + d, line, valid - first,
+                       lines - first < width ? lines - first : width, to + d * lines + first,
+                       lines);
     }
   }
   for (; d < count; ++d) {
-    for (int q = 0; q < lines; ++q) to[d * step + q] = q < valid ? from[q * line + d] : T(0);
+    for (int q = 0; q < lines; ++q) to[d * lines + q] = q < valid ? from[q * line + d] : T(0);
   }
 }
 
@@ -429,14 +426,14 @@ void pack_columns(const T* b, int64_t row, int64_t column, int64_t k, int64_t n,
   if (column == 1) return copy_rows(b, row, k, n, packed, panel_step);
   for (int64_t j = 0; j < n; j += columns, packed += panel_step) {
     const int valid = n - j < columns ? static_cast<int>(n - j) : columns;
-    transpose_lines<T, columns>(b + j * column, column, valid, k, packed, columns);
+    transpose_lines(b + j * column, column, valid, columns, k, packed);
   }
 }
 
 template <class T>
 void pack_rows(const T* a, int64_t row, int64_t column, int rows, int64_t k, T* packed) {
   constexpr int width = Vec<T>::width;
-  if (column == 1) return transpose_lines<T, kTileRows>(a, row, rows, k, packed, kTileRows);
+  if (column == 1) return transpose_lines(a, row, rows, kTileRows, k, packed);
   for (int64_t d = 0; d < k; ++d, a += column, packed += kTileRows) {
     for (int i = 0; i < kTileRows; i += width) {
       const int lanes = kTileRows - i < width ? kTileRows - i : width;

@@ -25,9 +25,8 @@ struct Fetch {
   int64_t step = 0;
 };
 
-/// One tile. Element (i, t, d) of A is a[taps[t] + i * a_row + d * a_depth]; one of the two strides
-/// is 1. Row t * depth + d of B is at b + that * b_step: kTileColumns<T> elements that may all be
-/// read.
+/// One tile. Element (i, t, d) of A is a[taps[t] + i * a_row + d * a_depth]. Row t * depth + d of B
+/// is at b + that * b_step: kTileColumns<T> elements that may all be read.
 template <class T>
 struct Tile {
   const T* a;
@@ -55,14 +54,13 @@ template <class T>
   return {panel + tile * step * depths, step};
 }
 
-/// Computes a tile of `rows` rows, 1 <= rows <= kTileRows. unit_row says that a_row is 1, otherwise
-/// a_depth is 1.
+/// Computes a tile of `rows` rows, 1 <= rows <= kTileRows.
 template <class T>
-void compute_tile(const Tile<T>& tile, int rows, bool unit_row);
+void compute_tile(const Tile<T>& tile, int rows);
 template <>
-void compute_tile<float>(const Tile<float>& tile, int rows, bool unit_row);
+void compute_tile<float>(const Tile<float>& tile, int rows);
 template <>
-void compute_tile<double>(const Tile<double>& tile, int rows, bool unit_row);
+void compute_tile<double>(const Tile<double>& tile, int rows);
 
 /// Packs B (k x n; element (d, j) at b[d * row + j * column], one of the strides is 1) as panels of
 /// kTileColumns<T> columns, `panel_step` elements apart. A panel is k rows of its columns; columns
