@@ -217,7 +217,7 @@ void compute(const Tile<T>& tile) {
   const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
     Rows<T, rows> a(tile.a + tile.taps[t], tile.a_row);
-    for (int64_t d = 0; d < tile.depth; ++d, a.move(step), b += b_step) {
+    for (const auto* const end = b + tile.depth * b_step; b != end; a.move(step), b += b_step) {
       prefetch(next_a);
       prefetch(next_b);
       next_a += next_a_step;
@@ -255,7 +255,7 @@ void compute_pairs(const Tile<float>& tile) {
   const int64_t next_a_step = tile.next_a.step, next_b_step = tile.next_b.step;
   for (int64_t t = 0; t < tile.tap_count; ++t) {
     Rows<float, rows> a(tile.a + tile.taps[t], tile.a_row);
-    for (int64_t d = 0; d < tile.depth; ++d, a.move(step), b += b_step) {
+    for (const auto* const end = b + tile.depth * b_step; b != end; a.move(step), b += b_step) {
       prefetch(next_a);
       prefetch(next_b);
       next_a += next_a_step;

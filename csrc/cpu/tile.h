@@ -26,7 +26,7 @@ struct Fetch {
 };
 
 /// One tile. Element (i, t, d) of A is a[taps[t] + i * a_row + d * a_depth]. Row t * depth + d of B
-/// is at b + that * b_step: kTileColumns<T> elements that may all be read.
+/// is at b + that * b_step, which is not 0: kTileColumns<T> elements that may all be read.
 template <class T>
 struct Tile {
   const T* a;
