@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo lint test test-slow test-cuda-host build sanitize fuzz counts bench clean
+.PHONY: demo lint test test-slow test-deploy test-cuda-host build sanitize fuzz counts bench clean
 
 # Trains, saves, loads, deploys: the whole way of a model, on the digits inside the package.
 demo: build
@@ -20,6 +20,12 @@ test: build
 
 test-slow: build
 	$(BIN)/python -m pytest -q -m slow
+
+# What is installed and built elsewhere: a wheel in an empty environment, projects by a compiler
+# alone. DEPLOYED chooses some of it, as the option -k of pytest does.
+DEPLOYED ?= wheel or compiler_alone
+test-deploy: build
+	$(BIN)/python -m pytest -q -m slow tests/deploy -k "$(DEPLOYED)"
 
 # The ops, layers and devices again, by the kernels of CUDA on the host; half an hour.
 test-cuda-host: build

@@ -165,7 +165,8 @@ class Application:
         await send({"type": "http.response.start", "status": answer.status, "headers": [
             (b"content-type", answer.kind.encode()),
             (b"content-length", str(len(answer.body)).encode()), *answer.headers]})
-        await send({"type": "http.response.body", "body": answer.body})
+        await send({"type": "http.response.body",
+                    "body": b"" if scope["method"] == "HEAD" else answer.body})
 
     async def _answered(self, scope, receive, labels):
         """The answer to a request, or to what is wrong with it."""
@@ -186,9 +187,10 @@ class Application:
 
     def _route(self, scope):
         allowed = set()
+        wanted = "GET" if scope["method"] == "HEAD" else scope["method"]
         for pattern, method, handler in self._routes:
             match = pattern.fullmatch(scope["path"])
-            if match and scope["method"] == method:
+            if match and wanted == method:
                 return handler, match.groups()
             if match:
                 allowed.add(method)

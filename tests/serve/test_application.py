@@ -75,6 +75,9 @@ def test_what_can_be_asked(application, with_client):
         status, headers, page = await client.ask("GET", "/")
         assert status == 200 and b"symk serve" in page
         assert b"default-src 'none'" in headers[b"content-security-policy"]
+        status, headers, nothing = await client.ask("HEAD", "/healthz")
+        assert (status, headers[b"content-length"], nothing) == (200, b"6", b"")
+        assert (await client.ask("HEAD", PREDICT))[0] == 405
 
     with_client(application, talk)
 
