@@ -9,6 +9,7 @@
 #include "cpu/dispatch.h"
 #include "cpu/recurrent.h"
 #include "cpu/require.h"
+#include "math/lanes.h"
 #include "runtime/error.h"
 #include "runtime/kernel.h"
 
@@ -65,33 +66,35 @@ struct SequenceLayout {
   // --- rows, from sequence `first` on ---
   /// The rows of (batch, time, width) at one time.
   template <class P>
-  Rows<P> at_time(P* data, int64_t width, int64_t first, int64_t when) const {
+  SYMK_BOTH Rows<P> at_time(P* data, int64_t width, int64_t first, int64_t when) const {
     return {data + (first * time + when) * width, time * width};
   }
   /// Those of (batch, units).
   template <class P>
-  Rows<P> states(P* data, int64_t first) const {
+  SYMK_BOTH Rows<P> states(P* data, int64_t first) const {
     return {data + first * units, units};
   }
   /// The states before a step: those of the step that comes before it, or the initial ones.
   template <class T>
-  Rows<const T> before(const T* all, const T* initial, int64_t first, int64_t when) const {
+  SYMK_BOTH Rows<const T> before(const T* all, const T* initial, int64_t first,
+                                 int64_t when) const {
     const int64_t earlier = reverse ? when + 1 : when - 1;
     if (earlier < 0 || earlier >= time) return states(initial, first);
     return at_time(all, units, first, earlier);
   }
   /// What comes from outside for one time, if anything does.
   template <class T>
-  Rows<const T> incoming(const Operands& operands, int number, int64_t first, int64_t when) const {
+  SYMK_BOTH Rows<const T> incoming(const Operands& operands, int number, int64_t first,
+                                   int64_t when) const {
     if (!sequences) return {};
     return at_time(static_cast<const T*>(operands.in[number]), units, first, when);
   }
   /// The time of a step, in the order of the sequence.
-  int64_t time_of(int64_t step) const { return reverse ? time - 1 - step : step; }
+  SYMK_BOTH int64_t time_of(int64_t step) const { return reverse ? time - 1 - step : step; }
 
   /// What all cells need to know of a time; the next one is `step` further in the sequence.
-  void set_time(CellRows& rows, const Operands& operands, int64_t first, int64_t when,
-                int64_t step) const {
+  SYMK_BOTH void set_time(CellRows& rows, const Operands& operands, int64_t first, int64_t when,
+                          int64_t step) const {
     const int64_t next = when + (reverse ? -step : step);
     rows.ahead = next >= 0 && next < time ? next - when : 0;
     if (mask < 0) return;
@@ -139,19 +142,19 @@ struct TimeOperands {
   const Operands& operands;
   int64_t first, when;
 
-  const T* input(int number) const { return static_cast<const T*>(operands.in[number]); }
-  T* output(int number) const { return static_cast<T*>(operands.out[number]); }
+  SYMK_BOTH const T* input(int number) const { return static_cast<const T*>(operands.in[number]); }
+  SYMK_BOTH T* output(int number) const { return static_cast<T*>(operands.out[number]); }
   /// Rows of so many times the units.
-  Rows<const T> rows_in(int number, int64_t widths) const {
+  SYMK_BOTH Rows<const T> rows_in(int number, int64_t widths) const {
     return layout.at_time(input(number), widths * layout.units, first, when);
   }
-  Rows<T> rows_out(int number, int64_t widths) const {
+  SYMK_BOTH Rows<T> rows_out(int number, int64_t widths) const {
     return layout.at_time(output(number), widths * layout.units, first, when);
   }
-  Rows<const T> before(const T* all, int initial) const {
+  SYMK_BOTH Rows<const T> before(const T* all, int initial) const {
     return layout.before(all, input(initial), first, when);
   }
-  Rows<const T> incoming(int number) const {
+  SYMK_BOTH Rows<const T> incoming(int number) const {
     return layout.template incoming<T>(operands, number, first, when);
   }
 };
@@ -173,7 +176,7 @@ struct SimpleOperands {
     return layout;
   }
   template <class T>
-  static void place(const TimeOperands<T>& at, CellStep<T>& cell) {
+  SYMK_BOTH static void place(const TimeOperands<T>& at, CellStep<T>& cell) {
     cell.x = at.rows_in(0, 1);
     cell.state = at.rows_out(0, 1);
   }
@@ -192,7 +195,7 @@ struct SimpleGradOperands {
     return layout;
   }
   template <class T>
-  static void place(const TimeOperands<T>& at, CellGradStep<T>& cell) {
+  SYMK_BOTH static void place(const TimeOperands<T>& at, CellGradStep<T>& cell) {
     cell.gates = at.rows_in(0, 1);
     cell.incoming = at.incoming(3);
     cell.d_gates = at.rows_out(0, 1);
@@ -215,7 +218,7 @@ struct LstmOperands {
     return layout;
   }
   template <class T>
-  static void place(const TimeOperands<T>& at, CellStep<T>& cell) {
+  SYMK_BOTH static void place(const TimeOperands<T>& at, CellStep<T>& cell) {
     cell.x = at.rows_in(0, 4);
     cell.state = at.rows_out(0, 1);
     cell.carry_before = at.before(at.output(1), 3);
@@ -242,7 +245,7 @@ struct LstmGradOperands {
     return layout;
   }
   template <class T>
-  static void place(const TimeOperands<T>& at, CellGradStep<T>& cell) {
+  SYMK_BOTH static void place(const TimeOperands<T>& at, CellGradStep<T>& cell) {
     cell.gates = at.rows_in(0, 4);
     cell.carry = at.rows_in(1, 1);
     cell.carry_before = at.before(at.input(1), 2);
@@ -270,7 +273,7 @@ struct GruOperands {
     return layout;
   }
   template <class T>
-  static void place(const TimeOperands<T>& at, CellStep<T>& cell) {
+  SYMK_BOTH static void place(const TimeOperands<T>& at, CellStep<T>& cell) {
     cell.x = at.rows_in(0, 3);
     cell.state = at.rows_out(0, 1);
     cell.gates = at.rows_out(1, 3);
@@ -297,7 +300,7 @@ struct GruGradOperands {
     return layout;
   }
   template <class T>
-  static void place(const TimeOperands<T>& at, CellGradStep<T>& cell) {
+  SYMK_BOTH static void place(const TimeOperands<T>& at, CellGradStep<T>& cell) {
     cell.gates = at.rows_in(0, 3);
     cell.inner = at.rows_in(1, 1);
     cell.before = at.before(at.input(2), 3);

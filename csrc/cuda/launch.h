@@ -1,8 +1,8 @@
 // How kernels are written and started. A kernel is a functor. `each` calls it once per index, in no
 // order; `blocks` calls it once per thread of each block, and the threads of a block may share
 // memory (`__shared__`, `shared_memory`), wait for each other (`__syncthreads`) and hand values
-// around within a warp. Compiled by nvcc this is CUDA; by a C++ compiler, for tests without a GPU,
-// host/ stands for it.
+// around within a warp; those of `blocks_together` may wait for other blocks as well. Compiled by
+// nvcc this is CUDA; by a C++ compiler, for tests without a GPU, host/ stands for it.
 #pragma once
 
 #include <cstdint>
@@ -66,6 +66,11 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocksPerProcessor)
   }
 }
 
+template <class F>
+__global__ void __launch_bounds__(F::kThreads, 1) blocks_together(F f) {
+  f(blockIdx.x);
+}
+
 }  // namespace launched
 
 constexpr int64_t kMostBlocks = 1 << 20;  // beyond this many, blocks take several turns
@@ -110,6 +115,57 @@ void bounded_blocks(const Queue& queue, int64_t count, const F& f) {
   check(cudaGetLastError(), "launch");
 }
 
+/// How many blocks of F::kThreads threads and F::kSharedBytes of shared memory can be there at
+/// once, so that they may wait for each other; 0 where the device does not promise it.
+template <class F>
+int64_t most_together(const Queue& queue) {
+  const auto attribute = [&](cudaDeviceAttr name) {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, name, queue.device), "cudaDeviceGetAttribute");
+    return value;
+  };
+  if (attribute(cudaDevAttrCooperativeLaunch) == 0 ||
+      attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin) < F::kSharedBytes)
+    return 0;
+  check(cudaSetDevice(queue.device), "cudaSetDevice");
+  const auto kernel = launched::blocks_together<F>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, F::kSharedBytes),
+        "cudaFuncSetAttribute");
+  int blocks = 0;
+  check(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, kernel, F::kThreads,
+                                                      F::kSharedBytes),
+        "cudaOccupancyMaxActiveBlocksPerMultiprocessor");
+  return int64_t{blocks} * attribute(cudaDevAttrMultiProcessorCount);
+}
+
+/// Calls f(block) on `threads` threads, F::kThreads at most, for each of `count` blocks that are
+/// there at once and wait for each other by `meet_blocks`. most_together<F> must have allowed it.
+/// What such blocks share within themselves is shared_memory() alone.
+template <class F>
+void blocks_together(const Queue& queue, int64_t count, int threads, const F& f) {
+  if (count <= 0) return;
+  check(cudaSetDevice(queue.device), "cudaSetDevice");
+  void* arguments[] = {const_cast<F*>(&f)};
+  check(cudaLaunchCooperativeKernel(launched::blocks_together<F>, static_cast<unsigned>(count),
+                                    static_cast<unsigned>(threads), arguments, F::kSharedBytes,
+                                    queue.stream()),
+        "launch");
+}
+
+/// Waits until blocks have come here `arrivals` times since `place` was 0. All threads of a block
+/// call it; what those of the others have written before is seen after it.
+__device__ __forceinline__ void meet_blocks(unsigned* place, unsigned arrivals) {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();
+    atomicAdd(place, 1u);
+    while (*static_cast<volatile unsigned*>(place) < arrivals) {
+    }
+    __threadfence();
+  }
+  __syncthreads();
+}
+
 /// x, of which the compiler knows nothing: what is found from it again is not kept in registers
 /// from the first time.
 __device__ __forceinline__ int64_t forgotten(int64_t x) {
@@ -129,8 +185,6 @@ __device__ T* shared_memory() {
 #define SYMK_CALLED __device__
 // A function whose code stands in a kernel once, wherever it is called.
 #define SYMK_APART __device__ __noinline__
-// A function that bindings call as well.
-#define SYMK_BOTH __host__ __device__ __forceinline__
 // Before a loop: its arrays are registers, or its code is large.
 #define SYMK_UNROLLED _Pragma("unroll")
 #define SYMK_ROLLED _Pragma("unroll 1")
@@ -165,6 +219,28 @@ void bounded_blocks(const Queue& queue, int64_t count, const F& f) {
   blocks(queue, count, F::kThreads, F::kSharedBytes, f);
 }
 
+template <class F>
+int64_t most_together(const Queue&) {
+  return host::most_together();
+}
+
+template <class F>
+void blocks_together(const Queue& queue, int64_t count, int threads, const F& f) {
+  if (count <= 0) return;
+  const auto kernel = [count, threads, f] {
+    auto body = [&](int64_t block) { f(block); };
+    host::run_together(
+        count, threads, F::kSharedBytes,
+        [](void* context, int64_t block) { (*static_cast<decltype(body)*>(context))(block); },
+        &body);
+  };
+  check(host::launch(queue.stream(), kernel), "launch");
+}
+
+inline void meet_blocks(unsigned* place, unsigned arrivals) {
+  host::meet_blocks(place, arrivals);
+}
+
 inline int64_t forgotten(int64_t x) { return x; }
 
 template <class T>
@@ -175,7 +251,6 @@ T* shared_memory() {
 #define SYMK_DEVICE_TABLE
 #define SYMK_CALLED inline
 #define SYMK_APART inline
-#define SYMK_BOTH inline
 #define SYMK_UNROLLED
 #define SYMK_ROLLED
 

@@ -1,291 +1,39 @@
-// Sequences of SimpleRNN, LSTM and GRU, and one step of an LSTM, forward and backward. A step of a
-// sequence is the product of the states with their weights and one kernel that does all with the
-// gates; steps follow each other in the queue and nothing waits for them.
+// Sequences of SimpleRNN, LSTM and GRU, and one step of an LSTM, forward and backward. Sequences of
+// float32 are one launch where the weights of their states fit into the registers of the device
+// (recurrent_resident.h). Else a step is the product of the states with their weights and one
+// kernel that does all with the gates; steps follow each other in the queue and nothing waits.
 #include <string>
 
 #include "cpu/recurrent_binding.h"
 #include "cpu/require.h"
 #include "cuda/device.h"
 #include "cuda/product.h"
-#include "math/unary.h"
+#include "cuda/recurrent_resident.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
 namespace {
 
-using cpu::CellGradStep;
-using cpu::CellRows;
-using cpu::CellStep;
-using cpu::Curve;
-using cpu::Rows;
 using cpu::SequenceLayout;
 using cpu::TimeOperands;
 
-template <class T>
-SYMK_HD T apply(Curve curve, T x) {
-  switch (curve) {
-    case Curve::kLinear: return x;
-    case Curve::kRelu: return math::Relu()(x);
-    case Curve::kTanh: return math::Tanh()(x);
-    case Curve::kSigmoid: return math::Sigmoid()(x);
-    // NaN is the second operand, and so stays.
-    default: return math::min(T(1), math::max(T(0), x * T(0.2) + T(0.5)));
-  }
-}
+// --- one unit of one sequence per thread ---
 
-/// The slope of a curve where its result is y.
-template <class T>
-SYMK_HD T slope(Curve curve, T y) {
-  switch (curve) {
-    case Curve::kLinear: return T(1);
-    case Curve::kRelu: return y > T(0) ? T(1) : T(0);
-    case Curve::kTanh: return T(1) - y * y;
-    case Curve::kSigmoid: return y * (T(1) - y);
-    default: return ((y > T(0)) & (y < T(1))) ? T(0.2) : T(0);
-  }
-}
-
-template <class T>
-SYMK_HD T* at(const Rows<T>& rows, int64_t row) {
-  return rows.data != nullptr ? rows.data + row * rows.step : nullptr;
-}
-SYMK_HD bool is_hidden(const CellRows& cell, int64_t row) {
-  const unsigned char* const mask = at(cell.mask, row);
-  return mask != nullptr && *mask == 0;
-}
-
-/// `count` numbers, `step` apart, become 0.
-template <class T>
-SYMK_HD void clear(T* first, int64_t count, int64_t step) {
-  for (int64_t k = 0; k < count; ++k) first[k * step] = T(0);
-}
-
-// --- forward: one unit of one sequence per thread. Gates stand n apart in their row ---
-
-template <class T>
-struct SimpleCell {
+template <class Unit, class T>
+struct ForwardCell {
   CellStep<T> cell;
   SYMK_HD void operator()(int64_t i) const {
     const int64_t row = i / cell.units, u = i % cell.units;
-    T &state = at(cell.state, row)[u], &running = at(cell.running, row)[u];
-    if (!is_hidden(cell, row))
-      running = apply(cell.activation, at(cell.x, row)[u] + at(cell.sums, row)[u]);
-    state = running;
+    T& running = at(cell.running, row)[u];
+    const GateSums<T> sums = {at(cell.sums, row) + u, cell.units};
+    running = Unit::step(cell, row, u, running, sums);
   }
 };
 
-/// c = f * c + i * activation(c sum), h = o * activation(c)
-template <class T>
-struct LstmCell {
-  CellStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    T* const gates = at(cell.gates, row) + u;
-    T &state = at(cell.state, row)[u], &running = at(cell.running, row)[u];
-    const T before = at(cell.carry_before, row)[u];
-    if (is_hidden(cell, row)) {
-      state = running;
-      at(cell.carry, row)[u] = before;
-      clear(gates, 4, n);
-      return;
-    }
-    const T *x = at(cell.x, row) + u, *sums = at(cell.sums, row) + u;
-    const T i = apply(cell.recurrent, x[0] + sums[0]);
-    const T f = apply(cell.recurrent, x[n] + sums[n]);
-    const T g = apply(cell.activation, x[2 * n] + sums[2 * n]);
-    const T o = apply(cell.recurrent, x[3 * n] + sums[3 * n]);
-    const T c = f * before + i * g;
-    gates[0] = i;
-    gates[n] = f;
-    gates[2 * n] = g;
-    gates[3 * n] = o;
-    at(cell.carry, row)[u] = c;
-    state = running = o * apply(cell.activation, c);
-  }
-};
-
-/// g = activation(h sum + r * product), h = z * h + (1 - z) * g
-template <class T>
-struct GruAfterCell {
-  CellStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    T *gates = at(cell.gates, row) + u, *inner = at(cell.inner, row) + u;
-    T &state = at(cell.state, row)[u], &running = at(cell.running, row)[u];
-    if (is_hidden(cell, row)) {
-      state = running;
-      clear(gates, 3, n);
-      *inner = T(0);
-      return;
-    }
-    const T *x = at(cell.x, row) + u, *sums = at(cell.sums, row) + u;
-    const T z = apply(cell.recurrent, x[0] + sums[0]);
-    const T r = apply(cell.recurrent, x[n] + sums[n]);
-    const T product = sums[2 * n], g = apply(cell.activation, x[2 * n] + r * product);
-    gates[0] = z;
-    gates[n] = r;
-    gates[2 * n] = g;
-    *inner = product;
-    state = running = z * running + (T(1) - z) * g;
-  }
-};
-
-/// A GRU that resets before the product has two halves: z, r and r * h; then the new state.
-template <class T>
-struct GruGatesCell {
-  CellStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    T* const gates = at(cell.gates, row) + u;
-    T &inner = at(cell.inner, row)[u], &reset = at(cell.reset, row)[u];
-    if (is_hidden(cell, row)) {
-      clear(gates, 2, n);
-      inner = reset = T(0);
-      return;
-    }
-    const T *x = at(cell.x, row) + u, *sums = at(cell.sums, row) + u;
-    const T z = apply(cell.recurrent, x[0] + sums[0]);
-    const T r = apply(cell.recurrent, x[n] + sums[n]);
-    gates[0] = z;
-    gates[n] = r;
-    inner = reset = r * at(cell.running, row)[u];
-  }
-};
-template <class T>
-struct GruStateCell {
-  CellStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    T* const gates = at(cell.gates, row) + u;
-    T &state = at(cell.state, row)[u], &running = at(cell.running, row)[u];
-    if (is_hidden(cell, row)) {
-      state = running;
-      gates[2 * n] = T(0);
-      return;
-    }
-    const T z = gates[0];
-    const T g = apply(cell.activation, at(cell.x, row)[2 * n + u] + at(cell.sums, row)[2 * n + u]);
-    gates[2 * n] = g;
-    state = running = z * running + (T(1) - z) * g;
-  }
-};
-
-// --- backward ---
-
-/// The gradient of a state: what later steps and what comes from outside add up to.
-template <class T>
-SYMK_HD T total(const CellGradStep<T>& cell, int64_t row, int64_t u) {
-  const T later = cell.d_state.data != nullptr ? at(cell.d_state, row)[u] : T(0);
-  return cell.incoming.data != nullptr ? later + at(cell.incoming, row)[u] : later;
-}
-template <class T>
-SYMK_HD void set_state(const CellGradStep<T>& cell, int64_t row, int64_t u, T value) {
-  if (cell.d_state.data != nullptr) at(cell.d_state, row)[u] = value;
-}
-
-/// A hidden step hands the gradient of the state on as it is, and its gates have none.
-template <class T>
-SYMK_HD void pass_on(const CellGradStep<T>& cell, int64_t row, int64_t u, int64_t gates) {
-  set_state(cell, row, u, total(cell, row, u));
-  clear(at(cell.d_gates, row) + u, gates, cell.units);
-  clear(at(cell.d_sums, row) + u, gates, cell.units);
-}
-
-/// Writes the gradient of the sum of a gate to both places.
-template <class T>
-SYMK_HD void set_gate(const CellGradStep<T>& cell, int64_t row, int64_t place, T value) {
-  at(cell.d_gates, row)[place] = value;
-  at(cell.d_sums, row)[place] = value;
-}
-
-template <class T>
-struct SimpleCellGrad {
+template <class Unit, class T>
+struct BackwardCell {
   CellGradStep<T> cell;
-  SYMK_HD void operator()(int64_t i) const {
-    const int64_t row = i / cell.units, u = i % cell.units;
-    if (is_hidden(cell, row)) return pass_on(cell, row, u, 1);
-    const T d = total(cell, row, u);
-    set_gate(cell, row, u, d * slope(cell.activation, at(cell.gates, row)[u]));
-    set_state(cell, row, u, T(0));
-  }
-};
-
-template <class T>
-struct LstmCellGrad {
-  CellGradStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    if (is_hidden(cell, row)) return pass_on(cell, row, u, 4);
-    const T* const gates = at(cell.gates, row) + u;
-    const T i = gates[0], f = gates[n], g = gates[2 * n], o = gates[3 * n];
-    const T before = at(cell.carry_before, row)[u];
-    T& d_carry = at(cell.d_carry, row)[u];
-    const T shown = apply(cell.activation, at(cell.carry, row)[u]);
-    const T dh = total(cell, row, u);
-    const T dc = d_carry + dh * o * slope(cell.activation, shown);
-    set_gate(cell, row, u, dc * g * slope(cell.recurrent, i));
-    set_gate(cell, row, n + u, dc * before * slope(cell.recurrent, f));
-    set_gate(cell, row, 2 * n + u, dc * i * slope(cell.activation, g));
-    set_gate(cell, row, 3 * n + u, dh * shown * slope(cell.recurrent, o));
-    d_carry = dc * f;
-    set_state(cell, row, u, T(0));
-  }
-};
-
-template <class T>
-struct GruAfterCellGrad {
-  CellGradStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    T* const products = at(cell.d_products, row) + u;
-    if (is_hidden(cell, row)) {
-      pass_on(cell, row, u, 3);
-      clear(products, 3, n);
-      return;
-    }
-    const T* const gates = at(cell.gates, row) + u;
-    const T z = gates[0], r = gates[n], g = gates[2 * n];
-    const T dh = total(cell, row, u);
-    const T dg = dh * (T(1) - z) * slope(cell.activation, g);
-    const T dz = dh * (at(cell.before, row)[u] - g) * slope(cell.recurrent, z);
-    const T dr = dg * at(cell.inner, row)[u] * slope(cell.recurrent, r);
-    set_gate(cell, row, u, dz);
-    set_gate(cell, row, n + u, dr);
-    at(cell.d_gates, row)[2 * n + u] = dg;
-    at(cell.d_sums, row)[2 * n + u] = dg * r;
-    products[0] = dz;
-    products[n] = dr;
-    products[2 * n] = dg * r;
-    set_state(cell, row, u, dh * z);
-  }
-};
-
-/// Up to the gradient that goes through the product with r * h, and from there on.
-template <class T>
-struct GruStateCellGrad {
-  CellGradStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    if (is_hidden(cell, row)) return pass_on(cell, row, u, 3);
-    const T* const gates = at(cell.gates, row) + u;
-    const T z = gates[0], g = gates[2 * n], dh = total(cell, row, u);
-    const T dz = dh * (at(cell.before, row)[u] - g) * slope(cell.recurrent, z);
-    set_gate(cell, row, u, dz);
-    set_gate(cell, row, 2 * n + u, dh * (T(1) - z) * slope(cell.activation, g));
-    set_state(cell, row, u, dh * z);
-  }
-};
-template <class T>
-struct GruGatesCellGrad {
-  CellGradStep<T> cell;
-  SYMK_HD void operator()(int64_t index) const {
-    const int64_t n = cell.units, row = index / n, u = index % n;
-    if (is_hidden(cell, row)) return;
-    const T r = at(cell.gates, row)[n + u], d = at(cell.d_inner, row)[u];
-    set_gate(cell, row, n + u, d * at(cell.before, row)[u] * slope(cell.recurrent, r));
-    T& d_state = at(cell.d_state, row)[u];
-    d_state = d_state + d * r;
-  }
+  SYMK_HD void operator()(int64_t i) const { Unit::step(cell, i / cell.units, i % cell.units); }
 };
 
 // --- what sequences share ---
@@ -351,9 +99,13 @@ class SequenceStep : public Step {
     return taken;
   }
 
-  template <class Kernel, class Cell>
-  void run_cell(const Cell& cell) const {
-    each(queue_, layout_.batch * layout_.units, Kernel{cell});
+  template <class Unit>
+  void run_cell(const CellStep<T>& cell) const {
+    each(queue_, layout_.batch * layout_.units, ForwardCell<Unit, T>{cell});
+  }
+  template <class Unit>
+  void run_cell(const CellGradStep<T>& cell) const {
+    each(queue_, layout_.batch * layout_.units, BackwardCell<Unit, T>{cell});
   }
   void copy(Rows<const T> from, Rows<T> to) const {
     if (from.data != to.data)
@@ -420,7 +172,7 @@ class SimpleSequence final : public SequenceStep<T> {
       const int64_t time = layout.time_of(step);
       this->template set_time<Kind>(operands, time, 1, cell);
       this->forward_product(operands, 0, 1, cell.running, sums);
-      this->template run_cell<SimpleCell<T>>(cell);
+      this->template run_cell<SimpleCell>(cell);
     }
     this->copy(this->read(cell.running), layout.states(output<T>(operands, 1), 0));
     return {};
@@ -448,7 +200,7 @@ class SimpleSequenceGrad final : public SequenceStep<T> {
     for (int64_t step = layout.time - 1; step >= 0; --step) {
       const int64_t time = layout.time_of(step);
       this->template set_time<Kind>(operands, time, -1, cell);
-      this->template run_cell<SimpleCellGrad<T>>(cell);
+      this->template run_cell<SimpleCellGrad>(cell);
       this->backward_product(operands, 0, 1, cell.d_sums, cell.d_state, true);
     }
     return {};
@@ -480,7 +232,7 @@ class LstmSequence final : public SequenceStep<T> {
       const int64_t time = layout.time_of(step);
       this->template set_time<Kind>(operands, time, 1, cell);
       this->forward_product(operands, 0, 4, cell.running, sums);
-      this->template run_cell<LstmCell<T>>(cell);
+      this->template run_cell<LstmCell>(cell);
     }
     this->copy(this->read(cell.running), layout.states(output<T>(operands, 3), 0));
     const Rows<const T> last_c = layout.time > 0
@@ -514,7 +266,7 @@ class LstmSequenceGrad final : public SequenceStep<T> {
     for (int64_t step = layout.time - 1; step >= 0; --step) {
       const int64_t time = layout.time_of(step);
       this->template set_time<Kind>(operands, time, -1, cell);
-      this->template run_cell<LstmCellGrad<T>>(cell);
+      this->template run_cell<LstmCellGrad>(cell);
       this->backward_product(operands, 0, 4, cell.d_sums, cell.d_state, true);
     }
     return {};
@@ -548,12 +300,12 @@ class GruSequence final : public SequenceStep<T> {
       this->template set_time<Kind>(operands, time, 1, cell);
       if (after_) {
         this->forward_product(operands, 0, 3, cell.running, sums, input<T>(operands, 3));
-        this->template run_cell<GruAfterCell<T>>(cell);
+        this->template run_cell<GruAfterCell>(cell);
       } else {
         this->forward_product(operands, 0, 2, cell.running, sums);
-        this->template run_cell<GruGatesCell<T>>(cell);
+        this->template run_cell<GruGatesCell>(cell);
         this->forward_product(operands, 2, 1, cell.reset, {sums.data + 2 * n, sums.step});
-        this->template run_cell<GruStateCell<T>>(cell);
+        this->template run_cell<GruStateCell>(cell);
       }
     }
     this->copy(this->read(cell.running), layout.states(output<T>(operands, 3), 0));
@@ -590,12 +342,12 @@ class GruSequenceGrad final : public SequenceStep<T> {
       this->template set_time<Kind>(operands, time, -1, cell);
       if (after_) {
         cell.d_products = layout.at_time(output<T>(operands, 2), 3 * n, 0, time);
-        this->template run_cell<GruAfterCellGrad<T>>(cell);
+        this->template run_cell<GruAfterCellGrad>(cell);
       } else {
-        this->template run_cell<GruStateCellGrad<T>>(cell);
+        this->template run_cell<GruStateCellGrad>(cell);
         const Rows<T> d_value = {cell.d_sums.data + 2 * n, cell.d_sums.step};
         this->backward_product(operands, 2, 1, d_value, cell.d_inner, false);
-        this->template run_cell<GruGatesCellGrad<T>>(cell);
+        this->template run_cell<GruGatesCellGrad>(cell);
       }
       this->backward_product(operands, 0, after_ ? 3 : 2, cell.d_sums, cell.d_state, true);
     }
@@ -646,7 +398,7 @@ std::unique_ptr<Step> make_cell(const Binding& binding, const CellRows& rows) {
     cell.state = cell.running = {output<T>(operands, 0), n};
     cell.carry = {output<T>(operands, 1), n};
     cell.gates = {output<T>(operands, 2), 4 * n};
-    each(queue, rows.rows * n, LstmCell<T>{cell});
+    each(queue, rows.rows * n, ForwardCell<LstmCell, T>{cell});
   });
 }
 
@@ -666,7 +418,7 @@ std::unique_ptr<Step> make_cell_grad(const Binding& binding, const CellRows& row
     const Rows<const T> d_carry = {input<T>(operands, 4), n};
     if (d_carry.data != cell.d_carry.data)
       each(queue, rows.rows * n, CopyRows<T>{d_carry, cell.d_carry, n});
-    each(queue, rows.rows * n, LstmCellGrad<T>{cell});
+    each(queue, rows.rows * n, BackwardCell<LstmCellGrad, T>{cell});
   });
 }
 
@@ -688,13 +440,29 @@ std::unique_ptr<Step> bind_cell_grad(Binding& binding) {
                                                 : make_cell_grad<float>(binding, rows);
 }
 
+// --- which way ---
+
+template <template <class> class Sequence, class Walk>
+std::unique_ptr<Step> bind_sequence(Binding& binding) {
+  const SequenceLayout layout = Sequence<float>::Kind::read(binding);
+  if (auto step = ResidentStep<Walk>::bind(binding, layout)) return step;
+  return cpu::bind_sequence<Sequence>(binding);
+}
+
+/// The first walk is that of a GRU that resets after the product.
+template <template <class> class Sequence, class AfterWalk, class BeforeWalk>
+std::unique_ptr<Step> bind_gru(Binding& binding) {
+  return cpu::resets_after(binding) ? bind_sequence<Sequence, AfterWalk>(binding)
+                                    : bind_sequence<Sequence, BeforeWalk>(binding);
+}
+
 const KernelEntry entries[] = {
-    {"rnn_sequence", cpu::bind_sequence<SimpleSequence>},
-    {"rnn_sequence_grad", cpu::bind_sequence<SimpleSequenceGrad>},
-    {"lstm_sequence", cpu::bind_sequence<LstmSequence>},
-    {"lstm_sequence_grad", cpu::bind_sequence<LstmSequenceGrad>},
-    {"gru_sequence", cpu::bind_sequence<GruSequence>},
-    {"gru_sequence_grad", cpu::bind_sequence<GruSequenceGrad>},
+    {"rnn_sequence", bind_sequence<SimpleSequence, SimpleWalk>},
+    {"rnn_sequence_grad", bind_sequence<SimpleSequenceGrad, SimpleGradWalk>},
+    {"lstm_sequence", bind_sequence<LstmSequence, LstmWalk>},
+    {"lstm_sequence_grad", bind_sequence<LstmSequenceGrad, LstmGradWalk>},
+    {"gru_sequence", bind_gru<GruSequence, GruAfterWalk, GruBeforeWalk>},
+    {"gru_sequence_grad", bind_gru<GruSequenceGrad, GruAfterGradWalk, GruBeforeGradWalk>},
     {"lstm_cell", bind_cell},
     {"lstm_cell_grad", bind_cell_grad},
 };

@@ -11,11 +11,14 @@
 #define SYMK_ISA host
 #endif
 
-// SYMK_HD marks a function, SYMK_TABLE an array of coefficients, that device code uses as well.
+// SYMK_HD marks a function of device code, which is one of the host where there is no device code;
+// SYMK_BOTH one that both call; SYMK_TABLE an array of coefficients.
 #ifdef __CUDACC__
 #define SYMK_HD __device__ __forceinline__
+#define SYMK_BOTH __host__ __device__ __forceinline__
 #define SYMK_TABLE __device__
 #else
+#define SYMK_BOTH inline
 #define SYMK_TABLE
 #ifndef SYMK_HD  // sets that are small first call functions (CMakeLists.txt)
 #define SYMK_HD inline __attribute__((always_inline))

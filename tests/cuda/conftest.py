@@ -42,6 +42,7 @@ def stand_in(on_device):
     gc.collect()        # what functions of other tests held is not freed within this one
     made = StandIn()
     fields = ("devices", "memory", "pinned", "driver", "capability", "late", "peers", "streams",
+              "together",
               "exhausted")
     before = [(name, getattr(made, name)) for name in fields]
     yield made

@@ -50,6 +50,7 @@ struct Settings {
   long long lost = -1;  // after so many more items of work the device of the item is lost
   long long late = 1;   // whether work waits until somebody waits for it
   long long peers = 1;  // whether devices reach each other's memory
+  long long together = 12;  // how many blocks can wait for each other; 0: none
   long long launches = 0, replays = 0, copies = 0, pinned_copies = 0, peer_copies = 0, waits = 0;
   long long held = 0;    // bytes of devices
   long long forked = 0;  // calls in a process that was forked after the first one: they are refused
@@ -173,6 +174,7 @@ long long* setting(const char* name) {
       {"lost", &of.lost},
       {"late", &of.late},
       {"peers", &of.peers},
+      {"together", &of.together},
       {"launches", &of.launches},
       {"replays", &of.replays},
       {"copies", &of.copies},
@@ -499,5 +501,7 @@ cudaError_t launch(cudaStream_t stream, std::function<void()> kernel) {
   if (stream->recording == nullptr) ++world().settings.launches;
   return add(stream, std::move(kernel));
 }
+
+long long most_together() { return world().settings.together; }
 
 }  // namespace symk::cuda::host

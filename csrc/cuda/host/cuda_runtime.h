@@ -95,4 +95,7 @@ namespace symk::cuda::host {
 /// What <<<>>> is there: a kernel goes into a stream.
 cudaError_t launch(cudaStream_t stream, std::function<void()> kernel);
 
+/// How many blocks can be there at once.
+long long most_together();
+
 }  // namespace symk::cuda::host

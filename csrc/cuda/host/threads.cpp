@@ -1,5 +1,5 @@
 // Fibers: contexts with stacks of their own, made once per thread of the host and used again for
-// every block. They are entered by setcontext and then switched by longjmp, which, unlike
+// every running-> They are entered by setcontext and then switched by longjmp, which, unlike
 // swapcontext, calls the system for nothing.
 #include "cuda/host/threads.h"
 
@@ -52,29 +52,34 @@ struct Fiber {
 
 class Block {
  public:
-  void run(int threads, int64_t shared, void (*body)(void*), void* context) {
-    prepare(threads, shared, body, context);
-    for (int alive = threads; alive > 0;) {
-      const uint64_t before = progress_;
-      for (current_ = 0; current_ < threads; ++current_) {
-        Fiber& fiber = *fibers_[static_cast<size_t>(current_)];
-        if (fiber.done) continue;
-        threadIdx.x = current_;
-        resume(fiber);
-        if (!fiber.done) continue;
-        --alive;
-        --alive_;
-        ++progress_;
-        open_if_all_wait();
-      }
-      if (alive > 0 && progress_ == before) {
-        fibers_.clear();
-        throw Error(ErrorCode::kInternal,
-                    "[cuda-host] the threads of a block must meet at the same barriers; they wait "
-                    "for each other at different ones.");
-      }
+  void begin(int threads, int64_t shared, void (*body)(void*), void* context) {
+    while (fibers_.size() < static_cast<size_t>(threads)) {
+      fibers_.push_back(std::make_unique<Fiber>());
+      fibers_.back()->stack = std::make_unique<char[]>(kStackBytes);
     }
+    for (int i = 0; i < threads; ++i) {
+      Fiber& fiber = *fibers_[static_cast<size_t>(i)];
+      fiber.done = false;
+      fiber.exchanges = 0;
+      fiber.copies.clear();
+      fiber.groups.clear();
+    }
+    late_ = !late_;
+    if (shared_.size() * sizeof(shared_[0]) < static_cast<size_t>(shared)) {
+      shared_.resize(static_cast<size_t>(shared) / sizeof(shared_[0]) + 1);
+    }
+    body_ = body;
+    context_ = context;
+    threads_ = alive_ = threads;
+    waiting_ = 0;
   }
+
+  /// Runs until the threads are done, or all wait for something. Whether any got further.
+  bool advance();
+
+  bool is_done() const { return alive_ == 0; }
+  /// After a failure: what the threads have on their stacks is lost.
+  void forget() { fibers_.clear(); }
 
   void* shared() { return shared_.data(); }
 
@@ -114,6 +119,18 @@ class Block {
     current().groups.push_back(current().copies.size() - grouped);
   }
 
+  /// Lets other blocks run until they have come so many times; one thread of a block comes.
+  void wait_for_blocks(unsigned* place, unsigned arrivals) {
+    wait_for_block();
+    if (current_ == 0) {
+      ++*place;
+      ++progress_;
+    }
+    while (*place < arrivals) leave();
+    ++progress_;
+    wait_for_block();
+  }
+
   void wait_for_copies(int going_on) {
     Fiber& own = current();
     while (own.groups.size() > static_cast<size_t>(going_on)) {
@@ -127,29 +144,6 @@ class Block {
  private:
   Fiber& current() { return *fibers_[static_cast<size_t>(current_)]; }
 
-  void prepare(int threads, int64_t shared, void (*body)(void*), void* context) {
-    while (fibers_.size() < static_cast<size_t>(threads)) {
-      fibers_.push_back(std::make_unique<Fiber>());
-      fibers_.back()->stack = std::make_unique<char[]>(kStackBytes);
-    }
-    for (int i = 0; i < threads; ++i) {
-      Fiber& fiber = *fibers_[static_cast<size_t>(i)];
-      fiber.done = false;
-      fiber.exchanges = 0;
-      fiber.copies.clear();
-      fiber.groups.clear();
-    }
-    late_ = !late_;
-    if (shared_.size() * sizeof(shared_[0]) < static_cast<size_t>(shared)) {
-      shared_.resize(static_cast<size_t>(shared) / sizeof(shared_[0]) + 1);
-    }
-    body_ = body;
-    context_ = context;
-    threads_ = alive_ = threads;
-    waiting_ = 0;
-    blockDim.x = threads;
-  }
-
   void resume(Fiber& fiber) {
     if (_setjmp(scheduler_) != 0) return;
     if (fiber.started) _longjmp(fiber.place, 1);
@@ -162,7 +156,21 @@ class Block {
     setcontext(&fiber.first);
   }
 
-  /// A fiber's life: a body per block.
+  /// One turn of each thread.
+  void take_turns() {
+    for (current_ = 0; current_ < threads_; ++current_) {
+      Fiber& fiber = *fibers_[static_cast<size_t>(current_)];
+      if (fiber.done) continue;
+      threadIdx.x = current_;
+      resume(fiber);
+      if (!fiber.done) continue;
+      --alive_;
+      ++progress_;
+      open_if_all_wait();
+    }
+  }
+
+  /// A fiber's life: a body per running->
   static void enter();
 
   void live() {
@@ -206,29 +214,93 @@ class Block {
   bool late_ = false;  // whether copies happen when they are waited for
 };
 
-thread_local Block block;
+/// The blocks of this thread of the host, and the one that runs.
+thread_local std::vector<std::unique_ptr<Block>> blocks;
+thread_local Block* running = nullptr;
 
-void Block::enter() { block.live(); }
+void Block::enter() { running->live(); }
+
+bool Block::advance() {
+  running = this;
+  blockDim.x = threads_;
+  const uint64_t start = progress_;
+  for (uint64_t before = start - 1; alive_ > 0 && progress_ != before;) {
+    before = progress_;
+    take_turns();
+  }
+  return progress_ != start;
+}
+
+/// The first `count` blocks.
+void provide(size_t count) {
+  while (blocks.size() < count) blocks.push_back(std::make_unique<Block>());
+}
+
+[[noreturn]] void refuse_waiting(const char* who) {
+  for (const auto& block : blocks) block->forget();
+  throw Error(ErrorCode::kInternal,
+              std::string("[cuda-host] the ") + who +
+                  " must meet at the same barriers; they wait for each other at different ones.");
+}
+
+/// A block of a launch: which one it is, for all its threads.
+struct Part {
+  void (*body)(void*, int64_t);
+  void* context;
+  int64_t number;
+};
 
 }  // namespace
 
 void run_block(int threads, int64_t shared, void (*body)(void*), void* context) {
-  block.run(threads, shared, body, context);
+  provide(1);
+  blocks[0]->begin(threads, shared, body, context);
+  blocks[0]->advance();
+  if (!blocks[0]->is_done()) refuse_waiting("threads of a block");
 }
-void* shared_bytes() { return block.shared(); }
-void wait_for_block() { block.wait_for_block(); }
-void give_to_warp(const void* bytes, size_t size) { block.give_to_warp(bytes, size); }
-const void* given_by(int lane) { return block.given_by(lane); }
+
+void run_together(int64_t count, int threads, int64_t shared, void (*body)(void*, int64_t),
+                  void* context) {
+  static thread_local bool from_last = true;
+  from_last = !from_last;
+  const auto all = static_cast<size_t>(count);
+  provide(all);
+  std::vector<Part> parts;
+  for (size_t i = 0; i < all; ++i)
+    parts.push_back({body, context, static_cast<int64_t>(from_last ? all - 1 - i : i)});
+  for (size_t i = 0; i < all; ++i) {
+    const auto begin = [](void* of) {
+      const Part& part = *static_cast<const Part*>(of);
+      part.body(part.context, part.number);
+    };
+    blocks[i]->begin(threads, shared, begin, &parts[i]);
+  }
+  for (bool further = true, done = false; !done;) {
+    if (!further) refuse_waiting("blocks of a launch");
+    further = false;
+    done = true;
+    for (size_t i = 0; i < all; ++i) {
+      if (!blocks[i]->is_done()) further = blocks[i]->advance() || further;
+      done = done && blocks[i]->is_done();
+    }
+  }
+}
+
+void meet_blocks(unsigned* place, unsigned arrivals) { running->wait_for_blocks(place, arrivals); }
+void* shared_bytes() { return running->shared(); }
+void wait_for_block() { running->wait_for_block(); }
+void give_to_warp(const void* bytes, size_t size) { running->give_to_warp(bytes, size); }
+const void* given_by(int lane) { return running->given_by(lane); }
 uint64_t exchange(uint64_t value, int source) {
-  block.give_to_warp(&value, sizeof value);
-  std::memcpy(&value, block.given_by(source), sizeof value);
+  running->give_to_warp(&value, sizeof value);
+  std::memcpy(&value, running->given_by(source), sizeof value);
   return value;
 }
 void begin_copy(void* to, const void* from, int size, int given) {
-  block.begin_copy({to, from, size, given});
+  running->begin_copy({to, from, size, given});
 }
-void end_copy_group() { block.end_copy_group(); }
-void wait_for_copies(int going_on) { block.wait_for_copies(going_on); }
+void end_copy_group() { running->end_copy_group(); }
+void wait_for_copies(int going_on) { running->wait_for_copies(going_on); }
 
 }  // namespace host
 }  // namespace symk::cuda

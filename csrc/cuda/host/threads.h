@@ -1,4 +1,4 @@
-// The threads of a block on the host, for tests without a GPU: each is a fiber, and they take turns
+// The threads of blocks on the host, for tests without a GPU: each is a fiber, and they take turns
 // at barriers and where a warp exchanges values. The names are CUDA's.
 #pragma once
 
@@ -14,6 +14,14 @@ namespace host {
 /// Runs body(context) once per thread of a block. Throws Error(kInternal) when its threads wait for
 /// each other at different places for ever.
 void run_block(int threads, int64_t shared, void (*body)(void*), void* context);
+/// Runs body(context, block) once per thread of each of `count` blocks that are there at once. A
+/// block runs as far as it gets before the next one does, in one call from the first block on, in
+/// the next call from the last one on: so that who does not wait for others reads what they have
+/// not written. Throws as run_block when blocks wait for each other for ever.
+void run_together(int64_t count, int threads, int64_t shared, void (*body)(void*, int64_t),
+                  void* context);
+/// Waits until blocks have come here so many times; all threads of a block call it.
+void meet_blocks(unsigned* place, unsigned arrivals);
 void* shared_bytes();
 void wait_for_block();
 /// What lane `source` of this warp has given to the same call.
