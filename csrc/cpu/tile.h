@@ -11,8 +11,8 @@
 namespace symk::cpu::SYMK_ISA {
 
 /// Rows and columns of the largest tile: accumulators, two vectors of B and one of A fill the
-/// registers.
-constexpr int kTileRows = kVectorRegisters == 32 ? 14 : 6;
+/// registers. On Arm products take elements of A from registers, so a few more of these are needed.
+constexpr int kTileRows = kVectorRegisters == 16 ? 6 : (kVectorBytes == 16 ? 12 : 14);
 constexpr int kTileVectors = 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors* Vec<T>::width;

@@ -24,6 +24,10 @@
 #define SYMK_HD inline __attribute__((always_inline))
 #endif
 #endif
+// Whether a multiply-add is rounded once: by an instruction of the machine.
+#if defined(__FMA__) || defined(__CUDACC__) || defined(__aarch64__)
+#define SYMK_HAS_FMA
+#endif
 // Before a loop of calls: no gain from many copies of them.
 #if defined(__clang__) || defined(__CUDACC__)
 #define SYMK_NOT_UNROLLED _Pragma("unroll 1")
@@ -144,14 +148,14 @@ SYMK_HD I shift_right(I a, int count) {
 
 /// a * b + c, rounded once where the instruction set has the instruction.
 SYMK_HD float fma(float a, float b, float c) {
-#if defined(__FMA__) || defined(__CUDACC__)
+#ifdef SYMK_HAS_FMA
   return __builtin_fmaf(a, b, c);
 #else
   return a * b + c;
 #endif
 }
 SYMK_HD double fma(double a, double b, double c) {
-#if defined(__FMA__) || defined(__CUDACC__)
+#ifdef SYMK_HAS_FMA
   return __builtin_fma(a, b, c);
 #else
   return a * b + c;

@@ -79,7 +79,7 @@ SYMK_HD double remainder_of(double x, double y) { return __builtin_fmod(x, y); }
 /// rest, which is still exact.
 template <class V, class T = typename V::Scalar>
 SYMK_HD V remainder_of(V x, V y) {
-#ifdef __FMA__
+#ifdef SYMK_HAS_FMA
   const V size = abs(x), step = abs(y), quotient = floor(size / step);
   V rest = fma(-quotient, step, size);
   rest = select(rest < V(T(0)), rest + step, rest);

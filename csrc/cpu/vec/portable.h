@@ -1,8 +1,14 @@
-// The set that every machine has, and `integers`: 16-byte vectors by compiler extension, no
-// intrinsics, and plain loops for the rest. Included by vec.h only.
+// The set that every machine has, and `integers`: 16-byte vectors by compiler extension, and plain
+// loops for the rest. What 64-bit Arm has instructions for is in aarch64.h, and in plain.h for
+// others. Included by vec.h only.
 #pragma once
 
 #include "cpu/vec/lane_mask.h"
+#ifdef __aarch64__
+#include "cpu/vec/aarch64.h"
+#else
+#include "cpu/vec/plain.h"
+#endif
 
 namespace symk::cpu::SYMK_ISA {
 
@@ -30,12 +36,6 @@ template <class T>
 }
 [[gnu::always_inline]] inline void stream_fence() {}
 
-/// a * b + c; whether the product is rounded first is up to the machine.
-template <class T>
-[[gnu::always_inline]] inline Vec<T> fma(Vec<T> a, Vec<T> b, Vec<T> c) {
-  return a * b + c;
-}
-
 /// a < b ? a : b and a > b ? a : b, so b when either is NaN.
 template <class T>
 [[gnu::always_inline]] inline Vec<T> min(Vec<T> a, Vec<T> b) {
@@ -46,56 +46,12 @@ template <class T>
   return select(a > b, a, b);
 }
 
-[[gnu::always_inline]] inline Vec<float> sqrt(Vec<float> x) {
-  for (int i = 0; i < Vec<float>::width; ++i) x.v[i] = __builtin_sqrtf(x.v[i]);
-  return x;
-}
-[[gnu::always_inline]] inline Vec<double> sqrt(Vec<double> x) {
-  for (int i = 0; i < Vec<double>::width; ++i) x.v[i] = __builtin_sqrt(x.v[i]);
-  return x;
-}
-
 /// Adding 2^(mantissa bits) * 1.5 leaves an integer in the low bits; the sum must not be simplified
 /// away.
 template <class T>
 constexpr T kIntegerShift = T(12582912);  // 1.5 * 2^23
 template <>
 inline constexpr double kIntegerShift<double> = 6755399441055744.0;  // 1.5 * 2^52
-template <class T>
-constexpr T kAllIntegers = T(8388608);  // 2^23: no fraction from here on
-template <>
-inline constexpr double kAllIntegers<double> = 4503599627370496.0;  // 2^52
-
-template <class T>
-inline Vec<T> with_sign_of(Vec<T> magnitude, Vec<T> s) {
-  using I = typename IntegerOf<T>::type;
-  const Vec<I> rest = shift_right_logical(Vec<I>(I(-1)), 1);
-  return bit_cast<T>(bit_or(bit_and(bits(magnitude), rest), bit_and(bits(s), bit_not(rest))));
-}
-
-/// To the nearest integer, halves to even; down; up; towards zero. Signs of zero are kept.
-template <class T>
-inline Vec<T> round(Vec<T> x) {
-  const Vec<T> size = with_sign_of(x, Vec<T>(T(1)));
-  const Vec<T> nearest = (size + kAllIntegers<T>)-kAllIntegers<T>;
-  return select(size < Vec<T>(kAllIntegers<T>), with_sign_of(nearest, x), x);
-}
-template <class T>
-inline Vec<T> floor(Vec<T> x) {
-  const Vec<T> r = round(x);
-  return with_sign_of(select(r > x, r - T(1), r), x);
-}
-template <class T>
-inline Vec<T> ceil(Vec<T> x) {
-  const Vec<T> r = round(x);
-  return with_sign_of(select(r < x, r + T(1), r), x);
-}
-template <class T>
-inline Vec<T> trunc(Vec<T> x) {
-  const Vec<T> size = with_sign_of(x, Vec<T>(T(1)));
-  return with_sign_of(floor(size), x);
-}
-
 /// To the nearest integer, halves to even. Defined for |x| < 2^22 (float), |x| < 2^51 (double).
 template <class T>
 [[gnu::always_inline]] inline IVec<T> to_integer(Vec<T> x) {

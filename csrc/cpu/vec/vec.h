@@ -12,7 +12,11 @@
 namespace symk::cpu {
 namespace portable {
 constexpr int kVectorBytes = 16;
+#ifdef __aarch64__
+constexpr int kVectorRegisters = 32;
+#else
 constexpr int kVectorRegisters = 16;
+#endif
 }  // namespace portable
 namespace integers {
 constexpr int kVectorBytes = 16;
