@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
-.PHONY: demo lint test test-slow test-deploy test-cuda-host build sanitize fuzz counts bench clean
+.PHONY: demo lint test test-slow test-deploy test-cuda-host test-aarch64 build sanitize fuzz counts bench clean
 
 # Trains, saves, loads, deploys: the whole way of a model, on the digits inside the package.
 demo: build
@@ -31,6 +31,17 @@ test-deploy: build
 test-cuda-host: build
 	$(BIN)/python -m pytest -q tests/cuda
 	SYMK_DEVICE=cuda-host $(BIN)/python -m pytest -q tests/layers tests/ops
+
+# The kernels' tests for 64-bit Arm, by Debian's g++-aarch64-linux-gnu and qemu-user-static; ten
+# minutes.
+ARM := build/aarch64
+test-aarch64: $(VENV)/.ready
+	$(BIN)/cmake -S . -B $(ARM) -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+	  -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DSYMK_PYTHON=OFF -DSYMK_CUDA=OFF \
+	  -DSYMK_CUDA_HOST=OFF -DSYMK_OUTPUT=$(abspath $(ARM)/symk) \
+	  "-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64-static;-L;/usr/aarch64-linux-gnu"
+	$(BIN)/cmake --build $(ARM) --parallel $(JOBS) --target native_tests
+	$(BIN)/ctest --test-dir $(ARM) --output-on-failure
 
 # Compiles what has changed, into the working tree.
 build: $(VENV)/.ready
