@@ -12,6 +12,8 @@ namespace {
 using V = Vec<float>;
 constexpr int kSide = kWinogradSide;
 constexpr int kResults = kWinogradResults;
+// Lines of a tile that are written out: where registers hold most of it, all.
+constexpr int kUnrolled = kVectorRegisters == 32 ? kSide : 1;
 
 // The points whose errors were smallest among those with few bits: less than half of those of 1, 2.
 constexpr double kPointA = 0.625, kPointB = 1.5;
@@ -70,7 +72,7 @@ template <class Block>
 [[gnu::always_inline]] inline void transform_taps_of(const float* taps, int64_t tap_step, float* to,
                                                      int64_t step, Block block) {
   V down[kSide][3];
-#pragma GCC unroll 3
+#pragma GCC unroll kUnrolled
   for (int j = 0; j < 3; ++j) {
     V w[3], out[kSide];
 #pragma GCC unroll 3
@@ -79,7 +81,7 @@ template <class Block>
 #pragma GCC unroll 6
     for (int i = 0; i < kSide; ++i) down[i][j] = out[i];
   }
-#pragma GCC unroll 6
+#pragma GCC unroll kUnrolled
   for (int i = 0; i < kSide; ++i) {
     V out[kSide];
     transform_taps(down[i], out);
@@ -101,7 +103,7 @@ template <class Block>
                                                     int64_t channel, float* to, int64_t step,
                                                     Block block) {
   V down[kSide][kSide];
-#pragma GCC unroll 6
+#pragma GCC unroll kUnrolled
   for (int j = 0; j < kSide; ++j) {
     V d[kSide], out[kSide];
 #pragma GCC unroll 6
@@ -114,7 +116,7 @@ template <class Block>
 #pragma GCC unroll 6
     for (int i = 0; i < kSide; ++i) down[i][j] = out[i];
   }
-#pragma GCC unroll 6
+#pragma GCC unroll kUnrolled
   for (int i = 0; i < kSide; ++i) {
     V out[kSide];
     transform_line(down[i], out);
@@ -134,7 +136,7 @@ template <class Block>
 [[gnu::always_inline]] inline void finish_channels(const WinogradResults& results, int64_t channel,
                                                    Block block) {
   V down[kResults][kSide];
-#pragma GCC unroll 6
+#pragma GCC unroll kUnrolled
   for (int j = 0; j < kSide; ++j) {
     V m[kSide], out[kResults];
 #pragma GCC unroll 6
@@ -150,7 +152,7 @@ template <class Block>
   // NaN is the second operand of max and min, and so stays.
   const V floor = epilogue.is_relu ? V::zero() : V(-__builtin_inff());
   const V limit(epilogue.limit);
-#pragma GCC unroll 4
+#pragma GCC unroll kUnrolled
   for (int i = 0; i < kResults; ++i) {
     if (i == results.rows) break;
     V y[kResults];

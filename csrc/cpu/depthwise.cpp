@@ -9,8 +9,11 @@
 namespace symk::cpu::SYMK_ISA {
 namespace {
 
-constexpr bool kIsSpare = is_spare(Isa::SYMK_ISA);
-constexpr int kVectors = kIsSpare ? 1 : 2;                   // times kResults: sums of 14 registers
+// Whether special shapes have code of their own.
+template <class T>
+inline constexpr bool kHasVariants = !is_spare(Isa::SYMK_ISA) && sizeof(T) == 4;
+template <class T>
+inline constexpr int kVectors = kHasVariants<T> ? 2 : 1;     // times kResults: sums of 14 registers
 constexpr int kRunVectors = kVectorRegisters == 32 ? 2 : 1;  // beside them weights of a row
 constexpr int kSumVectors = kVectorRegisters == 32 ? 2 : 1;  // times 3 x 3 taps: sums of 18 or 9
 
@@ -97,7 +100,7 @@ template <class T, int results, int vectors>
 template <class T, int results>
 [[gnu::noinline]] int64_t gather_taps(const Gather<T>& gather, int64_t t, int64_t last) {
   for (; t + results <= last; t += results) {
-    for_channels<T, kVectors>(gather.lanes, [&](int64_t c, auto block) {
+    for_channels<T, kVectors<T>>(gather.lanes, [&](int64_t c, auto block) {
       constexpr int vectors = decltype(block)::count;
       const T* const origin = gather.from + t * gather.step + c;
       const T* const weights = gather.w + c;
@@ -172,7 +175,7 @@ template <class T, int taps, int stride>
 /// Whole blocks of results t .. last - 1; gives the first that is left.
 template <class T>
 int64_t gather_blocks(const LaneJob<T>& job, const Gather<T>& gather, int64_t t, int64_t last) {
-  if constexpr (!kIsSpare) {
+  if constexpr (kHasVariants<T>) {
     const bool neighbours = job.adjacent && gather.pixel * job.column_step == gather.step;
     if (neighbours && job.columns.count == 3 && job.column_step == 1)
       return gather_runs<T, 3, 1>(gather, t, last);
@@ -218,7 +221,7 @@ void gather_line(const LaneJob<T>& job, const Line<T>& line, const Ahead<T>& ahe
   // Some results again, to the same bits, rather than a few alone; an addend may be where they go.
   if (t < whole.last && whole.last - whole.first >= kResults && !epilogue.addend)
     t = gather_blocks(job, gather, whole.last - kResults, whole.last);
-  if constexpr (!kIsSpare) {
+  if constexpr (kHasVariants<T>) {
     t = gather_taps<T, 4>(gather, t, whole.last);
     t = gather_taps<T, 2>(gather, t, whole.last);
   }
@@ -345,7 +348,7 @@ template <class T, int rows>
     }
   };
   add(Number<3>{});
-  if constexpr (!kIsSpare) add(Number<2>{});
+  if constexpr (kHasVariants<T>) add(Number<2>{});
   add(Number<1>{});
 }
 
@@ -357,14 +360,14 @@ void add_results(const LaneJob<T>& job, const Line<T>& line, Range taps, Range r
     const ConvTap& plane = line.planes.taps[i];
     const ConvTap* row = line.rows.taps;
     int64_t left = line.rows.count;
-    if constexpr (kIsSpare) {
-      for (; left > 0; --left, ++row, ahead = nullptr)
-        add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
-    } else {
+    if constexpr (kHasVariants<T>) {
       for (; left >= 3; left -= 3, row += 3, ahead = nullptr)
         add_rows<T, 3>(job, line, plane, row, taps, results, products, ahead);
       if (left == 2) add_rows<T, 2>(job, line, plane, row, taps, results, products, ahead);
       if (left == 1) add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
+    } else {
+      for (; left > 0; --left, ++row, ahead = nullptr)
+        add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
     }
     ahead = nullptr;
   }

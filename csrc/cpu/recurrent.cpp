@@ -27,12 +27,16 @@ struct Units {
   }
 };
 
+/// Whole vectors, and the rest; where masks cost nothing, all are such rests.
 template <class T, class F>
 [[gnu::always_inline]] inline void for_units(int64_t units, F&& f) {
   constexpr int width = Vec<T>::width;
   int64_t first = 0;
-  for (; first + width <= units; first += width) f(Units<T, true>{first, width});
-  if (first < units) f(Units<T, false>{first, static_cast<int>(units - first)});
+  if constexpr (!kFreeMasks) {
+    for (; first + width <= units; first += width) f(Units<T, true>{first, width});
+  }
+  for (; first < units; first += width)
+    f(Units<T, false>{first, static_cast<int>(units - first < width ? units - first : width)});
 }
 
 template <class T>
@@ -63,20 +67,23 @@ template <class T>
   return value_of<T>(curve, x);
 }
 
-/// In place for whole vectors of float, where a call costs 6 %; elsewhere copies of the curves
-/// would be most of this file.
+/// Whether curves are done in place: for whole vectors of float, where a call costs 6 %; elsewhere
+/// copies of them would be most of this file.
+template <class T, bool whole>
+inline constexpr bool kInPlace = (whole || kFreeMasks) &&
+                                 sizeof(T) == 4 && Isa::SYMK_ISA != Isa::portable;
+
 template <class T, bool whole>
 [[gnu::always_inline]] inline Vec<T> apply(Units<T, whole>, Curve curve, Vec<T> x) {
-  if constexpr (whole && sizeof(T) == 4 && Isa::SYMK_ISA != Isa::portable) {
+  if constexpr (kInPlace<T, whole>) {
     return value_of<T>(curve, x);
   } else {
     return called_value_of<T>(curve, x);
   }
 }
 
-/// The slope of a curve where its result is y.
 template <class T>
-[[gnu::always_inline]] inline Vec<T> slope(Curve curve, Vec<T> y) {
+[[gnu::always_inline]] inline Vec<T> slope_of(Curve curve, Vec<T> y) {
   using V = Vec<T>;
   const V one(T(1)), zero(T(0));
   switch (curve) {
@@ -85,6 +92,21 @@ template <class T>
     case Curve::kTanh: return one - y * y;
     case Curve::kSigmoid: return y * (one - y);
     default: return select((y > zero) & (y < one), V(T(0.2)), zero);
+  }
+}
+
+template <class T>
+[[gnu::noinline]] Vec<T> called_slope_of(Curve curve, Vec<T> y) {
+  return slope_of<T>(curve, y);
+}
+
+/// The slope of a curve where its result is y.
+template <class T, bool whole>
+[[gnu::always_inline]] inline Vec<T> slope(Units<T, whole>, Curve curve, Vec<T> y) {
+  if constexpr (kInPlace<T, whole>) {
+    return slope_of<T>(curve, y);
+  } else {
+    return called_slope_of<T>(curve, y);
   }
 }
 
@@ -112,12 +134,12 @@ struct Ahead {
 };
 
 template <class T>
-[[gnu::always_inline]] inline void copy_row(T* to, const T* from, int64_t count) {
+[[gnu::noinline]] void copy_row(T* to, const T* from, int64_t count) {
   for_units<T>(count, [&](auto units) { units.store(to, units.load(from)); });
 }
 
 template <class T>
-[[gnu::always_inline]] inline void clear_row(T* to, int64_t count) {
+[[gnu::noinline]] void clear_row(T* to, int64_t count) {
   for_units<T>(count, [&](auto units) { units.store(to, Vec<T>::zero()); });
 }
 
@@ -304,8 +326,7 @@ template <class T, bool whole>
 
 /// A hidden step hands the gradient of the state on as it is, and its gates have none.
 template <class T>
-[[gnu::always_inline]] inline void pass_on(const CellGradStep<T>& cell, int64_t row,
-                                           int64_t gates) {
+[[gnu::noinline]] void pass_on(const CellGradStep<T>& cell, int64_t row, int64_t gates) {
   T* d_state = at(cell.d_state, row);
   const T* incoming = at(cell.incoming, row);
   for_units<T>(cell.units,
@@ -330,7 +351,7 @@ void simple_grad(const CellGradStep<T>& cell) {
       if (incoming) ahead.read(units, incoming, cell.units);
       ahead.write(units, d_gates, cell.units);
       const Vec<T> d = total<T>(units, d_state, incoming);
-      const Vec<T> dx = d * slope<T>(cell.activation, units.load(state));
+      const Vec<T> dx = d * slope(units, cell.activation, units.load(state));
       units.store(d_gates, dx);
       units.store(d_sums, dx);
       units.store(d_state, Vec<T>::zero());
@@ -364,11 +385,11 @@ void lstm_grad(const CellGradStep<T>& cell) {
       if (incoming) ahead.read(units, incoming, n);
       const Vec<T> shown = apply(units, cell.activation, units.load(carry));
       const Vec<T> dh = total<T>(units, d_state, incoming);
-      const Vec<T> dc = units.load(d_carry) + dh * o * slope<T>(cell.activation, shown);
-      set(0, dc * g * slope<T>(cell.recurrent, i));
-      set(1, dc * units.load(carry_before) * slope<T>(cell.recurrent, f));
-      set(2, dc * i * slope<T>(cell.activation, g));
-      set(3, dh * shown * slope<T>(cell.recurrent, o));
+      const Vec<T> dc = units.load(d_carry) + dh * o * slope(units, cell.activation, shown);
+      set(0, dc * g * slope(units, cell.recurrent, i));
+      set(1, dc * units.load(carry_before) * slope(units, cell.recurrent, f));
+      set(2, dc * i * slope(units, cell.activation, g));
+      set(3, dh * shown * slope(units, cell.recurrent, o));
       units.store(d_carry, dc * f);
       units.store(d_state, Vec<T>::zero());
     });
@@ -406,9 +427,9 @@ void gru_after_grad(const CellGradStep<T>& cell) {
       if (incoming) ahead.read(units, incoming, n);
       const Vec<T> z = units.load(gates), r = units.load(gates + n), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
-      const Vec<T> dg = dh * (one - z) * slope<T>(cell.activation, g);
-      const Vec<T> dz = dh * (units.load(before) - g) * slope<T>(cell.recurrent, z);
-      const Vec<T> dr = dg * units.load(inner) * slope<T>(cell.recurrent, r);
+      const Vec<T> dg = dh * (one - z) * slope(units, cell.activation, g);
+      const Vec<T> dz = dh * (units.load(before) - g) * slope(units, cell.recurrent, z);
+      const Vec<T> dr = dg * units.load(inner) * slope(units, cell.recurrent, r);
       set(0, dz, dz);
       set(1, dr, dr);
       set(2, dg, dg * r);
@@ -441,8 +462,8 @@ void gru_state_grad(const CellGradStep<T>& cell) {
       if (incoming) ahead.read(units, incoming, n);
       const Vec<T> z = units.load(gates), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
-      const Vec<T> dz = dh * (units.load(before) - g) * slope<T>(cell.recurrent, z);
-      const Vec<T> dg = dh * (one - z) * slope<T>(cell.activation, g);
+      const Vec<T> dz = dh * (units.load(before) - g) * slope(units, cell.recurrent, z);
+      const Vec<T> dg = dh * (one - z) * slope(units, cell.activation, g);
       units.store(d_gates, dz);
       units.store(d_sums, dz);
       units.store(d_gates + 2 * n, dg);
@@ -464,7 +485,7 @@ void gru_gates_grad(const CellGradStep<T>& cell) {
     T* d_state = at(cell.d_state, row);
     for_units<T>(n, [&](auto units) {
       const Vec<T> r = units.load(gates + n), d = units.load(d_inner);
-      const Vec<T> dr = d * units.load(before) * slope<T>(cell.recurrent, r);
+      const Vec<T> dr = d * units.load(before) * slope(units, cell.recurrent, r);
       units.store(d_gates + n, dr);
       units.store(d_sums + n, dr);
       units.store(d_state, units.load(d_state) + d * r);

@@ -18,7 +18,7 @@ int64_t now_ns() {
       .count();
 }
 
-Error index_error(const std::string& kernel, const Status& status) {
+[[gnu::cold]] Error index_error(const std::string& kernel, const Status& status) {
   return Error(ErrorCode::kOutOfRange,
                "[" + kernel + "] " + status.need + " " + std::to_string(status.limit) + "; " +
                    std::to_string(status.value) + " was given at position " +
@@ -77,7 +77,7 @@ void Bound::look() {
   if (fault_count_ > 0) require_no_fault();
 }
 
-std::vector<PartRow> Bound::parts() const {
+[[gnu::cold]] std::vector<PartRow> Bound::parts() const {
   std::vector<PartRow> rows;
   for (const Part& part : parts_) {
     if (part.first == part.last) continue;
@@ -121,7 +121,7 @@ void Bound::replay_part(Part& part, void* const* outputs, const Watch& watch) {
 }
 
 /// Whether it was worth it. What throws runs again without a recording, and then the error counts.
-bool Bound::record_part(Part& part, void* const* outputs, const Watch& watch) {
+[[gnu::cold]] bool Bound::record_part(Part& part, void* const* outputs, const Watch& watch) {
   struct Open {
     Device& device;
     bool open = true;
@@ -184,7 +184,7 @@ void Bound::refresh_kept(const Watch& watch) {
   }
 }
 
-void Bound::make_kept(const Watch& watch) {
+[[gnu::cold]] void Bound::make_kept(const Watch& watch) {
   const Locked locked(kept_->lock());
   size_t patched = 0;
   const auto patch_to = [&](size_t end) {
@@ -280,7 +280,7 @@ void Bound::run_step(const BoundStep& step, ThreadPool& pool, bool check_finite)
 
 /// Throws Error(kNotFinite) unless the results of a step are finite; looks at copies of what lies
 /// on another device.
-void Bound::require_finite_results(const PlanStep& step, const Operands& operands) {
+[[gnu::cold]] void Bound::require_finite_results(const PlanStep& step, const Operands& operands) {
   if (device_.is_host()) {
     require_finite(plan_, step, types_, operands.in, operands.out);
     return;

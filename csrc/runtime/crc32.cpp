@@ -14,10 +14,11 @@ namespace {
 
 constexpr uint32_t kPolynomial = 0xEDB88320u;
 
+/// Made at the first use: 8 KB that a file need not hold.
 struct Tables {
   uint32_t at[8][256];
 
-  constexpr Tables() : at() {
+  Tables() {
     for (uint32_t byte = 0; byte < 256; ++byte) {
       uint32_t value = byte;
       for (int bit = 0; bit < 8; ++bit) value = (value >> 1) ^ (value & 1 ? kPolynomial : 0);
@@ -32,10 +33,14 @@ struct Tables {
   }
 };
 
-constexpr Tables tables;
+const Tables& made_tables() {
+  static const Tables tables;
+  return tables;
+}
 
 /// The register after these bytes, from the one before them.
 uint32_t by_tables(uint32_t value, const unsigned char* at, size_t count) {
+  const Tables& tables = made_tables();
   for (; count >= 8; count -= 8, at += 8) {
     uint32_t next = 0;
     for (int i = 0; i < 8; ++i) {

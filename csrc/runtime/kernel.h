@@ -132,8 +132,9 @@ enum class Runs { kHere, kAnywhere };
 
 /// A kernel by name; a static object of this type in a device's file registers it.
 struct KernelEntry {
-  KernelEntry(const char* name, BindFunction bind, Empty empty = Empty::kLeftOut,
-              Runs runs = Runs::kHere);
+  using Bind = std::unique_ptr<Step> (*)(Binding&);
+
+  KernelEntry(const char* name, Bind bind, Empty empty = Empty::kLeftOut, Runs runs = Runs::kHere);
 };
 
 /// Adds a kernel while the program runs; one of the same name that was added before is replaced.

@@ -16,7 +16,7 @@
 namespace symk {
 namespace {
 
-void require(bool holds, const std::string& kernel, const std::string& wanted) {
+[[gnu::cold]] void require(bool holds, const std::string& kernel, const std::string& wanted) {
   if (holds) return;
   throw Error(ErrorCode::kShape,
               "[" + kernel + "] " + wanted + "; this step does not fit. The Plan is damaged.");
@@ -42,8 +42,8 @@ Type row_of(const Type& type) {
 /// A Plan within a step: bound to the types that the step gives to it.
 class Body {
  public:
-  Body(const char* kernel, const Plan& plan, const std::vector<Type>& inputs,
-       const std::vector<Type>& outputs, Device& device, std::vector<bool> lasting)
+  [[gnu::cold]] Body(const char* kernel, const Plan& plan, const std::vector<Type>& inputs,
+                     const std::vector<Type>& outputs, Device& device, std::vector<bool> lasting)
       : bound_(plan, {}, shapes_of(kernel, plan, inputs), device, nullptr, std::move(lasting)) {
     require(plan.outputs.size() == outputs.size(), kernel, "the body must have as many outputs");
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -103,7 +103,7 @@ struct State {
 
 class ScanStep final : public Step {
  public:
-  explicit ScanStep(Binding& binding)
+  [[gnu::cold]] explicit ScanStep(Binding& binding)
       : device_(binding.device()), sequence_count_(count(binding, "sequences")),
         state_count_(count(binding, "states")), output_count_(count(binding, "outputs")),
         reverse_(binding.integer("reverse") != 0) {
@@ -135,7 +135,7 @@ class ScanStep final : public Step {
   }
 
  private:
-  static size_t count(const Binding& binding, const char* key) {
+  [[gnu::cold]] static size_t count(const Binding& binding, const char* key) {
     const int64_t number = binding.integer(key);
     require(number >= 0, "scan", std::string("the number of ") + key + " must not be negative");
     return static_cast<size_t>(number);
@@ -152,7 +152,7 @@ class ScanStep final : public Step {
 
   static int64_t leading(const Type& type) { return type.rank > 0 ? type.shape[0] : -1; }
 
-  void add_rows(const Type& type, size_t operand, std::vector<Rows>& rows) const {
+  [[gnu::cold]] void add_rows(const Type& type, size_t operand, std::vector<Rows>& rows) const {
     require(leading(type) == length_, "scan", "sequences and outputs must have one row per step");
     rows.push_back({operand, row_of(type).bytes()});
   }
@@ -264,7 +264,7 @@ const KernelEntry scan_entry("scan", bind_scan, Empty::kLeftOut, Runs::kAnywhere
 
 class CondStep final : public Step {
  public:
-  explicit CondStep(Binding& binding)
+  [[gnu::cold]] explicit CondStep(Binding& binding)
       : device_(binding.device()), then_(side(binding, "then")), otherwise_(side(binding, "else")) {
     binding.need_scratch(std::max(then_.arena_bytes(), otherwise_.arena_bytes()));
   }
@@ -281,7 +281,7 @@ class CondStep final : public Step {
   }
 
  private:
-  static Body side(const Binding& binding, const char* key) {
+  [[gnu::cold]] static Body side(const Binding& binding, const char* key) {
     const std::vector<Type>& in = binding.inputs();
     require(!in.empty() && in[0].dtype == DType::kBool && in[0].count() == 1, "cond",
             "the predicate must be one bool");

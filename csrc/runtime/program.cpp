@@ -20,7 +20,7 @@ constexpr size_t kKeptBatches = 4;
 // Pinned memory is taken from everybody; larger arrays go through the driver's own.
 constexpr int64_t kMostPinned = int64_t{256} << 20;
 
-void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& given) {
+[[gnu::cold]] void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& given) {
   const bool shape_fits =
       given.rank == wanted.rank && std::equal(given.shape, given.shape + given.rank, wanted.shape);
   if (given.dtype == wanted.dtype && shape_fits) return;
@@ -37,7 +37,7 @@ const Shape* shapes_for(const Program& program, const Batch& batch) {
 }
 
 /// What is packed from the constants of a Plan and of its bodies.
-int64_t packed_bytes(const Plan& plan) {
+[[gnu::cold]] int64_t packed_bytes(const Plan& plan) {
   int64_t total = plan.packed->bytes();
   for (const auto& body : plan.plans) total += packed_bytes(*body);
   return total;
@@ -201,8 +201,8 @@ void Batch::hand_over(void* to) const {
   device_.copy(to, memory_.data(), bytes_);
 }
 
-Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Tensor>> shared,
-                 Device& device)
+[[gnu::cold]] Program::Program(std::shared_ptr<const Plan> plan,
+                               std::vector<std::shared_ptr<Tensor>> shared, Device& device)
     : plan_(std::move(plan)), shared_(std::move(shared)), device_(device), kept_(*plan_, device) {
   if (shared_.size() != plan_->shared.size()) {
     throw Error(ErrorCode::kArgument, "[program] " + std::to_string(plan_->shared.size()) +
@@ -221,13 +221,13 @@ Program::Program(std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<T
   times_ns_ = std::make_unique<std::atomic<int64_t>[]>(plan_->steps.size());
 }
 
-std::vector<int64_t> Program::times_ns() const {
+[[gnu::cold]] std::vector<int64_t> Program::times_ns() const {
   std::vector<int64_t> times;
   for (size_t i = 0; i < plan_->steps.size(); ++i) times.push_back(times_ns_[i].load());
   return times;
 }
 
-MemoryUse Program::memory_use() {
+[[gnu::cold]] MemoryUse Program::memory_use() {
   MemoryUse use;
   use.constant_bytes = plan_->blob.bytes();
   use.packed_bytes = packed_bytes(*plan_) + kept_.packed().bytes();
@@ -275,7 +275,7 @@ void Program::take_back(std::unique_ptr<Batch> batch) noexcept {
   }
 }
 
-std::vector<PartRow> Program::parts() {
+[[gnu::cold]] std::vector<PartRow> Program::parts() {
   std::unique_ptr<Context> context = borrow();
   const Bound* const bound = context->latest();
   std::vector<PartRow> rows = bound != nullptr ? bound->parts() : std::vector<PartRow>();

@@ -30,8 +30,8 @@ SharedLock& table_lock() {
 
 }  // namespace
 
-KernelEntry::KernelEntry(const char* name, BindFunction bind, Empty empty, Runs runs) {
-  table()[name] = {std::move(bind), empty, runs, false};
+KernelEntry::KernelEntry(const char* name, Bind bind, Empty empty, Runs runs) {
+  table()[name] = {bind, empty, runs, false};
 }
 
 void add_user_kernel(const std::string& name, BindFunction bind) {

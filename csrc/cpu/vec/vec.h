@@ -17,18 +17,22 @@ constexpr int kVectorRegisters = 32;
 #else
 constexpr int kVectorRegisters = 16;
 #endif
+constexpr bool kFreeMasks = false;
 }  // namespace portable
 namespace integers {
 constexpr int kVectorBytes = 16;
 constexpr int kVectorRegisters = 16;
+constexpr bool kFreeMasks = false;
 }  // namespace integers
 namespace avx2 {
 constexpr int kVectorBytes = 32;
 constexpr int kVectorRegisters = 16;
+constexpr bool kFreeMasks = false;
 }  // namespace avx2
 namespace avx512 {
 constexpr int kVectorBytes = 64;
 constexpr int kVectorRegisters = 32;
+constexpr bool kFreeMasks = true;
 }  // namespace avx512
 }  // namespace symk::cpu
 
