@@ -31,21 +31,29 @@ struct PartBlock {
   [[gnu::always_inline]] Mask<T> lanes() const { return first_lanes<T>(used); }
 };
 
-/// Calls f(channel, block) for blocks of `most` vectors, half as many, and so on; only the last
-/// vector of all may be in part. Where masks cost nothing, any single vector is one in part.
-template <class T, int most, class F>
-[[gnu::always_inline]] inline void for_channels(int64_t channels, F&& f, int64_t first = 0) {
-  constexpr int width = Vec<T>::width;
+/// Calls f(channel, block) for whole blocks of `most` vectors, half as many, and so on to `least`;
+/// gives the first channel that is left.
+template <class T, int most, int least = 1, class F>
+[[gnu::always_inline]] inline int64_t for_whole_channels(int64_t channels, F&& f,
+                                                         int64_t first = 0) {
+  constexpr int64_t step = most * Vec<T>::width;
   int64_t c = first;
-  if constexpr (most > 1 || !kFreeMasks) {
-    for (; c + most * width <= channels; c += most * width) f(c, WholeBlock<T, most>{});
-  }
-  if constexpr (most > 1) {
-    for_channels<T, most / 2>(channels, f, c);
-  } else {
-    for (; c < channels; c += width)
-      f(c, PartBlock<T>{static_cast<int>(channels - c < width ? channels - c : width)});
-  }
+  for (; c + step <= channels; c += step) f(c, WholeBlock<T, most>{});
+  if constexpr (most > least) c = for_whole_channels<T, most / 2, least>(channels, f, c);
+  return c;
+}
+
+/// The same for all channels from `first` on; only the last vector of all may be in part. With
+/// `masked`, any single vector is one in part: one body less, but a vector in part is no operand of
+/// a multiplication in memory.
+template <class T, int most, bool masked = false, class F>
+[[gnu::always_inline]] inline void for_channels(int64_t channels, F&& f, int64_t first = 0) {
+  constexpr int64_t width = Vec<T>::width;
+  int64_t c = first;
+  if constexpr (most > 1 || !masked)
+    c = for_whole_channels<T, most, masked ? 2 : 1>(channels, f, first);
+  for (; c < channels; c += width)
+    f(c, PartBlock<T>{static_cast<int>(channels - c < width ? channels - c : width)});
 }
 
 }  // namespace symk::cpu::SYMK_ISA

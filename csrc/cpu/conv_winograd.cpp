@@ -91,7 +91,7 @@ template <class Block>
 }
 
 void transform_kernel(const float* taps, int64_t tap_step, int64_t count, float* to, int64_t step) {
-  for_channels<float, 1>(count, [=](int64_t i, auto block) {
+  for_channels<float, 1, kFreeMasks>(count, [=](int64_t i, auto block) {
     transform_taps_of(taps + i, tap_step, to + i, step, block);
   });
 }
@@ -126,7 +126,7 @@ template <class Block>
 }
 
 void transform_source(const float* const* pixels, int64_t channels, float* to, int64_t step) {
-  for_channels<float, 1>(channels, [=](int64_t j, auto block) {
+  for_channels<float, 1, kFreeMasks>(channels, [=](int64_t j, auto block) {
     transform_pixels(pixels, kResults * channels, j, to, step, block);
   });
 }
@@ -185,8 +185,8 @@ void finish_pixels(const WinogradResults& results) {
 }
 
 void finish(const WinogradResults& results) {
-  for_channels<float, 1>(results.channels,
-                         [&](int64_t j, auto block) { finish_channels(results, j, block); });
+  for_channels<float, 1, kFreeMasks>(
+      results.channels, [&](int64_t j, auto block) { finish_channels(results, j, block); });
   finish_pixels(results);
 }
 

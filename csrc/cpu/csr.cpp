@@ -64,8 +64,8 @@ void matmul(const CsrPlan& plan, const CsrOperands& operands, int64_t first, int
   const Index* bounds = static_cast<const Index*>(operands.bounds);
   for (int64_t number = first; number < last; ++number) {
     const RowElements<T, Index> row = {static_cast<const T*>(operands.values),
-                                       static_cast<const Index*>(operands.columns),
-                                       bounds[number], bounds[number + 1]};
+                                       static_cast<const Index*>(operands.columns), bounds[number],
+                                       bounds[number + 1]};
     T* y = static_cast<T*>(operands.y) + number * plan.width;
     int64_t j = 0;
     for (; j + 4 * lanes <= plan.width; j += 4 * lanes)
@@ -148,23 +148,37 @@ constexpr void set(CsrKernels& table, DType dtype) {
   table.to_dense[static_cast<int>(dtype)][1] = to_dense<T, int64_t>;
 }
 
+template <class Index>
+constexpr void set_indices(CsrKernels& table, int place) {
+  table.row_numbers[place] = row_numbers<Index>;
+  table.all_inside[place] = all_inside<Index>;
+  table.ascend[place] = ascend<Index>;
+}
+
+template <class T>
+constexpr void set_products(CsrKernels& table, int place) {
+  table.matmul[place][0] = matmul<T, int32_t>;
+  table.matmul[place][1] = matmul<T, int64_t>;
+  table.transposed_matmul[place][0] = transposed_matmul<T, int32_t>;
+  table.transposed_matmul[place][1] = transposed_matmul<T, int64_t>;
+}
+
 constexpr CsrKernels make_table() {
-  CsrKernels table = {
-      {{matmul<float, int32_t>, matmul<float, int64_t>},
-       {matmul<double, int32_t>, matmul<double, int64_t>}},
-      {{transposed_matmul<float, int32_t>, transposed_matmul<float, int64_t>},
-       {transposed_matmul<double, int32_t>, transposed_matmul<double, int64_t>}},
-      {},
-      {row_numbers<int32_t>, row_numbers<int64_t>},
-      {all_inside<int32_t>, all_inside<int64_t>},
-      {ascend<int32_t>, ascend<int64_t>}};
-  set<float>(table, DType::kFloat32);
-  set<double>(table, DType::kFloat64);
-  set<int8_t>(table, DType::kInt8);
-  set<int16_t>(table, DType::kInt16);
-  set<int32_t>(table, DType::kInt32);
-  set<int64_t>(table, DType::kInt64);
-  set<uint8_t>(table, DType::kUInt8);
+  CsrKernels table = {};
+  if constexpr (is_for_integers(Isa::SYMK_ISA)) {
+    set<float>(table, DType::kFloat32);
+    set<double>(table, DType::kFloat64);
+    set<int8_t>(table, DType::kInt8);
+    set<int16_t>(table, DType::kInt16);
+    set<int32_t>(table, DType::kInt32);
+    set<int64_t>(table, DType::kInt64);
+    set<uint8_t>(table, DType::kUInt8);
+    set_indices<int32_t>(table, 0);
+    set_indices<int64_t>(table, 1);
+  } else if constexpr (!runs_avx2(Isa::SYMK_ISA)) {  // products wait for rows of `dense`
+    set_products<float>(table, 0);
+    set_products<double>(table, 1);
+  }
   return table;
 }
 

@@ -31,10 +31,11 @@ struct CsrKernels {
   using Ascend = bool (*)(const void* bounds, int64_t rows, int64_t count);
 
   // By dtype of the values (only floats multiply) and by whether indices are int64.
-  Rows matmul[2][2];                    // the matrix times `dense` (columns, width)
-  Rows transposed_matmul[2][2];         // its transpose times `dense` (rows, width)
-  Rows to_dense[kDTypeCount][2];        // the matrix itself; null for float16 and bool
-  Rows row_numbers[2];                  // the row of each element of rows first..last-1
+  Rows matmul[2][2];             // the matrix times `dense` (columns, width)
+  Rows transposed_matmul[2][2];  // its transpose times `dense` (rows, width)
+  // No vectors: in the table of `integers` alone.
+  Rows to_dense[kDTypeCount][2];  // the matrix itself; null for float16 and bool
+  Rows row_numbers[2];            // the row of each element of rows first..last-1
   AllInside all_inside[2];
   Ascend ascend[2];
 
@@ -47,5 +48,7 @@ template <>
 const CsrKernels& CsrKernels::of<Isa::avx2>();
 template <>
 const CsrKernels& CsrKernels::of<Isa::avx512>();
+template <>
+const CsrKernels& CsrKernels::of<Isa::integers>();
 
 }  // namespace symk::cpu

@@ -16,11 +16,13 @@ int index_place(const char* kernel, DType dtype) {
   return dtype == DType::kInt64;
 }
 
+/// All but products.
+const CsrKernels& index_kernels() { return CsrKernels::of<Isa::integers>(); }
+
 /// The first bound that does not ascend from 0 to the number of elements.
 Status check_bounds(const CsrPlan& plan, DType dtype, const void* bounds) {
-  if (kernels<CsrKernels>().ascend[dtype == DType::kInt64](bounds, plan.rows, plan.count)) {
-    return Status();
-  }
+  const auto ascend = index_kernels().ascend[dtype == DType::kInt64];
+  if (ascend(bounds, plan.rows, plan.count)) return Status();
   int64_t lowest = 0;
   for (int64_t row = 0; row <= plan.rows; ++row) {
     const int64_t bound = integer_at(dtype, bounds, row);
@@ -34,7 +36,7 @@ Status check_bounds(const CsrPlan& plan, DType dtype, const void* bounds) {
 }
 
 Status check_columns(const CsrPlan& plan, DType dtype, const void* columns) {
-  const auto all_inside = kernels<CsrKernels>().all_inside[dtype == DType::kInt64];
+  const auto all_inside = index_kernels().all_inside[dtype == DType::kInt64];
   if (all_inside(columns, plan.count, plan.columns)) return Status();
   for (int64_t k = 0; k < plan.count; ++k) {
     const int64_t column = integer_at(dtype, columns, k);
@@ -65,8 +67,9 @@ std::unique_ptr<Step> bind_csr_matmul(Binding& binding) {
   const Type& y = binding.outputs()[0];
   const int real = float_place("csr_matmul", y.dtype);
   const int index = index_place("csr_matmul", columns.dtype);
-  const auto& table = kernels<CsrKernels>();
-  const auto rows = (transpose ? table.transposed_matmul : table.matmul)[real][index];
+  const auto rows = kernel_of<CsrKernels>([=](const CsrKernels& table) {
+    return (transpose ? table.transposed_matmul : table.matmul)[real][index];
+  });
   // Each part of a transposed product looks at all elements, so parts are few.
   constexpr int64_t most_parts = 16;
   const int64_t row_bytes =
@@ -81,7 +84,7 @@ std::unique_ptr<Step> bind_csr_to_dense(Binding& binding) {
   const CsrPlan plan = plan_csr_to_dense(binding);
   const Type& columns = binding.inputs()[1];
   const Type& y = binding.outputs()[0];
-  const auto rows = kernels<CsrKernels>().to_dense[static_cast<int>(y.dtype)];
+  const auto rows = index_kernels().to_dense[static_cast<int>(y.dtype)];
   if (rows[0] == nullptr) throw no_dtype("csr_to_dense", y.dtype);
   return make_rows(plan, columns.dtype, rows[index_place("csr_to_dense", columns.dtype)],
                    plan.columns == 0 ? 0 : plan.rows,
@@ -92,7 +95,7 @@ std::unique_ptr<Step> bind_csr_rows(Binding& binding) {
   const CsrPlan plan = plan_csr_rows(binding);
   const Type& bounds = binding.inputs()[0];
   const Type& y = binding.outputs()[0];
-  const auto rows = kernels<CsrKernels>().row_numbers[index_place("csr_rows", bounds.dtype)];
+  const auto rows = index_kernels().row_numbers[index_place("csr_rows", bounds.dtype)];
   const DType dtype = bounds.dtype;
   const int64_t per_part = units_per_part(ceil_div(y.bytes(), std::max<int64_t>(1, plan.rows)));
   return make_step([=](const Operands& operands, ThreadPool& pool) {

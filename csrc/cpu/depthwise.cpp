@@ -100,29 +100,30 @@ template <class T, int results, int vectors>
 template <class T, int results>
 [[gnu::noinline]] int64_t gather_taps(const Gather<T>& gather, int64_t t, int64_t last) {
   for (; t + results <= last; t += results) {
-    for_channels<T, kVectors<T>>(gather.lanes, [&](int64_t c, auto block) {
-      constexpr int vectors = decltype(block)::count;
-      const T* const origin = gather.from + t * gather.step + c;
-      const T* const weights = gather.w + c;
-      const int64_t step = gather.step;
-      if constexpr (results == kResults) fetch_block(gather.ahead, t, c, block);
-      Vec<T> sums[results][vectors];
-      clear(sums);
-      for (int64_t i = 0; i < gather.count; i += gather.group) {
-        const LaneTap* const last_tap = gather.taps + i + gather.there.last;
-        for (const LaneTap* tap = gather.taps + i + gather.there.first; tap < last_tap; ++tap) {
-          const T* const from = origin + tap->pixel;
+    for_channels<T, kVectors<T>, kFreeMasks && results != kResults>(
+        gather.lanes, [&](int64_t c, auto block) {
+          constexpr int vectors = decltype(block)::count;
+          const T* const origin = gather.from + t * gather.step + c;
+          const T* const weights = gather.w + c;
+          const int64_t step = gather.step;
+          if constexpr (results == kResults) fetch_block(gather.ahead, t, c, block);
+          Vec<T> sums[results][vectors];
+          clear(sums);
+          for (int64_t i = 0; i < gather.count; i += gather.group) {
+            const LaneTap* const last_tap = gather.taps + i + gather.there.last;
+            for (const LaneTap* tap = gather.taps + i + gather.there.first; tap < last_tap; ++tap) {
+              const T* const from = origin + tap->pixel;
 #pragma GCC unroll 2
-          for (int v = 0; v < vectors; ++v) {
-            const Vec<T> factor = block.load(weights + tap->weight, v);
+              for (int v = 0; v < vectors; ++v) {
+                const Vec<T> factor = block.load(weights + tap->weight, v);
 #pragma GCC unroll 7
-            for (int q = 0; q < results; ++q)
-              sums[q][v] = fma(block.load(from + q * step, v), factor, sums[q][v]);
+                for (int q = 0; q < results; ++q)
+                  sums[q][v] = fma(block.load(from + q * step, v), factor, sums[q][v]);
+              }
+            }
           }
-        }
-      }
-      write_results<T, results>(gather, t, c, block, sums);
-    });
+          write_results<T, results>(gather, t, c, block, sums);
+        });
   }
   return t;
 }
@@ -133,7 +134,7 @@ template <class T, int taps, int stride>
 [[gnu::noinline]] int64_t gather_runs(const Gather<T>& gather, int64_t t, int64_t last) {
   constexpr int pixels = (kResults - 1) * stride + taps;
   for (; t + kResults <= last; t += kResults) {
-    for_channels<T, kRunVectors>(gather.lanes, [&](int64_t c, auto block) {
+    for_channels<T, kRunVectors, kFreeMasks>(gather.lanes, [&](int64_t c, auto block) {
       constexpr int vectors = decltype(block)::count;
       const T* const origin = gather.from + t * gather.step + c;
       const T* const weights = gather.w + c;
@@ -235,7 +236,7 @@ template <class T>
 void finish(const Epilogue<T>& epilogue, T* y, int64_t count) {
   if (epilogue.activation && !epilogue.is_relu) epilogue.activation(y, count);
   if (!epilogue.factor) return;
-  for_channels<T, 4>(count, [&](int64_t i, auto block) {
+  for_channels<T, 4, kFreeMasks>(count, [&](int64_t i, auto block) {
 #pragma GCC unroll 4
     for (int v = 0; v < block.count; ++v)
       block.store(block.load(y + i, v) * block.load(epilogue.factor + i, v), y + i, v);
@@ -265,53 +266,83 @@ void gather(const LaneJob<T>& job, const T* w, const Epilogue<T>& epilogue, T* y
   if (finishes) finish(epilogue, y, job.row_count * job.column_count * job.lanes);
 }
 
-/// Adds the products of some results to the sums of `rows` x `taps` weights. Row r is gathered from
-/// from + places[r], tap k of it tap[k].pixel further on.
+/// What some rows of results give to the sums of some weights: row r of the taps is gathered from
+/// from + places[r], tap k of it tap[k].pixel further on, and has its sums at sum_places[r].
+template <class T>
+struct TapProducts {
+  const T* from;
+  const int64_t* places;
+  const LaneTap* tap;
+  int64_t step;  // elements from where a result looks to where the next one does
+  const T* g;
+  int64_t g_pixel;
+  Range results;
+  T* sums;
+  const int64_t* sum_places;
+  const Ahead<T>* ahead;  // may be null
+};
+
+/// Adds the products of `rows` x `taps` weights, from row `first` on, for a block of lanes.
+template <class T, int rows, int taps, class Block>
+[[gnu::always_inline]] inline void add_block(const TapProducts<T>& products, int first, int64_t c,
+                                             Block block) {
+  constexpr int vectors = Block::count;
+  const LaneTap* const tap = products.tap;
+  Vec<T> totals[rows][taps][vectors];
+  const T* line[rows];
+#pragma GCC unroll 3
+  for (int r = 0; r < rows; ++r) {
+    line[r] = products.from + products.places[first + r] + c;
+#pragma GCC unroll 3
+    for (int k = 0; k < taps; ++k) {
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) totals[r][k][v] = Vec<T>::zero();
+    }
+  }
+  const Range results = products.results;
+  const int64_t step = products.step, g_pixel = products.g_pixel;
+  const T* slope = products.g + c;
+  for (int64_t t = results.first; t < results.last; ++t, slope += g_pixel) {
+    if (products.ahead) fetch_share(*products.ahead, results, t, c, block);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) {
+      const Vec<T> factor = block.load(slope, v);
+#pragma GCC unroll 3
+      for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 3
+        for (int k = 0; k < taps; ++k)
+          totals[r][k][v] = fma(block.load(line[r] + tap[k].pixel, v), factor, totals[r][k][v]);
+      }
+    }
+#pragma GCC unroll 3
+    for (int r = 0; r < rows; ++r) line[r] += step;
+  }
+#pragma GCC unroll 3
+  for (int r = 0; r < rows; ++r) {
+#pragma GCC unroll 3
+    for (int k = 0; k < taps; ++k) {
+      T* const sum = products.sums + products.sum_places[first + r] + tap[k].weight + c;
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; ++v) block.store(block.load(sum, v) + totals[r][k][v], sum, v);
+    }
+  }
+}
+
+/// The same for the last lanes, which fill no vector.
+template <class T, int taps>
+[[gnu::noinline]] void add_last_lanes(const TapProducts<T>& products, int row, int64_t c,
+                                      int lanes) {
+  add_block<T, 1, taps>(products, row, c, PartBlock<T>{lanes});
+}
+
 template <class T, int rows, int taps>
-[[gnu::always_inline]] inline void add_taps(const T* from, const int64_t* places,
-                                            const LaneTap* tap, int64_t step, const T* g,
-                                            int64_t g_pixel, Range results, int64_t lanes, T* sums,
-                                            const int64_t* sum_places, const Ahead<T>* ahead) {
-  for_channels<T, kSumVectors>(lanes, [&](int64_t c, auto block) {
-    constexpr int vectors = decltype(block)::count;
-    Vec<T> totals[rows][taps][vectors];
-    const T* line[rows];
-#pragma GCC unroll 3
-    for (int r = 0; r < rows; ++r) {
-      line[r] = from + places[r] + c;
-#pragma GCC unroll 3
-      for (int k = 0; k < taps; ++k) {
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; ++v) totals[r][k][v] = Vec<T>::zero();
-      }
-    }
-    const T* slope = g + c;
-    for (int64_t t = results.first; t < results.last; ++t, slope += g_pixel) {
-      if (ahead) fetch_share(*ahead, results, t, c, block);
-#pragma GCC unroll 2
-      for (int v = 0; v < vectors; ++v) {
-        const Vec<T> factor = block.load(slope, v);
-#pragma GCC unroll 3
-        for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 3
-          for (int k = 0; k < taps; ++k) {
-            totals[r][k][v] = fma(block.load(line[r] + tap[k].pixel, v), factor, totals[r][k][v]);
-          }
-        }
-      }
-#pragma GCC unroll 3
-      for (int r = 0; r < rows; ++r) line[r] += step;
-    }
-#pragma GCC unroll 3
-    for (int r = 0; r < rows; ++r) {
-#pragma GCC unroll 3
-      for (int k = 0; k < taps; ++k) {
-        T* const sum = sums + sum_places[r] + tap[k].weight + c;
-#pragma GCC unroll 2
-        for (int v = 0; v < vectors; ++v) block.store(block.load(sum, v) + totals[r][k][v], sum, v);
-      }
-    }
+[[gnu::always_inline]] inline void add_taps(const TapProducts<T>& products, int64_t lanes) {
+  const int64_t c = for_whole_channels<T, kSumVectors>(lanes, [&](int64_t channel, auto block) {
+    add_block<T, rows, taps>(products, 0, channel, block);
   });
+  if (c == lanes) return;
+  for (int r = 0; r < rows; ++r)
+    add_last_lanes<T, taps>(products, r, c, static_cast<int>(lanes - c));
 }
 
 /// The products of results of one line.
@@ -328,23 +359,29 @@ template <class T, int rows>
                                             const ConvTap& plane, const ConvTap* row, Range taps,
                                             Range results, const Products<T>& products,
                                             const Ahead<T>* ahead) {
-  const int64_t step = job.column_step * line.pixels.pixel;
-  const T* const from = line.pixels.at + (line.plane + plane.offset) * line.pixels.plane +
-                        line.row * line.pixels.row + results.first * step;
   int64_t places[rows], sum_places[rows];
 #pragma GCC unroll 3
   for (int r = 0; r < rows; ++r) {
     places[r] = row[r].offset * line.pixels.row;
     sum_places[r] = plane.kernel * job.w_plane + row[r].kernel * job.w_row;
   }
-  const T* const g = products.g + results.first * products.g_pixel;
+  TapProducts<T> some;
+  some.step = job.column_step * line.pixels.pixel;
+  some.from = line.pixels.at + (line.plane + plane.offset) * line.pixels.plane +
+              line.row * line.pixels.row + results.first * some.step;
+  some.places = places;
+  some.g = products.g + results.first * products.g_pixel;
+  some.g_pixel = products.g_pixel;
+  some.results = results;
+  some.sums = products.sums;
+  some.sum_places = sum_places;
+  some.ahead = ahead;
   const auto add = [&](auto number) {
     constexpr int together = decltype(number)::value;
     for (; taps.last - taps.first >= together; taps.first += together) {
-      add_taps<T, rows, together>(from, places, job.lane_taps + taps.first, step, g,
-                                  products.g_pixel, results, products.lanes, products.sums,
-                                  sum_places, ahead);
-      ahead = nullptr;
+      some.tap = job.lane_taps + taps.first;
+      add_taps<T, rows, together>(some, products.lanes);
+      some.ahead = nullptr;
     }
   };
   add(Number<3>{});

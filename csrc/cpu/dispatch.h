@@ -43,8 +43,8 @@ const Table& float_kernels(DType dtype) {
   return dtype == DType::kFloat64 ? float64_kernels<Table>() : kernels<Table>();
 }
 
-/// What choose(table) gives of the active set, of the one that has its float64 kernels, or of
-/// `integers`: the first that is not null.
+/// What choose(table) gives of the active set, of AVX2 for a wider one, or of `integers`: the first
+/// that is not null.
 template <class Table, class Choose>
 auto kernel_of(Choose choose) {
   const auto own = choose(kernels<Table>());

@@ -104,21 +104,25 @@ void scatter_add(const IndexPlan& plan, const void* base, const void* data, cons
   }
 }
 
+template <class T>
+constexpr void set(IndexKernels& table, DType dtype) {
+  if constexpr (std::is_integral_v<T>) table.read[static_cast<int>(dtype)] = read_indices<T>;
+  table.scatter_add[static_cast<int>(dtype)] = scatter_add<T>;
+}
+
 constexpr IndexKernels make_table() {
   IndexKernels table = {};
-  table.gather = gather;
-  table.read[static_cast<int>(DType::kInt8)] = read_indices<int8_t>;
-  table.read[static_cast<int>(DType::kInt16)] = read_indices<int16_t>;
-  table.read[static_cast<int>(DType::kInt32)] = read_indices<int32_t>;
-  table.read[static_cast<int>(DType::kInt64)] = read_indices<int64_t>;
-  table.read[static_cast<int>(DType::kUInt8)] = read_indices<uint8_t>;
-  table.scatter_add[static_cast<int>(DType::kFloat32)] = scatter_add<float>;
-  table.scatter_add[static_cast<int>(DType::kFloat64)] = scatter_add<double>;
-  table.scatter_add[static_cast<int>(DType::kInt8)] = scatter_add<int8_t>;
-  table.scatter_add[static_cast<int>(DType::kInt16)] = scatter_add<int16_t>;
-  table.scatter_add[static_cast<int>(DType::kInt32)] = scatter_add<int32_t>;
-  table.scatter_add[static_cast<int>(DType::kInt64)] = scatter_add<int64_t>;
-  table.scatter_add[static_cast<int>(DType::kUInt8)] = scatter_add<uint8_t>;
+  if constexpr (is_for_integers(Isa::SYMK_ISA)) {
+    set<int8_t>(table, DType::kInt8);
+    set<int16_t>(table, DType::kInt16);
+    set<int32_t>(table, DType::kInt32);
+    set<int64_t>(table, DType::kInt64);
+    set<uint8_t>(table, DType::kUInt8);
+  } else {
+    table.gather = gather;
+    set<float>(table, DType::kFloat32);
+    set<double>(table, DType::kFloat64);
+  }
   return table;
 }
 

@@ -29,7 +29,8 @@ struct IndexKernels {
                               const int64_t* rows, int64_t outer, int64_t first, int64_t last,
                               void* y);
 
-  Read read[kDTypeCount];  // null unless an integer dtype
+  // What works on integers is in the table of `integers` alone.
+  Read read[kDTypeCount];
   Gather gather;
   ScatterAdd scatter_add[kDTypeCount];  // null for float16 and bool
 
@@ -42,5 +43,7 @@ template <>
 const IndexKernels& IndexKernels::of<Isa::avx2>();
 template <>
 const IndexKernels& IndexKernels::of<Isa::avx512>();
+template <>
+const IndexKernels& IndexKernels::of<Isa::integers>();
 
 }  // namespace symk::cpu

@@ -18,8 +18,8 @@ constexpr int64_t kIndicesPerPart = 32 * 1024;
 class IndexReader {
  public:
   IndexReader(const char* name, const Type& indices, int64_t limit)
-      : read_(kernels<IndexKernels>().read[static_cast<int>(indices.dtype)]), dtype_(indices.dtype),
-        count_(indices.count()), limit_(limit) {
+      : read_(IndexKernels::of<Isa::integers>().read[static_cast<int>(indices.dtype)]),
+        dtype_(indices.dtype), count_(indices.count()), limit_(limit) {
     if (read_ == nullptr) throw no_dtype(name, indices.dtype);
   }
 

@@ -46,7 +46,8 @@ std::unique_ptr<Step> bind_scatter(Binding& binding) {
   const IndexPlan plan = plan_rows(binding, name, y, indices, binding.inputs()[g]);
   const IndexReader reader(name, indices, plan.limit);
   binding.need_scratch(reader.scratch_bytes());
-  const auto scatter_add = kernels<IndexKernels>().scatter_add[static_cast<int>(y.dtype)];
+  const auto scatter_add = kernel_of<IndexKernels>(
+      [&](const IndexKernels& table) { return table.scatter_add[static_cast<int>(y.dtype)]; });
   if (scatter_add == nullptr) throw no_dtype(name, y.dtype);
   // Each part owns a range of destinations and looks at all indices, so ranges are few.
   constexpr int64_t most_ranges = 16;

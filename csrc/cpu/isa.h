@@ -11,9 +11,13 @@ enum class Isa : int { portable = 0, avx2 = 1, avx512 = 2, integers = 3 };
 /// share (kernel_of, dispatch.h). It runs on every machine, and has nothing else.
 constexpr bool is_for_integers(Isa isa) { return isa == Isa::integers; }
 
-/// Whether a set has float64 kernels where wider vectors gain little: AVX-512 machines run those of
-/// AVX2 (float64_kernels, dispatch.h).
-constexpr bool has_float64(Isa isa) { return !SYMK_HAS_AVX2 || isa != Isa::avx512; }
+/// Whether machines run AVX2's kernels in place of a set's own where wider vectors gain little
+/// (kernel_of, dispatch.h).
+constexpr bool runs_avx2(Isa isa) { return SYMK_HAS_AVX2 && isa == Isa::avx512; }
+
+/// Whether a set has float64 kernels of its own, in families of which runs_avx2 says so for float64
+/// alone (float64_kernels, dispatch.h).
+constexpr bool has_float64(Isa isa) { return !runs_avx2(isa); }
 
 /// Whether few machines run a set, those that have no other: its kernels are small first.
 constexpr bool is_spare(Isa isa) { return SYMK_HAS_AVX2 && isa == Isa::portable; }

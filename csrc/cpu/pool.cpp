@@ -90,7 +90,7 @@ template <class T, class Combine, class Finish>
                                                 T* y) {
   const T* const ahead = x + kWindowsAhead * plan.columns.stride * plan.channels;
   for_results(plan, planes, [&](int64_t place, const Window& window) {
-    for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
+    for_channels<T, kVectors, kFreeMasks>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> totals[block.count];
 #pragma GCC unroll 4
       for (Vec<T>& total : totals) total = start;
@@ -198,7 +198,7 @@ void max_pool_grad(const PoolPlan& plan, const void* x_data, const void* y_data,
   const Range owned = owned_planes(plan.planes, first, last);
   const auto spread = [&](Range results, auto&& add) {
     for_results(plan, results, [&](int64_t place, const Window& window) {
-      for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
+      for_channels<T, kVectors, kFreeMasks>(plan.channels, [&](int64_t c, auto block) {
         Vec<T> slopes[block.count];
 #pragma GCC unroll 4
         for (int k = 0; k < block.count; ++k) slopes[k] = block.load(g + place + c, k);
@@ -232,7 +232,7 @@ void max_pool_pick(const PoolPlan& plan, const void* x_data, const void* y_data,
   const T* y = static_cast<const T*>(y_data) + volume * plan.y_count();
   T* picked = static_cast<T*>(result) + volume * plan.y_count();
   for_results(plan, {first, last}, [&](int64_t place, const Window& window) {
-    for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
+    for_channels<T, kVectors, kFreeMasks>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> taken[block.count];
 #pragma GCC unroll 4
       for (Vec<T>& some : taken) some = Vec<T>::zero();
@@ -262,7 +262,7 @@ void average_pool_grad(const PoolPlan& plan, const void* g_data, int64_t volume,
     const Vec<T> count(size_of_window<T>(window));
     if (window.planes.first < owned.first) window.planes.first = owned.first;
     if (window.planes.last > owned.last) window.planes.last = owned.last;
-    for_channels<T, kVectors>(plan.channels, [&](int64_t c, auto block) {
+    for_channels<T, kVectors, kFreeMasks>(plan.channels, [&](int64_t c, auto block) {
       Vec<T> shares[block.count];
 #pragma GCC unroll 4
       for (int k = 0; k < block.count; ++k) shares[k] = block.load(g + place + c, k) / count;

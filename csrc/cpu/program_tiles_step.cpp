@@ -1,6 +1,6 @@
 // Runs the tiles of elementwise programs, as program.h says: what happens at each call, and is
 // compiled for speed. program_step.cpp makes the programs.
-#include "cpu/program.h"
+#include "cpu/program_tiles.h"
 
 #include <algorithm>
 #include <cstring>
