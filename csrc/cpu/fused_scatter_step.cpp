@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "cpu/index_plan.h"
+#include "cpu/fused_scatter_plan.h"
 #include "cpu/index_reader.h"
 #include "cpu/loops.h"
 #include "cpu/program.h"
@@ -13,20 +13,17 @@
 namespace symk::cpu {
 namespace {
 
-constexpr const char* kName = "fused_scatter";
+constexpr const char* kName = FusedScatterPlan::name;
 
-/// The binding of the program: without the indices, the rows being as many as the result has.
+/// The binding of the program.
 class ProgramBinding : public ForwardingBinding {
  public:
-  ProgramBinding(Binding& outer, int place, const Type& made)
-      : ForwardingBinding(outer), inputs_(outer.inputs()) {
-    inputs_.pop_back();
-    inputs_[static_cast<size_t>(place)] = made;
-  }
+  ProgramBinding(Binding& outer, const std::vector<Type>& inputs)
+      : ForwardingBinding(outer), inputs_(inputs) {}
   const std::vector<Type>& inputs() const override { return inputs_; }
 
  private:
-  std::vector<Type> inputs_;
+  const std::vector<Type> inputs_;
 };
 
 /// Which rows are added to which, in scratch: those of row r of an outer element are
@@ -75,24 +72,17 @@ void make_stretch(const IndexPlan& plan, const RowLists& lists, Loop add, const 
 }
 
 std::unique_ptr<Step> bind(Binding& binding) {
-  const size_t inputs = binding.inputs().size();
-  require(inputs >= 2 && !binding.outputs().empty(), kName,
-          "there must be rows, indices and a result");
-  const int64_t place = binding.integer("place");
-  require(place >= 0 && place < static_cast<int64_t>(inputs) - 1, kName,
-          "`place` must be that of an operand");
-  const Type& g = binding.inputs()[static_cast<size_t>(place)];
-  const Type& indices = binding.inputs()[inputs - 1];
+  const FusedScatterPlan whole(binding);
+  const size_t indices = whole.indices, place = whole.place;
+  const IndexPlan plan = whole.rows;
+  const DType dtype = whole.made.dtype;
   TileProgramForm form;
   form.result = binding.outputs()[0];
   form.given = static_cast<int>(place);
-  Type made = form.result;
-  made.dtype = g.dtype;
-  const IndexPlan plan = plan_rows(binding, kName, made, indices, g);
-  const IndexReader reader(kName, indices, plan.limit);
-  const LoopEntry* const add = find_loop("add", 2, g.dtype, g.dtype);
-  if (add == nullptr || g.dtype == DType::kFloat16) throw no_dtype(kName, g.dtype);
-  ProgramBinding inner(binding, form.given, made);
+  const IndexReader reader(kName, binding.inputs()[indices], plan.limit);
+  const LoopEntry* const add = find_loop("add", 2, dtype, dtype);
+  if (add == nullptr || dtype == DType::kFloat16) throw no_dtype(kName, dtype);
+  ProgramBinding inner(binding, whole.operands);
   TileProgram program = TileProgram::bind(inner, form);
   const ProgramParts parts = parts_of(program);
   const bool is_empty = form.result.count() == 0;
@@ -101,7 +91,7 @@ std::unique_ptr<Step> bind(Binding& binding) {
   return make_step([=, loop = add->loop, program = std::move(program)](const Operands& operands,
                                                                        ThreadPool& pool) {
     RowLists lists(plan, operands.scratch);
-    const Status status = reader.read(operands.in[inputs - 1], lists.rows, pool);
+    const Status status = reader.read(operands.in[indices], lists.rows, pool);
     if (status.code != Status::kOk || is_empty) return status;
     lists.sort(plan);
     const char* const rows = static_cast<const char*>(operands.in[place]);

@@ -108,7 +108,7 @@ class TileProgramBuilder {
   }
 
   void add_instructions() {
-    for (const ProgramOp& op : read_ops(binding_)) {
+    for (const ProgramOp& op : read_ops(binding_, binding_.inputs().size())) {
       std::vector<int> operands;
       for (int number : op.operands) operands.push_back(numbers_[number]);
       numbers_.push_back(add_instruction(op.name, operands, op.dtype));

@@ -107,7 +107,7 @@ inline int value_number(const std::vector<int64_t>& list, size_t position, size_
   return static_cast<int>(number);
 }
 
-inline std::vector<ProgramOp> read_ops(const Binding& binding) {
+inline std::vector<ProgramOp> read_ops(const Binding& binding, size_t inputs) {
   const std::vector<std::string> ops = binding.texts("ops"), dtypes = binding.texts("dtypes");
   const std::vector<int64_t> arity = binding.integers("arity"), args = binding.integers("args");
   if (dtypes.size() != ops.size() || arity.size() != ops.size())
@@ -119,7 +119,7 @@ inline std::vector<ProgramOp> read_ops(const Binding& binding) {
       refuse_program("an op must have 1 to 3 operands; \"" + ops[i] + "\" has others.");
     ProgramOp op = {ops[i], {}, dtype_named(dtypes[i])};
     for (int64_t k = 0; k < arity[i]; ++k, ++next)
-      op.operands.push_back(value_number(args, next, binding.inputs().size() + i));
+      op.operands.push_back(value_number(args, next, inputs + i));
     read.push_back(op);
   }
   if (next != args.size()) refuse_program("`args` must hold as many numbers as `arity` says.");

@@ -13,6 +13,8 @@ namespace symk::cuda {
 
 struct OneMember;
 struct ManyMembers;
+template <class T>
+struct ScatterMember;
 
 /// A program that was compiled for a device.
 class CompiledProgram {
@@ -22,6 +24,10 @@ class CompiledProgram {
                       const OneMember& member) const = 0;
   virtual void launch(const Queue& queue, int64_t tiles, int threads,
                       const ManyMembers& members) const = 0;
+  virtual void launch(const Queue& queue, int64_t tiles, int threads,
+                      const ScatterMember<float>& member) const = 0;
+  virtual void launch(const Queue& queue, int64_t tiles, int threads,
+                      const ScatterMember<double>& member) const = 0;
 };
 
 /// Machine code of a text by libnvrtc, for an architecture such as 90. `library` is its path, or

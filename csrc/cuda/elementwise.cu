@@ -47,8 +47,16 @@ SYMK_HD void copy_item(void* to, const void* from, int item) {
   }
 }
 
+/// Whether an input of the members is sums of rows.
+template <class Members>
+constexpr bool kAreSums = false;
+template <class T>
+constexpr bool kAreSums<ScatterMember<T>> = true;
+
 template <class Members>
 struct Interpret {
+  static constexpr bool kHasSums = kAreSums<Members>;
+
   const Instruction* code;
   const Store* stores;
   int instructions, store_count, inputs, slot_bytes;
@@ -61,6 +69,9 @@ struct Interpret {
   };
 
   SYMK_HD void operator()(int64_t tile) const {
+    if constexpr (kHasSums) {
+      if (*members.sums.refused != 0) return;
+    }
     char* const registers = shared_memory<char>();
     const int member = members.member_of(tile);
     const int64_t turn = tile - members.first_tile(member);
@@ -88,6 +99,9 @@ struct Interpret {
   }
 
   SYMK_HD void load(const Instruction& step, char* slot, const Part& part) const {
+    if constexpr (kHasSums) {
+      if (step.input == members.place) return add_rows(slot, part);
+    }
     const char* const memory = members.operand(part.member, step.input);
     const Layout& layout = members.layout(part.member, step.input);
     for (int e = 0, lane = threadIdx.x; e < kPerThread; ++e, lane += blockDim.x) {
@@ -100,6 +114,15 @@ struct Interpret {
       } else {
         copy_item(slot + int64_t{lane} * step.memory_item, from, step.memory_item);
       }
+    }
+  }
+
+  SYMK_HD void add_rows(char* slot, const Part& part) const {
+    using T = typename Members::Number;
+    for (int e = 0, lane = threadIdx.x; e < kPerThread; ++e, lane += blockDim.x) {
+      const int64_t index = part.first + int64_t{e} * blockDim.x;
+      if (index >= part.count) return;
+      reinterpret_cast<T*>(slot)[lane] = members.sum_at(index);
     }
   }
 
@@ -125,12 +148,11 @@ int item_inside(DType dtype) { return static_cast<int>(item_bytes(cpu::dtype_ins
 /// Turns the attributes into instructions.
 class ProgramBuilder {
  public:
-  ProgramBuilder(const Binding& binding, const Type& result) : binding_(binding), result_(result) {}
+  ProgramBuilder(const Binding& binding, const Type& result, std::vector<Type> inputs, int sums)
+      : binding_(binding), result_(result), inputs_(std::move(inputs)), sums_(sums) {}
 
   std::shared_ptr<const Program> build() {
-    if (binding_.inputs().size() > kMostOperands || binding_.outputs().size() > kMostOperands) {
-      return nullptr;
-    }
+    if (inputs_.size() > kMostOperands || binding_.outputs().size() > kMostOperands) return nullptr;
     add_inputs();
     add_instructions();
     add_outputs();
@@ -152,11 +174,11 @@ class ProgramBuilder {
   };
 
   void add_inputs() {
-    for (size_t i = 0; i < binding_.inputs().size(); ++i) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
       Value value;
-      value.dtype = binding_.inputs()[i].dtype;
+      value.dtype = inputs_[i].dtype;
       value.input = static_cast<int>(i);
-      layouts_.push_back(layout_of(binding_.inputs()[i]));
+      layouts_.push_back(layout_of(inputs_[i]));
       numbers_.push_back(add(value));
     }
   }
@@ -178,7 +200,7 @@ class ProgramBuilder {
   }
 
   void add_instructions() {
-    for (const cpu::ProgramOp& op : cpu::read_ops(binding_)) {
+    for (const cpu::ProgramOp& op : cpu::read_ops(binding_, inputs_.size())) {
       std::vector<int> operands;
       for (int number : op.operands) operands.push_back(numbers_[number]);
       numbers_.push_back(add_instruction(op.name, operands, op.dtype));
@@ -288,13 +310,13 @@ class ProgramBuilder {
     program->slot_bytes_ = kPerThread * item * program->threads_;
     program->shared_bytes_ = int64_t{program->slot_bytes_} * slots;
     program->count_ = result_.count();
-    program->inputs_ = static_cast<int>(binding_.inputs().size());
+    program->inputs_ = static_cast<int>(inputs_.size());
     program->device_ = static_cast<QueuedDevice*>(&binding_.device());
     program->layouts_ = layouts_;
     program->layouts_on_device_ = upload(binding_.device(), layouts_.data(), layouts_.size());
     const std::vector<char> code = encode(*program);
     program->code_ = upload(binding_.device(), code.data(), code.size());
-    if (program->inputs_ + program->stores_ <= ManyMembers::kOperands) {
+    if (sums_ < 0 && program->inputs_ + program->stores_ <= ManyMembers::kOperands) {
       program->form_ = "elementwise " + std::to_string(program->inputs_) + " inputs " +
                        std::to_string(program->stores_) + " outputs ";
       program->form_.append(code.begin(), code.end());
@@ -306,7 +328,7 @@ class ProgramBuilder {
 
   std::string source(const Program& program) const {
     SourceProgram source;
-    for (const Type& type : binding_.inputs()) source.inputs.push_back(type.dtype);
+    for (const Type& type : inputs_) source.inputs.push_back(type.dtype);
     for (const Planned& planned : planned_) {
       if (planned.loop < 0) continue;
       const LoopEntry& entry = kLoopNames.entries[planned.loop];
@@ -316,6 +338,7 @@ class ProgramBuilder {
     source.outputs = outputs_;
     source.output_dtypes = program.output_dtypes_;
     source.joins = !program.form_.empty();
+    source.sums = sums_;
     return source_of(source);
   }
 
@@ -362,6 +385,8 @@ class ProgramBuilder {
 
   const Binding& binding_;
   const Type result_;
+  const std::vector<Type> inputs_;
+  const int sums_;  // the input that is sums of rows, or -1
   std::vector<Value> values_;
   std::vector<Layout> layouts_;  // per input
   std::vector<Planned> planned_;
@@ -371,7 +396,12 @@ class ProgramBuilder {
 
 std::shared_ptr<const Program> Program::bind(const Binding& binding, const Type& result) {
   if (binding.outputs().empty()) cpu::refuse_program("a program must have an output.");
-  return ProgramBuilder(binding, result).build();
+  return ProgramBuilder(binding, result, binding.inputs(), -1).build();
+}
+
+std::shared_ptr<const Program> Program::bind_on_sums(const Binding& binding,
+                                                     const std::vector<Type>& inputs, int place) {
+  return ProgramBuilder(binding, inputs[static_cast<size_t>(place)], inputs, place).build();
 }
 
 Compiler::Outcome Program::compile(int64_t work) const {
@@ -410,15 +440,34 @@ void Program::launch(const Queue& queue, int64_t tiles, const Members& members,
   blocks(queue, tiles, threads_, shared_bytes_, interpret);
 }
 
-void Program::run(const Queue& queue, const void* const* in, void* const* out) const {
-  OneMember member = {};
+void Program::place(const void* const* in, void* const* out, OneMember& member) const {
   member.layouts = reinterpret_cast<const Layout*>(layouts_on_device_->data());
   member.count = count_;
   for (int i = 0; i < inputs_; ++i) member.operands[i] = const_cast<void*>(in[i]);
   std::copy(out, out + stores_, member.operands + inputs_);
+}
+
+void Program::run(const Queue& queue, const void* const* in, void* const* out) const {
+  OneMember member = {};
+  place(in, out, member);
   const CompiledProgram* const compiled = compiled_.program.get();
   launch(queue, tiles(compiled), member, compiled);
 }
+
+template <class T>
+void Program::run_on_sums(const Queue& queue, const void* const* in, void* const* out,
+                          int sums_place, const RowSums& sums) const {
+  ScatterMember<T> member = {};
+  place(in, out, member);
+  member.place = sums_place;
+  member.sums = sums;
+  const CompiledProgram* const compiled = compiled_.program.get();
+  launch(queue, tiles(compiled), member, compiled);
+}
+template void Program::run_on_sums<float>(const Queue&, const void* const*, void* const*, int,
+                                          const RowSums&) const;
+template void Program::run_on_sums<double>(const Queue&, const void* const*, void* const*, int,
+                                           const RowSums&) const;
 
 // --- several programs at once ---
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "cpu/require.h"
@@ -60,16 +61,18 @@ void check_indices(const Queue& queue, const I* indices, int64_t count, const In
 /// indices outside their axis are refused; they begin with the text of need 1.
 template <class F>
 std::unique_ptr<Step> make_checked_step(const Binding& binding, F f,
-                                        const char* const* needs = nullptr) {
+                                        const char* const* needs = nullptr,
+                                        std::string manner = "") {
   class CheckedStep final : public Step {
    public:
-    CheckedStep(const Queue& queue, F f, const char* const* needs)
-        : queue_(queue), f_(std::move(f)), needs_(needs) {}
+    CheckedStep(const Queue& queue, F f, const char* const* needs, std::string manner)
+        : queue_(queue), f_(std::move(f)), needs_(needs), manner_(std::move(manner)) {}
     Status run(const Operands& operands, ThreadPool&) override {
       f_(queue_, operands);
       return Status();
     }
     bool may_fail() const override { return true; }
+    std::string manner() const override { return manner_; }
     Status explain(const Fault& fault) const override {
       Status status = Step::explain(fault);
       if (fault.need > 0) status.need = needs_[fault.need - 1];
@@ -80,8 +83,9 @@ std::unique_ptr<Step> make_checked_step(const Binding& binding, F f,
     const Queue queue_;
     F f_;
     const char* const* const needs_;
+    const std::string manner_;
   };
-  return std::make_unique<CheckedStep>(queue_of(binding), std::move(f), needs);
+  return std::make_unique<CheckedStep>(queue_of(binding), std::move(f), needs, std::move(manner));
 }
 
 /// What is wrong with something, once it is known which is the first.

@@ -1,10 +1,11 @@
-// Rows by number: gather, scatter_add, scatter_into, one_hot. Indices outside leave a Fault and
-// touch nothing. Sums into rows are in the order of the indices.
+// Rows by number: gather, scatter_add, scatter_into, fused_scatter, one_hot. Indices outside leave a
+// Fault and touch nothing. Sums into rows are in the order of the indices.
 #include <algorithm>
 
-#include "cpu/index_plan.h"
+#include "cpu/fused_scatter_plan.h"
 #include "cuda/fault.h"
 #include "cuda/index_sort.h"
+#include "cuda/program.h"
 #include "math/binary.h"
 
 namespace symk::cuda {
@@ -133,6 +134,79 @@ std::unique_ptr<Step> bind_scatter(Binding& binding, const char* name, int g) {
                      [&]() -> std::unique_ptr<Step> { throw cpu::no_dtype(name, y.dtype); });
 }
 
+// --- fused_scatter: sums into rows that a program reads, which are never in memory ---
+
+/// Where the pairs of each row begin, and where those of the last one end.
+struct FindStarts {
+  const SortedPair* pairs;
+  int64_t count;
+  int64_t* starts;
+  SYMK_HD void operator()(int64_t row) const {
+    int64_t first = 0, last = count;
+    while (first < last) {
+      const int64_t middle = (first + last) / 2;
+      if (pairs[middle].index < row) {
+        first = middle + 1;
+      } else {
+        last = middle;
+      }
+    }
+    starts[row] = first;
+  }
+};
+
+template <class T, class I>
+std::unique_ptr<Step> fused_scatter_step(Binding& binding, const cpu::FusedScatterPlan& plan,
+                                         std::shared_ptr<const Program> program) {
+  const IndexPlan rows = plan.rows;
+  const IndexSort sort(rows.count, std::max<int64_t>(1, rows.limit));
+  const int64_t sort_bytes = aligned_size(sort.scratch_bytes());
+  const bool is_empty = plan.made.count() == 0;
+  const bool is_small = plan.made.count() < int64_t{1} << 31;
+  if (!is_empty) {
+    binding.need_scratch(checked_add(
+        sort_bytes, checked_multiply(rows.limit + 1, static_cast<int64_t>(sizeof(int64_t)))));
+  }
+  const std::string manner = std::string(plan.name) + ", " + program->manner();
+  return make_checked_step(
+      binding,
+      [=, indices = static_cast<int>(plan.indices), place = static_cast<int>(plan.place)](
+          const Queue& queue, const Operands& operands) {
+        const I* const numbers = input<I>(operands, indices);
+        check_indices(queue, numbers, rows.count, {-rows.limit, rows.limit}, operands.fault);
+        if (is_empty) return;
+        char* const scratch = static_cast<char*>(operands.scratch);
+        each(queue, rows.count, MakePairs<I>{numbers, rows.limit, sort.pairs(scratch)});
+        RowSums sums = {};
+        sums.rows = operands.in[place];
+        sums.pairs = sort.run(queue, scratch);
+        auto* const starts = reinterpret_cast<int64_t*>(scratch + sort_bytes);
+        each(queue, rows.limit + 1, FindStarts{sums.pairs, rows.count, starts});
+        sums.starts = starts;
+        sums.refused = &operands.fault->rank;
+        sums.limit = rows.limit;
+        sums.count = rows.count;
+        sums.row = rows.row;
+        sums.small = is_small ? 1 : 0;
+        program->run_on_sums<T>(queue, operands.in, operands.out, place, sums);
+      },
+      nullptr, manner);
+}
+
+/// Gradients are of float32 or float64; rows of other numbers are left to the host.
+std::unique_ptr<Step> bind_fused_scatter(Binding& binding) {
+  const cpu::FusedScatterPlan plan(binding);
+  const DType dtype = plan.made.dtype;
+  if (dtype != DType::kFloat32 && dtype != DType::kFloat64) return nullptr;
+  const auto program = Program::bind_on_sums(binding, plan.operands, static_cast<int>(plan.place));
+  if (program == nullptr) return nullptr;
+  return with_index(plan.name, binding.inputs()[plan.indices].dtype, [&](auto index) {
+    using I = typename decltype(index)::type;
+    return dtype == DType::kFloat32 ? fused_scatter_step<float, I>(binding, plan, program)
+                                    : fused_scatter_step<double, I>(binding, plan, program);
+  });
+}
+
 template <class Item, class I>
 struct OneHot {
   const I* indices;
@@ -163,6 +237,7 @@ const KernelEntry entries[] = {
     {"gather", bind_gather, Empty::kRuns},
     {"scatter_add", [](Binding& b) { return bind_scatter(b, "scatter_add", 0); }, Empty::kRuns},
     {"scatter_into", [](Binding& b) { return bind_scatter(b, "scatter_into", 1); }, Empty::kRuns},
+    {"fused_scatter", bind_fused_scatter, Empty::kRuns},
     {"one_hot", bind_one_hot},
 };
 

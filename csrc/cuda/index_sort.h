@@ -7,15 +7,12 @@
 #include <utility>
 
 #include "cuda/launch.h"
+#include "cuda/row_sums.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
 
 constexpr int kDigits = 256;  // also the positions of one block, and its threads
-
-struct SortedPair {
-  int64_t index, position;
-};
 
 /// counts[digit * blocks + block] of the digit at `shift`.
 struct CountDigits {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cuda/launch.h"
+#include "cuda/row_sums.h"
 
 namespace symk::cuda {
 
@@ -55,6 +56,28 @@ struct OneMember {
   SYMK_HD int64_t count_of(int) const { return count; }
   SYMK_HD const Layout& layout(int, int input) const { return layouts[input]; }
   SYMK_HD char* operand(int, int number) const { return static_cast<char*>(operands[number]); }
+};
+
+/// One step, one of whose inputs is not in memory: sums of rows, of T.
+template <class T>
+struct ScatterMember : OneMember {
+  using Number = T;
+
+  int32_t place;  // the number of that input
+  RowSums sums;
+
+  /// Element `index` of it.
+  SYMK_HD T sum_at(int64_t index) const { return sums.at<T>(index); }
+};
+
+/// Reads that input as InputReader reads others.
+template <class T>
+struct SumReader {
+  const RowSums& sums;
+
+  template <class Members>
+  SYMK_HD SumReader(const Members& members, int, int) : sums(members.sums) {}
+  SYMK_HD T at(int64_t index) const { return sums.at<T>(index); }
 };
 
 /// Several steps. All of it is handed to the kernel by value, for which there are 4 KB: so a

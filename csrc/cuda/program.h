@@ -17,9 +17,17 @@ class Program {
   /// `result` is the shape over which the program runs. Null when the program has more operands or
   /// living values than the interpreter holds. Throws Error when the attributes are no program.
   static std::shared_ptr<const Program> bind(const Binding& binding, const Type& result);
+  /// The same for a program with these inputs, one of which is sums of rows of float32 or float64.
+  static std::shared_ptr<const Program> bind_on_sums(const Binding& binding,
+                                                     const std::vector<Type>& inputs, int place);
 
   /// Computes all outputs; out[i] may lie exactly over an input of the same shape.
   void run(const Queue& queue, const void* const* in, void* const* out) const;
+  /// Of a program with sums of rows of T at input `place`, whose address is not read. Writes
+  /// nothing if an index was refused.
+  template <class T>
+  void run_on_sums(const Queue& queue, const void* const* in, void* const* out, int place,
+                   const RowSums& sums) const;
   /// The dtype of output i as it is written.
   DType output_dtype(size_t i) const { return output_dtypes_[i]; }
 
@@ -40,6 +48,7 @@ class Program {
   template <class Members>
   void launch(const Queue& queue, int64_t tiles, const Members& members,
               const CompiledProgram* compiled) const;
+  void place(const void* const* in, void* const* out, OneMember& member) const;
   int threads(const CompiledProgram* compiled) const;
   int64_t tiles(const CompiledProgram* compiled) const;
 

@@ -78,8 +78,9 @@ std::string source_of(const SourceProgram& program) {
   std::string readers, loads, values, stores;
   for (size_t i = 0; i < inputs; ++i) {
     const std::string number = std::to_string(i), type = stored_type(program.inputs[i]);
-    readers +=
-        "  const InputReader<" + type + "> in" + number + "(members, member, " + number + ");\n";
+    const char* const reader = static_cast<int>(i) == program.sums ? "SumReader" : "InputReader";
+    readers += std::string("  const ") + reader + "<" + type + "> in" + number +
+               "(members, member, " + number + ");\n";
     readers += "  " + type + " x" + number + "[kHeld];\n";
     loads += "      x" + number + "[e] = in" + number + ".at(index);\n";
     values += std::string("      const ") + type_of(program.inputs[i]) + " v" + number + " = " +
@@ -93,6 +94,11 @@ std::string source_of(const SourceProgram& program) {
     stores += "      y" + number +
               "[index] = " + to_memory(program.output_dtypes[i], value(program.outputs[i])) + ";\n";
   }
+  const bool has_sums = program.sums >= 0;
+  const std::string one =
+      has_sums ? std::string("symk::cuda::ScatterMember<") +
+                     type_of(program.inputs[static_cast<size_t>(program.sums)]) + ">"
+               : "symk::cuda::OneMember";
   const std::string each_element =
       "    for (int e = 0; e < kHeld; ++e) {\n"
       "      const int64_t index = first + int64_t{held + e} * blockDim.x;\n"
@@ -104,7 +110,8 @@ std::string source_of(const SourceProgram& program) {
          std::string(inputs <= kMostHeldInputs ? "kPerThread" : "1") +
          ";\n\n"
          "template <class Members>\n"
-         "SYMK_HD void run_program(const Members& members, int64_t tile) {\n"
+         "SYMK_HD void run_program(const Members& members, int64_t tile) {\n" +
+         (has_sums ? "  if (*members.sums.refused != 0) return;\n" : "") +
          "  const int member = members.member_of(tile);\n"
          "  const int64_t count = members.count_of(member), turn = tile - "
          "members.first_tile(member);\n"
@@ -114,7 +121,8 @@ std::string source_of(const SourceProgram& program) {
          "#pragma unroll\n" +
          each_element + loads + "    }\n#pragma unroll\n" + each_element + values + stores +
          "    }\n  }\n}\n\n}  // namespace symk::cuda\n\n"
-         "SYMK_PROGRAM_KERNEL(one, symk::cuda::OneMember)\n" +
+         "SYMK_PROGRAM_KERNEL(one, " +
+         one + ")\n" +
          (program.joins ? "SYMK_PROGRAM_KERNEL(many, symk::cuda::ManyMembers)\n" : "");
 }
 

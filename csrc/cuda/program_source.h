@@ -21,9 +21,10 @@ struct SourceProgram {
   std::vector<int> outputs;
   std::vector<DType> output_dtypes;
   bool joins = false;  // whether it also runs for many members
+  int sums = -1;       // the input that is sums of rows; such a program runs for such members alone
 };
 
-/// Text with the kernels `one` and `many`.
+/// Text with the kernels `one` and, if it joins, `many`.
 std::string source_of(const SourceProgram& program);
 
 }  // namespace symk::cuda

@@ -306,6 +306,19 @@ def test_nvrtc_takes_the_texts(compiled, nvrtc, monkeypatch, dtype):
             assert size > 1000, (architecture, message)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_nvrtc_takes_a_text_with_sums_of_rows(compiled, nvrtc, monkeypatch, dtype):
+    monkeypatch.setattr(settings, "nvrtc", "/any/libnvrtc.so." + dtype)
+    ids, rows, x = (Placeholder("int32", (70,)), Placeholder(dtype, (70, 128)),
+                    Placeholder(dtype, (600, 128)))
+    f = function([ids, rows, x], [ops.square(ops.scatter_add(rows, ids, 0, 600) * x) + x])
+    f(np.zeros(70, "int32"), np.ones((70, 128), dtype), np.ones((600, 128), dtype))
+    assert "fused_scatter, compiled" in f.show("device")
+    for architecture in ARCHITECTURES:
+        size, message = compiled.nvrtc(nvrtc, compiled.texts()[-1], architecture)
+        assert size > 1000, (architecture, message)
+
+
 def test_nvrtc_says_what_it_refuses(stand_in, nvrtc):
     size, message = stand_in.nvrtc(nvrtc, "no program", 90)
     assert size == -1 and message.startswith("libnvrtc refuses the program: program.cu(1)")

@@ -68,6 +68,14 @@ class LoopedProgram final : public CompiledProgram {
               const ManyMembers& members) const override {
     start(many_, queue, tiles, threads, members);
   }
+  void launch(const Queue& queue, int64_t tiles, int threads,
+              const ScatterMember<float>& member) const override {
+    start(one_, queue, tiles, threads, member);
+  }
+  void launch(const Queue& queue, int64_t tiles, int threads,
+              const ScatterMember<double>& member) const override {
+    start(one_, queue, tiles, threads, member);
+  }
 
  private:
   using Loop = void (*)(const void* members, int64_t tiles, int threads);
