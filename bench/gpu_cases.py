@@ -152,6 +152,28 @@ def _conv(batch, size, channels, filters, window, stride, gradient):
                  flops * (3 if gradient else 1), trained=(0, 1) if gradient else ())
 
 
+def _input_gradient(batch, size, channels, filters, window, stride):
+    """The gradient of a strided convolution by its input alone. Only what counts is counted: a
+    pixel is reached by one in stride^2 of the taps, or by none."""
+    side, around = -(-size // stride), window // 2
+
+    def symk(x, w, g):
+        y = ops.conv(x, w, strides=(stride, stride), padding="same")
+        return importlib.import_module("symk.autodiff").grad(ops.sum(y * g), [x])[0]
+
+    def torch(library, x, w, g):
+        x, w, g = x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), g.permute(0, 3, 1, 2)
+        return library.ops.aten.convolution_backward(
+            g, x, w, None, [stride, stride], [around, around], [1, 1], False, [0, 0], 1,
+            [True, False, False])[0]
+    name = "conv_b%d_%dx%dx%d_%d_%dx%d_s%d_grad_input" % (batch, size, size, channels, filters,
+                                                         window, window, stride)
+    return _case(name,
+                 [(batch, size, size, channels), (window, window, channels, filters),
+                  (batch, side, side, filters)], symk, torch,
+                 2.0 * batch * side * side * filters * channels * window * window)
+
+
 # --- what moves memory ---
 
 def _rows(name, shape, symk, torch, moved, **options):
@@ -356,6 +378,12 @@ def cases(tiny=False):
             made.append(_conv(*shape, False))
             if batch == 32:
                 made.append(_conv(*shape, True))
+    # Where ResNet-50 halves its images: the reductions and shortcuts of He et al., and the 3x3
+    # kernels of those who moved the stride there.
+    for row in ((56, 256, 128, 1), (56, 256, 512, 1), (28, 512, 1024, 1), (14, 1024, 2048, 1),
+                (56, 128, 128, 3), (28, 256, 256, 3)):
+        size, channels, filters, window = (min(6, one) for one in row) if tiny else row
+        made.append(_input_gradient(2 if tiny else 32, size, channels, filters, window, 2))
     return list({case.name: case for case in made}.values())
 
 
