@@ -8,15 +8,6 @@ namespace {
 
 constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/// Rows of a tile. Those that are whole pages apart share the lines of one set of the first cache,
-/// which has 8 ways or more.
-template <class T>
-int64_t tile_rows(const TapJob<T>& job) {
-  constexpr int64_t few = 7;
-  const bool pages = job.a_row * static_cast<int64_t>(sizeof(T)) % 4096 == 0;
-  return pages ? smaller(kTileRows, few) : kTileRows;
-}
-
 /// What the next tile reads of A, where that lies in one piece or in one column of pixels.
 template <class T>
 Fetch<T> next_rows(const TapJob<T>& job, const T* a, int64_t rows) {
@@ -32,7 +23,7 @@ Fetch<T> next_rows(const TapJob<T>& job, const T* a, int64_t rows) {
 template <class T>
 void run(const TapJob<T>& job) {
   constexpr int64_t columns = kTileColumns<T>;
-  const int64_t rows = tile_rows(job), depths = job.tap_count * job.depth;
+  const int64_t rows = most_rows<T>(job.a_row), depths = job.tap_count * job.depth;
   const int64_t tiles = job.blocks * ((job.m + rows - 1) / rows);
   Tile<T> tile;
   tile.a_row = job.a_row;

@@ -65,6 +65,22 @@ Panel<T> panel_at(const MatmulJob<T>& job, const Block& block, int64_t j, int64_
   return {job.packed_b + (j - block.j) * block.depth, columns};
 }
 
+/// Rows of the tiles of a job, but for the last ones of a block.
+template <class T>
+int64_t rows_of_tiles(const MatmulJob<T>& job) {
+  return job.packed_a ? kTileRows : most_rows<T>(job.a_row);
+}
+
+/// Rows of the next tile of a block of which `left` rows are left. Two tiles share what is not
+/// enough for both, so that neither has few sums; packed rows are those of one tile, and where tiles
+/// are made of pieces, the largest pieces are best.
+template <class T>
+int64_t rows_of_next(const MatmulJob<T>& job, int64_t left, int64_t most) {
+  const bool in_pieces = sizeof(T) != 4 || job.pairs;
+  const bool share = left > most && left < 2 * most && !job.packed_a && !in_pieces;
+  return share ? (left + 1) / 2 : smaller(left, most);
+}
+
 /// What a tile of a transposed A fetches: the rows below its own.
 template <class T>
 Fetch<T> rows_below(const MatmulJob<T>& job, const Block& block, int64_t i, const T* a) {
@@ -106,9 +122,10 @@ void set_fetches(Tile<T>& tile, const MatmulJob<T>& job, const Block& block, int
                  int64_t number) {
   tile.next_a = rows_below(job, block, i, tile.a);
   if (job.panels) {
-    const int64_t tiles = (block.rows + kTileRows - 1) / kTileRows;
+    const int64_t most = rows_of_tiles(job), tiles = (block.rows + most - 1) / most;
+    const int64_t place = (i + most - 1) / most;
     const T* const next = panel_behind(job, block, j);
-    tile.next_b = next ? share_of_panel(next, i / kTileRows, tiles, block.depth) : Fetch<T>();
+    tile.next_b = next ? share_of_panel(next, place, tiles, block.depth) : Fetch<T>();
   } else if (block.d + block.depth == job.k && j + tile.columns == block.j + block.columns) {
     tile.next_b = Fetch<T>();
   } else if (read_in_place(job, tile.columns)) {
@@ -127,7 +144,8 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
   const int64_t start = 0;
   const bool last = block.d + block.depth == job.k;
   const T* a = job.packed_a ? job.packed_a : job.a + block.i * job.a_row + block.d * job.a_column;
-  const int64_t a_tile = job.packed_a ? kTileRows * block.depth : kTileRows * job.a_row;
+  const int64_t a_row = job.packed_a ? block.depth : job.a_row;
+  const int64_t most = rows_of_tiles(job);
   Tile<T> tile;
   tile.taps = &start;
   tile.tap_count = 1;
@@ -146,11 +164,12 @@ void compute_block(const MatmulJob<T>& job, const Block& block) {
     tile.columns = static_cast<int>(valid);
     tile.a = a;
     tile.c = job.c + block.i * job.c_row + j;
-    for (int64_t i = 0; i < block.rows;
-         i += kTileRows, tile.a += a_tile, tile.c += kTileRows * job.c_row) {
+    for (int64_t i = 0, rows; i < block.rows;
+         i += rows, tile.a += rows * a_row, tile.c += rows * job.c_row) {
+      rows = rows_of_next(job, block.rows - i, most);
       set_fetches(tile, job, block, i, j, number++);
       if (last) tile.epilogue = job.epilogue.at(j, tile.c - job.c);
-      compute_tile(tile, static_cast<int>(smaller(kTileRows, block.rows - i)));
+      compute_tile(tile, static_cast<int>(rows));
     }
   }
 }

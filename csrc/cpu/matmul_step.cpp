@@ -48,6 +48,7 @@ class MatmulStep : public Step {
   }
 
  private:
+  static constexpr int64_t kFewRows = 7;      // which share a set of lines of the first cache
   static constexpr int64_t kFewTiles = 16;    // rows of tiles that share a panel of B with one part
   static constexpr int64_t kDepthPart = 512;  // depths that are worth a sum of their own
   static constexpr int64_t item() { return static_cast<int64_t>(sizeof(T)); }
@@ -57,11 +58,12 @@ class MatmulStep : public Step {
     return form_of("panels", {item(), functions_.tile_columns, p_.k, p_.n, p_.b_row, p_.b_column});
   }
 
-  /// Packing A pays if many tiles of a transposed A use it, or if its rows would fight for the same
-  /// lines of the cache.
+  /// Packing A pays if many tiles of a transposed A use it, or if the rows of a single tile, which
+  /// reads B once, would fight for the same lines of the cache (most_rows of tile.h).
   bool wants_packed_a() const {
-    if (p_.a_row == 1) return row_tiles_ > kFewTiles && panels_ > 1 && p_.k > 16;
-    return panels_ > 1 && p_.a_row * item() % 4096 == 0;
+    if (panels_ == 1) return false;
+    if (p_.a_row == 1) return row_tiles_ > kFewTiles && p_.k > 16;
+    return p_.m > kFewRows && row_tiles_ == 1 && p_.a_row * item() % 4096 == 0;
   }
 
   void cut(int64_t flops) {

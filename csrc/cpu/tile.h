@@ -17,6 +17,14 @@ constexpr int kTileVectors = 2;
 template <class T>
 constexpr int kTileColumns = kTileVectors* Vec<T>::width;
 
+/// Rows of a tile of A whose rows are `a_row` elements apart. Those that are whole pages apart share
+/// the lines of one set of the first cache, which has 8 ways or more.
+template <class T>
+[[gnu::always_inline]] inline int64_t most_rows(int64_t a_row) {
+  constexpr int64_t few = kTileRows < 7 ? kTileRows : 7;
+  return a_row * static_cast<int64_t>(sizeof(T)) % 4096 == 0 ? few : kTileRows;
+}
+
 /// Memory that is brought closer while a tile gathers: at each depth the line `step` elements
 /// further on.
 template <class T>

@@ -174,6 +174,14 @@ int main() {
       check_both(c);
     }
   }
+  // Rows that are whole pages apart, and tiles that share rows.
+  for (int64_t m : {7, 8, 9, 13, 14, 15, 21, 22, 27, 28, 29}) {
+    for (int64_t k : {512, 1023, 1024}) {
+      Case c = plain(m, 35, k);
+      c.bias = k == 1024;
+      check_both(c);
+    }
+  }
   for (int flags = 0; flags < 4; ++flags) {  // many parts
     for (auto [m, n, k] :
          {Sizes{255, 257, 130}, Sizes{1, 3000, 700}, Sizes{3000, 1, 700}, Sizes{33, 1000, 600},
