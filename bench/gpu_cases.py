@@ -367,6 +367,12 @@ def cases(tiny=False):
         _lstm(n(32), n(80), n(128), False), _gru(n(64), n(50), n(512)),
         _embedding(n(32000), n(128), n(6400), False), _embedding(n(32000), n(128), n(6400), True)]
     made += _pools(n)
+    # Where ResNet-50 halves its images: the reductions and shortcuts of He et al., and the 3x3
+    # kernels of those who moved the stride there.
+    for row in ((56, 256, 128, 1), (56, 256, 512, 1), (28, 512, 1024, 1), (14, 1024, 2048, 1),
+                (56, 128, 128, 3), (28, 256, 256, 3)):
+        size, channels, filters, window = (min(6, one) for one in row) if tiny else row
+        made.append(_input_gradient(2 if tiny else 32, size, channels, filters, window, 2))
     for batch in (32, 1, 64):
         for row in ((56, 64, 64, 3, 1), (28, 128, 128, 3, 1), (14, 256, 256, 3, 1),
                     (7, 512, 512, 3, 1), (56, 256, 64, 1, 1), (14, 1024, 256, 1, 1),
@@ -378,12 +384,6 @@ def cases(tiny=False):
             made.append(_conv(*shape, False))
             if batch == 32:
                 made.append(_conv(*shape, True))
-    # Where ResNet-50 halves its images: the reductions and shortcuts of He et al., and the 3x3
-    # kernels of those who moved the stride there.
-    for row in ((56, 256, 128, 1), (56, 256, 512, 1), (28, 512, 1024, 1), (14, 1024, 2048, 1),
-                (56, 128, 128, 3), (28, 256, 256, 3)):
-        size, channels, filters, window = (min(6, one) for one in row) if tiny else row
-        made.append(_input_gradient(2 if tiny else 32, size, channels, filters, window, 2))
     return list({case.name: case for case in made}.values())
 
 
