@@ -196,8 +196,8 @@ std::unique_ptr<Step> reduction_step(Binding& binding, const Reduction& reductio
 
 std::unique_ptr<Step> bind_reduction(Binding& binding, const char* op) {
   const std::vector<bool> reduced = cpu::reduced_axes(binding, op);
-  return reduction_step(
-      binding, Reduction(op, op, binding.inputs()[0], reduced, binding.outputs()[0]));
+  return reduction_step(binding,
+                        Reduction(op, op, binding.inputs()[0], reduced, binding.outputs()[0]));
 }
 
 std::unique_ptr<Step> bind_arg(Binding& binding, const char* op) {
@@ -264,19 +264,24 @@ std::unique_ptr<Step> bind_fused_reduce(Binding& binding) {
       "fused_reduce, " + program->manner());
 }
 
-BindFunction named(const char* op) {
-  return [op](Binding& binding) { return bind_reduction(binding, op); };
+constexpr const char* kReductions[] = {"sum", "mean", "prod", "max",
+                                       "min", "any",  "all",  "logsumexp"};
+template <int number>
+std::unique_ptr<Step> reduction(Binding& binding) {
+  return bind_reduction(binding, kReductions[number]);
 }
-BindFunction position(const char* op) {
-  return [op](Binding& binding) { return bind_arg(binding, op); };
+constexpr const char* kPositions[] = {"argmax", "argmin"};
+template <int number>
+std::unique_ptr<Step> position(Binding& binding) {
+  return bind_arg(binding, kPositions[number]);
 }
 
 const KernelEntry entries[] = {
-    {"sum", named("sum")},          {"mean", named("mean")},
-    {"prod", named("prod")},        {"max", named("max")},
-    {"min", named("min")},          {"any", named("any")},
-    {"all", named("all")},          {"logsumexp", named("logsumexp")},
-    {"argmax", position("argmax")}, {"argmin", position("argmin")},
+    {kReductions[0], reduction<0>}, {kReductions[1], reduction<1>},
+    {kReductions[2], reduction<2>}, {kReductions[3], reduction<3>},
+    {kReductions[4], reduction<4>}, {kReductions[5], reduction<5>},
+    {kReductions[6], reduction<6>}, {kReductions[7], reduction<7>},
+    {kPositions[0], position<0>},   {kPositions[1], position<1>},
     {"sum_to", bind_sum_to},        {"fused_reduce", bind_fused_reduce},
 };
 
