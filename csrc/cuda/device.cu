@@ -93,11 +93,12 @@ class GraphRecording final : public Recording, OfProcess {
 
 class Gpu final : public QueuedDevice, OfProcess {
  public:
-  Gpu(int number, int architecture)
+  Gpu(int number, const cudaDeviceProp& properties)
       : name_(std::string(kKind) + ":" + std::to_string(number)), stream_(number), beside_(number) {
     queue_.device = number;
-    queue_.architecture = architecture;
-    queue_.tensor_cores = architecture >= 80;
+    queue_.architecture = properties.major * 10 + properties.minor;
+    queue_.tensor_cores = queue_.architecture >= 80;
+    queue_.processors = properties.multiProcessorCount;
     queue_.own_stream = stream_.get();
   }
 
@@ -338,7 +339,7 @@ void make_peers(int one, int other) {
 Gpu* open(int number) {
   cudaDeviceProp properties = {};
   check(cudaGetDeviceProperties(&properties, number), "cudaGetDeviceProperties");
-  auto made = std::make_unique<Gpu>(number, properties.major * 10 + properties.minor);
+  auto made = std::make_unique<Gpu>(number, properties);
   for (const auto& [other, device] : opened()) {
     make_peers(number, other);
     make_peers(other, number);

@@ -1,6 +1,7 @@
 // The CUDA device as its kernels see it: the queue of the device that a binding is for.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -17,16 +18,23 @@ class QueuedDevice : public Device {
   const Queue& queue() const { return queue_; }
   Compiler& compiler() { return compiler_; }
   void use_compiler(const std::string& library) override { compiler_.use(library); }
+  void use_warp_groups(bool on) override { warp_groups_.store(on); }
+  /// Whether products may take the instructions of compute capability 9.0: they are no others'.
+  bool warp_groups() const { return warp_groups_.load() && queue_.architecture == 90; }
 
  protected:
   Queue queue_;
   Compiler compiler_;
+
+ private:
+  std::atomic<bool> warp_groups_{false};
 };
 
 /// Kernels of this shared object are bound for its devices alone.
-inline const Queue& queue_of(const Binding& binding) {
-  return static_cast<QueuedDevice&>(binding.device()).queue();
+inline QueuedDevice& device_of(const Binding& binding) {
+  return static_cast<QueuedDevice&>(binding.device());
 }
+inline const Queue& queue_of(const Binding& binding) { return device_of(binding).queue(); }
 
 /// A step whose run is f(queue, operands).
 template <class F>

@@ -36,6 +36,13 @@ struct TileEpilogue {
   bool has_relu = false;
   T limit = INFINITY;
 
+  /// Whether there is nothing to do.
+  bool is_plain() const {
+    return !has_relu && limit == static_cast<T>(INFINITY) &&
+           std::all_of(parts, parts + cpu::EpiloguePlan::kParts,
+                       [](const T* part) { return part == nullptr; });
+  }
+
   SYMK_HD T operator()(T x, int64_t column, int64_t place) const {
     if (parts[0] != nullptr) x = x * parts[0][column];
     if (parts[1] != nullptr) x = x + parts[1][column];

@@ -30,6 +30,7 @@ struct Queue {
   int device = 0;
   int architecture = 90;     // the compute capability, without its point
   bool tensor_cores = true;  // those of compute capability 8.0 and later
+  int processors = 1;        // how many blocks of the largest size run at a time
   cudaStream_t own_stream = nullptr;
 
   /// Where everything goes that is to be done in order.
@@ -69,6 +70,11 @@ __global__ void __launch_bounds__(F::kThreads, F::kBlocksPerProcessor)
 template <class F>
 __global__ void __launch_bounds__(F::kThreads, 1) blocks_together(F f) {
   f(blockIdx.x);
+}
+
+template <class F>
+__global__ void __launch_bounds__(F::kThreads, 1) persistent_blocks(const __grid_constant__ F f) {
+  f(blockIdx.x, gridDim.x);
 }
 
 }  // namespace launched
@@ -166,6 +172,21 @@ __device__ __forceinline__ void meet_blocks(unsigned* place, unsigned arrivals) 
   __syncthreads();
 }
 
+/// Calls f(block, blocks) on F::kThreads threads of as many blocks as the device runs at a time, at
+/// most `count`, of F::kSharedBytes each. f stays in the memory of arguments, where the hardware
+/// reads what it holds of tensor maps.
+template <class F>
+void persistent_blocks(const Queue& queue, int64_t count, const F& f) {
+  if (count <= 0) return;
+  check(cudaSetDevice(queue.device), "cudaSetDevice");
+  check(cudaFuncSetAttribute(launched::persistent_blocks<F>,
+                             cudaFuncAttributeMaxDynamicSharedMemorySize, F::kSharedBytes),
+        "cudaFuncSetAttribute");
+  const auto grid = static_cast<unsigned>(count < queue.processors ? count : queue.processors);
+  launched::persistent_blocks<<<grid, F::kThreads, F::kSharedBytes, queue.stream()>>>(f);
+  check(cudaGetLastError(), "launch");
+}
+
 /// x, of which the compiler knows nothing: what is found from it again is not kept in registers
 /// from the first time.
 __device__ __forceinline__ int64_t forgotten(int64_t x) {
@@ -239,6 +260,14 @@ void blocks_together(const Queue& queue, int64_t count, int threads, const F& f)
 
 inline void meet_blocks(unsigned* place, unsigned arrivals) {
   host::meet_blocks(place, arrivals);
+}
+
+/// The blocks one after the other: they do not wait for each other.
+template <class F>
+void persistent_blocks(const Queue& queue, int64_t count, const F& f) {
+  const int64_t present = count < queue.processors ? count : queue.processors;
+  blocks(queue, present, F::kThreads, F::kSharedBytes,
+         [f, present](int64_t block) { f(block, present); });
 }
 
 inline int64_t forgotten(int64_t x) { return x; }

@@ -3,6 +3,7 @@
 #include "cpu/matmul_problem.h"
 #include "cuda/epilogue.h"
 #include "cuda/product.h"
+#include "cuda/warpgroup_product.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
@@ -11,6 +12,26 @@ namespace {
 /// Where each product of a batch begins; null where there is one.
 struct Starts {
   const int64_t *a, *b;
+};
+
+/// The same as memory of the device, of which there is none where there is one product.
+class UploadedStarts {
+ public:
+  UploadedStarts(const Binding& binding, const cpu::MatmulProblem& p) : count_(p.a_start.size()) {
+    if (count_ < 2) return;
+    std::vector<int64_t> starts = p.a_start;
+    starts.insert(starts.end(), p.b_start.begin(), p.b_start.end());
+    memory_ = upload(binding.device(), starts.data(), starts.size());
+  }
+  Starts get() const {
+    if (memory_ == nullptr) return {nullptr, nullptr};
+    const int64_t* const first = reinterpret_cast<const int64_t*>(memory_->data());
+    return {first, first + count_};
+  }
+
+ private:
+  size_t count_;
+  std::shared_ptr<DeviceMemory> memory_;
 };
 
 /// The products as a source.
@@ -83,12 +104,8 @@ class MatmulStep final : public Step {
         batch_(static_cast<int64_t>(p_.a_start.size())),
         small_(batch_ > 1 && p_.m * p_.n < kSmallProduct), size_{p_.m, p_.n, p_.k},
         cut_(ProductCut::of(size_, batch_, factor_of(binding, "matmul"), sizeof(T) == 8)),
-        has_sums_(!small_ && (cut_.pieces > 1 || !epilogue_.is_of_tiles())) {
-    if (batch_ > 1) {
-      std::vector<int64_t> starts = p_.a_start;
-      starts.insert(starts.end(), p_.b_start.begin(), p_.b_start.end());
-      starts_ = upload(binding.device(), starts.data(), starts.size());
-    }
+        has_sums_(!small_ && (cut_.pieces > 1 || !epilogue_.is_of_tiles())),
+        starts_(binding, p_) {
     if (has_sums_)
       binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, count()), sizeof(T)));
   }
@@ -107,15 +124,10 @@ class MatmulStep final : public Step {
 
  private:
   int64_t count() const { return batch_ * p_.m * p_.n; }
-  Starts starts() const {
-    if (starts_ == nullptr) return {nullptr, nullptr};
-    const int64_t* const first = reinterpret_cast<const int64_t*>(starts_->data());
-    return {first, first + batch_};
-  }
 
   void run_small(const Operands& operands) const {
     each(queue_, count(),
-         SmallProducts<T>{input<T>(operands, 0), input<T>(operands, 1), starts(), p_.a_row,
+         SmallProducts<T>{input<T>(operands, 0), input<T>(operands, 1), starts_.get(), p_.a_row,
                           p_.a_column, p_.b_row, p_.b_column, p_.m, p_.n, p_.k,
                           output<T>(operands, 0), cut_.factor, epilogue_.of(operands)});
   }
@@ -129,7 +141,7 @@ class MatmulStep final : public Step {
     const auto b = Matrix<T, !column_b>::of(
         input<T>(operands, 1), column_b ? p_.b_row : p_.b_column, p_.b_start.data(), batch_);
     const Products<T, depth_a, column_b> source = {
-        a, b, starts(), p_.n, p_.m * p_.n, c, sums, count(), epilogue_.of_tiles(operands)};
+        a, b, starts_.get(), p_.n, p_.m * p_.n, c, sums, count(), epilogue_.of_tiles(operands)};
     run_product<T>(queue_, source, size_, cut_);
     if (sums == nullptr) return;
     each(queue_, count(),
@@ -145,13 +157,63 @@ class MatmulStep final : public Step {
   const ProductSize size_;
   const ProductCut cut_;
   const bool has_sums_;  // which another kernel finishes
-  std::shared_ptr<DeviceMemory> starts_;
+  const UploadedStarts starts_;
 };
+
+// --- by the warp groups of compute capability 9.0 ---
+
+class WarpGroupStep final : public Step {
+ public:
+  WarpGroupStep(Binding& binding, const cpu::MatmulProblem& p)
+      : queue_(queue_of(binding)), epilogue_(binding, "matmul"), columns_(p.n),
+        products_(static_cast<int64_t>(p.a_start.size())), count_(products_ * p.m * p.n),
+        cut_(cut_for_warp_groups({p.m, p.n, p.k}, products_, factor_of(binding, "matmul"))),
+        has_sums_(cut_.pieces > 1 || !epilogue_.is_of_tiles()), starts_(binding, p),
+        matmul_(make_warp_group_matmul(p, cut_)) {
+    if (has_sums_)
+      sums_bytes_ = aligned_size(checked_multiply(checked_multiply(cut_.pieces, count_), 4));
+    binding.need_scratch(sums_bytes_ + matmul_->scratch_bytes());
+  }
+
+  Status run(const Operands& operands, ThreadPool&) override {
+    const Starts starts = starts_.get();
+    auto* const sums = has_sums_ ? static_cast<float*>(operands.scratch) : nullptr;
+    auto* const c = output<float>(operands, 0);
+    matmul_->run(queue_,
+                 {input<float>(operands, 0), input<float>(operands, 1), starts.a, starts.b, c, sums,
+                  static_cast<char*>(operands.scratch) + sums_bytes_},
+                 epilogue_.of_tiles(operands));
+    if (!has_sums_) return {};
+    each(queue_, count_,
+         AddPieces<float, FinishProduct<float>>{
+             sums, cut_.pieces, count_,
+             FinishProduct<float>{c, columns_, epilogue_.of(operands)}});
+    return {};
+  }
+  std::string manner() const override { return "matmul, by warp groups"; }
+
+ private:
+  const Queue queue_;
+  const EpilogueOperands<float> epilogue_;
+  const int64_t columns_, products_, count_;
+  const ProductCut cut_;
+  const bool has_sums_;  // which another kernel finishes
+  const UploadedStarts starts_;
+  const std::unique_ptr<WarpGroupMatmul> matmul_;
+  int64_t sums_bytes_ = 0;
+};
+
+std::unique_ptr<Step> bind_float_matmul(Binding& binding) {
+  const cpu::MatmulProblem p = cpu::read_matmul(binding);
+  if (device_of(binding).warp_groups() && suits_warp_groups({p.m, p.n, p.k}))
+    return std::make_unique<WarpGroupStep>(binding, p);
+  return std::make_unique<MatmulStep<float>>(binding);
+}
 
 std::unique_ptr<Step> bind_matmul(Binding& binding) {
   if (binding.outputs().empty()) cpu::refuse_matmul("wants one result.");
   switch (binding.outputs()[0].dtype) {
-    case DType::kFloat32: return std::make_unique<MatmulStep<float>>(binding);
+    case DType::kFloat32: return bind_float_matmul(binding);
     case DType::kFloat64: return std::make_unique<MatmulStep<double>>(binding);
     default: throw Error(ErrorCode::kDtype, "[matmul] float32 or float64 is required.");
   }

@@ -109,7 +109,7 @@ class TileGrid {
     last_height_ = Divider((rows_ - 1) % kBand + 1);
   }
   /// Below 2^31: tiles of so many would hold more than any memory.
-  int64_t count() const { return count_; }
+  SYMK_BOTH int64_t count() const { return count_; }
 
   SYMK_BOTH TilePlace place(int64_t block) const {
     auto tile = static_cast<uint32_t>(block);

@@ -373,6 +373,8 @@ void define(py::module_& module) {
            "While it is on, a device does again what it has recorded at a call before.")
       .def("use_compiler", &Program::use_compiler, py::arg("library"),
            "Whether elementwise programs may be compiled by the device: 0, 1, or by which library.")
+      .def("use_warp_groups", &Program::use_warp_groups, py::arg("on"),
+           "Whether products may take the instructions for warp groups, where the device has them.")
       .def("parts", &program_parts,
            "How the call made last was done by its device: a list of (first step, last step, how, "
            "number of recorded items, how steps are done that say so).")

@@ -57,6 +57,9 @@ class Device {
   /// Whether elementwise programs that are bound from now on may be compiled: "0" not, "1" by the
   /// library that the system finds, else by that of this path.
   virtual void use_compiler(const std::string&) {}
+  /// Whether products that are bound from now on may take the instructions for warp groups, where
+  /// the device has them.
+  virtual void use_warp_groups(bool) {}
 
   // The host has none of what follows, since its copies and steps are done at once.
 

@@ -137,6 +137,7 @@ class NativeProgram:
         self._program.check_finite(check_nan)
         self._program.replay(settings.replay)
         self._program.use_compiler(settings.nvrtc)
+        self._program.use_warp_groups(settings.wgmma)
 
 
 class NativeEnsemble:

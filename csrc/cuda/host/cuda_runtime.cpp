@@ -47,6 +47,7 @@ struct Allocation {
 /// What tests set, and what they may ask for.
 struct Settings {
   long long devices = 4, memory = 1LL << 40, pinned = 1LL << 40, driver = 13000, capability = 90;
+  long long processors = 3;
   long long lost = -1;  // after so many more items of work the device of the item is lost
   long long late = 1;   // whether work waits until somebody waits for it
   long long peers = 1;  // whether devices reach each other's memory
@@ -171,6 +172,7 @@ long long* setting(const char* name) {
       {"pinned", &of.pinned},
       {"driver", &of.driver},
       {"capability", &of.capability},
+      {"processors", &of.processors},
       {"lost", &of.lost},
       {"late", &of.late},
       {"peers", &of.peers},
@@ -259,6 +261,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::snprintf(properties->name, sizeof properties->name, "stand-in");
   properties->major = capability / 10;
   properties->minor = capability % 10;
+  properties->multiProcessorCount = static_cast<int>(world().settings.processors);
   return cudaSuccess;
 }
 

@@ -48,7 +48,7 @@ using cudaGraphNode_t = void*;
 
 struct cudaDeviceProp {
   char name[64];
-  int major, minor;
+  int major, minor, multiProcessorCount;
 };
 
 const char* cudaGetErrorString(cudaError_t status);

@@ -1,5 +1,5 @@
 // Fibers: contexts with stacks of their own, made once per thread of the host and used again for
-// every running-> They are entered by setcontext and then switched by longjmp, which, unlike
+// every block. They are entered by setcontext and then switched by longjmp, which, unlike
 // swapcontext, calls the system for nothing.
 #include "cuda/host/threads.h"
 
@@ -8,6 +8,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "runtime/error.h"
@@ -33,10 +34,39 @@ struct Copy {
   const void* from;
   int size, given;
 
-  void finish() const {
+  void operator()() const {
     std::memcpy(to, from, static_cast<size_t>(given));
     std::memset(static_cast<char*>(to) + given, 0, static_cast<size_t>(size - given));
   }
+};
+
+/// What a thread has begun, in groups that it waits for.
+template <class Work>
+class Groups {
+ public:
+  void clear() {
+    begun_.clear();
+    sizes_.clear();
+  }
+  void add(Work work) { begun_.push_back(std::move(work)); }
+  void end() {
+    size_t grouped = 0;
+    for (size_t size : sizes_) grouped += size;
+    sizes_.push_back(begun_.size() - grouped);
+  }
+  /// Does all groups but for the last `going_on`.
+  void wait(int going_on) {
+    while (sizes_.size() > static_cast<size_t>(going_on)) {
+      const auto last = begun_.begin() + static_cast<std::ptrdiff_t>(sizes_.front());
+      for (auto work = begun_.begin(); work != last; ++work) (*work)();
+      begun_.erase(begun_.begin(), last);
+      sizes_.erase(sizes_.begin());
+    }
+  }
+
+ private:
+  std::vector<Work> begun_;
+  std::vector<size_t> sizes_;  // how many each group has, the oldest first
 };
 
 struct Fiber {
@@ -46,8 +76,8 @@ struct Fiber {
   bool started = false, done = false;
   uint64_t exchanges = 0;  // how many this lane has begun
   Parcel given[2];         // to the last two of them
-  std::vector<Copy> copies;
-  std::vector<size_t> groups;  // how many copies each has, the oldest first
+  Groups<Copy> copies;
+  Groups<std::function<void()>> products;
 };
 
 class Block {
@@ -62,9 +92,11 @@ class Block {
       fiber.done = false;
       fiber.exchanges = 0;
       fiber.copies.clear();
-      fiber.groups.clear();
+      fiber.products.clear();
     }
-    late_ = !late_;
+    ++begun_;
+    late_ = begun_ % 2 == 1;
+    late_beside_ = begun_ / 2 % 2 == 0;
     if (shared_.size() * sizeof(shared_[0]) < static_cast<size_t>(shared)) {
       shared_.resize(static_cast<size_t>(shared) / sizeof(shared_[0]) + 1);
     }
@@ -79,7 +111,11 @@ class Block {
 
   bool is_done() const { return alive_ == 0; }
   /// After a failure: what the threads have on their stacks is lost.
-  void forget() { fibers_.clear(); }
+  void forget() {
+    fibers_.clear();
+    beside_.clear();
+    failure_.clear();
+  }
 
   void* shared() { return shared_.data(); }
 
@@ -107,16 +143,39 @@ class Block {
 
   void begin_copy(const Copy& copy) {
     if (late_) {
-      current().copies.push_back(copy);
+      current().copies.add(copy);
     } else {
-      copy.finish();
+      copy();
+    }
+  }
+  void end_copy_group() { current().copies.end(); }
+  void wait_for_copies(int going_on) { current().copies.wait(going_on); }
+
+  void begin_product(std::function<void()> product) {
+    if (late_) {
+      current().products.add(std::move(product));
+    } else {
+      product();
+    }
+  }
+  void end_product_group() { current().products.end(); }
+  void wait_for_products(int going_on) { current().products.wait(going_on); }
+
+  void do_beside(std::function<void()> work) {
+    if (late_beside_) {
+      beside_.push_back(std::move(work));
+    } else {
+      work();
     }
   }
 
-  void end_copy_group() {
-    size_t grouped = 0;
-    for (size_t size : current().groups) grouped += size;
-    current().groups.push_back(current().copies.size() - grouped);
+  /// Lets the others run.
+  void leave() {
+    if (_setjmp(fibers_[static_cast<size_t>(current_)]->place) == 0) _longjmp(scheduler_, 1);
+  }
+  void note_progress() { ++progress_; }
+  void fail(const std::string& what) {
+    if (failure_.empty()) failure_ = what;
   }
 
   /// Lets other blocks run until they have come so many times; one thread of a block comes.
@@ -131,17 +190,9 @@ class Block {
     wait_for_block();
   }
 
-  void wait_for_copies(int going_on) {
-    Fiber& own = current();
-    while (own.groups.size() > static_cast<size_t>(going_on)) {
-      const auto end = own.copies.begin() + static_cast<std::ptrdiff_t>(own.groups.front());
-      for (auto copy = own.copies.begin(); copy != end; ++copy) copy->finish();
-      own.copies.erase(own.copies.begin(), end);
-      own.groups.erase(own.groups.begin());
-    }
-  }
-
  private:
+  void throw_failure() const;
+
   Fiber& current() { return *fibers_[static_cast<size_t>(current_)]; }
 
   void resume(Fiber& fiber) {
@@ -163,6 +214,7 @@ class Block {
       if (fiber.done) continue;
       threadIdx.x = current_;
       resume(fiber);
+      if (!failure_.empty()) return;
       if (!fiber.done) continue;
       --alive_;
       ++progress_;
@@ -170,7 +222,7 @@ class Block {
     }
   }
 
-  /// A fiber's life: a body per running->
+  /// A fiber's life: a body per block.
   static void enter();
 
   void live() {
@@ -181,9 +233,14 @@ class Block {
     }
   }
 
-  /// Lets the others run.
-  void leave() {
-    if (_setjmp(fibers_[static_cast<size_t>(current_)]->place) == 0) _longjmp(scheduler_, 1);
+  /// Does the work beside the threads that was begun last, or first.
+  void do_one_beside() {
+    if (beside_.empty()) return;
+    const auto one = ++turns_ % 3 == 0 ? beside_.begin() : beside_.end() - 1;
+    const std::function<void()> work = std::move(*one);
+    beside_.erase(one);
+    work();
+    ++progress_;
   }
 
   void open_if_all_wait() {
@@ -210,8 +267,11 @@ class Block {
   void (*body_)(void*) = nullptr;
   void* context_ = nullptr;
   int threads_ = 0, current_ = 0, alive_ = 0, waiting_ = 0;
-  uint64_t round_ = 0, progress_ = 0;
-  bool late_ = false;  // whether copies happen when they are waited for
+  uint64_t round_ = 0, progress_ = 0, begun_ = 0, turns_ = 0;
+  std::vector<std::function<void()>> beside_;
+  bool late_ = false;  // whether copies and products happen when they are waited for
+  bool late_beside_ = false;
+  std::string failure_;
 };
 
 /// The blocks of this thread of the host, and the one that runs.
@@ -227,7 +287,12 @@ bool Block::advance() {
   for (uint64_t before = start - 1; alive_ > 0 && progress_ != before;) {
     before = progress_;
     take_turns();
+    if (progress_ == before) do_one_beside();
+    throw_failure();
   }
+  if (is_done() && !beside_.empty())
+    fail("a block must wait for the copies that it has begun; it ended first.");
+  throw_failure();
   return progress_ != start;
 }
 
@@ -236,11 +301,17 @@ void provide(size_t count) {
   while (blocks.size() < count) blocks.push_back(std::make_unique<Block>());
 }
 
-[[noreturn]] void refuse_waiting(const char* who) {
+[[noreturn]] void refuse(const std::string& what) {
   for (const auto& block : blocks) block->forget();
-  throw Error(ErrorCode::kInternal,
-              std::string("[cuda-host] the ") + who +
-                  " must meet at the same barriers; they wait for each other at different ones.");
+  throw Error(ErrorCode::kInternal, "[cuda-host] " + what);
+}
+[[noreturn]] void refuse_waiting(const char* who) {
+  refuse(std::string("the ") + who +
+         " must meet at the same barriers; they wait for each other at different ones.");
+}
+
+void Block::throw_failure() const {
+  if (!failure_.empty()) refuse(std::string(failure_));
 }
 
 /// A block of a launch: which one it is, for all its threads.
@@ -301,6 +372,13 @@ void begin_copy(void* to, const void* from, int size, int given) {
 }
 void end_copy_group() { running->end_copy_group(); }
 void wait_for_copies(int going_on) { running->wait_for_copies(going_on); }
+void begin_product(std::function<void()> product) { running->begin_product(std::move(product)); }
+void end_product_group() { running->end_product_group(); }
+void wait_for_products(int going_on) { running->wait_for_products(going_on); }
+void do_beside(std::function<void()> work) { running->do_beside(std::move(work)); }
+void pause() { running->leave(); }
+void note_progress() { running->note_progress(); }
+void fail(const std::string& what) { running->fail(what); }
 
 }  // namespace host
 }  // namespace symk::cuda

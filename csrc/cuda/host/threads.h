@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <string>
 
 #define __shared__ static thread_local
 
@@ -38,6 +40,29 @@ const void* given_by(int lane);
 void begin_copy(void* to, const void* from, int size, int given);
 void end_copy_group();
 void wait_for_copies(int going_on);
+
+/// Products of a warp group, which go on while its threads compute, as copies do; those of a late
+/// one are done when they are waited for, in their order.
+void begin_product(std::function<void()> product);
+void end_product_group();
+void wait_for_products(int going_on);
+
+/// Work that others than threads do, such as the copies of tiles: in one block at once, in the next
+/// one as late as it may be, when no thread can go on, and then in another order than it was begun.
+void do_beside(std::function<void()> work);
+
+/// Lets the other threads run.
+void pause();
+/// Something has happened that a thread may wait for.
+void note_progress();
+/// What a thread, or what works beside it, must not do: `run_block` throws it as an
+/// Error(kInternal).
+void fail(const std::string& what);
+/// Waits until `holds()`.
+template <class F>
+void wait_until(const F& holds) {
+  while (!holds()) pause();
+}
 
 struct Index {
   int x = 0;
