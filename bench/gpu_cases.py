@@ -50,15 +50,16 @@ def _wait():
 
 # --- how each side makes a step of ops ---
 
-def _symk_step(device, arrays, build, trained=(), products=None):
+def _symk_step(device, arrays, build, trained=(), products=None, wgmma=False):
     """The results of build(*shared variables) are kept on the device; nothing is copied in a call.
 
     `trained`: numbers of the arrays whose gradients, of the sum of the first result, are results
-    too.
+    too. `wgmma`: the setting of that name.
     """
     from symk import autodiff
     from symk.compile import function
     from symk.config import device as scope
+    from symk.config import settings
     from symk.graph import Shared
     variables = [Shared(array) for array in arrays]
     outputs = build(*variables)
@@ -66,8 +67,12 @@ def _symk_step(device, arrays, build, trained=(), products=None):
     if trained:
         outputs += autodiff.grad(ops.sum(outputs[0]), [variables[i] for i in trained])
     kept = [Shared(np.zeros(output.shape, output.dtype)) for output in outputs]
-    with scope(device):
-        run = function([], [], updates=list(zip(kept, outputs)), products=products)
+    before, settings.wgmma = settings.wgmma, wgmma or settings.wgmma
+    try:
+        with scope(device):
+            run = function([], [], updates=list(zip(kept, outputs)), products=products)
+    finally:
+        settings.wgmma = before
 
     def step():
         run.run([])
@@ -123,16 +128,18 @@ def _batched_matmul(batch, n):
                  lambda torch, a, b: torch.bmm(a, b), 2.0 * batch * n ** 3, 3 * batch * n * n)
 
 
-def _rounded_matmul(n, products, dtype=None):
-    """Operands rounded to TF32, bfloat16 or float16: beside torch's in the same precision."""
+def _rounded_matmul(n, products, dtype=None, wgmma=False):
+    """Operands rounded to TF32, bfloat16 or float16: beside torch's in the same precision. With
+    `wgmma` by warp groups, and float32 too."""
     shapes = [(n, n), (n, n)]
 
     def torch(compiled):
         import torch as library
         library.backends.cuda.matmul.allow_tf32 = products == "tf32"
         return _torch_step(_arrays(*shapes), lambda _, a, b: a @ b, dtype=dtype, compiled=compiled)
-    return Case("matmul_%s_%d" % (products, n),
-                lambda device: _symk_step(device, _arrays(*shapes), ops.matmul, products=products),
+    return Case("matmul_%s_%d%s" % (products, n, "_wgmma" * wgmma),
+                lambda device: _symk_step(device, _arrays(*shapes), ops.matmul, products=products,
+                                          wgmma=wgmma),
                 torch, 2.0 * n ** 3, 12.0 * n * n, products)
 
 
@@ -339,8 +346,12 @@ def cases(tiny=False):
     made += [_matmul(n(size), n(size), n(size)) for size in (2048, 256, 512, 1024, 4096, 8192)]
     made += [_matmul(n(m), n(k), n(o)) for m, k, o in ((32, 4096, 1024), (4096, 32, 4096),
                                                        (64, 512, 8192))]
-    for products, dtype in (("tf32", None), ("bfloat16", "bfloat16"), ("float16", "float16")):
+    rounded = (("tf32", None), ("bfloat16", "bfloat16"), ("float16", "float16"))
+    for products, dtype in rounded:
         made += [_rounded_matmul(n(size), products, dtype) for size in (2048, 1024, 4096, 8192)]
+    for products, dtype in (*rounded, ("float32", None)):
+        made += [_rounded_matmul(n(size), products, dtype, wgmma=True)
+                 for size in (4096, 2048, 8192)]
     made += [_batched_matmul(n(64), n(256)), _batched_matmul(n(512), n(64))]
     made.append(_training("text_generation", few, "rmsprop"))
     if not tiny:        # minutes for a step where the threads of a GPU are loops

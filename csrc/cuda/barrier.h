@@ -36,10 +36,10 @@ SYMK_HD void arrive(Barrier* barrier) {
 }
 /// An arrival, and so many bytes more that copies will bring.
 SYMK_HD void arrive_with_bytes(Barrier* barrier, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
-                   shared_address(barrier)),
-               "r"(bytes)
-               : "memory");
+  asm volatile(
+      "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)),
+      "r"(bytes)
+      : "memory");
 }
 SYMK_HD void wait_for_phase(Barrier* barrier, uint32_t parity) {
   asm volatile(

@@ -104,8 +104,7 @@ class MatmulStep final : public Step {
         batch_(static_cast<int64_t>(p_.a_start.size())),
         small_(batch_ > 1 && p_.m * p_.n < kSmallProduct), size_{p_.m, p_.n, p_.k},
         cut_(ProductCut::of(size_, batch_, factor_of(binding, "matmul"), sizeof(T) == 8)),
-        has_sums_(!small_ && (cut_.pieces > 1 || !epilogue_.is_of_tiles())),
-        starts_(binding, p_) {
+        has_sums_(!small_ && (cut_.pieces > 1 || !epilogue_.is_of_tiles())), starts_(binding, p_) {
     if (has_sums_)
       binding.need_scratch(checked_multiply(checked_multiply(cut_.pieces, count()), sizeof(T)));
   }
@@ -186,8 +185,7 @@ class WarpGroupStep final : public Step {
     if (!has_sums_) return {};
     each(queue_, count_,
          AddPieces<float, FinishProduct<float>>{
-             sums, cut_.pieces, count_,
-             FinishProduct<float>{c, columns_, epilogue_.of(operands)}});
+             sums, cut_.pieces, count_, FinishProduct<float>{c, columns_, epilogue_.of(operands)}});
     return {};
   }
   std::string manner() const override { return "matmul, by warp groups"; }

@@ -16,10 +16,8 @@ namespace symk::cuda {
 template <Factor factor>
 struct PackedFactor {
   static constexpr int parts = factor == Factor::kFloat32 ? 2 : 1;
-  static constexpr int per_word =
-      factor == Factor::kBfloat16 || factor == Factor::kFloat16 ? 2 : 1;
-  static constexpr BoxElement element =
-      per_word == 2 ? BoxElement::kBits16 : BoxElement::kBits32;
+  static constexpr int per_word = factor == Factor::kBfloat16 || factor == Factor::kFloat16 ? 2 : 1;
+  static constexpr BoxElement element = per_word == 2 ? BoxElement::kBits16 : BoxElement::kBits32;
   static constexpr int depths_per_line = kBoxLineBytes / 4 * per_word;
 
   /// Of `per_word` neighbours along the depth.
@@ -104,7 +102,8 @@ struct PackOperand {
   }
 };
 
-/// An operand of a step: whether it is written anew, where, and its map.
+/// An operand of a step: whether it is written anew, where, and its map. One that is not has lines
+/// of a multiple of 16 bytes; so it begins at one, also where it is a row of a larger array.
 template <Factor factor>
 class PackedOperand {
   using Packed = PackedFactor<factor>;

@@ -34,8 +34,9 @@ CUtensorMapDataType type_of(BoxElement element) {
 TensorMap make_tensor_map(const BoxArray& array, int box_lines) {
   static const Encode encode = find_encode();
   if (encode == nullptr)
-    throw Error(ErrorCode::kDevice, "[cuda] a driver for CUDA 12 or later is required; this one "
-                                    "makes no tensor maps. Update the driver, or set wgmma to 0.");
+    throw Error(ErrorCode::kDevice,
+                "[cuda] a driver for CUDA 12 or later is required; this one "
+                "makes no tensor maps. Update the driver, or set wgmma to 0.");
   const cuuint64_t sizes[] = {static_cast<cuuint64_t>(array.depth),
                               static_cast<cuuint64_t>(array.lines),
                               static_cast<cuuint64_t>(array.slices)};
@@ -45,11 +46,11 @@ TensorMap make_tensor_map(const BoxArray& array, int box_lines) {
                             static_cast<cuuint32_t>(box_lines), 1};
   const cuuint32_t each[] = {1, 1, 1};
   alignas(alignof(CUtensorMap)) TensorMap map;
-  const CUresult status = encode(
-      reinterpret_cast<CUtensorMap*>(&map), type_of(array.element), 3,
-      const_cast<void*>(array.data), sizes, steps, box, each, CU_TENSOR_MAP_INTERLEAVE_NONE,
-      CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult status =
+      encode(reinterpret_cast<CUtensorMap*>(&map), type_of(array.element), 3,
+             const_cast<void*>(array.data), sizes, steps, box, each, CU_TENSOR_MAP_INTERLEAVE_NONE,
+             CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (status != CUDA_SUCCESS)
     throw Error(ErrorCode::kDevice,
                 "[cuda] cuTensorMapEncodeTiled failed: " + std::to_string(status) + ".");

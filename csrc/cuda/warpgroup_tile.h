@@ -3,8 +3,8 @@
 // far ahead as there are stages, also those of the next tile while this one is finished. The first
 // two multiply 64 rows of the tile each, out of the stages, and keep the sums in registers:
 //
-//    who copies:      wait until stage s is empty, ask for its boxes          ("full" counts bytes)
-//    who multiply:    wait until it is full, multiply, give it back           ("empty" counts warps)
+//    who copies:     wait until stage s is empty, ask for its boxes       ("full" counts bytes)
+//    who multiply:   wait until it is full, multiply, give it back        ("empty" counts warps)
 //
 // A stage is given back when the products that read it have ended; those of the next stage have
 // begun by then, so the tensor cores do not wait for that.

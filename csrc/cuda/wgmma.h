@@ -29,8 +29,7 @@ constexpr int kProductBytes = 32;  // of depth
 /// The box at an address of the block's memory.
 SYMK_BOTH constexpr uint64_t box_descriptor(uint32_t address) {
   constexpr uint64_t eight_lines = 8 * kBoxLineBytes;
-  return (address & 0x3ffffu) >> 4 | uint64_t{1} << 16 | eight_lines >> 4 << 32 |
-         uint64_t{1} << 62;
+  return (address & 0x3ffffu) >> 4 | uint64_t{1} << 16 | eight_lines >> 4 << 32 | uint64_t{1} << 62;
 }
 /// The same for the depths from the product `number` of a line on.
 SYMK_BOTH constexpr uint64_t at_product(uint64_t descriptor, int number) {
@@ -162,8 +161,7 @@ void read_line(double (&numbers)[MmaShape<factor>::depth], uint64_t descriptor, 
   constexpr int words = kProductBytes / 4, n = MmaShape<factor>::per_register;
   for (int word = 0; word < words; ++word) {
     const uint32_t bits = host::described_word(descriptor, line, word * 4);
-    for (int half = 0; half < n; ++half)
-      numbers[word * n + half] = mma_number<factor>(bits, half);
+    for (int half = 0; half < n; ++half) numbers[word * n + half] = mma_number<factor>(bits, half);
   }
 }
 

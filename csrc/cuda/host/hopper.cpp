@@ -61,8 +61,8 @@ void read_line(unsigned char (&bytes)[kBoxLineBytes], const BoxArray& array, int
                int64_t line, int64_t slice) {
   std::memset(bytes, 0, sizeof bytes);
   if (line < 0 || line >= array.lines || slice < 0 || slice >= array.slices) return;
-  const auto* const from = static_cast<const unsigned char*>(array.data) +
-                           line * array.line_step + slice * array.slice_step;
+  const auto* const from = static_cast<const unsigned char*>(array.data) + line * array.line_step +
+                           slice * array.slice_step;
   const int size = size_of(array.element);
   for (int i = 0; i < kBoxLineBytes / size; ++i) {
     if (depth + i < 0 || depth + i >= array.depth) continue;
@@ -78,8 +78,8 @@ void read_line(unsigned char (&bytes)[kBoxLineBytes], const BoxArray& array, int
 }  // namespace
 
 uint32_t shared_address(const void* place) {
-  const auto offset = static_cast<const unsigned char*>(place) -
-                      static_cast<const unsigned char*>(shared_bytes());
+  const auto offset =
+      static_cast<const unsigned char*>(place) - static_cast<const unsigned char*>(shared_bytes());
   return kFirstAddress + static_cast<uint32_t>(offset);
 }
 

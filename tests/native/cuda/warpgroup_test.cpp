@@ -112,24 +112,29 @@ void check_barriers() {
     host::arrive(barrier, -1);
   });
   expect(said.find("more arrivals") != std::string::npos, "an arrival too many", 0);
-  expect(failure_of(2, 64, [] {
-           Barrier* const barrier = shared_memory<Barrier>();
-           if (threadIdx.x == 0) make_barrier(barrier, 2);
-           __syncthreads();
-           for (uint32_t phase = 0; phase < 4; ++phase) {
-             arrive(barrier);
-             wait_for_phase(barrier, phase % 2);
-           }
-         }).empty(),
+  expect(failure_of(2, 64,
+                    [] {
+                      Barrier* const barrier = shared_memory<Barrier>();
+                      if (threadIdx.x == 0) make_barrier(barrier, 2);
+                      __syncthreads();
+                      for (uint32_t phase = 0; phase < 4; ++phase) {
+                        arrive(barrier);
+                        wait_for_phase(barrier, phase % 2);
+                      }
+                    })
+             .empty(),
          "phases one after the other", 0);
-  expect(failure_of(1, 64, [] {
-           make_barrier(shared_memory<Barrier>(), 1);
-           wait_for_phase(shared_memory<Barrier>(), 0);
-         }).find("wait for each other") != std::string::npos,
+  expect(failure_of(
+             1, 64,
+             [] {
+               make_barrier(shared_memory<Barrier>(), 1);
+               wait_for_phase(shared_memory<Barrier>(), 0);
+             }).find("wait for each other") != std::string::npos,
          "a wait for nobody", 0);
 }
 
-/// The numbers of a box, whatever part of it lies outside of the array; and nobody reads them early.
+/// The numbers of a box, whatever part of it lies outside of the array; and nobody reads them
+/// early.
 void check_boxes() {
   std::vector<uint32_t> numbers(3 * 7 * 40);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<uint32_t>(i + 1);
@@ -166,11 +171,13 @@ void check_boxes() {
     }
   }
   expect(early == 8, "copies that are done at once, of sixteen", early);
-  expect(failure_of(1, 4096, [&] {
-           auto* const barrier = shared_memory<Barrier>();
-           make_barrier(barrier, 1);
-           copy_box(shared_memory<char>() + 16, map, 0, 0, 0, barrier);
-         }).find("1024") != std::string::npos,
+  expect(failure_of(
+             1, 4096,
+             [&] {
+               auto* const barrier = shared_memory<Barrier>();
+               make_barrier(barrier, 1);
+               copy_box(shared_memory<char>() + 16, map, 0, 0, 0, barrier);
+             }).find("1024") != std::string::npos,
          "a box at another place", 0);
   array.line_step = 152;
   bool refused = false;
@@ -184,8 +191,7 @@ void check_boxes() {
 
 void check_rounded_boxes() {
   alignas(16) const float numbers[4] = {1 + 0x1p-11f, 1 + 3 * 0x1p-11f, INFINITY, NAN};
-  const TensorMap map =
-      make_tensor_map({numbers, BoxElement::kRounded, 4, 1, 1, 16, 16}, 1);
+  const TensorMap map = make_tensor_map({numbers, BoxElement::kRounded, 4, 1, 1, 16, 16}, 1);
   failure_of(1, 4096, [&] {
     char* const memory = shared_memory<char>();
     char* const box = memory + (1024 - shared_address(memory) % 1024) % 1024;
@@ -227,7 +233,8 @@ float product_of_ones(Skip skip) {
     const uint64_t descriptor = box_descriptor(shared_address(box));
     begin_products(sums);
     for (int i = 0; i < 4; ++i)
-      begin_product<Factor::kTf32>(sums, at_product(descriptor, i), at_product(descriptor, i), true);
+      begin_product<Factor::kTf32>(sums, at_product(descriptor, i), at_product(descriptor, i),
+                                   true);
     end_product_group();
     if (skip != Skip::kWaitForProducts) wait_for_products<0>(sums);
     if (threadIdx.x == 5) found = sums[7];
