@@ -10,6 +10,7 @@
 #include "cuda/divider.h"
 #include "cuda/epilogue.h"
 #include "cuda/product.h"
+#include "cuda/warpgroup_product.h"
 
 namespace symk::cuda {
 namespace {
@@ -56,6 +57,25 @@ Geometry geometry_of(const cpu::ConvShape& shape, const char* kernel) {
   geometry.columns = axis_of(shape.columns);
   require_small(shape, geometry, kernel);
   return geometry;
+}
+
+/// Whether pixel i of y sees pixel i of x alone: then each kernel is one product of matrices.
+bool is_pixelwise(const Geometry& g) {
+  const auto is_one_to_one = [](const Axis& axis) {
+    return axis.kernel == 1 && axis.stride == 1 && axis.before == 0 && axis.x == axis.y;
+  };
+  return g.groups == 1 && is_one_to_one(g.planes) && is_one_to_one(g.rows) &&
+         is_one_to_one(g.columns);
+}
+
+/// A product of two matrices, which lie in memory as they are multiplied or transposed.
+cpu::MatmulProblem matrices(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose_b) {
+  cpu::MatmulProblem p;
+  p.m = m, p.n = n, p.k = k;
+  p.a_row = transpose_a ? 1 : k, p.a_column = transpose_a ? m : 1;
+  p.b_row = transpose_b ? 1 : n, p.b_column = transpose_b ? k : 1;
+  p.a_start = p.b_start = {0};
+  return p;
 }
 
 // --- gradients of strided convolutions ---
@@ -478,10 +498,15 @@ template <class T>
 class ForwardStep final : public ConvStep<T> {
  public:
   static constexpr const char* name = "conv";
-  explicit ForwardStep(Binding& binding)
-      : ConvStep<T>(binding, name,
-                    cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.inputs()[1],
-                                         binding.outputs()[0])) {
+  static cpu::ConvShape shape_of(const Binding& binding) {
+    return cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.inputs()[1],
+                                binding.outputs()[0]);
+  }
+  /// Where it is pixelwise: x times w.
+  static cpu::MatmulProblem product_of(const Geometry& g) {
+    return matrices(g.batch * g.y_pixels(), g.out, g.in, false, false);
+  }
+  explicit ForwardStep(Binding& binding) : ConvStep<T>(binding, name, shape_of(binding)) {
     const Geometry& g = this->geometry_;
     this->epilogue_ = EpilogueOperands<T>(binding, name);
     work_ = this->work_of(binding, {g.batch * g.y_pixels(), g.out, g.taps() * g.in});
@@ -504,10 +529,15 @@ template <class T>
 class InputGradStep final : public ConvStep<T> {
  public:
   static constexpr const char* name = "conv_grad_input";
-  explicit InputGradStep(Binding& binding)
-      : ConvStep<T>(binding, name,
-                    cpu::read_conv_shape(binding, name, binding.outputs()[0], binding.inputs()[1],
-                                         binding.inputs()[0])) {
+  static cpu::ConvShape shape_of(const Binding& binding) {
+    return cpu::read_conv_shape(binding, name, binding.outputs()[0], binding.inputs()[1],
+                                binding.inputs()[0]);
+  }
+  /// Where it is pixelwise: g times w transposed.
+  static cpu::MatmulProblem product_of(const Geometry& g) {
+    return matrices(g.batch * g.x_pixels(), g.in, g.out, false, true);
+  }
+  explicit InputGradStep(Binding& binding) : ConvStep<T>(binding, name, shape_of(binding)) {
     for (const AxisPart& planes : parts_of(this->geometry_.planes)) {
       for (const AxisPart& rows : parts_of(this->geometry_.rows)) {
         for (const AxisPart& columns : parts_of(this->geometry_.columns))
@@ -548,10 +578,15 @@ template <class T>
 class KernelGradStep final : public ConvStep<T> {
  public:
   static constexpr const char* name = "conv_grad_kernel";
-  explicit KernelGradStep(Binding& binding)
-      : ConvStep<T>(binding, name,
-                    cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.outputs()[0],
-                                         binding.inputs()[1])) {
+  static cpu::ConvShape shape_of(const Binding& binding) {
+    return cpu::read_conv_shape(binding, name, binding.inputs()[0], binding.outputs()[0],
+                                binding.inputs()[1]);
+  }
+  /// Where it is pixelwise: x transposed times g.
+  static cpu::MatmulProblem product_of(const Geometry& g) {
+    return matrices(g.in, g.out, g.batch * g.y_pixels(), true, false);
+  }
+  explicit KernelGradStep(Binding& binding) : ConvStep<T>(binding, name, shape_of(binding)) {
     const Geometry& g = this->geometry_;
     work_ = this->work_of(binding, {g.taps() * g.in, g.out, g.batch * g.y_pixels()});
     if (work_.gathers) this->cut_gathered(binding, work_);
@@ -569,15 +604,29 @@ class KernelGradStep final : public ConvStep<T> {
 };
 
 template <template <class> class Made>
+constexpr bool is_gradient = !std::is_same_v<Made<float>, ForwardStep<float>>;
+
+/// The step of a convolution that warp groups take as a product, else null.
+template <template <class> class Made>
+std::unique_ptr<Step> bind_pixelwise(Binding& binding) {
+  constexpr const char* name = Made<float>::name;
+  const Geometry g = geometry_of(Made<float>::shape_of(binding), name);
+  if (!is_pixelwise(g)) return nullptr;
+  EpilogueOperands<float> epilogue;
+  if (!is_gradient<Made>) epilogue = EpilogueOperands<float>(binding, name);
+  return bind_warp_groups(binding, name, Made<float>::product_of(g), epilogue);
+}
+
+template <template <class> class Made>
 std::unique_ptr<Step> bind(Binding& binding) {
   constexpr const char* name = Made<float>::name;
-  constexpr bool is_gradient = !std::is_same_v<Made<float>, ForwardStep<float>>;
   const size_t count = binding.inputs().size();  // those beyond two are of the epilogue
-  cpu::require((is_gradient ? count == 2 : count >= 2) && binding.outputs().size() == 1, name,
+  cpu::require((is_gradient<Made> ? count == 2 : count >= 2) && binding.outputs().size() == 1, name,
                "the number of inputs and outputs must be the kernel's");
   const DType dtype = binding.outputs()[0].dtype;
-  if (cpu::float_place(name, dtype) == 0) return std::make_unique<Made<float>>(binding);
-  return std::make_unique<Made<double>>(binding);
+  if (cpu::float_place(name, dtype) != 0) return std::make_unique<Made<double>>(binding);
+  std::unique_ptr<Step> made = bind_pixelwise<Made>(binding);
+  return made != nullptr ? std::move(made) : std::make_unique<Made<float>>(binding);
 }
 
 const KernelEntry entries[] = {

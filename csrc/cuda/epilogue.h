@@ -53,6 +53,15 @@ struct TileEpilogue {
   }
 };
 
+/// What becomes of the sums of a product of matrices with `columns` columns.
+template <class T>
+struct FinishProduct {
+  T* c;
+  int64_t columns;
+  Epilogue<T> epilogue;
+  SYMK_HD void operator()(int64_t i, T sum) const { c[i] = epilogue(sum, i % columns, i); }
+};
+
 /// What `plan_epilogue` finds, for elements of type T.
 template <class T>
 class EpilogueOperands {

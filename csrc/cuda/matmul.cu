@@ -3,36 +3,12 @@
 #include "cpu/matmul_problem.h"
 #include "cuda/epilogue.h"
 #include "cuda/product.h"
+#include "cuda/starts.h"
 #include "cuda/warpgroup_product.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
 namespace {
-
-/// Where each product of a batch begins; null where there is one.
-struct Starts {
-  const int64_t *a, *b;
-};
-
-/// The same as memory of the device, of which there is none where there is one product.
-class UploadedStarts {
- public:
-  UploadedStarts(const Binding& binding, const cpu::MatmulProblem& p) : count_(p.a_start.size()) {
-    if (count_ < 2) return;
-    std::vector<int64_t> starts = p.a_start;
-    starts.insert(starts.end(), p.b_start.begin(), p.b_start.end());
-    memory_ = upload(binding.device(), starts.data(), starts.size());
-  }
-  Starts get() const {
-    if (memory_ == nullptr) return {nullptr, nullptr};
-    const int64_t* const first = reinterpret_cast<const int64_t*>(memory_->data());
-    return {first, first + count_};
-  }
-
- private:
-  size_t count_;
-  std::shared_ptr<DeviceMemory> memory_;
-};
 
 /// The products as a source.
 template <class T, bool along_depth_a, bool along_column_b>
@@ -60,14 +36,6 @@ struct Products {
       c[at] = epilogue(sum, column, at);
     }
   }
-};
-
-template <class T>
-struct FinishProduct {
-  T* c;
-  int64_t columns;
-  Epilogue<T> epilogue;
-  SYMK_HD void operator()(int64_t i, T sum) const { c[i] = epilogue(sum, i % columns, i); }
 };
 
 // --- a batch of small products: a thread per element of C ---
@@ -159,53 +127,10 @@ class MatmulStep final : public Step {
   const UploadedStarts starts_;
 };
 
-// --- by the warp groups of compute capability 9.0 ---
-
-class WarpGroupStep final : public Step {
- public:
-  WarpGroupStep(Binding& binding, const cpu::MatmulProblem& p)
-      : queue_(queue_of(binding)), epilogue_(binding, "matmul"), columns_(p.n),
-        products_(static_cast<int64_t>(p.a_start.size())), count_(products_ * p.m * p.n),
-        cut_(cut_for_warp_groups({p.m, p.n, p.k}, products_, factor_of(binding, "matmul"))),
-        has_sums_(cut_.pieces > 1 || !epilogue_.is_of_tiles()), starts_(binding, p),
-        matmul_(make_warp_group_matmul(p, cut_)) {
-    if (has_sums_)
-      sums_bytes_ = aligned_size(checked_multiply(checked_multiply(cut_.pieces, count_), 4));
-    binding.need_scratch(sums_bytes_ + matmul_->scratch_bytes());
-  }
-
-  Status run(const Operands& operands, ThreadPool&) override {
-    const Starts starts = starts_.get();
-    auto* const sums = has_sums_ ? static_cast<float*>(operands.scratch) : nullptr;
-    auto* const c = output<float>(operands, 0);
-    matmul_->run(queue_,
-                 {input<float>(operands, 0), input<float>(operands, 1), starts.a, starts.b, c, sums,
-                  static_cast<char*>(operands.scratch) + sums_bytes_},
-                 epilogue_.of_tiles(operands));
-    if (!has_sums_) return {};
-    each(queue_, count_,
-         AddPieces<float, FinishProduct<float>>{
-             sums, cut_.pieces, count_, FinishProduct<float>{c, columns_, epilogue_.of(operands)}});
-    return {};
-  }
-  std::string manner() const override { return "matmul, by warp groups"; }
-
- private:
-  const Queue queue_;
-  const EpilogueOperands<float> epilogue_;
-  const int64_t columns_, products_, count_;
-  const ProductCut cut_;
-  const bool has_sums_;  // which another kernel finishes
-  const UploadedStarts starts_;
-  const std::unique_ptr<WarpGroupMatmul> matmul_;
-  int64_t sums_bytes_ = 0;
-};
-
 std::unique_ptr<Step> bind_float_matmul(Binding& binding) {
-  const cpu::MatmulProblem p = cpu::read_matmul(binding);
-  if (device_of(binding).warp_groups() && suits_warp_groups({p.m, p.n, p.k}))
-    return std::make_unique<WarpGroupStep>(binding, p);
-  return std::make_unique<MatmulStep<float>>(binding);
+  std::unique_ptr<Step> made = bind_warp_groups(binding, "matmul", cpu::read_matmul(binding),
+                                                EpilogueOperands<float>(binding, "matmul"));
+  return made != nullptr ? std::move(made) : std::make_unique<MatmulStep<float>>(binding);
 }
 
 std::unique_ptr<Step> bind_matmul(Binding& binding) {

@@ -57,4 +57,10 @@ class WarpGroupMatmul {
 std::unique_ptr<WarpGroupMatmul> make_warp_group_matmul(const cpu::MatmulProblem& problem,
                                                         const ProductCut& cut);
 
+/// The step of a kernel that is such a product, of its first two inputs; null where the setting
+/// wgmma is off, or the device or the sizes do not suit.
+std::unique_ptr<Step> bind_warp_groups(Binding& binding, const char* kernel,
+                                       const cpu::MatmulProblem& problem,
+                                       const EpilogueOperands<float>& epilogue);
+
 }  // namespace symk::cuda

@@ -1,6 +1,6 @@
 """Products by the warp groups of compute capability 9.0 (the setting wgmma), on the stand-in for
-that hardware: sizes around the tiles, layouts, batches, pieces, epilogues, and where they are not
-taken."""
+that hardware: sizes around the tiles, layouts, batches, pieces, epilogues, pixelwise convolutions,
+and where they are not taken."""
 import os
 import sys
 
@@ -15,7 +15,7 @@ from symk.graph import Placeholder
 sys.path.insert(0, os.path.dirname(__file__))
 import test_boundaries  # noqa: E402
 
-TAKEN = "matmul, by warp groups"
+TAKEN = "by warp groups"
 PRODUCTS = pytest.mark.parametrize("products", ["float32", "tf32", "bfloat16", "float16"])
 LAYOUTS = pytest.mark.parametrize("transposed", [(False, False), (True, False), (False, True),
                                                  (True, True)])
@@ -52,7 +52,8 @@ def check(build, *arrays, products="float32", taken=1, error=3e-6):
     f = function(inputs, outputs, products=products)
     actual = f.run(list(arrays))
     shown = f.show("device")
-    assert ("%d x %s" % (taken, TAKEN) in shown) if taken else (TAKEN not in shown), shown
+    counts = [int(line.split(" x ")[0]) for line in shown.splitlines() if TAKEN in line]
+    assert sum(counts) == taken, shown
     for _ in range(2):      # recorded, replayed
         for value, again in zip(actual, f.run(list(arrays))):
             np.testing.assert_array_equal(value, again)
@@ -102,6 +103,23 @@ def test_training_takes_them_forward_and_backward(warp_groups, products):
         y = ops.relu(ops.matmul(x, w))
         return (y, *autodiff.grad(ops.sum(y * 0.5), [x, w]))
     check(build, normal((96, 64)), normal((64, 80)), products=products, taken=3)
+
+
+@PRODUCTS
+@pytest.mark.parametrize("channels, filters", [(64, 72), (65, 67)])
+def test_pixelwise_convolutions_are_products(warp_groups, channels, filters, products):
+    def build(x, w, bias, mask):
+        y = ops.relu(ops.conv(x, w) + bias) * mask
+        return (y, *autodiff.grad(ops.sum(y * 0.5), [x, w]))
+    check(build, normal((2, 7, 6, channels)), normal((1, 1, channels, filters)), normal(filters),
+          normal((2, 7, 6, filters)), products=products, taken=3)
+
+
+@pytest.mark.parametrize("w, attributes", [((1, 1, 64, 64), {"strides": (2, 1)}),
+                                           ((2, 1, 64, 64), {"padding": "same"}),
+                                           ((1, 1, 32, 128), {"groups": 2})])
+def test_other_convolutions_are_not(warp_groups, w, attributes):
+    check(lambda x, w: ops.conv(x, w, **attributes), normal((2, 9, 8, 64)), normal(w), taken=0)
 
 
 def test_numbers_that_no_parts_of_tf32_make_up(warp_groups):
