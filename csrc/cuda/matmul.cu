@@ -128,8 +128,9 @@ class MatmulStep final : public Step {
 };
 
 std::unique_ptr<Step> bind_float_matmul(Binding& binding) {
-  std::unique_ptr<Step> made = bind_warp_groups(binding, "matmul", cpu::read_matmul(binding),
-                                                EpilogueOperands<float>(binding, "matmul"));
+  const cpu::MatmulProblem p = cpu::read_matmul(binding);  // refuses operands before their epilogue
+  std::unique_ptr<Step> made =
+      bind_warp_groups(binding, "matmul", p, EpilogueOperands<float>(binding, "matmul"));
   return made != nullptr ? std::move(made) : std::make_unique<MatmulStep<float>>(binding);
 }
 

@@ -54,7 +54,7 @@ class Matmul final : public WarpGroupMatmul {
     const TensorMap right = right_.prepare(queue, memory.b, memory.b_starts, behind, Form::columns);
     const TileGrid grid(size_, cut_, Form::rows, Form::columns);
     const int64_t elements = p_.m * p_.n;
-    resident_blocks(
+    persistent_blocks(
         queue, grid.count(),
         WarpGroupProduct<Form>{
             left, right, left_.slices_per_product(), right_.slices_per_product(), size_, grid,
