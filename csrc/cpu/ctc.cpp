@@ -22,7 +22,6 @@ constexpr int64_t kFront = 2;                               // cells before the 
 }
 
 /// The memory of a row, and what its states are.
-template <class T>
 struct Lattice {
   const CtcRow& row;
   const int64_t states, line;
@@ -42,7 +41,14 @@ struct Lattice {
 
   /// The logits of a step as doubles.
   void read_scores(int64_t step) const {
-    const T* from = static_cast<const T*>(row.logits) + step * row.classes;
+    if (row.dtype == DType::kFloat64) {
+      read_scores(static_cast<const double*>(row.logits) + step * row.classes);
+    } else {
+      read_scores(static_cast<const float*>(row.logits) + step * row.classes);
+    }
+  }
+  template <class T>
+  void read_scores(const T* from) const {
     for (int64_t i = 0; i < row.classes; ++i) scores[i] = static_cast<double>(from[i]);
   }
 
@@ -131,22 +137,27 @@ struct Lattice {
     for (int64_t i = 0; i < row.classes; ++i) shares[i] = 0;
     for (int64_t s = 0; s < states; ++s) shares[class_of(s)] += ahead[s];
   }
+
+  /// The gradient of a step, of which `scores` are the probabilities.
+  template <class T>
+  void write_gradient(int64_t step, double g, T* d_logits) const {
+    T* to = d_logits + step * row.classes;
+    for (int64_t i = 0; i < row.classes; ++i) to[i] = static_cast<T>(g * (scores[i] - shares[i]));
+  }
 };
 
-template <class T>
 double loss(const CtcRow& row) {
   if (row.steps == 0) return 0;
-  const Lattice<T> lattice(row);
+  const Lattice lattice(row);
   lattice.emit();
   lattice.allow_skips();
   lattice.go_forward();
   return -lattice.log_probability();
 }
 
-template <class T>
-void gradient(const CtcRow& row, double g, T* d_logits) {
+void gradient(const CtcRow& row, double g, void* d_logits) {
   if (row.steps == 0) return;
-  const Lattice<T> lattice(row);
+  const Lattice lattice(row);
   lattice.emit();
   lattice.allow_skips();
   lattice.go_forward();
@@ -157,16 +168,12 @@ void gradient(const CtcRow& row, double g, T* d_logits) {
     lattice.share_out(step, behind, probability);
     lattice.read_scores(step);
     lattice.exponentiate(lattice.scores, row.classes, lattice.totals[step]);
-    T* to = d_logits + step * row.classes;
-    for (int64_t i = 0; i < row.classes; ++i)
-      to[i] = static_cast<T>(g * (lattice.scores[i] - lattice.shares[i]));
+    if (row.dtype == DType::kFloat64) {
+      lattice.write_gradient(step, g, static_cast<double*>(d_logits));
+    } else {
+      lattice.write_gradient(step, g, static_cast<float*>(d_logits));
+    }
   }
-}
-
-template <class T>
-constexpr CtcFunctions<T> functions() {
-  if constexpr (sizeof(T) == 8 && !has_float64(Isa::SYMK_ISA)) return {};
-  return {&loss<T>, &gradient<T>};
 }
 
 }  // namespace
@@ -176,8 +183,7 @@ namespace symk::cpu {
 
 template <>
 const CtcKernels& CtcKernels::of<Isa::SYMK_ISA>() {
-  static constexpr CtcKernels table = {SYMK_ISA::functions<float>(),
-                                       SYMK_ISA::functions<double>()};
+  static constexpr CtcKernels table = {&SYMK_ISA::loss, &SYMK_ISA::gradient};
   return table;
 }
 

@@ -5,11 +5,13 @@
 #include <cstdint>
 
 #include "cpu/isa.h"
+#include "runtime/view.h"
 
 namespace symk::cpu {
 
 /// One sample. The labels are checked, and the steps are enough for them.
 struct CtcRow {
+  DType dtype = DType::kFloat32;    // of the logits and their gradient, or float64
   const void* logits = nullptr;     // (steps, classes); the last class is the blank
   const int64_t* labels = nullptr;  // `count` of them
   int64_t steps = 0, classes = 0, count = 0;
@@ -24,17 +26,11 @@ inline int64_t ctc_scratch(int64_t steps, int64_t classes, int64_t count) {
   return 2 * (steps + 2) * ctc_line(2 * count + 1) + 2 * (classes + 8) + steps;
 }
 
-template <class T>
-struct CtcFunctions {
+struct CtcKernels {
   /// -log of the probability of the labels.
   double (*loss)(const CtcRow& row);
   /// Its gradient in the logits, times g: softmax - the share of the paths that are at a class.
-  void (*gradient)(const CtcRow& row, double g, T* d_logits);
-};
-
-struct CtcKernels {
-  CtcFunctions<float> float32;
-  CtcFunctions<double> float64;
+  void (*gradient)(const CtcRow& row, double g, void* d_logits);
 
   template <Isa isa>
   static const CtcKernels& of();

@@ -13,23 +13,13 @@
 namespace symk::cpu {
 namespace {
 
-template <class T>
-const CtcFunctions<T>& functions();
-template <>
-const CtcFunctions<float>& functions<float>() {
-  return kernels<CtcKernels>().float32;
-}
-template <>
-const CtcFunctions<double>& functions<double>() {
-  return float64_kernels<CtcKernels>().float64;
-}
-
 /// Logits (batch, steps, classes), labels (batch, places), a length per row of each.
 struct Problem {
   int64_t batch = 0, steps = 0, classes = 0, places = 0;
-  DType labels_dtype, steps_dtype, counts_dtype;
+  DType dtype, labels_dtype, steps_dtype, counts_dtype;
   int64_t parts = 1, part_doubles = 0;
 
+  int64_t row_bytes() const { return steps * classes * item_bytes(dtype); }
   int64_t label_bytes() const {
     return aligned_size(checked_multiply(checked_multiply(batch, places), 8));
   }
@@ -54,6 +44,8 @@ Problem require_problem(const Binding& binding, const char* kernel, size_t input
             "there must be one length per row");
   }
   Problem problem;
+  float_place(kernel, logits.dtype);
+  problem.dtype = logits.dtype;
   problem.batch = logits.shape[0];
   problem.steps = logits.shape[1];
   problem.classes = logits.shape[2];
@@ -112,12 +104,14 @@ Status run_rows(const Problem& problem, const Operands& operands, ThreadPool& po
     const Status status = read_row(problem, operands, row, labels);
     if (status.code != Status::kOk) return status;
   }
-  double* scratch = reinterpret_cast<double*>(static_cast<char*>(operands.scratch) +
-                                              problem.label_bytes());
+  double* scratch =
+      reinterpret_cast<double*>(static_cast<char*>(operands.scratch) + problem.label_bytes());
   run_parts(pool, problem.parts, [&](int64_t part) {
     const int64_t end = part_begin(problem.batch, part + 1, problem.parts);
     for (int64_t row = part_begin(problem.batch, part, problem.parts); row < end; ++row) {
       CtcRow described;
+      described.dtype = problem.dtype;
+      described.logits = static_cast<const char*>(operands.in[0]) + row * problem.row_bytes();
       described.labels = labels + row * problem.places;
       described.steps = steps_of(problem, operands, row);
       described.classes = problem.classes;
@@ -129,33 +123,36 @@ Status run_rows(const Problem& problem, const Operands& operands, ThreadPool& po
   return Status();
 }
 
-template <class T>
-const T* logits_of(const Problem& problem, const Operands& operands, int64_t row) {
-  return static_cast<const T*>(operands.in[0]) + row * problem.steps * problem.classes;
+/// A loss or its gradient, float32 or float64.
+double real_at(DType dtype, const void* data, int64_t i) {
+  return dtype == DType::kFloat64 ? static_cast<const double*>(data)[i]
+                                  : static_cast<const float*>(data)[i];
+}
+void set_real(DType dtype, void* data, int64_t i, double value) {
+  if (dtype == DType::kFloat64) {
+    static_cast<double*>(data)[i] = value;
+  } else {
+    static_cast<float*>(data)[i] = static_cast<float>(value);
+  }
 }
 
-template <class T>
 std::unique_ptr<Step> make_loss(const Problem& problem) {
-  const auto loss = functions<T>().loss;
+  const auto loss = float_kernels<CtcKernels>(problem.dtype).loss;
   return make_step([=](const Operands& operands, ThreadPool& pool) {
-    return run_rows(problem, operands, pool, [&](int64_t row, CtcRow described) {
-      described.logits = logits_of<T>(problem, operands, row);
-      static_cast<T*>(operands.out[0])[row] = static_cast<T>(loss(described));
+    return run_rows(problem, operands, pool, [&](int64_t row, const CtcRow& described) {
+      set_real(problem.dtype, operands.out[0], row, loss(described));
     });
   });
 }
 
-template <class T>
 std::unique_ptr<Step> make_gradient(const Problem& problem) {
-  const auto gradient = functions<T>().gradient;
+  const auto gradient = float_kernels<CtcKernels>(problem.dtype).gradient;
   return make_step([=](const Operands& operands, ThreadPool& pool) {
-    return run_rows(problem, operands, pool, [&](int64_t row, CtcRow described) {
-      described.logits = logits_of<T>(problem, operands, row);
-      T* to = static_cast<T*>(operands.out[0]) + row * problem.steps * problem.classes;
-      const int64_t used = described.steps * problem.classes;
-      const int64_t unused = (problem.steps - described.steps) * problem.classes;
-      gradient(described, static_cast<double>(static_cast<const T*>(operands.in[4])[row]), to);
-      std::memset(to + used, 0, static_cast<size_t>(unused) * sizeof(T));
+    return run_rows(problem, operands, pool, [&](int64_t row, const CtcRow& described) {
+      char* const to = static_cast<char*>(operands.out[0]) + row * problem.row_bytes();
+      gradient(described, real_at(problem.dtype, operands.in[4], row), to);
+      const int64_t used = described.steps * problem.classes * item_bytes(problem.dtype);
+      std::memset(to + used, 0, static_cast<size_t>(problem.row_bytes() - used));
     });
   });
 }
@@ -167,8 +164,7 @@ std::unique_ptr<Step> bind_ctc_loss(Binding& binding) {
   require_dtype(y, logits.dtype, "ctc_loss");
   require(y.rank == 1 && y.shape[0] == problem.batch, "ctc_loss", "y must have one loss per row");
   binding.need_scratch(problem.scratch_bytes());
-  return float_place("ctc_loss", logits.dtype) == 0 ? make_loss<float>(problem)
-                                                    : make_loss<double>(problem);
+  return make_loss(problem);
 }
 
 std::unique_ptr<Step> bind_ctc_loss_grad(Binding& binding) {
@@ -180,8 +176,7 @@ std::unique_ptr<Step> bind_ctc_loss_grad(Binding& binding) {
   require(g.rank == 1 && g.shape[0] == problem.batch && same_shape(binding.outputs()[0], logits),
           "ctc_loss_grad", "g must have one element per row, the result the shape of the logits");
   binding.need_scratch(problem.scratch_bytes());
-  return float_place("ctc_loss_grad", logits.dtype) == 0 ? make_gradient<float>(problem)
-                                                         : make_gradient<double>(problem);
+  return make_gradient(problem);
 }
 
 const KernelEntry entries[] = {
