@@ -1,5 +1,6 @@
 // Checks of arrays that come from C, where nothing else would notice a mistake.
 #include "capi/arguments.h"
+#include "runtime/text.h"
 
 #include <algorithm>
 
@@ -9,8 +10,8 @@ namespace {
 void check_count(const char* what, size_t wanted, int given, const symk_array* arrays) {
   if (given < 0 || static_cast<size_t>(given) != wanted || (wanted > 0 && arrays == nullptr)) {
     refuse(ErrorCode::kArgument,
-           "[run] " + std::to_string(wanted) + " " + what + " are required; " +
-               (arrays == nullptr ? "NULL" : std::to_string(given)) + " was given.");
+           joined({"[run] ", wanted, " ", what, " are required; ",
+                   arrays == nullptr ? "NULL" : std::to_string(given), " was given."}));
   }
 }
 
@@ -42,17 +43,17 @@ void Arguments::take_input(size_t number) {
   const NamedBuffer& named = plan_.inputs[number];
   const DType dtype = plan_.buffers[named.buffer].dtype;
   if (given.dtype != static_cast<int32_t>(dtype)) {
-    refuse(ErrorCode::kDtype, label("input", named) + "the dtype must be " + dtype_name(dtype) +
-                                  " (number " + std::to_string(static_cast<int>(dtype)) +
-                                  "); number " + std::to_string(given.dtype) + " was given.");
+    refuse(ErrorCode::kDtype,
+           joined({label("input", named), "the dtype must be ", dtype_name(dtype), " (number ",
+                   static_cast<int>(dtype), "); number ", given.dtype, " was given."}));
   }
   const bool rank_fits = given.rank >= 0 && given.rank <= SYMK_MAX_RANK;
   if (!rank_fits ||
       std::any_of(given.shape, given.shape + given.rank, [](int64_t size) { return size < 0; })) {
-    refuse(ErrorCode::kShape, label("input", named) +
-                                  "a shape must have 0 to 8 sizes, none of them negative; "
-                                  "rank " +
-                                  std::to_string(given.rank) + " was given.");
+    refuse(ErrorCode::kShape, joined({label("input", named),
+                                      "a shape must have 0 to 8 sizes, none of them negative; "
+                                      "rank ",
+                                      given.rank, " was given."}));
   }
   shapes_[number].rank = given.rank;
   std::copy(given.shape, given.shape + given.rank, shapes_[number].size);
@@ -70,9 +71,9 @@ void Arguments::check_memory(const std::vector<Type>& types) {
   }
   for (size_t i = 0; i < types.size(); ++i) {
     if (!has_type(outputs_[i], types[i])) {
-      refuse(ErrorCode::kShape, label("output", plan_.outputs[i]) + "the array must be " +
-                                    type_text(types[i]) +
-                                    "; another type was given. Ask symk_output_types.");
+      refuse(ErrorCode::kShape,
+             joined({label("output", plan_.outputs[i]), "the array must be ", type_text(types[i]),
+                     "; another type was given. Ask symk_output_types."}));
     }
     ranges_[inputs + i] = place(outputs_[i], types[i], "output", plan_.outputs[i]);
     output_data_[i] = outputs_[i].data;
@@ -85,11 +86,12 @@ Arguments::Range Arguments::place(const symk_array& array, const Type& type, con
   const auto begin = reinterpret_cast<uintptr_t>(array.data);
   const auto bytes = static_cast<uintptr_t>(type.bytes());
   if (bytes > 0 && array.data == nullptr) {
-    refuse(ErrorCode::kArgument, label(what, named) + "memory is required; NULL was given.");
+    refuse(ErrorCode::kArgument,
+           joined({label(what, named), "memory is required; NULL was given."}));
   }
   if (begin % static_cast<uintptr_t>(item_bytes(type.dtype)) != 0) {
     refuse(ErrorCode::kArgument,
-           label(what, named) + "the memory must be aligned to the item size; it is not.");
+           joined({label(what, named), "the memory must be aligned to the item size; it is not."}));
   }
   return {begin, begin + bytes};
 }
@@ -100,8 +102,9 @@ void Arguments::check_overlap() const {
     const Range& written = ranges_[inputs + i];
     for (size_t j = 0; j < inputs + i; ++j) {
       if (written.begin < ranges_[j].end && ranges_[j].begin < written.end) {
-        refuse(ErrorCode::kArgument, label("output", plan_.outputs[i]) +
-                                         "outputs must not overlap other arrays; this one does.");
+        refuse(ErrorCode::kArgument,
+               joined({label("output", plan_.outputs[i]),
+                       "outputs must not overlap other arrays; this one does."}));
       }
     }
   }

@@ -11,6 +11,7 @@
 #include "capi/symk_kernel.h"
 #include "runtime/error.h"
 #include "runtime/kernel.h"
+#include "runtime/text.h"
 
 namespace symk::door {
 namespace {
@@ -112,9 +113,9 @@ class UserStep final : public Step {
     const int status = function_(&call, message, sizeof message);
     if (status == SYMK_OK) return {};
     message[kMessageBytes - 1] = '\0';
-    throw Error(ErrorCode::kKernel, "[" + name_ + "] the kernel must succeed; it gave status " +
-                                        std::to_string(status) + (message[0] != '\0' ? ": " : ".") +
-                                        message);
+    throw Error(ErrorCode::kKernel,
+                joined({"[", name_, "] the kernel must succeed; it gave status ", status,
+                        message[0] != '\0' ? ": " : ".", message}));
   }
 
  private:
@@ -148,10 +149,9 @@ int add(const symk_kernel_registry* registry, const char* name, symk_kernel_func
 }
 
 [[noreturn]] void refuse_file(const char* path, const std::string& why) {
-  throw Error(ErrorCode::kFile,
-              "[load_kernels] a shared object that exports "
-              "symk_register_kernels is required; " +
-                  std::string(path) + ": " + why);
+  throw Error(ErrorCode::kFile, joined({"[load_kernels] a shared object that exports "
+                                        "symk_register_kernels is required; ",
+                                        path, ": ", why}));
 }
 
 }  // namespace

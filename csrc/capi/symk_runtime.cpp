@@ -14,6 +14,7 @@
 #include "runtime/error.h"
 #include "runtime/model.h"
 #include "runtime/program.h"
+#include "runtime/text.h"
 
 namespace {
 
@@ -95,7 +96,7 @@ T guarded_value(T otherwise, F&& f) noexcept {
 
 void require(const void* pointer, const char* what) {
   if (pointer == nullptr)
-    refuse(ErrorCode::kArgument, "[symk] " + std::string(what) + " is required; NULL was given.");
+    refuse(ErrorCode::kArgument, symk::joined({"[symk] ", what, " is required; NULL was given."}));
 }
 
 Loaded& loaded_of(const symk_program* program) {
@@ -118,9 +119,8 @@ template <class Item>
 const Item& at(const std::vector<Item>& all, int number, const char* what) {
   if (number >= 0 && static_cast<size_t>(number) < all.size())
     return all[static_cast<size_t>(number)];
-  refuse(ErrorCode::kArgument, "[symk] the number of " + std::string(what) + " must be below " +
-                                   std::to_string(all.size()) + "; " + std::to_string(number) +
-                                   " was given.");
+  refuse(ErrorCode::kArgument, symk::joined({"[symk] the number of ", what, " must be below ",
+                                             all.size(), "; ", number, " was given."}));
 }
 
 void fill_type(const symk::Type& type, symk_array* array) {
@@ -178,8 +178,8 @@ void* state_memory(const symk_array* array, const symk::Tensor& tensor) {
   require(array, "an array");
   const symk::Type& type = tensor.type();
   if (!symk::door::has_type(*array, type)) {
-    refuse(ErrorCode::kShape, "[state] the array must be " + symk::type_text(type) +
-                                  "; another type was given. Ask symk_state_type.");
+    refuse(ErrorCode::kShape, symk::joined({"[state] the array must be ", symk::type_text(type),
+                                            "; another type was given. Ask symk_state_type."}));
   }
   if (type.bytes() > 0) require(array->data, "memory");
   return array->data;
@@ -258,8 +258,9 @@ symk_program* symk_function(const symk_program* program, const char* name) {
       if (model->functions[i].name == name) return make_program(model, i);
       names += (names.empty() ? "" : ", ") + model->functions[i].name;
     }
-    refuse(ErrorCode::kArgument, "[symk] the name of a function of the file is required (" + names +
-                                     "); \"" + name + "\" was given.");
+    refuse(ErrorCode::kArgument,
+           symk::joined({"[symk] the name of a function of the file is required (", names, "); \"",
+                         name, "\" was given."}));
   });
 }
 

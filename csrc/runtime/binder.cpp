@@ -6,6 +6,7 @@
 #include "runtime/error.h"
 #include "runtime/hosted.h"
 #include "runtime/joining.h"
+#include "runtime/text.h"
 
 namespace symk {
 namespace {
@@ -122,9 +123,9 @@ class StepBinding final : public Binding {
     const Attribute* const found = find(key);
     if (found != nullptr && (found->tag == tag || found->tag == other)) return *found;
     if (found != nullptr && is_list(tag) && is_empty_list(*found)) return *found;
-    throw Error(ErrorCode::kFormat, "[" + step_.kernel + "] the attribute \"" + key +
-                                        "\" must be " + what + "; it is " +
-                                        (found == nullptr ? "missing." : "something else."));
+    throw Error(ErrorCode::kFormat,
+                joined({"[", step_.kernel, "] the attribute \"", key, "\" must be ", what,
+                        "; it is ", found == nullptr ? "missing." : "something else."}));
   }
 
   static bool is_list(Attribute::Tag tag) {
@@ -181,9 +182,8 @@ class Binder {
     for (size_t i = 0; i < plan_.inputs.size(); ++i) check_input_sizes(i);
     for (const Plan::Check& check : plan_.checks) {
       if (sizes_[check.a] != sizes_[check.b]) {
-        throw Error(ErrorCode::kShape, check.message + " The sizes are " +
-                                           std::to_string(sizes_[check.a]) + " and " +
-                                           std::to_string(sizes_[check.b]) + ".");
+        throw Error(ErrorCode::kShape, joined({check.message, " The sizes are ", sizes_[check.a],
+                                               " and ", sizes_[check.b], "."}));
       }
     }
   }
@@ -197,10 +197,11 @@ class Binder {
     for (uint32_t size : buffer.shape) wanted.push_back(sizes_[size]);
     const std::vector<int64_t> shape(given.size, given.size + given.rank);
     if (wanted == shape) return;
-    throw Error(ErrorCode::kShape, "[input " + named.name + "] the shape must be " +
-                                       type_text(wanted, dtype_name(buffer.dtype)) +
-                                       " to agree with the other inputs; an array of shape " +
-                                       type_text(shape, dtype_name(buffer.dtype)) + " was given.");
+    throw Error(ErrorCode::kShape,
+                joined({"[input ", named.name, "] the shape must be ",
+                        type_text(wanted, dtype_name(buffer.dtype)),
+                        " to agree with the other inputs; an array of shape ",
+                        type_text(shape, dtype_name(buffer.dtype)), " was given."}));
   }
 
   void evaluate_types() {
@@ -209,9 +210,10 @@ class Binder {
       types_.push_back(bound_type(plan_, i, sizes_));
       const Buffer& buffer = plan_.buffers[i];
       if (buffer.kind == Buffer::kAlias && types_[i].count() != types_[buffer.reference].count()) {
-        throw Error(ErrorCode::kShape, "[reshape] the number of elements must stay the same; " +
-                                           type_text(types_[buffer.reference]) + " cannot become " +
-                                           type_text(types_[i]) + ".");
+        throw Error(ErrorCode::kShape,
+                    joined({"[reshape] the number of elements must stay the same; ",
+                            type_text(types_[buffer.reference]), " cannot become ",
+                            type_text(types_[i]), "."}));
       }
     }
     for (const Plan::Update& update : plan_.updates) check_update(update);
@@ -220,9 +222,9 @@ class Binder {
   void check_update(const Plan::Update& update) const {
     const Type& wanted = shared_[update.shared]->type();
     if (types_[update.buffer].bytes() != wanted.bytes()) {
-      throw Error(ErrorCode::kShape, "[update of " + plan_.shared[update.shared].name +
-                                         "] the new value must be " + type_text(wanted) +
-                                         "; it is " + type_text(types_[update.buffer]) + ".");
+      throw Error(ErrorCode::kShape, joined({"[update of ", plan_.shared[update.shared].name,
+                                             "] the new value must be ", type_text(wanted),
+                                             "; it is ", type_text(types_[update.buffer]), "."}));
     }
   }
 
@@ -425,9 +427,9 @@ class Binder {
     if (bind == nullptr && !here) bind = bind_on_host(step.kernel, "");
     if (bind == nullptr) {
       throw Error(ErrorCode::kDevice,
-                  "[" + step.kernel +
-                      "] this build has no kernel of that name. Build symk again, "
-                      "or export the Plan with this release.");
+                  joined({"[", step.kernel,
+                          "] this build has no kernel of that name. Build symk again, "
+                          "or export the Plan with this release."}));
     }
     try {
       return there ? bind_there(bind, step.kernel, binding) : bind(binding);
@@ -451,7 +453,8 @@ class Binder {
       return bind_on_host(kernel, reason)(binding);
     } catch (const Error& error) {
       if (reason == error.what()) throw;
-      throw Error(error.code(), reason + " The host does not do it either: " + error.what());
+      throw Error(error.code(),
+                  joined({reason, " The host does not do it either: ", error.what()}));
     }
   }
 
@@ -685,9 +688,9 @@ void require_input(const Plan& plan, size_t input, const Shape& shape, const cha
   if (fits) return;
   const std::vector<int64_t> given(shape.size, shape.size + shape.rank);
   throw Error(ErrorCode::kShape,
-              "[input " + named.name + "] the shape must be " +
-                  type_text(wanted, dtype_name(plan.buffers[named.buffer].dtype)) +
-                  "; an array of shape " + type_text(given, dtype) + " was given.");
+              joined({"[input ", named.name, "] the shape must be ",
+                      type_text(wanted, dtype_name(plan.buffers[named.buffer].dtype)),
+                      "; an array of shape ", type_text(given, dtype), " was given."}));
 }
 
 }  // namespace symk

@@ -6,6 +6,7 @@
 
 #include "runtime/error.h"
 #include "runtime/finite.h"
+#include "runtime/text.h"
 
 namespace symk {
 namespace {
@@ -20,9 +21,8 @@ int64_t now_ns() {
 
 [[gnu::cold]] Error index_error(const std::string& kernel, const Status& status) {
   return Error(ErrorCode::kOutOfRange,
-               "[" + kernel + "] " + status.need + " " + std::to_string(status.limit) + "; " +
-                   std::to_string(status.value) + " was given at position " +
-                   std::to_string(status.position) + ".");
+               joined({"[", kernel, "] ", status.need, " ", status.limit, "; ", status.value,
+                       " was given at position ", status.position, "."}));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "runtime/error.h"
+#include "runtime/text.h"
 
 namespace symk {
 namespace {
@@ -32,7 +33,7 @@ class File {
     if (fstat(number_, &status) != 0) refuse("read");
     if (!S_ISREG(status.st_mode)) {
       throw Error(ErrorCode::kFile,
-                  "[load] a file is required; \"" + path_ + "\" is something else.");
+                  joined({"[load] a file is required; \"", path_, "\" is something else."}));
     }
     return static_cast<size_t>(status.st_size);
   }
@@ -46,8 +47,8 @@ class File {
  private:
   [[noreturn]] void refuse(const char* what) const {
     const std::string reason = std::strerror(errno);
-    throw Error(ErrorCode::kFile, "[load] a file that can be read is required; \"" + path_ +
-                                      "\" cannot be " + what + ": " + reason + ".");
+    throw Error(ErrorCode::kFile, joined({"[load] a file that can be read is required; \"", path_,
+                                          "\" cannot be ", what, ": ", reason, "."}));
   }
 
   const std::string path_;
@@ -106,8 +107,8 @@ void write_whole_file(const char* path, const char* bytes, size_t count) {
   if (number >= 0) close(number);
   if (written) return;
   if (number >= 0) unlink(temporary.c_str());
-  throw Error(ErrorCode::kFile, "[save] a file that can be written is required; \"" +
-                                    std::string(path) + "\" cannot be: " + reason + ".");
+  throw Error(ErrorCode::kFile, joined({"[save] a file that can be written is required; \"", path,
+                                        "\" cannot be: ", reason, "."}));
 }
 
 }  // namespace symk

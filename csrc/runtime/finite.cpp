@@ -6,6 +6,7 @@
 #include <string>
 
 #include "runtime/error.h"
+#include "runtime/text.h"
 
 namespace symk {
 namespace {
@@ -94,9 +95,9 @@ void blame_sources(const Plan& plan, const PlanStep& step, const std::vector<Typ
     const std::string found = first_not_finite(types[step.inputs[i]], in[i]);
     if (found.empty()) continue;
     const auto& named = (shared ? plan.shared : plan.inputs)[source.reference];
-    throw Error(ErrorCode::kNotFinite, "[" + std::string(shared ? "shared " : "input ") +
-                                           named.name + "] a finite value is required by " +
-                                           op_name(step) + "; " + found + ".");
+    throw Error(ErrorCode::kNotFinite,
+                joined({"[", shared ? "shared " : "input ", named.name,
+                        "] a finite value is required by ", op_name(step), "; ", found, "."}));
   }
 }
 
@@ -111,9 +112,9 @@ void require_finite(const Plan& plan, const PlanStep& step, const std::vector<Ty
     std::string operands;
     for (size_t j = 0; j < step.inputs.size(); ++j)
       operands += (j > 0 ? ", " : "") + range_text(types[step.inputs[j]], in[j]);
-    throw Error(ErrorCode::kNotFinite, "[" + op_name(step) + "] a finite result is required; " +
-                                           found + ". The operands were " +
-                                           (operands.empty() ? "none" : operands) + ".");
+    throw Error(ErrorCode::kNotFinite,
+                joined({"[", op_name(step), "] a finite result is required; ", found,
+                        ". The operands were ", operands.empty() ? "none" : operands, "."}));
   }
 }
 

@@ -12,14 +12,16 @@
 #include "runtime/error.h"
 #include "runtime/kernel.h"
 #include "runtime/memory.h"
+#include "runtime/text.h"
 
 namespace symk {
 namespace {
 
-[[gnu::cold]] void require(bool holds, const std::string& kernel, const std::string& wanted) {
+[[gnu::cold]] void require(bool holds, const char* kernel,
+                           std::initializer_list<TextPiece> wanted) {
   if (holds) return;
-  throw Error(ErrorCode::kShape,
-              "[" + kernel + "] " + wanted + "; this step does not fit. The Plan is damaged.");
+  throw Error(ErrorCode::kShape, joined({"[", kernel, "] ", joined(wanted),
+                                         "; this step does not fit. The Plan is damaged."}));
 }
 
 bool same_type(const Type& a, const Type& b) {
@@ -45,10 +47,10 @@ class Body {
   [[gnu::cold]] Body(const char* kernel, const Plan& plan, const std::vector<Type>& inputs,
                      const std::vector<Type>& outputs, Device& device, std::vector<bool> lasting)
       : bound_(plan, {}, shapes_of(kernel, plan, inputs), device, nullptr, std::move(lasting)) {
-    require(plan.outputs.size() == outputs.size(), kernel, "the body must have as many outputs");
+    require(plan.outputs.size() == outputs.size(), kernel, {"the body must have as many outputs"});
     for (size_t i = 0; i < outputs.size(); ++i) {
       require(same_type(bound_.outputs()[i], outputs[i]), kernel,
-              "the body must give " + type_text(outputs[i]) + " as output " + std::to_string(i));
+              {"the body must give ", type_text(outputs[i]), " as output ", i});
     }
   }
 
@@ -67,12 +69,12 @@ class Body {
  private:
   static std::vector<Shape> shapes_of(const char* kernel, const Plan& plan,
                                       const std::vector<Type>& inputs) {
-    require(plan.inputs.size() == inputs.size(), kernel, "the body must have as many inputs");
+    require(plan.inputs.size() == inputs.size(), kernel, {"the body must have as many inputs"});
     std::vector<Shape> shapes(inputs.size());
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Buffer& buffer = plan.buffers[plan.inputs[i].buffer];
       require(buffer.dtype == inputs[i].dtype, kernel,
-              "the body must take " + type_text(inputs[i]) + " as input " + std::to_string(i));
+              {"the body must take ", type_text(inputs[i]), " as input ", i});
       shapes[i].rank = inputs[i].rank;
       for (int axis = 0; axis < inputs[i].rank; ++axis)
         shapes[i].size[axis] = inputs[i].shape[axis];
@@ -109,9 +111,9 @@ class ScanStep final : public Step {
         reverse_(binding.integer("reverse") != 0) {
     const std::vector<Type>&in = binding.inputs(), &out = binding.outputs();
     require(sequence_count_ <= in.size() && state_count_ <= in.size() - sequence_count_, "scan",
-            "the sequences and states must be inputs");
+            {"the sequences and states must be inputs"});
     require(out.size() == state_count_ + output_count_, "scan",
-            "the outputs must be the states and the outputs of the steps");
+            {"the outputs must be the states and the outputs of the steps"});
     find_length(binding);
     bind_body(binding);
     place_states(binding);
@@ -137,13 +139,13 @@ class ScanStep final : public Step {
  private:
   [[gnu::cold]] static size_t count(const Binding& binding, const char* key) {
     const int64_t number = binding.integer(key);
-    require(number >= 0, "scan", std::string("the number of ") + key + " must not be negative");
+    require(number >= 0, "scan", {"the number of ", key, " must not be negative"});
     return static_cast<size_t>(number);
   }
 
   void find_length(const Binding& binding) {
     length_ = sequence_count_ > 0 ? leading(binding.inputs()[0]) : binding.integer("length");
-    require(length_ >= 0, "scan", "the number of steps must not be negative");
+    require(length_ >= 0, "scan", {"the number of steps must not be negative"});
     for (size_t i = 0; i < sequence_count_; ++i) add_rows(binding.inputs()[i], i, sequences_);
     for (size_t i = state_count_; i < binding.outputs().size(); ++i) {
       add_rows(binding.outputs()[i], i, rows_);
@@ -153,7 +155,7 @@ class ScanStep final : public Step {
   static int64_t leading(const Type& type) { return type.rank > 0 ? type.shape[0] : -1; }
 
   [[gnu::cold]] void add_rows(const Type& type, size_t operand, std::vector<Rows>& rows) const {
-    require(leading(type) == length_, "scan", "sequences and outputs must have one row per step");
+    require(leading(type) == length_, "scan", {"sequences and outputs must have one row per step"});
     rows.push_back({operand, row_of(type).bytes()});
   }
 
@@ -171,7 +173,7 @@ class ScanStep final : public Step {
     const Plan& body = binding.plan("body");
     for (size_t i = 0; i < state_count_; ++i) {
       const Type& initial = binding.inputs()[sequence_count_ + i];
-      require(same_type(initial, binding.outputs()[i]), "scan", "a state must keep its type");
+      require(same_type(initial, binding.outputs()[i]), "scan", {"a state must keep its type"});
       State state;
       state.bytes = initial.bytes();
       state.row = same_output(body, i);
@@ -230,7 +232,7 @@ class ScanStep final : public Step {
       body_->run(static_cast<char*>(operands.scratch), inputs_.data(), outputs_.data(),
                  versions_.data(), operands.check_finite);
     } catch (const Error& error) {
-      throw Error(error.code(), "in step " + std::to_string(row) + " of the loop: " + error.what());
+      throw Error(error.code(), joined({"in step ", row, " of the loop: ", error.what()}));
     }
   }
 
@@ -284,7 +286,7 @@ class CondStep final : public Step {
   [[gnu::cold]] static Body side(const Binding& binding, const char* key) {
     const std::vector<Type>& in = binding.inputs();
     require(!in.empty() && in[0].dtype == DType::kBool && in[0].count() == 1, "cond",
-            "the predicate must be one bool");
+            {"the predicate must be one bool"});
     std::vector<bool> lasting;
     for (size_t i = 1; i < in.size(); ++i) lasting.push_back(binding.lasting(static_cast<int>(i)));
     return Body("cond", binding.plan(key), {in.begin() + 1, in.end()}, binding.outputs(),

@@ -16,8 +16,6 @@ constexpr size_t kHeaderBytes = 64;
 constexpr uint32_t kVersion = 1;
 constexpr size_t kDirectoryEndAt = 24, kChecksumAt = 32;  // in the header
 
-std::string number_text(uint64_t number) { return std::to_string(number); }
-
 /// The content of one file, layout checked.
 class Directory {
  public:
@@ -48,8 +46,7 @@ class Directory {
     values = read.list(29, [&] { return value(read); });
     functions = read.list(24, [&] { return function(read); });
     if (read.left() != 0) {
-      refuse_plan("the directory must end with the functions; " + number_text(read.left()) +
-                  " bytes follow.");
+      refuse_plan({"the directory must end with the functions; ", read.left(), " bytes follow."});
     }
     require_places();
   }
@@ -58,8 +55,8 @@ class Directory {
   const char* content(const Value& value) const {
     const char* const found = bytes_.data() + value.piece.offset;
     if (crc32(found, value.piece.bytes) == value.checksum) return found;
-    refuse_plan("the checksum of value " + value.name +
-                " must agree with the content; it does not.");
+    refuse_plan(
+        {"the checksum of value ", value.name, " must agree with the content; it does not."});
   }
 
   std::vector<std::pair<std::string, std::string>> metadata;
@@ -73,10 +70,9 @@ class Directory {
     read.take(8);  // the mark, which brought us here
     const auto version = read.number<uint32_t>();
     if (version != kVersion) {
-      throw Error(ErrorCode::kFormat, "[load] the version of a model file must be " +
-                                          number_text(kVersion) + "; this one has version " +
-                                          number_text(version) +
-                                          ". Export it again with this release.");
+      throw Error(ErrorCode::kFormat, joined({"[load] the version of a model file must be ",
+                                              kVersion, "; this one has version ", version,
+                                              ". Export it again with this release."}));
     }
     const auto flags = read.number<uint32_t>();
     const auto bytes = read.number<uint64_t>(), end = read.number<uint64_t>();
@@ -84,14 +80,14 @@ class Directory {
     const char* const reserved = read.take(kHeaderBytes - read.position());
     if (flags != 0 ||
         std::any_of(reserved, bytes_.data() + kHeaderBytes, [](char byte) { return byte != 0; })) {
-      refuse_plan("unused fields of the header must be 0; they are not.");
+      refuse_plan({"unused fields of the header must be 0; they are not."});
     }
     if (bytes != bytes_.count() || end < kHeaderBytes || end > bytes) {
-      refuse_plan("the header says " + number_text(bytes) + " bytes, " + number_text(end) +
-                  " of them directory; " + number_text(bytes_.count()) + " were given.");
+      refuse_plan({"the header says ", bytes, " bytes, ", end, " of them directory; ",
+                   bytes_.count(), " were given."});
     }
     if (checksum != crc32(bytes_.data() + kHeaderBytes, end - kHeaderBytes)) {
-      refuse_plan("the checksum of the directory must agree with the content; it does not.");
+      refuse_plan({"the checksum of the directory must agree with the content; it does not."});
     }
     end_ = end;
     return end;
@@ -136,8 +132,8 @@ class Directory {
     const bool inside =
         piece.offset <= bytes_.count() && piece.bytes <= bytes_.count() - piece.offset;
     if (!inside || piece.offset % kAlignment != 0 || piece.offset < end) {
-      refuse_plan("pieces must lie behind each other, on multiples of 64; " + what + " has " +
-                  number_text(piece.bytes) + " bytes at " + number_text(piece.offset) + ".");
+      refuse_plan({"pieces must lie behind each other, on multiples of 64; ", what, " has ",
+                   piece.bytes, " bytes at ", piece.offset, "."});
     }
     end = piece.offset + piece.bytes;
   }
@@ -155,7 +151,7 @@ class ModelReader {
     model_.metadata = directory_.metadata;
     for (const Directory::Value& value : directory_.values) add_value(value);
     for (const Directory::Function& function : directory_.functions) read_plan_of(function);
-    if (plans_.empty()) refuse_plan("a model must have a function; this one has none.");
+    if (plans_.empty()) refuse_plan({"a model must have a function; this one has none."});
     for (size_t i = 0; i < model_.values.size(); ++i) {
       if (!changes_[i]) continue;
       ModelValue& value = model_.values[i];
@@ -169,7 +165,7 @@ class ModelReader {
   void add_value(const Directory::Value& value) {
     const std::string what = "value " + value.name;
     if (value.dtype >= kDTypeCount || value.shape.size() > kMaxRank)
-      refuse_plan(what + " must have a known dtype and at most 8 axes; it has not.");
+      refuse_plan({what, " must have a known dtype and at most 8 axes; it has not."});
     ModelValue made;
     made.name = value.name;
     made.type.dtype = static_cast<DType>(value.dtype);
@@ -177,15 +173,15 @@ class ModelReader {
     int64_t bytes = item_bytes(made.type.dtype);
     bool empty = false;
     for (size_t axis = 0; axis < value.shape.size(); ++axis) {
-      if (value.shape[axis] > INT64_MAX) refuse_plan("the sizes of " + what + " do not fit.");
+      if (value.shape[axis] > INT64_MAX) refuse_plan({"the sizes of ", what, " do not fit."});
       const auto size = static_cast<int64_t>(value.shape[axis]);
       made.type.shape[axis] = size;
       empty = empty || size == 0;
       if (size > 0) bytes = checked_multiply(bytes, size);
     }
     if (value.piece.bytes != (empty ? 0 : static_cast<uint64_t>(bytes))) {
-      refuse_plan(what + " must have the bytes for its shape, " + type_text(made.type) +
-                  "; it has " + number_text(value.piece.bytes) + ".");
+      refuse_plan({what, " must have the bytes for its shape, ", type_text(made.type), "; it has ",
+                   value.piece.bytes, "."});
     }
     made.data = directory_.content(value);
     made.checksum_at = value.checksum_at;
@@ -198,16 +194,16 @@ class ModelReader {
     const char* const bytes = model_.bytes->data() + function.piece.offset;
     std::unique_ptr<Plan> plan = read_plan_in_place(bytes, function.piece.bytes);
     if (function.values.size() != plan->shared.size()) {
-      refuse_plan("function " + function.name + " must name " + number_text(plan->shared.size()) +
-                  " values; it names " + number_text(function.values.size()) + ".");
+      refuse_plan({"function ", function.name, " must name ", plan->shared.size(),
+                   " values; it names ", function.values.size(), "."});
     }
     const std::vector<bool> changed = plan->changed_shared();
     std::vector<bool> used(model_.values.size(), false);
     for (size_t i = 0; i < function.values.size(); ++i) {
       const uint32_t value = function.values[i];
       if (value >= used.size() || used[value]) {
-        refuse_plan("function " + function.name + " must name each value once; " +
-                    number_text(value) + " is another one or none.");
+        refuse_plan({"function ", function.name, " must name each value once; ", value,
+                     " is another one or none."});
       }
       used[value] = true;
       require_type(bound_type(*plan, plan->shared[i].buffer, plan->known), model_.values[value]);
@@ -222,8 +218,8 @@ class ModelReader {
         std::equal(type.shape, type.shape + type.rank, wanted.shape)) {
       return;
     }
-    refuse_plan("value " + value.name + " must be " + type_text(wanted) +
-                " for a function that uses it; it is " + type_text(type) + ".");
+    refuse_plan({"value ", value.name, " must be ", type_text(wanted),
+                 " for a function that uses it; it is ", type_text(type), "."});
   }
 
   void add_function(size_t number) {
@@ -275,10 +271,10 @@ class ModelReader {
 void read_lone_plan(Model& model) {
   std::unique_ptr<Plan> plan = read_plan_in_place(model.bytes->data(), model.bytes->count());
   if (!plan->shared.empty()) {
-    throw Error(ErrorCode::kFormat,
-                "[load] a Plan without shared values is required; this one has " +
-                    number_text(plan->shared.size()) +
-                    ". Write it with symk.deploy.export, which adds them.");
+    throw Error(
+        ErrorCode::kFormat,
+        joined({"[load] a Plan without shared values is required; this one has ",
+                plan->shared.size(), ". Write it with symk.deploy.export, which adds them."}));
   }
   model.metadata = plan->metadata;
   ModelFunction function;

@@ -13,8 +13,6 @@ constexpr size_t kHeaderBytes = 32;
 constexpr uint32_t kVersion = 2;
 constexpr int kMaxDepth = 16;  // of Plans within Plans: reading and binding them recurse
 
-std::string number_text(uint64_t number) { return std::to_string(number); }
-
 /// Part of the blob: offset and bytes.
 using Place = std::pair<uint64_t, uint64_t>;
 
@@ -62,27 +60,26 @@ class Decoder {
  private:
   void header() {
     if (count_ < kHeaderBytes || std::memcmp(read_.take(8), "SYMKPLAN", 8) != 0) {
-      refuse_plan("a Plan must begin with 32 bytes, the first eight of them SYMKPLAN; these " +
-                  number_text(count_) + " bytes do not.");
+      refuse_plan({"a Plan must begin with 32 bytes, the first eight of them SYMKPLAN; these ",
+                   count_, " bytes do not."});
     }
     const auto version = read_.number<uint32_t>();
     if (version != kVersion) {
-      throw Error(ErrorCode::kFormat, "[plan] the version must be " + number_text(kVersion) +
-                                          "; this Plan has version " + number_text(version) +
-                                          ". Export it again with this release.");
+      throw Error(ErrorCode::kFormat,
+                  joined({"[plan] the version must be ", kVersion, "; this Plan has version ",
+                          version, ". Export it again with this release."}));
     }
     const auto flags = read_.number<uint32_t>();
     const auto bytes = read_.number<uint64_t>();
     const auto checksum = read_.number<uint32_t>();
     const auto reserved = read_.number<uint32_t>();
     if (flags != 0 || reserved != 0)
-      refuse_plan("unused fields of the header must be 0; they are not.");
+      refuse_plan({"unused fields of the header must be 0; they are not."});
     if (bytes != count_) {
-      refuse_plan("the header says " + number_text(bytes) + " bytes; " + number_text(count_) +
-                  " were given.");
+      refuse_plan({"the header says ", bytes, " bytes; ", count_, " were given."});
     }
     if (checksum != crc32(bytes_ + kHeaderBytes, count_ - kHeaderBytes)) {
-      refuse_plan("the checksum must agree with the content; it does not.");
+      refuse_plan({"the checksum must agree with the content; it does not."});
     }
   }
 
@@ -107,8 +104,7 @@ class Decoder {
     buffer.kind = static_cast<Buffer::Kind>(kind("buffer", Buffer::kAlias));
     buffer.shape = read_.numbers<uint32_t>();
     if (buffer.shape.size() > kMaxRank) {
-      refuse_plan("a shape must have at most 8 axes; one has " + number_text(buffer.shape.size()) +
-                  ".");
+      refuse_plan({"a shape must have at most 8 axes; one has ", buffer.shape.size(), "."});
     }
     buffer.reference = read_.number<int64_t>();
     return buffer;
@@ -160,8 +156,8 @@ class Decoder {
   uint8_t kind(const char* what, uint8_t last) {
     const auto found = read_.number<uint8_t>();
     if (found <= last) return found;
-    refuse_plan("the kind of a " + std::string(what) + " must be 0 to " + number_text(last) + "; " +
-                number_text(found) + " stands at byte " + number_text(read_.position() - 1) + ".");
+    refuse_plan({"the kind of a ", what, " must be 0 to ", last, "; ", found, " stands at byte ",
+                 read_.position() - 1, "."});
   }
 
   void blob(Plan& plan, const std::vector<Place>& constants, const std::vector<Place>& plans) {
@@ -169,8 +165,8 @@ class Decoder {
     const auto bytes = read_.number<uint64_t>();
     for (int i = 0; i < 56; ++i) zero_byte();
     if (bytes != read_.left()) {
-      refuse_plan("the constants must be the last " + number_text(bytes) + " bytes; " +
-                  number_text(read_.left()) + " are left.");
+      refuse_plan(
+          {"the constants must be the last ", bytes, " bytes; ", read_.left(), " are left."});
     }
     const char* data = read_.take(bytes);
     if (blob_ == Blob::kCopied) {
@@ -186,7 +182,7 @@ class Decoder {
     for (const Place& place : plans) {
       require_place("sub-plan", place, bytes);
       // Each has bytes of its own, so that a small file cannot hold many Plans.
-      if (place.first < end) refuse_plan("sub-plans must not overlap; two do.");
+      if (place.first < end) refuse_plan({"sub-plans must not overlap; two do."});
       end = place.first + place.second;
       plan.plans.push_back(read_sub_plan(data + place.first, place.second, depth_ + 1));
     }
@@ -195,12 +191,12 @@ class Decoder {
   static void require_place(const char* what, const Place& place, uint64_t bytes) {
     const auto& [offset, size] = place;
     if (offset % kAlignment == 0 && offset <= bytes && size <= bytes - offset) return;
-    refuse_plan("a " + std::string(what) + " must lie within the constants, on a multiple of 64; " +
-                "one has " + number_text(size) + " bytes at " + number_text(offset) + ".");
+    refuse_plan({"a ", what, " must lie within the constants, on a multiple of 64; one has ", size,
+                 " bytes at ", offset, "."});
   }
 
   void zero_byte() {
-    if (read_.number<uint8_t>() != 0) refuse_plan("padding must be zero; it is not.");
+    if (read_.number<uint8_t>() != 0) refuse_plan({"padding must be zero; it is not."});
   }
 
   const char* bytes_;
@@ -234,8 +230,7 @@ class Checker {
  private:
   static void index(const char* what, uint64_t number, size_t count) {
     if (number >= count) {
-      refuse_plan("the number of a " + std::string(what) + " must be below " + number_text(count) +
-                  "; it is " + number_text(number) + ".");
+      refuse_plan({"the number of a ", what, " must be below ", count, "; it is ", number, "."});
     }
   }
 
@@ -254,8 +249,7 @@ class Checker {
           index("buffer before an alias", reference, i);
           buffer.root = plan_.buffers[reference].root;
           if (plan_.buffers[reference].dtype != buffer.dtype) {
-            refuse_plan("an alias must have the dtype of its buffer; buffer " + number_text(i) +
-                        " has not.");
+            refuse_plan({"an alias must have the dtype of its buffer; buffer ", i, " has not."});
           }
       }
     }
@@ -283,15 +277,15 @@ class Checker {
       index("buffer", named[i].buffer, plan_.buffers.size());
       const Buffer& buffer = plan_.buffers[named[i].buffer];
       if (buffer.kind != kind || buffer.reference != static_cast<int64_t>(i)) {
-        refuse_plan("the buffer of " + std::string(what) + " " + number_text(i) +
-                    " must refer to it; buffer " + number_text(named[i].buffer) + " does not.");
+        refuse_plan({"the buffer of ", what, " ", i, " must refer to it; buffer ", named[i].buffer,
+                     " does not."});
       }
     }
     for (size_t i = 0; i < plan_.buffers.size(); ++i) {
       const Buffer& buffer = plan_.buffers[i];
       if (buffer.kind == kind && named[static_cast<size_t>(buffer.reference)].buffer != i) {
-        refuse_plan("each " + std::string(what) + " must have one buffer; " + std::string(what) +
-                    " " + number_text(static_cast<uint64_t>(buffer.reference)) + " has several.");
+        refuse_plan({"each ", what, " must have one buffer; ", what, " ", buffer.reference,
+                     " has several."});
       }
     }
   }
@@ -305,16 +299,15 @@ class Checker {
       if (buffer.kind != Buffer::kConstant && buffer.kind != Buffer::kShared) continue;
       for (uint32_t size : buffer.shape) {
         if (plan_.known[size] < 0) {
-          refuse_plan("a constant or shared value must have a fixed shape; buffer " +
-                      number_text(i) + " has not.");
+          refuse_plan(
+              {"a constant or shared value must have a fixed shape; buffer ", i, " has not."});
         }
       }
       const int64_t bytes = bound_type(plan_, static_cast<uint32_t>(i), plan_.known).bytes();
       if (buffer.kind == Buffer::kConstant && plan_.constants[buffer.reference].bytes != bytes) {
-        refuse_plan(
-            "constant " + number_text(static_cast<uint64_t>(buffer.reference)) + " must have " +
-            number_text(static_cast<uint64_t>(bytes)) + " bytes for its shape; it has " +
-            number_text(static_cast<uint64_t>(plan_.constants[buffer.reference].bytes)) + ".");
+        refuse_plan({"constant ", buffer.reference, " must have ", bytes,
+                     " bytes for its shape; it has ", plan_.constants[buffer.reference].bytes,
+                     "."});
       }
     }
   }
@@ -326,7 +319,7 @@ class Checker {
     }
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       const PlanStep& step = plan_.steps[i];
-      const std::string where = "step " + number_text(i) + " (" + step.kernel + ")";
+      const std::string where = joined({"step ", i, " (", step.kernel, ")"});
       for (uint32_t buffer : step.inputs) must_be_written(buffer, where);
       for (uint32_t buffer : step.outputs) write(buffer, where);
       for (const auto& [output, input] : step.in_place) {
@@ -349,8 +342,8 @@ class Checker {
   void must_be_written(uint32_t buffer, const std::string& where) {
     index("buffer", buffer, plan_.buffers.size());
     if (!written_[plan_.buffers[buffer].root]) {
-      refuse_plan(where + " must read what an earlier step has written; nothing writes buffer " +
-                  number_text(buffer) + " before it.");
+      refuse_plan({where, " must read what an earlier step has written; nothing writes buffer ",
+                   buffer, " before it."});
     }
   }
 
@@ -360,8 +353,8 @@ class Checker {
     const Buffer& target = plan_.buffers[buffer];
     const bool fresh = target.kind == Buffer::kTemporary && !written_[buffer];
     if (!fresh && target.kind != Buffer::kShared) {
-      refuse_plan(where + " must write a fresh temporary or a shared value; buffer " +
-                  number_text(buffer) + " is neither.");
+      refuse_plan({where, " must write a fresh temporary or a shared value; buffer ", buffer,
+                   " is neither."});
     }
     written_[buffer] = true;
   }
@@ -372,10 +365,10 @@ class Checker {
       index("shared value", shared, plan_.shared.size());
       const std::string where = "the update of " + plan_.shared[shared].name;
       must_be_written(buffer, where);
-      if (updated[shared]) refuse_plan(where + " must be the only one; there are several.");
+      if (updated[shared]) refuse_plan({where, " must be the only one; there are several."});
       updated[shared] = true;
       if (plan_.buffers[buffer].dtype != plan_.buffers[plan_.shared[shared].buffer].dtype) {
-        refuse_plan(where + " must have its dtype; it has another.");
+        refuse_plan({where, " must have its dtype; it has another."});
       }
     }
   }
@@ -386,14 +379,13 @@ class Checker {
 
 std::unique_ptr<const Plan> read_sub_plan(const char* bytes, size_t count, int depth) {
   if (depth > kMaxDepth) {
-    refuse_plan("Plans within Plans must not go deeper than " + number_text(kMaxDepth) + ".");
+    refuse_plan({"Plans within Plans must not go deeper than ", kMaxDepth, "."});
   }
   auto plan = std::make_unique<Plan>();
   Decoder(bytes, count, depth, Blob::kReferred).decode(*plan);
   Checker(*plan).check();
   if (!plan->shared.empty()) {
-    refuse_plan("a sub-plan must have no shared values; one has " +
-                number_text(plan->shared.size()) + ".");
+    refuse_plan({"a sub-plan must have no shared values; one has ", plan->shared.size(), "."});
   }
   return plan;
 }

@@ -6,6 +6,7 @@
 
 #include "runtime/error.h"
 #include "runtime/sizes.h"
+#include "runtime/text.h"
 
 namespace symk {
 namespace {
@@ -25,8 +26,8 @@ constexpr int64_t kMostPinned = int64_t{256} << 20;
       given.rank == wanted.rank && std::equal(given.shape, given.shape + given.rank, wanted.shape);
   if (given.dtype == wanted.dtype && shape_fits) return;
   throw Error(given.dtype == wanted.dtype ? ErrorCode::kShape : ErrorCode::kDtype,
-              "[shared " + named.name + "] the value must be " + type_text(wanted) + "; " +
-                  type_text(given) + " was given.");
+              joined({"[shared ", named.name, "] the value must be ", type_text(wanted), "; ",
+                      type_text(given), " was given."}));
 }
 
 const Shape* shapes_for(const Program& program, const Batch& batch) {
@@ -205,9 +206,9 @@ void Batch::hand_over(void* to) const {
                                std::vector<std::shared_ptr<Tensor>> shared, Device& device)
     : plan_(std::move(plan)), shared_(std::move(shared)), device_(device), kept_(*plan_, device) {
   if (shared_.size() != plan_->shared.size()) {
-    throw Error(ErrorCode::kArgument, "[program] " + std::to_string(plan_->shared.size()) +
-                                          " shared values are required; " +
-                                          std::to_string(shared_.size()) + " were given.");
+    throw Error(ErrorCode::kArgument,
+                joined({"[program] ", plan_->shared.size(), " shared values are required; ",
+                        shared_.size(), " were given."}));
   }
   const std::vector<bool> changed = plan_->changed_shared();
   for (size_t i = 0; i < shared_.size(); ++i) {

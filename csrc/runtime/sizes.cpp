@@ -5,6 +5,7 @@
 #include <string>
 
 #include "runtime/error.h"
+#include "runtime/text.h"
 
 namespace symk {
 namespace {
@@ -13,8 +14,7 @@ namespace {
 
 int64_t floor_divide(int64_t a, int64_t b) {
   if (b == 0)
-    refuse("[sizes] a size cannot be divided by zero; " + std::to_string(a) +
-           " // 0 was asked for.");
+    refuse(joined({"[sizes] a size cannot be divided by zero; ", a, " // 0 was asked for."}));
   if (b == -1) return checked_multiply(a, -1);
   const int64_t quotient = a / b;
   return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
@@ -23,8 +23,8 @@ int64_t floor_divide(int64_t a, int64_t b) {
 int64_t broadcast(int64_t a, int64_t b) {
   if (a == b || b == 1) return a;
   if (a == 1) return b;
-  refuse("[broadcast] sizes must be equal or one of them 1; " + std::to_string(a) + " and " +
-         std::to_string(b) + " were given.");
+  refuse(joined(
+      {"[broadcast] sizes must be equal or one of them 1; ", a, " and ", b, " were given."}));
 }
 
 int64_t combine(Size::Kind kind, int64_t a, int64_t b) {
@@ -81,8 +81,8 @@ Type bound_type(const Plan& plan, uint32_t buffer, const std::vector<int64_t>& s
   for (int axis = 0; axis < type.rank; ++axis) {
     const int64_t size = sizes[described.shape[axis]];
     if (size < 0) {
-      refuse("[sizes] a size must not be negative; axis " + std::to_string(axis) + " of buffer " +
-             std::to_string(buffer) + " is " + std::to_string(size) + " for these inputs.");
+      refuse(joined({"[sizes] a size must not be negative; axis ", axis, " of buffer ", buffer,
+                     " is ", size, " for these inputs."}));
     }
     type.shape[axis] = size;
     empty = empty || size == 0;
