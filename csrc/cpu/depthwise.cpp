@@ -400,12 +400,9 @@ void add_results(const LaneJob<T>& job, const Line<T>& line, Range taps, Range r
     if constexpr (kHasVariants<T>) {
       for (; left >= 3; left -= 3, row += 3, ahead = nullptr)
         add_rows<T, 3>(job, line, plane, row, taps, results, products, ahead);
-      if (left == 2) add_rows<T, 2>(job, line, plane, row, taps, results, products, ahead);
-      if (left == 1) add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
-    } else {
-      for (; left > 0; --left, ++row, ahead = nullptr)
-        add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
     }
+    for (; left > 0; --left, ++row, ahead = nullptr)
+      add_rows<T, 1>(job, line, plane, row, taps, results, products, ahead);
     ahead = nullptr;
   }
 }

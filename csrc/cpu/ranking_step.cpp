@@ -1,5 +1,6 @@
 // Binds top_k and in_top_k: comparisons along rows of the last axis.
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <type_traits>
 
@@ -8,6 +9,7 @@
 #include "cpu/lambda_step.h"
 #include "cpu/ranking.h"
 #include "cpu/ranking_plan.h"
+#include "runtime/memory.h"
 
 namespace symk::cpu {
 namespace {
@@ -32,15 +34,14 @@ struct ComesBefore {
 constexpr int64_t kBlocks = 128;  // of a row; each is looked at as a whole first
 constexpr int64_t kLeastBlock = 32;
 
-/// As `RankingFunctions`, for all numbers; integers have no NaN.
-template <class T>
-constexpr RankingFunctions<T> of_integers = {
-    [](const T* row, int64_t n, int64_t length, T* tops) {
+/// As `RankingFunctions`; integers have no NaN.
+constexpr RankingFunctions<int64_t> of_integers = {
+    [](const int64_t* row, int64_t n, int64_t length, int64_t* tops) {
       for (int64_t first = 0; first < n; first += length) {
         *tops++ = *std::max_element(row + first, row + std::min(n, first + length));
       }
     },
-    [](const T* x, int n, T limit) {
+    [](const int64_t* x, int n, int64_t limit) {
       uint64_t bits = 0;
       for (int i = 0; i < n; ++i) bits |= static_cast<uint64_t>(x[i] >= limit) << i;
       return bits;
@@ -51,7 +52,7 @@ template <class T>
 const RankingFunctions<T>& functions() {
   if constexpr (std::is_same_v<T, float>) return kernels<RankingKernels>().float32;
   if constexpr (std::is_same_v<T, double>) return kernels<RankingKernels>().float64;
-  if constexpr (std::is_integral_v<T>) return of_integers<T>;
+  if constexpr (std::is_integral_v<T>) return of_integers;
 }
 
 /// Calls f(position) in order for elements of a row, among them the k first: none of those is below
@@ -81,10 +82,10 @@ void for_candidates(const T* row, int64_t n, int64_t k, F&& f) {
   }
 }
 
-/// The k first of n elements in order, k > 0. `positions` is a heap with the last of them on top
-/// while the row is read.
+/// Where the k first of n elements in order stand, k > 0. `positions` is a heap with the last of
+/// them on top while the row is read.
 template <class T>
-void top_of_row(const T* row, int64_t n, int64_t k, T* largest, int64_t* positions) {
+void top_of_row(const T* row, int64_t n, int64_t k, int64_t* positions) {
   const ComesBefore<T> comes_before{row};
   int64_t found = 0;
   for_candidates(row, n, k, [&](int64_t i) {
@@ -97,35 +98,61 @@ void top_of_row(const T* row, int64_t n, int64_t k, T* largest, int64_t* positio
     std::push_heap(positions, positions + found, comes_before);
   });
   std::sort_heap(positions, positions + k, comes_before);
-  for (int64_t i = 0; i < k; ++i) largest[i] = row[positions[i]];
 }
 
 template <class T>
-std::unique_ptr<Step> make_top_k(int64_t rows, int64_t n, int64_t k) {
+std::unique_ptr<Step> make_top_k(const RankingPlan& plan) {
+  const int64_t rows = plan.rows, n = plan.n, k = plan.k;
   return make_step([=](const Operands& operands, ThreadPool& pool) {
     const T* x = static_cast<const T*>(operands.in[0]);
     T* largest = static_cast<T*>(operands.out[0]);
     int64_t* positions = static_cast<int64_t*>(operands.out[1]);
     run_parts(pool, rows, units_per_part(n * 8), [&](int64_t first, int64_t last) {
-      for (int64_t i = first; i < last; ++i)
-        top_of_row(x + i * n, n, k, largest + i * k, positions + i * k);
+      for (int64_t i = first; i < last; ++i) {
+        const T* const row = x + i * n;
+        int64_t* const found = positions + i * k;
+        top_of_row(row, n, k, found);
+        for (int64_t j = 0; j < k; ++j) largest[i * k + j] = row[found[j]];
+      }
+    });
+  });
+}
+
+/// Integers of fewer than 64 bits, widened row by row.
+std::unique_ptr<Step> make_narrow_top_k(Binding& binding, const RankingPlan& plan) {
+  constexpr int64_t most_parts = 16;  // each has a row of scratch
+  const int64_t rows = plan.rows, n = plan.n, k = plan.k;
+  const DType dtype = binding.inputs()[0].dtype;
+  const int64_t item = item_bytes(dtype);
+  const int64_t per_part = std::max(units_per_part(n * 8), ceil_div(rows, most_parts));
+  binding.need_scratch(checked_multiply(checked_multiply(n, 8), ceil_div(rows, per_part)));
+  return make_step([=](const Operands& operands, ThreadPool& pool) {
+    const char* x = static_cast<const char*>(operands.in[0]);
+    char* largest = static_cast<char*>(operands.out[0]);
+    int64_t* positions = static_cast<int64_t*>(operands.out[1]);
+    run_parts(pool, rows, per_part, [&](int64_t first, int64_t last) {
+      int64_t* const wide = static_cast<int64_t*>(operands.scratch) + first / per_part * n;
+      for (int64_t i = first; i < last; ++i) {
+        for (int64_t j = 0; j < n; ++j) wide[j] = integer_at(dtype, x, i * n + j);
+        top_of_row(wide, n, k, positions + i * k);
+        for (int64_t j = i * k; j < (i + 1) * k; ++j)
+          std::memcpy(largest + j * item, x + (i * n + positions[j]) * item, item);
+      }
     });
   });
 }
 
 [[gnu::cold]] std::unique_ptr<Step> bind_top_k(Binding& binding) {
-  const auto [rows, n, k] = plan_top_k(binding);
+  const RankingPlan plan = plan_top_k(binding);
   const DType dtype = binding.inputs()[0].dtype;
   switch (dtype) {
-    case DType::kFloat32: return make_top_k<float>(rows, n, k);
-    case DType::kFloat64: return make_top_k<double>(rows, n, k);
-    case DType::kInt8: return make_top_k<int8_t>(rows, n, k);
-    case DType::kInt16: return make_top_k<int16_t>(rows, n, k);
-    case DType::kInt32: return make_top_k<int32_t>(rows, n, k);
-    case DType::kInt64: return make_top_k<int64_t>(rows, n, k);
-    case DType::kUInt8: return make_top_k<uint8_t>(rows, n, k);
-    default: throw no_dtype("top_k", dtype);
+    case DType::kFloat32: return make_top_k<float>(plan);
+    case DType::kFloat64: return make_top_k<double>(plan);
+    case DType::kInt64: return make_top_k<int64_t>(plan);
+    default: break;
   }
+  if (!is_integer(dtype)) throw no_dtype("top_k", dtype);
+  return make_narrow_top_k(binding, plan);
 }
 
 /// Whether fewer than k of the n predictions are greater than that of the target, all finite.
