@@ -41,7 +41,7 @@ void unary_scalar(const void* const* in, void* out, int64_t n) {
 }
 
 template <class Op, class T, class R>
-void binary_scalar(const void* const* in, void* out, int64_t n) {
+[[gnu::noinline]] void binary_scalar(const void* const* in, void* out, int64_t n) {
   const auto *a = read<T>(in[0]), *b = read<T>(in[1]);
   auto* y = write<R>(out);
   SYMK_INDEPENDENT
@@ -59,6 +59,34 @@ void ternary_scalar(const void* const* in, void* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const T yes = static_cast<T>(b[i]), no = static_cast<T>(c[i]);
     y[i] = Op()(static_cast<C>(a[i]), yes, no);
+  }
+}
+
+/// A loop of two operands, which trade places.
+template <Loop loop>
+void traded(const void* const* in, void* out, int64_t n) {
+  const void* const operands[] = {in[1], in[0]};
+  loop(operands, out, n);
+}
+
+/// Op of integers by the code for signed ones, if it asks for their bits alone.
+template <class Op, class T>
+using Signless =
+    std::conditional_t<(std::is_same_v<Op, math::Add> || std::is_same_v<Op, math::Sub> ||
+                        std::is_same_v<Op, math::Mul> || std::is_same_v<Op, math::Equal> ||
+                        std::is_same_v<Op, math::NotEqual> || std::is_same_v<Op, math::Where>) &&
+                           std::is_same_v<T, uint8_t>,
+                       int8_t, T>;
+
+template <class Op, class T>
+constexpr Loop test_of_two() {
+  // a > b as b < a.
+  if constexpr (std::is_same_v<Op, math::Greater>) {
+    return traded<&binary_scalar<math::Less, T, bool>>;
+  } else if constexpr (std::is_same_v<Op, math::GreaterEqual>) {
+    return traded<&binary_scalar<math::LessEqual, T, bool>>;
+  } else {
+    return binary_scalar<Op, Signless<Op, T>, bool>;
   }
 }
 
@@ -107,12 +135,13 @@ void narrow_half(const void* const* in, void* out, int64_t n) {
   SYMK_INDEPENDENT
   for (int64_t i = 0; i < n; ++i) y[i] = math::float_to_half(x[i]);
 }
-void round_half(const void* const* in, void* out, int64_t n) {
-  const float* x = read<float>(in[0]);
-  float* y = write<float>(out);
-  SYMK_INDEPENDENT
-  for (int64_t i = 0; i < n; ++i) y[i] = math::half_to_float(math::float_to_half(x[i]));
-}
+/// As math::rounded_to_half, by the machine's own instructions, which keep the digits of a NaN.
+struct RoundHalf {
+  template <class V>
+  [[gnu::always_inline]] V operator()(V x) const {
+    return select(is_nan(x), copysign(V(math::Format<float>::nan), x), rounded_to_half(x));
+  }
+};
 template <class From>
 void cast_to_half(const void* const* in, void* out, int64_t n) {
   const auto* x = read<From>(in[0]);
@@ -124,6 +153,15 @@ void cast_to_half(const void* const* in, void* out, int64_t n) {
     } else {
       y[i] = math::rounded_to_half(x[i]);
     }
+  }
+}
+
+template <class From>
+constexpr Loop to_half() {
+  if constexpr (kRoundsToHalf && std::is_same_v<From, float>) {
+    return unary_vector<RoundHalf, From>;
+  } else {
+    return &cast_to_half<From>;
   }
 }
 
@@ -200,7 +238,8 @@ struct AddBinary {
     if constexpr (std::is_floating_point_v<T>) {
       table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 2, binary_vector<Op, T>});
     } else {
-      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, T, T>});
+      using S = Signless<Op, T>;
+      table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 2, &binary_scalar<Op, S, S>});
     }
   }
 };
@@ -215,14 +254,15 @@ struct AddBinaryTest {
   Table& table;
   template <class Op, class T>
   constexpr void operator()() const {
-    table.add({math::kNumber<Op>, dtype_of<T>(), DType::kBool, 2, &binary_scalar<Op, T, bool>});
+    table.add({math::kNumber<Op>, dtype_of<T>(), DType::kBool, 2, test_of_two<Op, T>()});
   }
 };
 struct AddWhere {
   Table& table;
   template <class Op, class T>
   constexpr void operator()() const {
-    table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 3, &ternary_scalar<Op, bool, T>});
+    table.add({math::kNumber<Op>, dtype_of<T>(), dtype_of<T>(), 3,
+               &ternary_scalar<Op, bool, Signless<Op, T>>});
   }
 };
 struct AddTernary {
@@ -274,7 +314,7 @@ constexpr void add_casts(ElementwiseKernels& kernels, Types<To...>) {
   (add_cast<From, To>(kernels), ...);
   if constexpr (std::is_same_v<From, float> != kForIntegers) {
     kernels.casts[static_cast<int>(dtype_of<From>())][static_cast<int>(DType::kFloat16)] =
-        &cast_to_half<From>;
+        to_half<From>();
   }
 }
 template <class... From>
@@ -293,7 +333,7 @@ constexpr ElementwiseKernels make_kernels() {
   if constexpr (!kForIntegers) {
     kernels.widen_half = &widen_half;
     kernels.narrow_half = &narrow_half;
-    kernels.round_half = &round_half;
+    kernels.round_half = to_half<float>();
     kernels.fill = &fill;
   }
   return kernels;

@@ -290,9 +290,9 @@ void find_in_rows(const void* data, int64_t n, int64_t first, int64_t last, int6
   constexpr int64_t stretch = 256;  // short: it is read twice
   for (int64_t row = first; row < last; ++row) {
     const T* x = static_cast<const T*>(data) + row * n;
-    T best = fold_run<Op>(x, n < stretch ? n : stretch);
+    T best = x[0];
     int64_t start = 0;
-    for (int64_t i = stretch; i < n && best == best; i += stretch) {
+    for (int64_t i = 0; i < n && best == best; i += stretch) {
       const T candidate = fold_run<Op>(x + i, n - i < stretch ? n - i : stretch);
       if (takes_over<Op>(best, candidate)) {
         best = candidate;

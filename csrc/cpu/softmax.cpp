@@ -17,10 +17,16 @@ constexpr T kLowest = -math::Format<T>::infinity;
 // --- one line along the last axis ---
 
 /// f(i, n) for every whole vector of a line, then for the rest: n lanes from element i. The rest is
-/// a constant for the whole vectors, so that the compiler makes a plain loop of them.
+/// a constant for the whole vectors, so that the compiler makes a plain loop of them. A spare set
+/// has one copy of f for both.
 template <class V, class F>
 [[gnu::always_inline]] inline void each_vector(int64_t count, F f) {
   int64_t i = 0;
+  if constexpr (is_spare(Isa::SYMK_ISA)) {
+    for (; i < count; i += V::width)
+      f(i, count - i < V::width ? static_cast<int>(count - i) : V::width);
+    return;
+  }
   for (; i + V::width <= count; i += V::width) f(i, V::width);
   if (i < count) f(i, static_cast<int>(count - i));
 }

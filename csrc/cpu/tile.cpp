@@ -295,7 +295,7 @@ constexpr void fill(Table& table) {
 
 constexpr Table make_table() {
   Table table{};
-  fill<kTileRows>(table);
+  if constexpr (!is_spare(Isa::SYMK_ISA)) fill<kTileRows>(table);
   return table;
 }
 
@@ -323,9 +323,10 @@ void compute_pieces(Tile<T> tile, int rows, const Compute<T> (&functions)[kPiece
   }
 }
 
-constexpr Compute<double> kDoubles[kPieceCount] = {
-    compute<double, kPieces[0], 2>, compute<double, kPieces[1], 2>, compute<double, kPieces[2], 2>,
-    compute<double, kPieces[3], 2>};
+template <class T, int vectors>
+constexpr Compute<T> kByPieces[kPieceCount] = {
+    compute<T, kPieces[0], vectors>, compute<T, kPieces[1], vectors>,
+    compute<T, kPieces[2], vectors>, compute<T, kPieces[3], vectors>};
 
 template <bool direct>
 constexpr Compute<float> kPairs[kPieceCount] = {
@@ -340,12 +341,16 @@ void compute_tile<float>(const Tile<float>& tile, int rows) {
     return compute_pieces(tile, rows, can_dot_pairs() ? kPairs<kMayDotPairs> : kPairs<false>);
   }
   const bool wide = tile.columns > Vec<float>::width;
-  (wide ? kTable.wide : kTable.narrow)[rows - 1](tile);
+  if constexpr (is_spare(Isa::SYMK_ISA)) {
+    compute_pieces(tile, rows, wide ? kByPieces<float, 2> : kByPieces<float, 1>);
+  } else {
+    (wide ? kTable.wide : kTable.narrow)[rows - 1](tile);
+  }
 }
 
 template <>
 void compute_tile<double>(const Tile<double>& tile, int rows) {
-  compute_pieces(tile, rows, kDoubles);
+  compute_pieces(tile, rows, kByPieces<double, 2>);
 }
 
 namespace {

@@ -127,6 +127,12 @@ constexpr double kIntegerShift =
   return Vec<float>(_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
 }
 
+/// The nearest numbers that float16 has, halves to even.
+constexpr bool kRoundsToHalf = true;
+[[gnu::always_inline]] inline Vec<float> rounded_to_half(Vec<float> x) {
+  return Vec<float>(_mm256_cvtph_ps(_mm256_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT)));
+}
+
 /// No machine of this set multiplies pairs of bfloat16 by itself.
 constexpr bool kMayDotPairs = false;
 constexpr bool can_dot_pairs() { return false; }

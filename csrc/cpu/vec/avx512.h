@@ -207,6 +207,12 @@ template <class T>
   return Vec<float>(_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))));
 }
 
+/// The nearest numbers that float16 has, halves to even.
+constexpr bool kRoundsToHalf = true;
+[[gnu::always_inline]] inline Vec<float> rounded_to_half(Vec<float> x) {
+  return Vec<float>(_mm512_cvtph_ps(_mm512_cvtps_ph(x.v, _MM_FROUND_TO_NEAREST_INT)));
+}
+
 /// Whether dot_pairs can run: the compiler knows it, some machines do.
 constexpr bool kMayDotPairs = true;
 inline bool can_dot_pairs() { return __builtin_cpu_supports("avx512bf16"); }

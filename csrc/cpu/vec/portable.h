@@ -92,6 +92,9 @@ inline Vec<float> widened(const uint16_t* p) {
   return bit_cast<float>(bit_or(bits(value), shift_left(bit_and(half, I(0x8000)), 16)));
 }
 
+/// This set has no rounded_to_half.
+constexpr bool kRoundsToHalf = false;
+
 /// No machine of this set multiplies pairs of bfloat16 by itself.
 constexpr bool kMayDotPairs = false;
 constexpr bool can_dot_pairs() { return false; }
