@@ -18,6 +18,7 @@ pytest.importorskip("symk._core", reason="the native runtime is not built")
 pytestmark = pytest.mark.slow
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 EXAMPLES = os.path.join(ROOT, "examples", "deploy")
+LARGEST_BYTES = 1500000      # of its library, stripped, with three instruction sets
 LOADS = """
 import sys
 import symk.deploy
@@ -95,6 +96,14 @@ def test_loading_needs_numpy_and_cffi_alone(loading, sample, tmp_path):
     run(loading / "python", "-c", LOADS, path, cwd=tmp_path)
     assert run(loading / "python", os.path.join(EXAMPLES, "predict.py"), path, input=numbers,
                cwd=tmp_path) == expected
+
+
+def test_its_library_is_small(loading, tmp_path):
+    if shutil.which("strip") is None:
+        pytest.skip("needs strip")
+    folder = run(loading / "symk", "config", "--libdir").strip()
+    run("strip", "-o", tmp_path / "stripped.so", os.path.join(folder, "libsymk_runtime.so"))
+    assert (tmp_path / "stripped.so").stat().st_size <= LARGEST_BYTES
 
 
 def test_the_demo_runs_and_its_model_is_loaded(whole, loading, tmp_path):
