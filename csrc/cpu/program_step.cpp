@@ -262,11 +262,12 @@ class TileProgramBuilder {
     program_.slot_bytes_ = is_straight() ? 0 : round_up(program_.tile_ * item, kAlignment);
   }
 
-  /// Whether what repeats after `period` elements is the same in every tile.
+  /// Whether what repeats after `period` elements is the same in every tile. A period of 0 is that
+  /// of a program without elements.
   bool stays(int64_t period) const {
     const int64_t tile = program_.tile_, unit = form_.unit > 0 ? form_.unit : tile;
     if (tile >= program_.count_ && form_.unit == 0) return true;
-    return tile % period == 0 && unit % period == 0;
+    return period > 0 && tile % period == 0 && unit % period == 0;
   }
 
   /// One instruction from memory to memory: it needs neither registers nor tiles.

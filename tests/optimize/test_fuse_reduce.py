@@ -148,6 +148,16 @@ def test_the_kernel_agrees_with_its_meaning_on_any_shape(shape, data):
         np.testing.assert_allclose(value, wanted, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("shape, other, axis", [
+    ((3, 0), (3, 1), 1), ((3, 0), (0,), 0), ((2, 3, 0), (3, 1), 2), ((2, 0, 3), (0, 1), 1)])
+def test_a_column_beside_no_elements_divides_by_nothing(shape, other, axis):
+    x = Placeholder("float32", (None,) * len(shape), name="x")
+    column = Placeholder("float32", (None,) * len(other), name="column")
+    f = function([x, column], [ops.sum(ops.exp(x) * column + x, axis)])
+    result, = f(np.ones(shape, "float32"), np.ones(other, "float32"))
+    np.testing.assert_array_equal(result, np.zeros(np.delete(shape, axis)))
+
+
 def test_long_sums_are_exact_to_a_rounding():
     x = Placeholder("float32", (None,))
     total = function([x], [ops.sum(ops.square(x))])
