@@ -137,7 +137,9 @@ inline PartialWalk select_elements(const Binding& binding, const char* kernel, c
   for (int axis = 0; axis < whole.rank; ++axis) {
     require(positions_inside(begin[axis], step[axis], part.shape[axis], whole.shape[axis]), kernel,
             "begin and step must stay inside the array");
-    walk.axes.push_back({part.shape[axis], from[axis] * step[axis], to[axis]});
+    // From a single element nobody steps on, so its step may be any number.
+    const int64_t next = part.shape[axis] == 1 ? 0 : from[axis] * step[axis];
+    walk.axes.push_back({part.shape[axis], next, to[axis]});
     walk.from_base += begin[axis] * from[axis];
   }
   return walk;

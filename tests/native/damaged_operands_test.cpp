@@ -1,6 +1,8 @@
 // Kernels that move, reduce, pool or normalise, bound to operands and attributes that are damaged
 // at random, as a damaged Plan may name them: binding throws Error, or the step runs inside its
 // arrays. Meant for a build with sanitizers.
+#include <limits>
+
 #include "arrays.h"
 
 using namespace symk;
@@ -206,8 +208,20 @@ void check_rows_without_elements() {
   failures += run_kernel("fused_scatter", binding, {&rows, &indices}, out).code != Status::kOk;
 }
 
+/// One element of (3, 5), with a step to the next one that no integer holds.
+void check_step_from_a_single_element() {
+  GivenBinding binding;
+  binding.list_values = {{"begin", {1, 4}}, {"step", {std::numeric_limits<int64_t>::max(), 1}}};
+  Array x(DType::kFloat32, {3, 5});
+  std::vector<Array> out;
+  out.emplace_back(DType::kFloat32, std::vector<int64_t>{1, 1});
+  ++cases;
+  failures += run_kernel("slice", binding, {&x}, out).code != Status::kOk;
+}
+
 int main() {
   check_rows_without_elements();
+  check_step_from_a_single_element();
   std::mt19937 generator(23);
   for (const Row& row : all_rows()) {
     int accepted = 0;
