@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "cuda/launch.h"
@@ -11,23 +12,23 @@
 
 namespace symk::cuda {
 
-struct OneMember;
 struct ManyMembers;
-template <class T>
-struct ScatterMember;
 
-/// A program that was compiled for a device.
+/// A program that was compiled for a device: a function `one` and, if it may run beside others,
+/// `many`.
 class CompiledProgram {
  public:
   virtual ~CompiledProgram() = default;
-  virtual void launch(const Queue& queue, int64_t tiles, int threads,
-                      const OneMember& member) const = 0;
-  virtual void launch(const Queue& queue, int64_t tiles, int threads,
-                      const ManyMembers& members) const = 0;
-  virtual void launch(const Queue& queue, int64_t tiles, int threads,
-                      const ScatterMember<float>& member) const = 0;
-  virtual void launch(const Queue& queue, int64_t tiles, int threads,
-                      const ScatterMember<double>& member) const = 0;
+
+  /// `members` is what the text takes: ManyMembers, or the only one that it was written for.
+  template <class Members>
+  void launch(const Queue& queue, int64_t tiles, int threads, const Members& members) const {
+    start(std::is_same_v<Members, ManyMembers>, queue, tiles, threads, &members, sizeof(Members));
+  }
+
+ private:
+  virtual void start(bool many, const Queue& queue, int64_t tiles, int threads, const void* members,
+                     size_t bytes) const = 0;
 };
 
 /// Machine code of a text by libnvrtc, for an architecture such as 90. `library` is its path, or

@@ -50,32 +50,16 @@ class DriverProgram final : public CompiledProgram {
     if (driver.find(&many_, module, "many") != 0) many_ = nullptr;  // of a program that runs alone
   }
 
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const OneMember& member) const override {
-    start(one_, queue, tiles, threads, member);
-  }
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const ManyMembers& members) const override {
-    start(many_, queue, tiles, threads, members);
-  }
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const ScatterMember<float>& member) const override {
-    start(one_, queue, tiles, threads, member);
-  }
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const ScatterMember<double>& member) const override {
-    start(one_, queue, tiles, threads, member);
-  }
-
  private:
-  template <class Members>
-  static void start(void* function, const Queue& queue, int64_t tiles, int threads,
-                    const Members& members) {
+  /// The driver knows how many bytes a function takes.
+  void start(bool many, const Queue& queue, int64_t tiles, int threads, const void* members,
+             size_t) const override {
     check(cudaSetDevice(queue.device), "cudaSetDevice");
-    void* arguments[] = {const_cast<Members*>(&members), &tiles};
+    void* arguments[] = {const_cast<void*>(members), &tiles};
     const auto grid = static_cast<unsigned>(tiles < kMostBlocks ? tiles : kMostBlocks);
-    const int status = Driver::get().launch(function, grid, 1, 1, static_cast<unsigned>(threads), 1,
-                                            1, 0, queue.stream(), arguments, nullptr);
+    const int status =
+        Driver::get().launch(many ? many_ : one_, grid, 1, 1, static_cast<unsigned>(threads), 1, 1,
+                             0, queue.stream(), arguments, nullptr);
     check(static_cast<cudaError_t>(status), "launch");  // the numbers are the runtime's
   }
 

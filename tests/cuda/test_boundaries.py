@@ -35,6 +35,20 @@ def compare(build, *arrays, error=1.0):
                                    atol=error * TOLERANCE[value.dtype.name] * scale)
 
 
+def compare_beyond_tf32(a, b):
+    """Infinity, NaN and the largest numbers give what float32 gives, in the rows that see them."""
+    a[3, 4], a[5, 6], a[9, 0], b[2, 7] = np.inf, np.nan, 3.4e38, -np.inf
+    b[0] = 0.5
+    inputs = [Placeholder("float32", array.shape) for array in (a, b)]
+    value = function(inputs, ops.matmul(*inputs))(a, b)
+    with np.errstate(invalid="ignore", over="ignore"):
+        wanted = (a.astype("float64") @ b).astype("float32")
+    np.testing.assert_array_equal(np.isnan(value), np.isnan(wanted))
+    np.testing.assert_array_equal(np.isinf(value), np.isinf(wanted))
+    value[~np.isfinite(value)] = wanted[~np.isfinite(wanted)] = 0
+    assert np.all(np.abs(value - wanted) <= 1e-5 * np.abs(wanted).max(axis=1, keepdims=True))
+
+
 def normal(shape, dtype="float32"):
     return np.random.default_rng(3).standard_normal(shape).astype(dtype)
 

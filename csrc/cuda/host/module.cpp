@@ -60,30 +60,15 @@ class LoopedProgram final : public CompiledProgram {
       : one_(reinterpret_cast<Loop>(dlsym(library, "one"))),
         many_(reinterpret_cast<Loop>(dlsym(library, "many"))) {}
 
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const OneMember& member) const override {
-    start(one_, queue, tiles, threads, member);
-  }
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const ManyMembers& members) const override {
-    start(many_, queue, tiles, threads, members);
-  }
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const ScatterMember<float>& member) const override {
-    start(one_, queue, tiles, threads, member);
-  }
-  void launch(const Queue& queue, int64_t tiles, int threads,
-              const ScatterMember<double>& member) const override {
-    start(one_, queue, tiles, threads, member);
-  }
-
  private:
   using Loop = void (*)(const void* members, int64_t tiles, int threads);
 
-  template <class Members>
-  static void start(Loop loop, const Queue& queue, int64_t tiles, int threads,
-                    const Members& members) {
-    check(host::launch(queue.stream(), [=] { loop(&members, tiles, threads); }), "launch");
+  void start(bool many, const Queue& queue, int64_t tiles, int threads, const void* members,
+             size_t bytes) const override {
+    const char* const first = static_cast<const char*>(members);
+    const std::vector<char> copy(first, first + bytes);  // a launch keeps its arguments
+    const Loop loop = many ? many_ : one_;
+    check(host::launch(queue.stream(), [=] { loop(copy.data(), tiles, threads); }), "launch");
   }
 
   const Loop one_, many_;

@@ -7,22 +7,15 @@
 #include <tuple>
 #include <vector>
 
-#include "../outcome.h"
 #include "cuda/launch.cu"
 #include "cuda/product.h"
+#include "expect.h"
 
 using namespace symk;
 using namespace symk::cuda;
 using namespace symk::test;
 
 namespace {
-
-void expect(bool holds, const char* what, int64_t value) {
-  ++cases;
-  if (holds) return;
-  ++failures;
-  std::printf("%s: %lld\n", what, static_cast<long long>(value));
-}
 
 // --- division ---
 

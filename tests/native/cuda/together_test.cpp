@@ -2,25 +2,17 @@
 // those that forget to are found out, and those that wait for ever are refused. And how the weights
 // of resident products are shared out.
 #include <algorithm>
-#include <cstdio>
 #include <vector>
 
-#include "../outcome.h"
 #include "cuda/launch.cu"
 #include "cuda/resident.h"
+#include "expect.h"
 
 using namespace symk;
 using namespace symk::cuda;
 using namespace symk::test;
 
 namespace {
-
-void expect(bool holds, const char* what, int64_t value) {
-  ++cases;
-  if (holds) return;
-  ++failures;
-  std::printf("%s: %lld\n", what, static_cast<long long>(value));
-}
 
 /// Each block adds up what all blocks have left in the step before: rounds[step][block].
 template <bool waits>

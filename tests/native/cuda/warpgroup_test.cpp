@@ -9,22 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "../outcome.h"
 #include "cuda/launch.cu"
 #include "cuda/sm_90a/warpgroup_product.cu"
+#include "expect.h"
 
 using namespace symk;
 using namespace symk::cuda;
 using namespace symk::test;
 
 namespace {
-
-void expect(bool holds, const char* what, int64_t value) {
-  ++cases;
-  if (holds) return;
-  ++failures;
-  std::printf("%s: %lld\n", what, static_cast<long long>(value));
-}
 
 /// What a block says of a body; empty if it ends.
 template <class F>
