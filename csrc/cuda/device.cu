@@ -152,15 +152,17 @@ class Gpu final : public QueuedDevice, OfProcess {
 
   // --- copies ---
 
+  /// Waits: CUDA does not promise that memory which is not pinned has been read before.
   void copy_in(void* to, const void* from, int64_t bytes) override {
     move(to, from, bytes, cudaMemcpyHostToDevice, queue_.stream());
+    synchronize();
   }
   void copy_out(void* to, const void* from, int64_t bytes) override {
     move(to, from, bytes, cudaMemcpyDeviceToHost, queue_.stream());
     synchronize();
   }
   void copy_in_pinned(void* to, const void* from, int64_t bytes) override {
-    copy_in(to, from, bytes);
+    move(to, from, bytes, cudaMemcpyHostToDevice, queue_.stream());
   }
   void copy_out_pinned(void* to, const void* from, int64_t bytes) override {
     move(to, from, bytes, cudaMemcpyDeviceToHost, queue_.stream());

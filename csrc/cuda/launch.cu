@@ -12,7 +12,6 @@ namespace {
 /// Whether nothing can be done with a device after this error until the process ends.
 bool is_lasting(cudaError_t status) {
   switch (status) {
-    case cudaErrorDevicesUnavailable:
     case cudaErrorECCUncorrectable:
     case cudaErrorIllegalAddress:
     case cudaErrorLaunchTimeout:

@@ -39,12 +39,17 @@ struct Nvrtc {
   }
 };
 
-/// The library of a path, or the newest that the system finds.
+/// The library of a path, or that which the system finds: of this release of CUDA first, since the
+/// driver need not take the code of a later one.
 void* open_library(const std::string& path) {
+  int release = 0;
+  cudaRuntimeGetVersion(&release);
   const std::vector<std::string> places =
-      path != "1" ? std::vector<std::string>{path}
-                  : std::vector<std::string>{"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so",
-                                             "/usr/local/cuda/lib64/libnvrtc.so"};
+      path != "1"
+          ? std::vector<std::string>{path}
+          : std::vector<std::string>{"libnvrtc.so." + std::to_string(release / 1000),
+                                     "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so",
+                                     "/usr/local/cuda/lib64/libnvrtc.so"};
   for (const std::string& place : places) {
     if (void* const library = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
   }

@@ -76,6 +76,21 @@ def test_without_pinned_memory_calls_are_the_same(stand_in):
     assert stand_in.pinned_copies > before
 
 
+def test_arrays_may_change_once_they_were_sent_without_pinned_memory(stand_in):
+    """The driver may read them as late as it reads pinned memory."""
+    stand_in.pinned = 0
+    f, weight = scaled_sum(), Shared(np.full(256, 3.0, "float32"), name="weight")
+    x = np.random.default_rng(1).standard_normal((3, 256)).astype("float32")
+    wanted = np.tanh(x) * 2
+    batch = f.prefetch([x])
+    x[:] = np.nan
+    np.testing.assert_allclose(f.run(batch)[0], wanted, rtol=1e-6, atol=1e-6)
+    read = function([], [weight * 1.0])
+    for value in (3.0, 4.0):
+        weight.set_value(np.full(256, value, "float32"))
+        np.testing.assert_array_equal(read()[0], np.full(256, value))
+
+
 @pytest.mark.parametrize("after", [0, 1, 2, 5])
 def test_a_lost_device_is_said_at_every_call_and_nothing_waits(stand_in, after):
     total = Shared(np.zeros(256, "float32"), name="total")

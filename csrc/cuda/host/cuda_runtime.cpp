@@ -414,11 +414,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
   ++settings.copies;
   if (pinned) ++settings.pinned_copies;
   if ((from_host || to_host) && stream->recording != nullptr) return refuse_recording(stream);
-  if (from_host && !pinned) {  // is staged by the driver before the call returns
-    const auto staged = std::make_shared<std::vector<char>>(static_cast<const char*>(from),
-                                                            static_cast<const char*>(from) + bytes);
-    return add(stream, [=] { std::memcpy(to, staged->data(), bytes); });
-  }
+  if (from_host && !pinned)  // may be read as late as pinned memory
+    return add(stream, [=] { std::memcpy(to, from, bytes); });
   const cudaError_t status = add(stream, copying(to, from, bytes, stream->device));
   if (status == cudaSuccess && to_host && !pinned)
     drain(stream, stream->added);  // returns when done
