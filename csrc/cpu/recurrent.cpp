@@ -27,16 +27,13 @@ struct Units {
   }
 };
 
-/// Whole vectors, and the rest; where masks cost nothing, all are such rests.
+/// Whole vectors, and the rest. With masks for all of them cells took a third longer.
 template <class T, class F>
 [[gnu::always_inline]] inline void for_units(int64_t units, F&& f) {
   constexpr int width = Vec<T>::width;
   int64_t first = 0;
-  if constexpr (!kFreeMasks) {
-    for (; first + width <= units; first += width) f(Units<T, true>{first, width});
-  }
-  for (; first < units; first += width)
-    f(Units<T, false>{first, static_cast<int>(units - first < width ? units - first : width)});
+  for (; first + width <= units; first += width) f(Units<T, true>{first, width});
+  if (first < units) f(Units<T, false>{first, static_cast<int>(units - first)});
 }
 
 template <class T>
@@ -63,26 +60,6 @@ template <class T>
 }
 
 template <class T>
-[[gnu::noinline]] Vec<T> called_value_of(Curve curve, Vec<T> x) {
-  return value_of<T>(curve, x);
-}
-
-/// Whether curves are done in place: for whole vectors of float, where a call costs 6 %; elsewhere
-/// copies of them would be most of this file.
-template <class T, bool whole>
-inline constexpr bool kInPlace = (whole || kFreeMasks) &&
-                                 sizeof(T) == 4 && Isa::SYMK_ISA != Isa::portable;
-
-template <class T, bool whole>
-[[gnu::always_inline]] inline Vec<T> apply(Units<T, whole>, Curve curve, Vec<T> x) {
-  if constexpr (kInPlace<T, whole>) {
-    return value_of<T>(curve, x);
-  } else {
-    return called_value_of<T>(curve, x);
-  }
-}
-
-template <class T>
 [[gnu::always_inline]] inline Vec<T> slope_of(Curve curve, Vec<T> y) {
   using V = Vec<T>;
   const V one(T(1)), zero(T(0));
@@ -96,18 +73,42 @@ template <class T>
 }
 
 template <class T>
+[[gnu::noinline]] Vec<T> called_value_of(Curve curve, Vec<T> x) {
+  return value_of<T>(curve, x);
+}
+template <class T>
 [[gnu::noinline]] Vec<T> called_slope_of(Curve curve, Vec<T> y) {
   return slope_of<T>(curve, y);
 }
 
-/// The slope of a curve where its result is y.
+/// The curves that gates and values mostly have; they are done in place for whole vectors of float,
+/// where a call costs 6 %. Copies of all of them at all places would be most of this file.
+struct Gate {
+  static constexpr Curve usual = Curve::kSigmoid, cheap = Curve::kHardSigmoid;
+};
+struct Value {
+  static constexpr Curve usual = Curve::kTanh, cheap = Curve::kRelu;
+};
 template <class T, bool whole>
+inline constexpr bool kInPlace = whole && sizeof(T) == 4 && Isa::SYMK_ISA != Isa::portable;
+
+template <class Use, class T, bool whole>
+[[gnu::always_inline]] inline Vec<T> apply(Units<T, whole>, Curve curve, Vec<T> x) {
+  if constexpr (kInPlace<T, whole>) {
+    if (curve == Use::usual) return value_of<T>(Use::usual, x);
+    if (curve == Use::cheap) return value_of<T>(Use::cheap, x);
+  }
+  return called_value_of<T>(curve, x);
+}
+
+/// The slope of a curve where its result is y.
+template <class Use, class T, bool whole>
 [[gnu::always_inline]] inline Vec<T> slope(Units<T, whole>, Curve curve, Vec<T> y) {
   if constexpr (kInPlace<T, whole>) {
-    return slope_of<T>(curve, y);
-  } else {
-    return called_slope_of<T>(curve, y);
+    if (curve == Use::usual) return slope_of<T>(Use::usual, y);
+    if (curve == Use::cheap) return slope_of<T>(Use::cheap, y);
   }
+  return called_slope_of<T>(curve, y);
 }
 
 /// Brings closer what the next step finds at the same units of a row, in an array whose rows are
@@ -173,7 +174,7 @@ void simple(const CellStep<T>& cell) {
       ahead.read(units, x, cell.units);
       ahead.write(units, state, cell.units);
       const Vec<T> sum = units.load(x) + units.load(sums);
-      set_state<T>(units, state, running, apply(units, cell.activation, sum));
+      set_state<T>(units, state, running, apply<Value>(units, cell.activation, sum));
     });
   }
 }
@@ -202,17 +203,17 @@ void lstm(const CellStep<T>& cell) {
       };
       ahead.write(units, carry, n);
       ahead.write(units, state, n);
-      const Vec<T> i = apply(units, cell.recurrent, sum(0)),
-                   f = apply(units, cell.recurrent, sum(1));
-      const Vec<T> g = apply(units, cell.activation, sum(2)),
-                   o = apply(units, cell.recurrent, sum(3));
+      const Vec<T> i = apply<Gate>(units, cell.recurrent, sum(0)),
+                   f = apply<Gate>(units, cell.recurrent, sum(1));
+      const Vec<T> g = apply<Value>(units, cell.activation, sum(2)),
+                   o = apply<Gate>(units, cell.recurrent, sum(3));
       const Vec<T> c = f * units.load(before) + i * g;
       units.store(gates, i);
       units.store(gates + n, f);
       units.store(gates + 2 * n, g);
       units.store(gates + 3 * n, o);
       units.store(carry, c);
-      set_state<T>(units, state, running, o * apply(units, cell.activation, c));
+      set_state<T>(units, state, running, o * apply<Value>(units, cell.activation, c));
     });
   }
 }
@@ -245,10 +246,10 @@ void gru_after(const CellStep<T>& cell) {
       }
       ahead.write(units, inner, n);
       ahead.write(units, state, n);
-      const Vec<T> z = apply(units, cell.recurrent, units.load(x) + units.load(sums));
-      const Vec<T> r = apply(units, cell.recurrent, units.load(x + n) + units.load(sums + n));
+      const Vec<T> z = apply<Gate>(units, cell.recurrent, units.load(x) + units.load(sums));
+      const Vec<T> r = apply<Gate>(units, cell.recurrent, units.load(x + n) + units.load(sums + n));
       const Vec<T> product = units.load(sums + 2 * n);
-      const Vec<T> g = apply(units, cell.activation, units.load(x + 2 * n) + r * product);
+      const Vec<T> g = apply<Value>(units, cell.activation, units.load(x + 2 * n) + r * product);
       units.store(gates, z);
       units.store(gates + n, r);
       units.store(gates + 2 * n, g);
@@ -277,8 +278,8 @@ void gru_gates(const CellStep<T>& cell) {
         ahead.write(units, gates + gate * n, 3 * n);
       }
       ahead.write(units, inner, n);
-      const Vec<T> z = apply(units, cell.recurrent, units.load(x) + units.load(sums));
-      const Vec<T> r = apply(units, cell.recurrent, units.load(x + n) + units.load(sums + n));
+      const Vec<T> z = apply<Gate>(units, cell.recurrent, units.load(x) + units.load(sums));
+      const Vec<T> r = apply<Gate>(units, cell.recurrent, units.load(x + n) + units.load(sums + n));
       const Vec<T> product = r * units.load(running);
       units.store(gates, z);
       units.store(gates + n, r);
@@ -306,7 +307,7 @@ void gru_state(const CellStep<T>& cell) {
       ahead.write(units, gates + 2 * n, 3 * n);
       ahead.write(units, state, n);
       const Vec<T> sum = units.load(x + 2 * n) + units.load(sums + 2 * n);
-      const Vec<T> g = apply(units, cell.activation, sum);
+      const Vec<T> g = apply<Value>(units, cell.activation, sum);
       units.store(gates + 2 * n, g);
       const Vec<T> before = units.load(running);
       set_state<T>(units, state, running, mixed<T>(units.load(gates), before, g));
@@ -351,7 +352,7 @@ void simple_grad(const CellGradStep<T>& cell) {
       if (incoming) ahead.read(units, incoming, cell.units);
       ahead.write(units, d_gates, cell.units);
       const Vec<T> d = total<T>(units, d_state, incoming);
-      const Vec<T> dx = d * slope(units, cell.activation, units.load(state));
+      const Vec<T> dx = d * slope<Value>(units, cell.activation, units.load(state));
       units.store(d_gates, dx);
       units.store(d_sums, dx);
       units.store(d_state, Vec<T>::zero());
@@ -383,13 +384,13 @@ void lstm_grad(const CellGradStep<T>& cell) {
       const Vec<T> g = units.load(gates + 2 * n), o = units.load(gates + 3 * n);
       ahead.read(units, carry_before, n);
       if (incoming) ahead.read(units, incoming, n);
-      const Vec<T> shown = apply(units, cell.activation, units.load(carry));
+      const Vec<T> shown = apply<Value>(units, cell.activation, units.load(carry));
       const Vec<T> dh = total<T>(units, d_state, incoming);
-      const Vec<T> dc = units.load(d_carry) + dh * o * slope(units, cell.activation, shown);
-      set(0, dc * g * slope(units, cell.recurrent, i));
-      set(1, dc * units.load(carry_before) * slope(units, cell.recurrent, f));
-      set(2, dc * i * slope(units, cell.activation, g));
-      set(3, dh * shown * slope(units, cell.recurrent, o));
+      const Vec<T> dc = units.load(d_carry) + dh * o * slope<Value>(units, cell.activation, shown);
+      set(0, dc * g * slope<Gate>(units, cell.recurrent, i));
+      set(1, dc * units.load(carry_before) * slope<Gate>(units, cell.recurrent, f));
+      set(2, dc * i * slope<Value>(units, cell.activation, g));
+      set(3, dh * shown * slope<Gate>(units, cell.recurrent, o));
       units.store(d_carry, dc * f);
       units.store(d_state, Vec<T>::zero());
     });
@@ -427,9 +428,9 @@ void gru_after_grad(const CellGradStep<T>& cell) {
       if (incoming) ahead.read(units, incoming, n);
       const Vec<T> z = units.load(gates), r = units.load(gates + n), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
-      const Vec<T> dg = dh * (one - z) * slope(units, cell.activation, g);
-      const Vec<T> dz = dh * (units.load(before) - g) * slope(units, cell.recurrent, z);
-      const Vec<T> dr = dg * units.load(inner) * slope(units, cell.recurrent, r);
+      const Vec<T> dg = dh * (one - z) * slope<Value>(units, cell.activation, g);
+      const Vec<T> dz = dh * (units.load(before) - g) * slope<Gate>(units, cell.recurrent, z);
+      const Vec<T> dr = dg * units.load(inner) * slope<Gate>(units, cell.recurrent, r);
       set(0, dz, dz);
       set(1, dr, dr);
       set(2, dg, dg * r);
@@ -462,8 +463,8 @@ void gru_state_grad(const CellGradStep<T>& cell) {
       if (incoming) ahead.read(units, incoming, n);
       const Vec<T> z = units.load(gates), g = units.load(gates + 2 * n);
       const Vec<T> dh = total<T>(units, d_state, incoming);
-      const Vec<T> dz = dh * (units.load(before) - g) * slope(units, cell.recurrent, z);
-      const Vec<T> dg = dh * (one - z) * slope(units, cell.activation, g);
+      const Vec<T> dz = dh * (units.load(before) - g) * slope<Gate>(units, cell.recurrent, z);
+      const Vec<T> dg = dh * (one - z) * slope<Value>(units, cell.activation, g);
       units.store(d_gates, dz);
       units.store(d_sums, dz);
       units.store(d_gates + 2 * n, dg);
@@ -485,7 +486,7 @@ void gru_gates_grad(const CellGradStep<T>& cell) {
     T* d_state = at(cell.d_state, row);
     for_units<T>(n, [&](auto units) {
       const Vec<T> r = units.load(gates + n), d = units.load(d_inner);
-      const Vec<T> dr = d * units.load(before) * slope(units, cell.recurrent, r);
+      const Vec<T> dr = d * units.load(before) * slope<Gate>(units, cell.recurrent, r);
       units.store(d_gates + n, dr);
       units.store(d_sums + n, dr);
       units.store(d_state, units.load(d_state) + d * r);
