@@ -160,8 +160,6 @@ py::object fed_array(const Plan& plan, size_t number, PyObject* value) {
 
 /// What a call is fed with; keeps the arrays that were made of it.
 struct Fed {
-  Fed(const Plan& plan, const py::object& values) : Fed(plan, plan.inputs.size(), values) {}
-
   /// For the first `count` inputs of a Plan.
   Fed(const Plan& plan, size_t count, const py::object& values)
       : arrays(count), inputs(count), shapes(count) {
@@ -193,32 +191,30 @@ py::list new_results(const std::vector<Type>& types, Few<void*>& outputs) {
   return results;
 }
 
-py::list run_program(Program& program, const py::object& values) {
-  require_outside_callback("function");
-  const Fed fed(program.plan(), values);
-  Call call(program, fed.shapes.data());
-  Few<void*> outputs(call.outputs().size());
-  py::list results = new_results(call.outputs(), outputs);
+/// New arrays for the results of a call, which run(outputs) does.
+template <class Run>
+py::list results_of(const std::vector<Type>& types, Run&& run) {
+  Few<void*> outputs(types.size());
+  py::list results = new_results(types, outputs);
   const py::gil_scoped_release released;
-  call.run(fed.inputs.data(), outputs.data());
+  run(outputs.data());
   return results;
 }
+
+py::list run_program(Program& program, const py::object& values) {
+  require_outside_callback("function");
+  const Fed fed(program.plan(), program.plan().inputs.size(), values);
+  Call call(program, fed.shapes.data());
+  return results_of(call.outputs(),
+                    [&](void* const* outputs) { call.run(fed.inputs.data(), outputs); });
+}
+
+// --- batches ---
 
 /// A batch as Python holds it: until it is run.
 struct HeldBatch {
   std::unique_ptr<Batch> batch;
 };
-
-HeldBatch prefetch_batch(Program& program, const py::object& values) {
-  require_outside_callback("prefetch");
-  const Fed fed(program.plan(), values);
-  for (size_t i = 0; i < program.plan().inputs.size(); ++i) {
-    require_input(program.plan(), i, fed.shapes[i],
-                  dtype_name(program.plan().buffers[program.plan().inputs[i].buffer].dtype));
-  }
-  const py::gil_scoped_release released;
-  return {program.prefetch(fed.shapes.data(), fed.inputs.data())};
-}
 
 /// A batch while it is run; goes back to where Python holds it when that fails.
 struct RunningBatch {
@@ -235,16 +231,31 @@ struct RunningBatch {
   std::unique_ptr<Batch> batch;
 };
 
-py::list run_batch(Program& program, HeldBatch& held) {
+/// Throws unless all arrays may be fed to the first inputs of a Plan.
+void require_inputs(const Plan& plan, size_t count, const Fed& fed) {
+  for (size_t i = 0; i < count; ++i)
+    require_input(plan, i, fed.shapes[i], dtype_name(plan.buffers[plan.inputs[i].buffer].dtype));
+}
+
+HeldBatch prefetch_batch(Program& program, const py::object& values) {
+  require_outside_callback("prefetch");
+  const Plan& plan = program.plan();
+  const Fed fed(plan, plan.inputs.size(), values);
+  require_inputs(plan, plan.inputs.size(), fed);
+  const py::gil_scoped_release released;
+  return {program.prefetch(fed.shapes.data(), fed.inputs.data())};
+}
+
+/// By a Call of a Program, or an EnsembleCall of an Ensemble.
+template <class CallOf, class Runner>
+py::list run_batch(Runner& runner, HeldBatch& held) {
   require_outside_callback("function");
   RunningBatch running(held);
-  Call call(program, *running.batch);
-  Few<void*> outputs(call.outputs().size());
-  py::list results = new_results(call.outputs(), outputs);
-  const py::gil_scoped_release released;
-  call.run(outputs.data());
-  program.take_back(std::move(running.batch));
-  return results;
+  CallOf call(runner, *running.batch);
+  return results_of(call.outputs(), [&](void* const* outputs) {
+    call.run(outputs);
+    runner.take_back(std::move(running.batch));
+  });
 }
 
 /// The kernel and the origin of every step, and the time it took in all timed calls.
@@ -299,15 +310,23 @@ std::unique_ptr<Ensemble> make_ensemble(const std::vector<GivenSection>& given, 
   return std::make_unique<Ensemble>(std::move(sections), arrays, std::move(outputs));
 }
 
+HeldBatch send(Ensemble& ensemble, const Fed& fed, bool stay) {
+  require_inputs(ensemble.first().plan(), ensemble.arrays(), fed);
+  const py::gil_scoped_release released;
+  return {ensemble.prefetch(fed.shapes.data(), fed.inputs.data(), stay)};
+}
+
+HeldBatch prefetch_for_ensemble(Ensemble& ensemble, const py::object& values) {
+  require_outside_callback("prefetch");
+  const Fed fed(ensemble.first().plan(), ensemble.arrays(), values);
+  return send(ensemble, fed, false);
+}
+
 py::list run_ensemble(Ensemble& ensemble, const py::object& values) {
   require_outside_callback("function");
   const Fed fed(ensemble.first().plan(), ensemble.arrays(), values);
-  EnsembleCall call(ensemble, fed.shapes.data());
-  Few<void*> outputs(call.outputs().size());
-  py::list results = new_results(call.outputs(), outputs);
-  const py::gil_scoped_release released;
-  call.run(fed.inputs.data(), outputs.data());
-  return results;
+  HeldBatch held = send(ensemble, fed, true);
+  return run_batch<EnsembleCall>(ensemble, held);
 }
 
 py::dict measured_limits() {
@@ -366,7 +385,8 @@ void define(py::module_& module) {
            "`device` is where it runs.")
       .def("run", &run_program, py::arg("inputs"),
            "The outputs, a list of new arrays, for a list of arrays.")
-      .def("run_batch", &run_batch, py::arg("batch"), "The same for a prefetched batch.")
+      .def("run_batch", &run_batch<Call, Program>, py::arg("batch"),
+           "The same for a prefetched batch.")
       .def("prefetch", &prefetch_batch, py::arg("inputs"), py::keep_alive<0, 1>(),
            "Begins to copy arrays to the device for a later call of `run`; not for the host.")
       .def("replay", &Program::set_replay, py::arg("on"),
@@ -394,7 +414,13 @@ void define(py::module_& module) {
            "for its inputs. Values are the arrays of a call, then the outputs of the sections; "
            "`outputs` are the numbers of those that a call gives.")
       .def("run", &run_ensemble, py::arg("inputs"),
-           "The outputs, a list of new arrays, for a list of arrays.");
+           "The outputs, a list of new arrays, for a list of arrays.")
+      .def("run_batch", &run_batch<EnsembleCall, Ensemble>, py::arg("batch"),
+           "The same for a prefetched batch.")
+      .def("prefetch", &prefetch_for_ensemble, py::arg("inputs"), py::keep_alive<0, 1>(),
+           "Begins to copy to the devices what they need of arrays for a later call.")
+      .def_property_readonly("moves_ahead", &Ensemble::moves_ahead,
+                             "Whether `prefetch` has anything to copy.");
   module.def("threads", &thread_count, "The number of threads that a call uses.");
   module.def("set_threads", &set_thread_count, py::arg("count"),
              py::call_guard<py::gil_scoped_release>());

@@ -1,13 +1,23 @@
-// Sections in order: bring what arrives from other devices, run, say when it is done.
+// Sections in order: bring what was sent ahead and what arrives from other devices, run, say when
+// it is done.
 #include "runtime/ensemble.h"
 
 #include <algorithm>
 #include <mutex>
 
+#include "runtime/ensemble_batch.h"
 #include "runtime/error.h"
 #include "runtime/few.h"
 
 namespace symk {
+namespace {
+
+const EnsembleBatch& batch_of(const Ensemble& ensemble, const Batch& batch) {
+  batch.require_owner(&ensemble);
+  return static_cast<const EnsembleBatch&>(batch);
+}
+
+}  // namespace
 
 Ensemble::Ensemble(std::vector<Section> sections, size_t arrays, std::vector<uint32_t> outputs)
     : arrays_(arrays), homes_(arrays), outputs_(std::move(outputs)) {
@@ -19,6 +29,7 @@ Ensemble::Ensemble(std::vector<Section> sections, size_t arrays, std::vector<uin
     member.sources = std::move(section.inputs);
     member.output_count = member.program->plan().outputs.size();
     member.first_output = static_cast<uint32_t>(homes_.size());
+    member.runs_ahead = can_run_ahead(member);
     find_places(member);
     for (size_t i = 0; i < member.output_count; ++i)
       homes_.push_back({static_cast<int>(sections_.size()), member.arrivals.size() + i});
@@ -34,6 +45,7 @@ Ensemble::Ensemble(std::vector<Section> sections, size_t arrays, std::vector<uin
     if (output < arrays || output >= homes_.size())
       throw Error(ErrorCode::kArgument, "[ensemble] outputs must be values that sections make.");
   }
+  find_kept();
 }
 
 void Ensemble::require(const Section& section, uint32_t known) const {
@@ -48,6 +60,27 @@ void Ensemble::require(const Section& section, uint32_t known) const {
               "section makes, and the arrays come first.");
 }
 
+/// Whether a section may run when the arrays are known, before the calls that come first have: on
+/// the host, of them alone, and so that nobody sees when. Random numbers read shared values.
+bool Ensemble::can_run_ahead(const Member& member) const {
+  const Plan& plan = member.program->plan();
+  return device_of(member).is_host() && plan.shared.empty() && !plan.acts() &&
+         std::all_of(member.sources.begin(), member.sources.end(), [&](const Source& source) {
+           return !source.is_read || is_known_ahead(source.value);
+         });
+}
+
+bool Ensemble::is_known_ahead(uint32_t value) const {
+  const Place& home = homes_[value];
+  return home.section < 0 || sections_[static_cast<size_t>(home.section)].runs_ahead;
+}
+
+/// Whether a value arrives before another one: what is known ahead comes first.
+bool Ensemble::comes_before(uint32_t one, uint32_t other) const {
+  const bool is_early = is_known_ahead(one);
+  return is_early == is_known_ahead(other) ? one < other : is_early;
+}
+
 /// Values arrive in the order in which they were made: those that lie beside each other there do so
 /// here, and are one copy.
 void Ensemble::find_places(Member& member) {
@@ -56,11 +89,13 @@ void Ensemble::find_places(Member& member) {
     if (source.is_read && find_on(device, source.value).section == kNowhere)
       member.arrivals.push_back(source.value);
   }
-  std::sort(member.arrivals.begin(), member.arrivals.end());
+  std::sort(member.arrivals.begin(), member.arrivals.end(),
+            [&](uint32_t one, uint32_t other) { return comes_before(one, other); });
   member.arrivals.erase(std::unique(member.arrivals.begin(), member.arrivals.end()),
                         member.arrivals.end());
   for (const uint32_t value : member.arrivals) {
     const Place& home = homes_[value];
+    if (is_known_ahead(value)) ++member.early_count;
     if (home.section >= 0) sections_[static_cast<size_t>(home.section)].is_awaited = true;
   }
   for (const Source& source : member.sources) {
@@ -87,39 +122,75 @@ Ensemble::Place Ensemble::find_on(Device& device, uint32_t value) const {
 }
 
 /// The number of a value among what arrives at a section, or how many arrive.
-size_t Ensemble::position_of(const Member& member, uint32_t value) {
+size_t Ensemble::position_of(const Member& member, uint32_t value) const {
   const auto& arrivals = member.arrivals;
-  const auto place = std::lower_bound(arrivals.begin(), arrivals.end(), value);
+  const auto place =
+      std::lower_bound(arrivals.begin(), arrivals.end(), value,
+                       [&](uint32_t one, uint32_t other) { return comes_before(one, other); });
   const bool is_there = place != arrivals.end() && *place == value;
   return static_cast<size_t>((is_there ? place : arrivals.end()) - arrivals.begin());
 }
 
-EnsembleCall::EnsembleCall(Ensemble& ensemble, const Shape* shapes)
-    : ensemble_(ensemble), parts_(ensemble.sections_.size()) {
-  std::vector<Shape> known(shapes, shapes + ensemble.arrays_);
-  for (size_t i = 0; i < parts_.size(); ++i) {
-    bind(i, known);
-    stage(i);
+/// Of what goes to no device: the arrays that sections of the host will read, and all that is made
+/// ahead.
+void Ensemble::find_kept() {
+  std::vector<bool> sent(homes_.size(), false), wanted(homes_.size(), false);
+  for (const Member& member : sections_) {
+    for (size_t i = 0; i < member.early_count; ++i) sent[member.arrivals[i]] = true;
+    for (size_t i = 0; i < member.output_count; ++i)
+      wanted[member.first_output + i] = member.runs_ahead;
+    if (!device_of(member).is_host() || member.runs_ahead) continue;
+    for (const Source& source : member.sources) {
+      if (source.is_read && source.value < arrays_) wanted[source.value] = true;
+    }
   }
-  for (const uint32_t output : ensemble.outputs_) output_types_.push_back(type_of(output));
+  for (size_t i = 0; i < homes_.size(); ++i) {
+    if (wanted[i] && !sent[i]) kept_.push_back(static_cast<uint32_t>(i));
+  }
 }
 
-/// Binds a section to the shapes of the values that are known, and adds those of its outputs.
-void EnsembleCall::bind(size_t section, std::vector<Shape>& shapes) {
+bool Ensemble::moves_ahead() const {
+  return std::any_of(sections_.begin(), sections_.end(),
+                     [](const Member& member) { return member.early_count > 0; });
+}
+
+std::unique_ptr<Batch> Ensemble::prefetch(const Shape* shapes, const void* const* arrays,
+                                          bool stay) {
+  std::unique_ptr<Batch> batch = spare_.take();
+  if (batch == nullptr) batch = std::make_unique<EnsembleBatch>(*this);
+  static_cast<EnsembleBatch&>(*batch).fill(shapes, arrays, stay);
+  return batch;
+}
+
+/// The shapes of what a section is bound to.
+std::vector<Shape> Ensemble::input_shapes(const Member& member, const std::vector<Type>& types) {
+  std::vector<Shape> shapes;
+  for (const Source& source : member.sources) shapes.push_back(shape_of(types[source.value]));
+  return shapes;
+}
+
+EnsembleCall::EnsembleCall(Ensemble& ensemble, const Batch& batch)
+    : ensemble_(ensemble), batch_(batch_of(ensemble, batch)), parts_(ensemble.sections_.size()),
+      types_(batch_.types()) {
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    parts_[i].program = ensemble.sections_[i].program;
+    if (ensemble.sections_[i].runs_ahead) continue;
+    bind(i);
+    stage(i);
+  }
+  for (const uint32_t output : ensemble.outputs_) output_types_.push_back(types_[output]);
+}
+
+/// Binds a section to the types of the values that are known, and finds those of its outputs.
+void EnsembleCall::bind(size_t section) {
   const Ensemble::Member& member = ensemble_.sections_[section];
   Part& part = parts_[section];
-  std::vector<Shape> inputs;
-  for (const Ensemble::Source& source : member.sources) inputs.push_back(shapes[source.value]);
-  part.program = member.program;
+  const std::vector<Shape> inputs = Ensemble::input_shapes(member, types_);
   part.context = member.program->borrow();
   part.bound = &part.context->bound(member.program->plan(), member.program->shared(),
                                     member.program->kept_, inputs.data());
-  for (const Type& type : part.bound->outputs()) {
-    Shape shape;
-    shape.rank = type.rank;
-    std::copy(type.shape, type.shape + type.rank, shape.size);
-    shapes.push_back(shape);
-  }
+  std::copy(part.bound->outputs().begin(), part.bound->outputs().end(),
+            types_.begin() + member.first_output);
 }
 
 /// Memory for what arrives at a section and for its outputs, one behind the other.
@@ -131,7 +202,7 @@ void EnsembleCall::stage(size_t section) {
     part.offsets.push_back(bytes);
     bytes = checked_add(bytes, aligned_size(size));
   };
-  for (const uint32_t arrival : member.arrivals) add(bytes_of(arrival));
+  for (const uint32_t arrival : member.arrivals) add(types_[arrival].bytes());
   for (const Type& type : part.bound->outputs()) add(type.bytes());
   if (part.program->device().is_host() && !ensemble_.devices_.empty())
     part.staged = part.context->stage_for(*ensemble_.devices_.front(), bytes);
@@ -139,19 +210,21 @@ void EnsembleCall::stage(size_t section) {
   if (!part.is_pinned) part.staged = part.context->stage(bytes);
 }
 
-void EnsembleCall::run(const void* const* arrays, void* const* outputs) {
+void EnsembleCall::run(void* const* outputs) {
   const std::lock_guard<TensorLocks> held(ensemble_.locks_);
   try {
-    run_sections(arrays, outputs);
+    run_sections(outputs);
   } catch (...) {
     settle();  // nothing of this call shall still run when the next one writes where it reads
     throw;
   }
 }
 
-void EnsembleCall::run_sections(const void* const* arrays, void* const* outputs) {
+void EnsembleCall::run_sections(void* const* outputs) {
   for (const Part& part : parts_) part.program->locks_.bring_to(part.program->device());
-  for (size_t i = 0; i < parts_.size(); ++i) run_section(i, arrays);
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (parts_[i].bound != nullptr) run_section(i);
+  }
   look_at_all();
   fetch_outputs(outputs);
   for (Device* device : ensemble_.devices_) device->synchronize();
@@ -159,7 +232,7 @@ void EnsembleCall::run_sections(const void* const* arrays, void* const* outputs)
 
 /// Before the first section that changes shared values, all that the others refuse is known: then
 /// no update has happened.
-void EnsembleCall::run_section(size_t section, const void* const* arrays) {
+void EnsembleCall::run_section(size_t section) {
   const Ensemble::Member& member = ensemble_.sections_[section];
   Part& part = parts_[section];
   Device& device = part.program->device();
@@ -167,14 +240,12 @@ void EnsembleCall::run_section(size_t section, const void* const* arrays) {
   watch.look = part.bound->writes();
   if (watch.look) look_at_all();
   part.is_looked_at = watch.look;
-  bring_arrivals(section, arrays);
+  bring_arrivals(section);
   const size_t count = member.places.size();
   Few<const void*> in(count);
   Few<void*> out(member.output_count);
   for (size_t i = 0; i < count; ++i) {
-    if (!member.sources[i].is_read) continue;
-    const Ensemble::Place& place = member.places[i];
-    in[i] = place.section < 0 ? arrays[place.number] : address_of(place);
+    if (member.sources[i].is_read) in[i] = address_of(member.places[i]);
   }
   for (size_t i = 0; i < member.output_count; ++i)
     out[i] = part.staged + part.offsets[member.arrivals.size() + i];
@@ -182,26 +253,22 @@ void EnsembleCall::run_section(size_t section, const void* const* arrays) {
   if (member.is_awaited) part.done = device.mark();
 }
 
-void EnsembleCall::bring_arrivals(size_t section, const void* const* arrays) {
+void EnsembleCall::bring_arrivals(size_t section) {
   const Ensemble::Member& member = ensemble_.sections_[section];
   const Part& part = parts_[section];
   Device& device = part.program->device();
   std::vector<bool> awaited(parts_.size(), false);
-  for (size_t i = 0; i < member.arrivals.size(); ++i) {
-    const uint32_t value = member.arrivals[i];
-    const Ensemble::Place& home = ensemble_.homes_[value];
-    char* const target = address_of({static_cast<int>(section), i});
-    if (home.section < 0) {
-      device.copy_in(target, arrays[home.number], bytes_of(value));
-      continue;
-    }
+  if (member.early_count > 0) batch_.parcel(section).hand_over(part.staged);
+  for (size_t i = member.early_count; i < member.arrivals.size(); ++i) {
+    const Ensemble::Place& home = ensemble_.homes_[member.arrivals[i]];
+    char* const target = part.staged + part.offsets[i];
     const auto source = static_cast<size_t>(home.section);
     const Part& from = parts_[source];
     if (!awaited[source] && device.is_peer(from.program->device())) device.after(*from.done);
     awaited[source] = true;
     while (i + 1 < member.arrivals.size() && lies_behind(section, i)) ++i;
-    const int64_t bytes = part.offsets[i] + bytes_of(member.arrivals[i]) - (target - part.staged);
-    move(part, target, from, address_of(home), bytes);
+    const int64_t end = part.offsets[i] + types_[member.arrivals[i]].bytes();
+    move(part, target, from, address_of(home), end - (target - part.staged));
   }
   if (!part.is_pinned) return;
   for (size_t i = 0; i < parts_.size(); ++i) {
@@ -268,21 +335,13 @@ void EnsembleCall::settle() noexcept {
   }
 }
 
-/// The bytes of an array or of a value that a section makes.
-int64_t EnsembleCall::bytes_of(uint32_t value) const {
-  const Ensemble::Place& home = ensemble_.homes_[value];
-  if (home.section < 0) return parts_.front().bound->input_bytes(value);
-  return type_of(value).bytes();
-}
-
-/// The type of a value that a section makes.
-const Type& EnsembleCall::type_of(uint32_t value) const {
-  const auto section = static_cast<size_t>(ensemble_.homes_[value].section);
-  return parts_[section].bound->outputs()[value - ensemble_.sections_[section].first_output];
-}
-
+/// Where a value is in this call: what is known ahead, in the batch.
 char* EnsembleCall::address_of(const Ensemble::Place& place) const {
-  const Part& part = parts_[static_cast<size_t>(place.section)];
+  if (place.section < 0) return batch_.address(place.number);
+  const auto section = static_cast<size_t>(place.section);
+  const Part& part = parts_[section];
+  if (part.bound == nullptr)
+    return batch_.address(ensemble_.sections_[section].first_output + place.number);
   return part.staged + part.offsets[place.number];
 }
 

@@ -5,11 +5,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "runtime/batch.h"
 #include "runtime/program.h"
 
 namespace symk {
+
+class EnsembleBatch;
 
 class Ensemble {
  public:
@@ -32,7 +36,17 @@ class Ensemble {
   size_t arrays() const { return arrays_; }
   const Program& first() const { return *sections_.front().program; }
 
+  /// Whether anything of a later call can move to a device ahead of it.
+  bool moves_ahead() const;
+  /// The arrays of a call. What devices need of them, and what the host makes of them alone, begins
+  /// to move there; `stay` says whether the arrays are where they are until the call has been made.
+  /// Throws what the sections of the host throw that run ahead.
+  std::unique_ptr<Batch> prefetch(const Shape* shapes, const void* const* arrays, bool stay);
+  /// Keeps the memory of a batch that has been run.
+  void take_back(std::unique_ptr<Batch> batch) noexcept { spare_.keep(std::move(batch)); }
+
  private:
+  friend class EnsembleBatch;
   friend class EnsembleCall;
 
   static constexpr int kNowhere = -2;
@@ -47,38 +61,48 @@ class Ensemble {
     std::vector<Source> sources;     // as given
     std::vector<Place> places;       // per input of its Plan
     std::vector<uint32_t> arrivals;  // values
+    size_t early_count = 0;          // how many of them, the first ones, are known ahead
     size_t output_count = 0;
     uint32_t first_output = 0;  // the number of its first output among the values
     bool is_awaited = false;    // whether another device reads its outputs
+    bool runs_ahead = false;    // whether the arrays alone decide what it makes, and nothing else
   };
 
   Device& device_of(const Member& member) const { return member.program->device(); }
   void require(const Section& section, uint32_t known) const;
   void find_places(Member& member);
+  void find_kept();
+  bool can_run_ahead(const Member& member) const;
+  bool is_known_ahead(uint32_t value) const;
+  bool comes_before(uint32_t one, uint32_t other) const;
   Place find_on(Device& device, uint32_t value) const;
-  static size_t position_of(const Member& member, uint32_t value);
+  size_t position_of(const Member& member, uint32_t value) const;
+  static std::vector<Shape> input_shapes(const Member& member, const std::vector<Type>& types);
 
   std::vector<Member> sections_;
   size_t arrays_;
   std::vector<Place> homes_;  // per value
   std::vector<uint32_t> outputs_;
+  std::vector<uint32_t> kept_;    // values that a batch has on the host alone
   std::vector<Device*> devices_;  // each once, but the host
   TensorLocks locks_;
+  SpareBatches spare_;
 };
 
 /// One call, as a `Call` of one Program.
 class EnsembleCall {
  public:
-  /// `shapes` are those of the arrays. Binds all sections: what fails for these shapes fails here.
-  EnsembleCall(Ensemble& ensemble, const Shape* shapes);
+  /// For the arrays of a batch, which must be this Ensemble's and stay until the call has run.
+  /// Binds all sections: what fails for these shapes fails here.
+  EnsembleCall(Ensemble& ensemble, const Batch& batch);
 
   const std::vector<Type>& outputs() const { return output_types_; }
 
   /// As `Call::run`.
-  void run(const void* const* arrays, void* const* outputs);
+  void run(void* const* outputs);
 
  private:
-  /// A section in this call.
+  /// A section in this call; without a binding where it ran ahead.
   struct Part {
     ~Part() {
       if (context != nullptr) program->give_back(std::move(context));
@@ -93,22 +117,22 @@ class EnsembleCall {
     bool is_looked_at = true;    // whether Faults of it are known
   };
 
-  void bind(size_t section, std::vector<Shape>& shapes);
+  void bind(size_t section);
   void stage(size_t section);
-  void run_sections(const void* const* arrays, void* const* outputs);
-  void run_section(size_t section, const void* const* arrays);
-  void bring_arrivals(size_t section, const void* const* arrays);
+  void run_sections(void* const* outputs);
+  void run_section(size_t section);
+  void bring_arrivals(size_t section);
   bool lies_behind(size_t section, size_t arrival) const;
   void move(const Part& to, void* target, const Part& from, const void* source, int64_t bytes);
   void look_at_all();
   void fetch_outputs(void* const* outputs);
   void settle() noexcept;
-  int64_t bytes_of(uint32_t value) const;
-  const Type& type_of(uint32_t value) const;
   char* address_of(const Ensemble::Place& place) const;
 
   Ensemble& ensemble_;
-  std::vector<Part> parts_;  // per section
+  const EnsembleBatch& batch_;  // what was sent and made ahead
+  std::vector<Part> parts_;     // per section
+  std::vector<Type> types_;     // per value
   std::vector<Type> output_types_;
 };
 

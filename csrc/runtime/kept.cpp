@@ -13,14 +13,6 @@ namespace {
 // So many elements are worth keeping whatever they are made of.
 constexpr int64_t kFewElements = int64_t{1} << 14;
 
-/// Whether a Plan does more than to make its results.
-bool acts_inside(const Plan& plan) {
-  return std::any_of(plan.steps.begin(), plan.steps.end(),
-                     [](const PlanStep& step) { return acts(step.kernel); }) ||
-         std::any_of(plan.plans.begin(), plan.plans.end(),
-                     [](const auto& body) { return acts_inside(*body); });
-}
-
 /// Whether sizes that a kernel asks for depend on the inputs.
 bool asks_for_input_sizes(const Plan& plan, const PlanStep& step) {
   const auto depends = [&](int64_t size) { return plan.known[static_cast<size_t>(size)] < 0; };
@@ -38,7 +30,7 @@ class Choice {
  public:
   explicit Choice(const Plan& plan)
       : plan_(plan), lasts_(plan.buffers.size(), false), read_(plan.buffers.size(), false) {
-    for (const auto& body : plan.plans) acting_.push_back(acts_inside(*body));
+    for (const auto& body : plan.plans) acting_.push_back(body->acts());
     const std::vector<bool> changed = plan.changed_shared();
     for (size_t i = 0; i < plan.buffers.size(); ++i) {
       const Buffer& buffer = plan.buffers[i];

@@ -2,7 +2,10 @@
 // (Checker).
 #include "runtime/plan.h"
 
+#include <algorithm>
+
 #include "runtime/crc32.h"
+#include "runtime/kernel.h"
 #include "runtime/reader.h"
 #include "runtime/sizes.h"
 
@@ -408,6 +411,12 @@ std::vector<bool> Plan::changed_shared() const {
     }
   }
   return changed;
+}
+
+bool Plan::acts() const {
+  return std::any_of(steps.begin(), steps.end(),
+                     [](const PlanStep& step) { return symk::acts(step.kernel); }) ||
+         std::any_of(plans.begin(), plans.end(), [](const auto& body) { return body->acts(); });
 }
 
 std::shared_ptr<const Plan> read_plan(const void* bytes, size_t count) {

@@ -100,6 +100,8 @@ struct Plan {
   std::vector<int64_t> known_shape(uint32_t buffer) const;
   /// Per shared value, whether calls change it: by an update, or by a step that writes into it.
   std::vector<bool> changed_shared() const;
+  /// Whether a step of it or of its bodies may do more than to make results (symk::acts).
+  bool acts() const;
 };
 
 /// Reads a Plan. Throws Error(kFormat) saying what is wrong and where.

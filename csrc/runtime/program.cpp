@@ -15,12 +15,6 @@ namespace {
 // lengths.
 constexpr size_t kKeptBindings = 32;
 
-// One that is run, two that wait, one that is filled.
-constexpr size_t kKeptBatches = 4;
-
-// Pinned memory is taken from everybody; larger arrays go through the driver's own.
-constexpr int64_t kMostPinned = int64_t{256} << 20;
-
 [[gnu::cold]] void require_tensor(const NamedBuffer& named, const Type& wanted, const Type& given) {
   const bool shape_fits =
       given.rank == wanted.rank && std::equal(given.shape, given.shape + given.rank, wanted.shape);
@@ -31,10 +25,8 @@ constexpr int64_t kMostPinned = int64_t{256} << 20;
 }
 
 const Shape* shapes_for(const Program& program, const Batch& batch) {
-  if (&batch.owner() == &program) return batch.shapes().data();
-  throw Error(ErrorCode::kArgument,
-              "[function] a prefetched batch must be run by the function that it was prefetched "
-              "for; one of another function was given.");
+  batch.require_owner(&program);
+  return batch.shapes().data();
 }
 
 /// What is packed from the constants of a Plan and of its bodies.
@@ -93,7 +85,7 @@ char* Context::stage(int64_t bytes) {
 
 void Context::pin(Device& device, int64_t bytes) {
   pinned_ = PinnedMemory();
-  if (bytes <= kMostPinned) pinned_ = PinnedMemory(device, bytes);
+  pinned_ = pinned_memory(device, bytes);
 }
 
 char* Context::stage_for(Device& device, int64_t bytes) {
@@ -131,7 +123,7 @@ void Context::fetch_outputs(const Bound& bound, const Staging& staging, void* co
   }
 }
 
-void Context::run_staged(Bound& bound, const void* const* inputs, const Batch* batch,
+void Context::run_staged(Bound& bound, const void* const* inputs, const Parcel* sent,
                          void* const* outputs, const Watch& watch) {
   const Staging staging(bound);
   const int64_t staged_before = staged_.bytes();
@@ -143,10 +135,10 @@ void Context::run_staged(Bound& bound, const void* const* inputs, const Batch* b
   for (size_t i = 0; i < input_count; ++i) in[i] = staged_.data() + staging.offsets[i];
   for (size_t i = 0; i < output_count; ++i)
     out[i] = staged_.data() + staging.offsets[input_count + i];
-  if (batch == nullptr) {
+  if (sent == nullptr) {
     bring_inputs(bound, staging, inputs);
   } else {
-    batch->hand_over(staged_.data());
+    sent->hand_over(staged_.data());
   }
   try {
     bound.run(in.data(), out.data(), nullptr, watch);
@@ -165,41 +157,24 @@ void Context::settle() noexcept {
   }
 }
 
-Batch::Batch(const Program& owner) : owner_(owner), device_(owner.device()) {}
+ProgramBatch::ProgramBatch(const Program& owner)
+    : Batch(&owner), plan_(owner.plan()), parcel_(owner.device()) {}
 
-void Batch::fill(const Shape* shapes, const void* const* inputs) {
-  const Plan& plan = owner_.plan();
-  const size_t count = plan.inputs.size();
+void ProgramBatch::fill(const Shape* shapes, const void* const* inputs) {
+  const size_t count = plan_.inputs.size();
   shapes_.assign(shapes, shapes + count);
   Few<int64_t> sizes(count);
-  bytes_ = 0;
+  int64_t bytes = 0;
   for (size_t i = 0; i < count; ++i) {
-    sizes[i] = item_bytes(plan.buffers[plan.inputs[i].buffer].dtype);
-    for (int axis = 0; axis < shapes[i].rank; ++axis)
-      sizes[i] = checked_multiply(sizes[i], shapes[i].size[axis]);
-    bytes_ = checked_add(bytes_, aligned_size(sizes[i]));
+    sizes[i] = array_type(plan_, i, shapes[i]).bytes();
+    bytes = checked_add(bytes, aligned_size(sizes[i]));
   }
-  if (memory_.data() == nullptr || memory_.bytes() < bytes_) {
-    memory_ = DeviceMemory();
-    memory_ = DeviceMemory(device_, bytes_, Use::kBatches);
-    pinned_ = bytes_ <= kMostPinned ? PinnedMemory(device_, bytes_) : PinnedMemory();
-  }
-  const bool pinned = pinned_.data() != nullptr;
-  int64_t offset = 0;
+  char* place = parcel_.open(bytes);
   for (size_t i = 0; i < count; ++i) {
-    if (pinned) {
-      host_device().copy(pinned_.data() + offset, inputs[i], sizes[i]);
-    } else {
-      device_.copy_in(memory_.data() + offset, inputs[i], sizes[i]);
-    }
-    offset += aligned_size(sizes[i]);
+    host_device().copy(place, inputs[i], sizes[i]);
+    place += aligned_size(sizes[i]);
   }
-  arrived_ = pinned ? device_.copy_in_beside(memory_.data(), pinned_.data(), bytes_) : nullptr;
-}
-
-void Batch::hand_over(void* to) const {
-  if (arrived_ != nullptr) device_.after(*arrived_);
-  device_.copy(to, memory_.data(), bytes_);
+  parcel_.send();
 }
 
 [[gnu::cold]] Program::Program(std::shared_ptr<const Plan> plan,
@@ -255,25 +230,10 @@ std::unique_ptr<Batch> Program::prefetch(const Shape* shapes, const void* const*
                 "function runs on the host, which reads arrays where they are. Call it with the "
                 "arrays.");
   }
-  std::unique_ptr<Batch> batch;
-  contexts_lock_.lock();
-  if (!spare_.empty()) {
-    batch = std::move(spare_.back());
-    spare_.pop_back();
-  }
-  contexts_lock_.unlock();
-  if (batch == nullptr) batch = std::make_unique<Batch>(*this);
-  batch->fill(shapes, inputs);
+  std::unique_ptr<Batch> batch = spare_.take();
+  if (batch == nullptr) batch = std::make_unique<ProgramBatch>(*this);
+  static_cast<ProgramBatch&>(*batch).fill(shapes, inputs);
   return batch;
-}
-
-void Program::take_back(std::unique_ptr<Batch> batch) noexcept {
-  const Locked locked(contexts_lock_);
-  try {
-    if (spare_.size() < kKeptBatches) spare_.push_back(std::move(batch));
-  } catch (const std::bad_alloc&) {
-    // It is freed instead: a later one gets memory of its own.
-  }
 }
 
 [[gnu::cold]] std::vector<PartRow> Program::parts() {
@@ -327,7 +287,7 @@ Call::Call(Program& program, const Shape* inputs)
 }
 
 Call::Call(Program& program, const Batch& batch) : Call(program, shapes_for(program, batch)) {
-  batch_ = &batch;
+  sent_ = &static_cast<const ProgramBatch&>(batch).parcel();
 }
 
 Call::Call(Program& program, const Shape* inputs, Context& context)
@@ -345,7 +305,7 @@ void Call::run(const void* const* inputs, void* const* outputs) {
   if (program_.device_.is_host()) {
     bound_->run(inputs, outputs, nullptr, watch);
   } else {
-    context_->run_staged(*bound_, inputs, batch_, outputs, watch);
+    context_->run_staged(*bound_, inputs, sent_, outputs, watch);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/batch.h"
 #include "runtime/bound.h"
 #include "runtime/device.h"
 #include "runtime/few.h"
@@ -28,28 +29,21 @@ struct Staging {
 
 class Program;
 
-/// The inputs of one call of a Program on their way to its device, while calls before it run there.
-class Batch {
+/// The inputs of one call of a Program on their way to its device.
+class ProgramBatch final : public Batch {
  public:
-  explicit Batch(const Program& owner);
+  explicit ProgramBatch(const Program& owner);
 
-  /// Begins to copy. The arrays may change once this has returned; a batch that was filled before
+  /// Begins to send. The arrays may change once this has returned; a batch that was filled before
   /// must have been run.
   void fill(const Shape* shapes, const void* const* inputs);
 
-  const Program& owner() const { return owner_; }
-  const std::vector<Shape>& shapes() const { return shapes_; }
-  /// Adds the copy of the inputs, one behind the other, to the queue of the device.
-  void hand_over(void* to) const;
+  /// The inputs, one behind the other.
+  const Parcel& parcel() const { return parcel_; }
 
  private:
-  const Program& owner_;
-  Device& device_;
-  std::vector<Shape> shapes_;
-  int64_t bytes_ = 0;
-  DeviceMemory memory_;
-  PinnedMemory pinned_;
-  std::unique_ptr<Mark> arrived_;  // null where the copy went through the queue
+  const Plan& plan_;
+  Parcel parcel_;
 };
 
 /// What one call at a time uses: an arena, and the bindings to the shapes that came last.
@@ -63,8 +57,8 @@ class Context {
   /// The binding used last, or null.
   const Bound* latest() const { return bounds_.empty() ? nullptr : bounds_.front().get(); }
   /// Runs a binding over arrays of the host, which are copied to the device and back; the inputs
-  /// are those of the batch if there is one.
-  void run_staged(Bound& bound, const void* const* inputs, const Batch* batch, void* const* outputs,
+  /// are those that were sent ahead, if they were.
+  void run_staged(Bound& bound, const void* const* inputs, const Parcel* sent, void* const* outputs,
                   const Watch& watch);
   /// Memory on the device for the arrays of a call; stays where it is until more is asked for.
   char* stage(int64_t bytes);
@@ -129,7 +123,7 @@ class Program {
   /// host, where nothing has to move.
   std::unique_ptr<Batch> prefetch(const Shape* shapes, const void* const* inputs);
   /// Keeps the memory of a batch that has been run.
-  void take_back(std::unique_ptr<Batch> batch) noexcept;
+  void take_back(std::unique_ptr<Batch> batch) noexcept { spare_.keep(std::move(batch)); }
   /// The Plan as text.
   std::string describe() const;
   /// The shape of a buffer as text, sizes that depend on the inputs as expressions: "(x.0, 10)".
@@ -155,7 +149,7 @@ class Program {
   std::unique_ptr<std::atomic<int64_t>[]> times_ns_;
   SharedLock contexts_lock_;
   std::vector<std::unique_ptr<Context>> idle_;
-  std::vector<std::unique_ptr<Batch>> spare_;
+  SpareBatches spare_;
 };
 
 /// One call. Made with the shapes of the inputs, it knows the types of the outputs; then it runs,
@@ -182,7 +176,7 @@ class Call {
 
  private:
   Program& program_;
-  const Batch* batch_ = nullptr;  // where the inputs are, unless they are given
+  const Parcel* sent_ = nullptr;  // where the inputs are, unless they are given
   std::unique_ptr<Context> borrowed_;
   Context* context_ = nullptr;
   Bound* bound_ = nullptr;

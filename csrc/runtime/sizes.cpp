@@ -39,6 +39,13 @@ int64_t combine(Size::Kind kind, int64_t a, int64_t b) {
 
 }  // namespace
 
+Shape shape_of(const Type& type) {
+  Shape shape;
+  shape.rank = type.rank;
+  std::copy(type.shape, type.shape + type.rank, shape.size);
+  return shape;
+}
+
 std::vector<int64_t> evaluate_sizes(const Plan& plan, const std::vector<Shape>& inputs) {
   std::vector<int64_t> values;
   values.reserve(plan.sizes.size());

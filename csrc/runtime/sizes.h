@@ -22,6 +22,8 @@ struct Shape {
   }
 };
 
+Shape shape_of(const Type& type);
+
 /// All sizes at these input shapes. Throws Error(kShape) for a division by zero, sizes that cannot
 /// be broadcast, or one that does not fit 63 bits. The shapes must have the ranks of the inputs.
 std::vector<int64_t> evaluate_sizes(const Plan& plan, const std::vector<Shape>& inputs);

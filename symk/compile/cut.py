@@ -3,13 +3,14 @@
 A node's level is how often a path to it goes from one device to another. Nodes of one level and
 device are a section, or two: what another device waits for comes first, then the rest. Sections
 read what earlier ones have made, so they run in the order of levels. Variables change in the last
-level alone, when all others have read them.
+level alone, when all others have read them. What the host makes of the inputs alone for other
+devices is the section before all levels, which can run before the call.
 """
 import collections
 import typing
 
 from .. import config
-from ..graph.node import Placeholder
+from ..graph.node import Placeholder, Shared
 from ..graph.walk import nodes_of, sources_of
 from ..ops import identity
 from ..ops.placed import Placed
@@ -19,6 +20,7 @@ from .request import Request
 __all__ = ["Section", "cut"]
 
 _PROGRAMS = ("fused", "fused_reduce", "fused_scatter")
+_AHEAD = -1     # the level of what can run before the call
 
 
 class Section(typing.NamedTuple):
@@ -71,6 +73,7 @@ class _Cut:
         for node in self.nodes:
             for variable in node.inputs:
                 self.readers[root(variable).node].append(node)
+        self.ahead = self._ahead()
         self.levels = self._levels()
         self.last = max(self.levels.values(), default=0)
         self._run_late()
@@ -86,23 +89,46 @@ class _Cut:
             where[node] = next((device for device in devices if device is not None), None)
         return where
 
+    def _ahead(self):
+        """The nodes of the host that need nothing but inputs, and that another device waits for.
+        Users' ops may do what others see, and so may bodies: they run at each call."""
+        able = set()
+        for node in self.nodes:
+            op = node.op
+            if (self.where[node] == "cpu" and not op.effect and op.kind != "custom"
+                    and not op.bodies and all(
+                        self.where[variable.node] is None or variable.node in able
+                        if variable.node is not None else not isinstance(variable, Shared)
+                        for variable in map(root, node.inputs))):
+                able.add(node)
+        ahead = set()
+        for node in reversed(self.nodes):
+            if node in able and any(self.where[reader] != "cpu" or reader in ahead
+                                    for reader in self.readers[node]):
+                ahead.add(node)
+        return ahead
+
     def _levels(self):
         levels = {}
         for node in self.nodes:
-            if self.where[node] is not None:
+            if node in self.ahead:
+                levels[node] = _AHEAD
+            elif self.where[node] is not None:
                 makers = [root(variable).node for variable in node.inputs]
-                levels[node] = max((levels[maker] + (self.where[maker] != self.where[node])
-                                    for maker in makers if maker in levels), default=0)
+                levels[node] = max([0] + [
+                    levels[maker] + (self.where[maker] != self.where[node])
+                    for maker in makers if maker in levels])
         return levels
 
     def _run_late(self):
         """What an optimizer makes for updates alone goes to the last level, so that steps write
-        where variables lie; what needs no other device, to the level where it is needed. The
-        gradients of replicas stay where they are: they must not wait for each other."""
+        where variables lie; what needs no other device, to the level where it is needed. What was
+        made in a scope stays where it is, as the replicas of a model and their gradients: they
+        must not wait for each other."""
         given = {root(output).node for output in self.request.outputs}
         updating = set()
         for node in reversed(self.nodes):
-            if self.where[node] is None:
+            if self.where[node] is None or node in self.ahead:
                 continue
             readers = self.readers[node]
             is_free = node.origin.device is None or self.levels[node] == 0
@@ -111,7 +137,7 @@ class _Cut:
                     for reader in readers):
                 updating.add(node)
                 self.levels[node] = self.last
-            elif self.levels[node] == 0 and readers:
+            elif self.levels[node] == 0 and readers and node.origin.device is None:
                 self.levels[node] = max(0, min(
                     self.levels[reader] - (self.where[reader] != self.where[node])
                     for reader in readers))
@@ -149,7 +175,7 @@ class _Cut:
             return level, may_wait, changes, 0, device
         if may_wait and level < self.last:
             return level + 1, False, False, 1, device
-        return level, may_wait, changes, 2, device
+        return level, True, changes, 2, device
 
     def _members(self):
         """{section: its nodes in order}, with those that it makes for itself."""
@@ -193,6 +219,8 @@ class _Cut:
 
     def _name(self, node):
         level = self.levels[node]
+        if level == _AHEAD:
+            return level, False, "cpu"
         return level, level == self.last or self.due[node] > level + 1, self.where[node]
 
     def _home(self, variable):

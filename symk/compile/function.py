@@ -127,10 +127,8 @@ class Function:
         try:
             values = self._run(arrays) if batch is None else self._program.run_batch(batch)
         except ValueError as error:
-            located = locate_shape_error(self.request, arrays)
-            if located is None:
-                raise
-            raise located from error
+            self._locate(error, arrays)
+            raise
         for position, finish in self._finish:
             values[position] = finish(values[position])
         return values if self._join is None else self._join(values)
@@ -144,12 +142,23 @@ class Function:
         """What `run` takes once in place of these arrays, which move to the device meanwhile.
 
         Returns:  the arrays themselves where nothing has to move.
+        Raises:   what `run` does, where the arrays alone decide it.
         """
         if not self.prefetches:
             return arrays
         if self._split is not None:
             arrays = self._split(arrays)
-        return Prefetched(self._program.prefetch(arrays), arrays)
+        try:
+            return Prefetched(self._program.prefetch(arrays), arrays)
+        except ValueError as error:
+            self._locate(error, arrays)
+            raise
+
+    def _locate(self, error, arrays):
+        """Raises an error of shapes again with the layer and line where they do not fit."""
+        located = locate_shape_error(self.request, arrays)
+        if located is not None:
+            raise located from error
 
     @property
     def program(self):

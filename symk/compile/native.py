@@ -147,9 +147,6 @@ class NativeEnsemble:
               products: how the sections compute matrix products.
     """
 
-    moves_arrays = False
-    prefetch = None
-
     def __init__(self, request, check_nan, device, products):
         sections, outputs = cut(request, device)
         self.programs = [NativeProgram(_with_products(section, products), check_nan,
@@ -158,6 +155,8 @@ class NativeEnsemble:
                  for program, section in zip(self.programs, sections)]
         self._ensemble = core().Ensemble(given, len(request.inputs), outputs)
         self.run = self._ensemble.run
+        self.run_batch = self._ensemble.run_batch
+        self.prefetch = self._ensemble.prefetch if self._ensemble.moves_ahead else None
 
     @property
     def device(self):

@@ -63,6 +63,54 @@ def test_a_level_is_a_way_from_device_to_device():
     np.testing.assert_allclose(other, np.sin(np.cos(y)), rtol=1e-6)
 
 
+def test_what_the_host_makes_of_inputs_alone_is_the_first_section():
+    """Not what reads a variable, and not what it makes for itself."""
+    x, scale = Placeholder("float32", (None, 3)), Shared(np.float32(2), name="scale")
+    with config.device("cpu"):
+        halves = [x[::2], x[1::2]]
+        scaled, own = ops.tanh(x) * scale, ops.exp(x)
+    with config.device("cuda:0"):
+        y = ops.sin(halves[0])
+    with config.device("cuda:1"):
+        z = ops.cos(halves[1]) + ops.sum(scaled)
+    with config.device("cpu"):
+        total = ops.sum(y) + ops.sum(z) + ops.sum(own)
+    sections, outputs = sections_of([x], [total], optimized=False)
+    names = [(section.device, {node.op.name for node in nodes_of(section.request.results)})
+             for section in sections]
+    assert names[:3] == [("cpu", {"slice"}), ("cuda:0", {"sin"}), ("cuda:1", {"cos"})]
+    assert "tanh" in names[3][1]
+    value = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
+    (given,), _ = run(sections, outputs, [value])
+    wanted = (np.sin(value[::2]).sum() + (np.cos(value[1::2]) + (np.tanh(value) * 2).sum()).sum()
+              + np.exp(value).sum())
+    np.testing.assert_allclose(given, wanted, rtol=1e-5)
+
+
+def test_replicas_do_not_wait_for_each_other():
+    """Neither where the one that joins them computes its part, nor where the host does one."""
+    for names in (("cuda:0", "cuda:1"), ("cuda:0", "cpu")):
+        x, w = Placeholder("float32", (None, 3)), Shared(np.ones((3, 3), "float32"), name="w")
+        half = x.shape[0] // 2
+        with config.device("cpu"):
+            parts = [x[:half], x[half:]]
+        results = []
+        for name, part in zip(names, parts):
+            with config.device(name):
+                results.append(ops.tanh(ops.matmul(part, w)))
+        with config.device("cuda:0"):
+            joined = ops.concat(results, 0)
+        sections, _ = sections_of([x], [joined], optimized=False)
+        first = {}
+        for number, section in enumerate(sections):
+            if any(node.op.name == "matmul" for node in nodes_of(section.request.results)):
+                first.setdefault(section.device, number)
+                makers = [source for source, _ in section.sources[1:]]
+                assert len(makers) <= 1, "a part of x, and nothing of another replica"
+        assert set(first) == set(names)
+        assert first["cuda:0"] < first.get("cpu", len(sections))
+
+
 def test_what_others_wait_for_comes_before_what_may_wait():
     x, total, late = pipeline()
     sections, _ = sections_of([x], [total, late], optimized=False)

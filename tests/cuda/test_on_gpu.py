@@ -115,6 +115,29 @@ def test_batches_arrive_while_steps_run(gpu):
     assert min(map(time_ahead, (1, 2, 4, 8, 16))) < 0.8
 
 
+def test_batches_arrive_on_two_gpus(gpu):
+    try:
+        device_kernel_names("cuda:1")
+    except DeviceError as error:
+        pytest.skip(str(error))
+    x = Placeholder("float32", (None, 512))
+    with device("cpu"):
+        halves = [x[::2], x[1::2]]
+    sums = []
+    for name, half in zip(("cuda:0", "cuda:1"), halves):
+        with device(name):
+            sums.append(ops.sum(ops.square(half), 1))
+    f = function([x], sums)
+    arrays = [np.random.default_rng(turn).standard_normal((2048, 512)).astype("float32")
+              for turn in range(8)]
+    ready = f.prefetch([arrays[0]])
+    for array, later in zip(arrays, arrays[1:]):
+        wanted = np.square(array.astype("float64")).sum(1)
+        sent, ready = ready, f.prefetch([later])
+        for number, value in enumerate(f.run(sent)):
+            np.testing.assert_allclose(value, wanted[number::2], rtol=1e-5)
+
+
 def test_a_gpu_that_is_not_there_is_named(gpu):
     with pytest.raises(DeviceError, match="number 99 is required; there are"):
         device_kernel_names("cuda:99")

@@ -53,7 +53,9 @@ struct Settings {
   long long peers = 1;  // whether devices reach each other's memory
   long long together = 12;  // how many blocks can wait for each other; 0: none
   long long launches = 0, replays = 0, copies = 0, pinned_copies = 0, peer_copies = 0, waits = 0;
-  long long held = 0;    // bytes of devices
+  long long held = 0;         // bytes of devices
+  long long allocations = 0;  // of devices, and of pinned memory
+  long long undone = 0;       // items of work that nobody has waited for yet
   long long forked = 0;  // calls in a process that was forked after the first one: they are refused
   long long streams = 1LL << 40, open_streams = 0;  // the most there may be; those there are
   long long exhausted = 0;                          // whether the host has no memory for a stream
@@ -116,6 +118,7 @@ void drain(symk_host_stream* stream, uint64_t until) {
     const Work next = std::move(stream->work.front());
     stream->work.pop_front();
     ++stream->done;
+    --world().settings.undone;
     if (!is_lost(stream->device)) next();
   }
 }
@@ -135,6 +138,7 @@ cudaError_t add(symk_host_stream* stream, Work work) {
   if (settings.lost >= 0 && settings.lost-- == 0) world().lost[stream->device] = true;
   stream->work.push_back(std::move(work));
   ++stream->added;
+  ++settings.undone;
   if (settings.late == 0) drain(stream, stream->added);
   return cudaSuccess;
 }
@@ -184,6 +188,8 @@ long long* setting(const char* name) {
       {"peer_copies", &of.peer_copies},
       {"waits", &of.waits},
       {"held", &of.held},
+      {"allocations", &of.allocations},
+      {"undone", &of.undone},
       {"forked", &of.forked},
       {"streams", &of.streams},
       {"open_streams", &of.open_streams},
@@ -293,6 +299,7 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
   std::memset(*memory, 0xA5, bytes);  // fresh memory has any content
   used += bytes;
   all.settings.held += static_cast<long long>(bytes);
+  ++all.settings.allocations;
   all.memory[static_cast<char*>(*memory)] = {bytes, current_device, false};
   return cudaSuccess;
 }
@@ -317,6 +324,7 @@ cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned) {
   const Guard guard(all.lock);
   if (static_cast<long long>(bytes) > all.settings.pinned) return failed(cudaErrorMemoryAllocation);
   *memory = symk::allocate_bytes(static_cast<int64_t>(bytes));
+  ++all.settings.allocations;
   all.memory[static_cast<char*>(*memory)] = {bytes, current_device, true};
   return cudaSuccess;
 }
