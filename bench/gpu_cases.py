@@ -4,6 +4,7 @@ Operands are on the device unless a case says otherwise. With `tiny` every size 
 try the cases without a GPU. Sources of the shapes: He et al. 2015 (convolutions of ResNet-50,
 batches of 1, 32 and 64), and the models of `models`.
 """
+import contextlib
 import importlib
 import typing
 
@@ -50,6 +51,17 @@ def _wait():
 
 # --- how each side makes a step of ops ---
 
+@contextlib.contextmanager
+def _warp_groups(on):
+    """The setting wgmma for what is compiled meanwhile; it stays on where the caller has set it."""
+    from symk.config import settings
+    before, settings.wgmma = settings.wgmma, on or settings.wgmma
+    try:
+        yield
+    finally:
+        settings.wgmma = before
+
+
 def _symk_step(device, arrays, build, trained=(), products=None, wgmma=False):
     """The results of build(*shared variables) are kept on the device; nothing is copied in a call.
 
@@ -59,7 +71,6 @@ def _symk_step(device, arrays, build, trained=(), products=None, wgmma=False):
     from symk import autodiff
     from symk.compile import function
     from symk.config import device as scope
-    from symk.config import settings
     from symk.graph import Shared
     variables = [Shared(array) for array in arrays]
     outputs = build(*variables)
@@ -67,12 +78,8 @@ def _symk_step(device, arrays, build, trained=(), products=None, wgmma=False):
     if trained:
         outputs += autodiff.grad(ops.sum(outputs[0]), [variables[i] for i in trained])
     kept = [Shared(np.zeros(output.shape, output.dtype)) for output in outputs]
-    before, settings.wgmma = settings.wgmma, wgmma or settings.wgmma
-    try:
-        with scope(device):
-            run = function([], [], updates=list(zip(kept, outputs)), products=products)
-    finally:
-        settings.wgmma = before
+    with scope(device), _warp_groups(wgmma):
+        run = function([], [], updates=list(zip(kept, outputs)), products=products)
 
     def step():
         run.run([])
@@ -116,6 +123,22 @@ def _case(name, shapes, symk, torch, flops=0.0, moved=0, trained=(), **options):
                 flops, 4.0 * moved, **options)
 
 
+def _rounded_case(name, shapes, symk, torch, flops, products, wgmma=False, bytes=0.0):
+    """Operands rounded to TF32, bfloat16 or float16: beside torch's in the same precision. With
+    `wgmma` by warp groups, and float32 too."""
+    def torch_step(compiled):
+        import torch as library
+        dtype = products if products in ("bfloat16", "float16") else None
+        step = _torch_step(_arrays(*shapes), torch, dtype=dtype, compiled=compiled)
+        library.backends.cuda.matmul.allow_tf32 = products == "tf32"
+        library.backends.cudnn.allow_tf32 = products == "tf32"
+        return step
+    return Case(name + "_wgmma" * wgmma,
+                lambda device: _symk_step(device, _arrays(*shapes), symk, products=products,
+                                          wgmma=wgmma),
+                torch_step, flops, bytes, products)
+
+
 # --- products ---
 
 def _matmul(m, n, k):
@@ -128,41 +151,43 @@ def _batched_matmul(batch, n):
                  lambda torch, a, b: torch.bmm(a, b), 2.0 * batch * n ** 3, 3 * batch * n * n)
 
 
-def _rounded_matmul(n, products, dtype=None, wgmma=False):
-    """Operands rounded to TF32, bfloat16 or float16: beside torch's in the same precision. With
-    `wgmma` by warp groups, and float32 too."""
-    shapes = [(n, n), (n, n)]
-
-    def torch(compiled):
-        import torch as library
-        library.backends.cuda.matmul.allow_tf32 = products == "tf32"
-        return _torch_step(_arrays(*shapes), lambda _, a, b: a @ b, dtype=dtype, compiled=compiled)
-    return Case("matmul_%s_%d%s" % (products, n, "_wgmma" * wgmma),
-                lambda device: _symk_step(device, _arrays(*shapes), ops.matmul, products=products,
-                                          wgmma=wgmma),
-                torch, 2.0 * n ** 3, 12.0 * n * n, products)
+def _rounded_matmul(n, products, wgmma=False):
+    return _rounded_case("matmul_%s_%d" % (products, n), [(n, n), (n, n)], ops.matmul,
+                         lambda torch, a, b: a @ b, 2.0 * n ** 3, products, wgmma, 12.0 * n * n)
 
 
-def _conv(batch, size, channels, filters, window, stride, gradient):
+def _conv(batch, size, channels, filters, window, stride, gradient=False, products=None,
+          wgmma=False):
     """A convolution of ResNet-50. Both sides get what they like best: channels last."""
     side = -(-size // stride)
     flops = 2.0 * batch * side * side * filters * channels * window * window
+    shapes = [(batch, size, size, channels), (window, window, channels, filters)]
+    name = _conv_name(*shapes, stride)
+
+    def symk(x, w):
+        return ops.conv(x, w, strides=(stride, stride), padding="same")
 
     def torch_conv(torch, x, w):
         x = x.permute(0, 3, 1, 2)               # a view: the memory stays channels last
         return torch.nn.functional.conv2d(x, w.permute(3, 2, 0, 1), stride=stride,
                                           padding=window // 2)
-    return _case("conv_b%d_%dx%dx%d_%d_%dx%d_s%d%s" % (batch, size, size, channels, filters, window,
-                                                      window, stride, "_gradients" * gradient),
-                 [(batch, size, size, channels), (window, window, channels, filters)],
-                 lambda x, w: ops.conv(x, w, strides=(stride, stride), padding="same"), torch_conv,
+    if products is not None:
+        return _rounded_case(name + "_" + products, shapes, symk, torch_conv, flops, products,
+                             wgmma)
+    return _case(name + "_gradients" * gradient, shapes, symk, torch_conv,
                  flops * (3 if gradient else 1), trained=(0, 1) if gradient else ())
 
 
-def _input_gradient(batch, size, channels, filters, window, stride):
-    """The gradient of a strided convolution by its input alone. Only what counts is counted: a
-    pixel is reached by one in stride^2 of the taps, or by none."""
+def _conv_name(x, w, stride):
+    return "conv_b%d_%dx%dx%d_%d_%dx%d_s%d" % (*x, w[3], w[0], w[1], stride)
+
+
+def _input_gradient(batch, size, channels, filters, window, stride, products=None, wgmma=False):
+    """The gradient of a convolution by its input alone. Only what counts is counted: of a strided
+    one, a pixel is reached by one in stride^2 of the taps, or by none."""
     side, around = -(-size // stride), window // 2
+    shapes = [(batch, size, size, channels), (window, window, channels, filters),
+              (batch, side, side, filters)]
 
     def symk(x, w, g):
         y = ops.conv(x, w, strides=(stride, stride), padding="same")
@@ -173,12 +198,11 @@ def _input_gradient(batch, size, channels, filters, window, stride):
         return library.ops.aten.convolution_backward(
             g, x, w, None, [stride, stride], [around, around], [1, 1], False, [0, 0], 1,
             [True, False, False])[0]
-    name = "conv_b%d_%dx%dx%d_%d_%dx%d_s%d_grad_input" % (batch, size, size, channels, filters,
-                                                         window, window, stride)
-    return _case(name,
-                 [(batch, size, size, channels), (window, window, channels, filters),
-                  (batch, side, side, filters)], symk, torch,
-                 2.0 * batch * side * side * filters * channels * window * window)
+    name = _conv_name(*shapes[:2], stride) + "_grad_input"
+    flops = 2.0 * batch * side * side * filters * channels * window * window
+    if products is not None:
+        return _rounded_case(name + "_" + products, shapes, symk, torch, flops, products, wgmma)
+    return _case(name, shapes, symk, torch, flops)
 
 
 # --- what moves memory ---
@@ -312,7 +336,7 @@ def _adam(most):
     return Case("adam_of_%d_arrays" % len(shapes), symk, torch, bytes=4.0 * moved)
 
 
-def _training(network, batch, optimizer, compiled=False, products=None):
+def _training(network, batch, optimizer, compiled=False, products=None, wgmma=False):
     """train_on_batch beside forward, backward, step; batches come from the host."""
     from .cases import in_bfloat16
     from .models import TrainingStep
@@ -321,7 +345,7 @@ def _training(network, batch, optimizer, compiled=False, products=None):
 
     def symk(device):
         from symk.config import device as scope
-        with scope(device):
+        with scope(device), _warp_groups(wgmma):
             step = made.symk()
             step()              # what is compiled is so here, for the device
         return step
@@ -330,7 +354,8 @@ def _training(network, batch, optimizer, compiled=False, products=None):
         step = made.torch(torch_device(), as_compiled)
         return in_bfloat16(step, "cuda") if products == "bfloat16" else step
     name = made.name if products is None else "%s_%s" % (made.name, products)
-    return Case(name, symk, torch, made.flops, products=products or "float32", compiled=compiled)
+    return Case(name + "_wgmma" * wgmma, symk, torch, made.flops, products=products or "float32",
+                compiled=compiled)
 
 
 def cases(tiny=False):
@@ -346,19 +371,20 @@ def cases(tiny=False):
     made += [_matmul(n(size), n(size), n(size)) for size in (2048, 256, 512, 1024, 4096, 8192)]
     made += [_matmul(n(m), n(k), n(o)) for m, k, o in ((32, 4096, 1024), (4096, 32, 4096),
                                                        (64, 512, 8192))]
-    rounded = (("tf32", None), ("bfloat16", "bfloat16"), ("float16", "float16"))
-    for products, dtype in rounded:
-        made += [_rounded_matmul(n(size), products, dtype) for size in (2048, 1024, 4096, 8192)]
-    for products, dtype in (*rounded, ("float32", None)):
-        made += [_rounded_matmul(n(size), products, dtype, wgmma=True)
-                 for size in (4096, 2048, 8192)]
+    rounded = ("tf32", "bfloat16", "float16")
+    for products in rounded:
+        made += [_rounded_matmul(n(size), products) for size in (2048, 1024, 4096, 8192)]
+    for products in (*rounded, "float32"):
+        made += [_rounded_matmul(n(size), products, wgmma=True) for size in (4096, 2048, 8192)]
+    made += _windows(tiny)
     made += [_batched_matmul(n(64), n(256)), _batched_matmul(n(512), n(64))]
     made.append(_training("text_generation", few, "rmsprop"))
     if not tiny:        # minutes for a step where the threads of a GPU are loops
         made += [_training("mnist_cnn", few, "momentum", True), _training("imdb_lstm", 32, "adam"),
                  _training("cifar10_resnet20", few, "momentum", True),
                  _training("resnet50", 32, "momentum"),
-                 _training("resnet50", 32, "momentum", products="bfloat16")]
+                 _training("resnet50", 32, "momentum", products="bfloat16"),
+                 _training("resnet50", 32, "momentum", products="bfloat16", wgmma=True)]
     made += [
         _rows("chain_of_six", (million,), lambda x: ops.tanh(x * 2.0 + 1.0) * ops.exp(-x) + x,
               lambda torch, x: torch.tanh(x * 2.0 + 1.0) * torch.exp(-x) + x, 2 * million,
@@ -396,6 +422,23 @@ def cases(tiny=False):
             if batch == 32:
                 made.append(_conv(*shape, True))
     return list({case.name: case for case in made}.values())
+
+
+def _windows(tiny):
+    """3x3 convolutions and gradients by the input, by warps and by warp groups. The float32 of the
+    first is among the other convolutions."""
+    made = []
+    for shape in ((32, 56, 64, 64, 3, 1), (32, 14, 256, 256, 3, 1)):
+        shape = [min(3, one) for one in shape[:5]] + [shape[5]] if tiny else shape
+        made += [_conv(*shape, products=products, wgmma=wgmma)
+                 for products in ("bfloat16", "tf32") for wgmma in (True, False)]
+        made.append(_conv(*shape, products="float32", wgmma=True))
+    for shape in ((32, 28, 128, 128, 3, 1), (32, 28, 256, 256, 3, 2)):
+        shape = [min(3, one) for one in shape[:5]] + [shape[5]] if tiny else shape
+        made += [_input_gradient(*shape, products="bfloat16", wgmma=wgmma)
+                 for wgmma in (True, False)]
+        made.append(_input_gradient(*shape, products="float32", wgmma=True))
+    return made
 
 
 def _pools(n):

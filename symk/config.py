@@ -96,7 +96,7 @@ TABLE = (
     Row("nvrtc", "SYMK_NVRTC", re.compile(r"0|1|.*libnvrtc.*"), "1", None,
         "0, 1 or the path of libnvrtc: whether programs are compiled for a GPU; see docs/cuda.md"),
     Row("wgmma", "SYMK_WGMMA", _SWITCH, False, None,
-        "matrix products and 1x1 convolutions on GPUs of compute capability 9.0 by wgmma, which no "
+        "matrix products and convolutions on GPUs of compute capability 9.0 by wgmma, which no "
         "GPU has run yet; see docs/cuda.md"),
     Row("check", "SYMK_CHECK", _SWITCH, False, None,
         "verify the graph between the stages of the optimiser; slow"),

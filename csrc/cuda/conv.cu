@@ -1,72 +1,16 @@
 // Convolutions of one to three axes, channels last, and their two gradients, as matrix products
 // whose operands are gathered while tiles are loaded (implicit GEMM). Groups of few channels, such
 // as depthwise ones, would fill no tile: a thread gathers each of their results.
-#include <algorithm>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
-#include "cpu/conv_geometry.h"
-#include "cuda/divider.h"
-#include "cuda/epilogue.h"
+#include "cuda/conv_rows.h"
 #include "cuda/product.h"
+#include "cuda/warpgroup_conv.h"
 #include "cuda/warpgroup_product.h"
 
 namespace symk::cuda {
 namespace {
-
-/// One axis: y[o] = sum over t of x[o * stride + t * dilation - before] * w[t].
-struct Axis {
-  int32_t x = 1, y = 1, kernel = 1, stride = 1, dilation = 1, before = 0;
-};
-
-/// A convolution as kernels take it.
-struct Geometry {
-  int64_t batch, groups, in, out;  // channels of one group
-  Axis planes, rows, columns;
-
-  int64_t taps() const { return int64_t{planes.kernel} * rows.kernel * columns.kernel; }
-  int64_t x_pixels() const { return int64_t{planes.x} * rows.x * columns.x; }
-  int64_t y_pixels() const { return int64_t{planes.y} * rows.y * columns.y; }
-};
-
-Axis axis_of(const cpu::ConvAxis& axis) {
-  return {static_cast<int32_t>(axis.x),        static_cast<int32_t>(axis.y),
-          static_cast<int32_t>(axis.kernel),   static_cast<int32_t>(axis.stride),
-          static_cast<int32_t>(axis.dilation), static_cast<int32_t>(axis.before)};
-}
-
-/// Positions are numbers of 31 bits on the device.
-void require_small(const cpu::ConvShape& shape, const Geometry& g, const char* kernel) {
-  constexpr int64_t limit = int64_t{1} << 31;
-  bool fits = g.batch * g.x_pixels() < limit && g.batch * g.y_pixels() < limit &&
-              g.taps() * std::max(g.in, g.out) < limit;
-  for (const cpu::ConvAxis* axis : {&shape.planes, &shape.rows, &shape.columns})
-    fits = fits && axis->x + axis->kernel * axis->dilation + axis->stride < limit;
-  cpu::require(fits, kernel, "a GPU takes images with fewer than 2^31 positions in all");
-}
-
-Geometry geometry_of(const cpu::ConvShape& shape, const char* kernel) {
-  Geometry geometry = {};
-  geometry.batch = shape.batch;
-  geometry.groups = shape.groups;
-  geometry.in = shape.in;
-  geometry.out = shape.out;
-  geometry.planes = axis_of(shape.planes);
-  geometry.rows = axis_of(shape.rows);
-  geometry.columns = axis_of(shape.columns);
-  require_small(shape, geometry, kernel);
-  return geometry;
-}
-
-/// Whether pixel i of y sees pixel i of x alone: then each kernel is one product of matrices.
-bool is_pixelwise(const Geometry& g) {
-  const auto is_one_to_one = [](const Axis& axis) {
-    return axis.kernel == 1 && axis.stride == 1 && axis.before == 0 && axis.x == axis.y;
-  };
-  return g.groups == 1 && is_one_to_one(g.planes) && is_one_to_one(g.rows) &&
-         is_one_to_one(g.columns);
-}
 
 /// A product of two matrices, which lie in memory as they are multiplied or transposed.
 cpu::MatmulProblem matrices(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose_b) {
@@ -78,79 +22,10 @@ cpu::MatmulProblem matrices(int64_t m, int64_t n, int64_t k, bool transpose_a, b
   return p;
 }
 
-// --- gradients of strided convolutions ---
-
-/// Pixels x = first + stride * i of an axis, which the same taps reach: first_tap + tap_step * j,
-/// from y = i + shift - j * turn.
-struct AxisPart {
-  int32_t first = 0, stride = 1, pixels = 0;
-  int32_t first_tap = 0, tap_step = 1, taps = 0;
-  int32_t shift = 0, turn = 1;
-};
-
-/// The pixels of an axis by x + before modulo the stride, those of no taps left out.
-std::vector<AxisPart> parts_of(const Axis& axis) {
-  std::vector<AxisPart> parts;
-  for (int32_t rest = 0; rest < axis.stride; ++rest) {
-    AxisPart part;
-    part.stride = axis.stride;
-    part.first = ((rest - axis.before) % axis.stride + axis.stride) % axis.stride;
-    part.pixels = std::max(0, (axis.x - part.first + axis.stride - 1) / axis.stride);
-    for (int32_t tap = 0; tap < axis.kernel; ++tap) {
-      if (tap * axis.dilation % axis.stride != rest) continue;
-      if (part.taps == 0) part.first_tap = tap;
-      if (part.taps == 1) part.tap_step = tap - part.first_tap;
-      ++part.taps;
-    }
-    if (part.pixels == 0 || part.taps == 0) continue;
-    part.shift = (part.first + axis.before - part.first_tap * axis.dilation) / axis.stride;
-    if (part.taps > 1) part.turn = part.tap_step * axis.dilation / axis.stride;
-    parts.push_back(part);
-  }
-  return parts;
-}
-
-/// Part of the gradient of x: that of a convolution of stride 1, over some pixels and taps.
-struct GradPart {
-  AxisPart planes, rows, columns;
-
-  /// The convolution; `whole` is the one that this is a part of.
-  Geometry geometry(const Geometry& whole) const {
-    Geometry g = whole;
-    const auto set = [](Axis& axis, const AxisPart& part) {
-      axis = {part.pixels, axis.y, part.taps, 1, part.turn, part.shift};
-    };
-    set(g.planes, planes);
-    set(g.rows, rows);
-    set(g.columns, columns);
-    return g;
-  }
-};
-
 // --- operands: pixels on one side, taps and channels on the other ---
 
-struct Pixel {
-  int32_t image;  // the number of its first pixel, among those that are read
-  int32_t plane, row, column;
-};
 struct Tap {
   int32_t plane, row, column, channel;
-};
-
-/// Finds the parts of numbers of pixels.
-struct PixelNumbers {
-  Divider planes, rows, columns;
-
-  PixelNumbers(int32_t planes, int32_t rows, int32_t columns)
-      : planes(std::max(planes, 1)), rows(std::max(rows, 1)), columns(std::max(columns, 1)) {}
-
-  SYMK_HD Pixel pixel(int64_t number) const {
-    auto column = static_cast<uint32_t>(number);
-    uint32_t row = columns.divide(column), plane = rows.divide(row);
-    const uint32_t image = planes.divide(plane);
-    return {static_cast<int32_t>(image), static_cast<int32_t>(plane), static_cast<int32_t>(row),
-            static_cast<int32_t>(column)};
-  }
 };
 
 /// Finds the parts of numbers of taps and channels, the taps as distances.
@@ -303,33 +178,6 @@ Matrix<T, false> channels_of(const Geometry& g, const T* data) {
 
 // --- sources of products, one for each group ---
 
-/// Rows of results that lie as they are numbered.
-struct RowsInOrder {
-  SYMK_HD int64_t row(int64_t number) const { return number; }
-};
-
-/// Rows for the pixels of a part, among those of all pixels.
-struct RowsOfPart {
-  PixelNumbers numbers;
-  AxisPart planes, rows, columns;
-  int64_t plane_size, row_size, column_size;
-  bool in_order;  // it is the only part
-
-  RowsOfPart(const Geometry& whole, const GradPart& part)
-      : numbers(part.planes.pixels, part.rows.pixels, part.columns.pixels), planes(part.planes),
-        rows(part.rows), columns(part.columns), plane_size(whole.planes.x), row_size(whole.rows.x),
-        column_size(whole.columns.x),
-        in_order(planes.stride == 1 && rows.stride == 1 && columns.stride == 1) {}
-
-  SYMK_HD int64_t row(int64_t number) const {
-    if (in_order) return number;
-    const Pixel p = numbers.pixel(number);
-    const int64_t plane = p.image * plane_size + planes.first + p.plane * planes.stride;
-    const int64_t row = plane * row_size + rows.first + p.row * rows.stride;
-    return row * column_size + columns.first + p.column * columns.stride;
-  }
-};
-
 /// Where results stand: rows of the channels of all groups.
 template <class T, class RowNumbers>
 struct Results {
@@ -395,24 +243,6 @@ struct Gather {
     }
     own.finish(row, column, sum, piece);
   }
-};
-
-template <class T, class RowNumbers>
-struct FinishResults {
-  T* y;
-  int64_t channels;
-  RowNumbers rows;
-  Epilogue<T> epilogue;
-  SYMK_HD void operator()(int64_t i, T sum) const {
-    const int64_t channel = i % channels, at = rows.row(i / channels) * channels + channel;
-    y[at] = epilogue(sum, channel, at);
-  }
-};
-
-template <class T>
-struct Zero {
-  T* to;
-  SYMK_HD void operator()(int64_t i) const { to[i] = T(0); }
 };
 
 constexpr int64_t kFewChannels = 16;  // columns of a group that do not fill a tile
@@ -538,12 +368,7 @@ class InputGradStep final : public ConvStep<T> {
     return matrices(g.batch * g.x_pixels(), g.in, g.out, false, true);
   }
   explicit InputGradStep(Binding& binding) : ConvStep<T>(binding, name, shape_of(binding)) {
-    for (const AxisPart& planes : parts_of(this->geometry_.planes)) {
-      for (const AxisPart& rows : parts_of(this->geometry_.rows)) {
-        for (const AxisPart& columns : parts_of(this->geometry_.columns))
-          add(binding, {planes, rows, columns});
-      }
-    }
+    for (const GradPart& part : grad_parts(this->geometry_)) add(binding, part);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
@@ -606,15 +431,19 @@ class KernelGradStep final : public ConvStep<T> {
 template <template <class> class Made>
 constexpr bool is_gradient = !std::is_same_v<Made<float>, ForwardStep<float>>;
 
-/// The step of a convolution that warp groups take as a product, else null.
+/// The step of a convolution that warp groups take, else null.
 template <template <class> class Made>
-std::unique_ptr<Step> bind_pixelwise(Binding& binding) {
+std::unique_ptr<Step> bind_by_warp_groups(Binding& binding) {
   constexpr const char* name = Made<float>::name;
   const Geometry g = geometry_of(Made<float>::shape_of(binding), name);
-  if (!is_pixelwise(g)) return nullptr;
   EpilogueOperands<float> epilogue;
   if (!is_gradient<Made>) epilogue = EpilogueOperands<float>(binding, name);
-  return bind_warp_groups(binding, name, Made<float>::product_of(g), epilogue);
+  if (is_pixelwise(g)) return bind_warp_groups(binding, name, Made<float>::product_of(g), epilogue);
+  if (std::is_same_v<Made<float>, ForwardStep<float>>)
+    return bind_warp_group_conv(binding, name, g, epilogue);
+  if (std::is_same_v<Made<float>, InputGradStep<float>>)
+    return bind_warp_group_input_gradient(binding, name, g);
+  return nullptr;
 }
 
 template <template <class> class Made>
@@ -625,7 +454,7 @@ std::unique_ptr<Step> bind(Binding& binding) {
                "the number of inputs and outputs must be the kernel's");
   const DType dtype = binding.outputs()[0].dtype;
   if (cpu::float_place(name, dtype) != 0) return std::make_unique<Made<double>>(binding);
-  std::unique_ptr<Step> made = bind_pixelwise<Made>(binding);
+  std::unique_ptr<Step> made = bind_by_warp_groups<Made>(binding);
   return made != nullptr ? std::move(made) : std::make_unique<Made<float>>(binding);
 }
 

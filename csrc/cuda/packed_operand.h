@@ -12,13 +12,19 @@
 
 namespace symk::cuda {
 
+/// How many depths of a line a box has.
+constexpr int64_t box_depth(Factor factor) {
+  return factor == Factor::kBfloat16 || factor == Factor::kFloat16 ? kBoxLineBytes / 2
+                                                                   : kBoxLineBytes / 4;
+}
+
 /// How a factor is kept in words of 32 bits. float32 has two parts, that of TF32 and the rest.
 template <Factor factor>
 struct PackedFactor {
   static constexpr int parts = factor == Factor::kFloat32 ? 2 : 1;
   static constexpr int per_word = factor == Factor::kBfloat16 || factor == Factor::kFloat16 ? 2 : 1;
   static constexpr BoxElement element = per_word == 2 ? BoxElement::kBits16 : BoxElement::kBits32;
-  static constexpr int depths_per_line = kBoxLineBytes / 4 * per_word;
+  static constexpr int depths_per_line = static_cast<int>(box_depth(factor));
 
   /// Of `per_word` neighbours along the depth.
   SYMK_HD static uint32_t word(int part, const float* numbers) {
@@ -46,7 +52,8 @@ struct PackOperand {
   static constexpr int kLines = 32, kDepths = 64, kThreads = 256;
 
   const float* data;
-  const int64_t* starts;  // of each product, or null
+  const int64_t* starts;  // of each product; null where they are a step apart
+  int64_t product_step;
   OperandForm form;
   int64_t words;  // of a line
   uint32_t* packed;
@@ -62,7 +69,7 @@ struct PackOperand {
     uint32_t row = across.divide(square);
     const uint32_t product = down.divide(row);
     const int64_t depth = int64_t{square} * kDepths, line = int64_t{row} * kLines;
-    read(tile, data + (starts != nullptr ? starts[product] : 0), line, depth);
+    read(tile, data + (starts != nullptr ? starts[product] : product * product_step), line, depth);
     __syncthreads();
     SYMK_UNROLLED
     for (int part = 0; part < Packed::parts; ++part)
@@ -102,7 +109,7 @@ struct PackOperand {
   }
 };
 
-/// An operand of a step: whether it is written anew, where, and its map. One that is not has lines
+/// An operand of a step: whether it is written anew, and where. One that is not has lines
 /// of a multiple of 16 bytes; so it begins at one, also where it is a row of a larger array.
 template <Factor factor>
 class PackedOperand {
@@ -117,18 +124,17 @@ class PackedOperand {
     constexpr int64_t words_of_16_bytes = 4;
     const int64_t words = (form.depth + Packed::per_word - 1) / Packed::per_word;
     words_ = (words + words_of_16_bytes - 1) / words_of_16_bytes * words_of_16_bytes;
-    const bool is_single_or_even = form.products == 1 || product_step >= 0;
     in_place_ = factor == Factor::kTf32 && form.depth_step == 1 && form.line_step % 4 == 0 &&
-                is_single_or_even && product_step % 4 == 0;
+                has_even_steps() && product_step % 4 == 0;
   }
 
   int64_t scratch_bytes() const {
     return in_place_ ? 0 : form_.products * Packed::parts * form_.lines * words_ * 4;
   }
 
-  /// The map of the operand in boxes of `box_lines`, after what writes it has been asked for.
-  TensorMap prepare(const Queue& queue, const float* data, const int64_t* starts, void* scratch,
-                    int box_lines) const {
+  /// Where the operand lies, a slice for each product and part, when what writes it has been done:
+  /// that is asked for here.
+  BoxArray pack(const Queue& queue, const float* data, const int64_t* starts, void* scratch) const {
     BoxArray array;
     array.depth = form_.depth;
     array.lines = form_.lines;
@@ -138,22 +144,25 @@ class PackedOperand {
       array.slices = form_.products;
       array.line_step = form_.line_step * 4;
       array.slice_step = form_.products == 1 ? array.line_step * array.lines : product_step_ * 4;
-      return make_tensor_map(array, box_lines);
+      return array;
     }
-    const PackOperand<factor> pack = {data, form_.products == 1 ? nullptr : starts, form_, words_,
-                                      static_cast<uint32_t*>(scratch)};
+    const PackOperand<factor> pack = {data,          has_even_steps() ? nullptr : starts,
+                                      product_step_, form_,
+                                      words_,        static_cast<uint32_t*>(scratch)};
     blocks(queue, pack.blocks(), PackOperand<factor>::kThreads, 0, pack);
     array.data = scratch;
     array.element = Packed::element;
     array.slices = form_.products * Packed::parts;
     array.line_step = words_ * 4;
     array.slice_step = words_ * 4 * form_.lines;
-    return make_tensor_map(array, box_lines);
+    return array;
   }
   /// From one product to the next; 0 where they share one.
   int slices_per_product() const { return form_.products == 1 ? 0 : Packed::parts; }
 
  private:
+  bool has_even_steps() const { return form_.products == 1 || product_step_ >= 0; }
+
   OperandForm form_;
   int64_t product_step_ = 0, words_ = 0;
   bool in_place_ = false;

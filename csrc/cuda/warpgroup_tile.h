@@ -9,9 +9,18 @@
 // A stage is given back when the products that read it have ended; those of the next stage have
 // begun by then, so the tensor cores do not wait for that.
 //
+// What is copied is a matter of the product's source:
+//
+//   Lines lines(place)              what belongs to the rows and columns of a tile
+//   copy(stages, stage, lines, depth, full)    asks for the boxes of the depths from `depth` on
+//   int64_t row(i)                  where row i of the product stands in the result
+//   float added(place, row, column, first, last)    a sum over some depths in plain float32
+//
 // float32 is three products of TF32 (tensor_tile.h has the bound): those of a depth of 16 are begun
 // from zero and added to the sums in float32, while the other group's products go on.
 #pragma once
+
+#include <memory>
 
 #include "cuda/epilogue.h"
 #include "cuda/operand.h"
@@ -81,35 +90,14 @@ struct alignas(8) Pair {
   float x[2];
 };
 
-/// The operands as they lie in memory, for sums that are added up again.
-struct PlainOperands {
-  const float *a, *b;
-  const int64_t *a_starts, *b_starts;  // of each product, or null
-  int64_t a_row, a_column, b_row, b_column;
-
-  SYMK_HD float added(int64_t product, int64_t row, int64_t column, int64_t first,
-                      int64_t last) const {
-    const float* const left = a + (a_starts != nullptr ? a_starts[product] : 0) + row * a_row;
-    const float* const right =
-        b + (b_starts != nullptr ? b_starts[product] : 0) + column * b_column;
-    float sum = 0;
-    SYMK_ROLLED
-    for (int64_t d = first; d < last && !math::is_nan(sum); ++d)
-      sum = math::fma(left[d * a_column], right[d * b_row], sum);
-    return sum;
-  }
-};
-
-template <class Form>
+template <class Form, class Source>
 struct WarpGroupProduct {
   static constexpr int kThreads = Form::threads, kSharedBytes = Form::shared_bytes;
 
-  TensorMap left, right;
-  int left_slices, right_slices;  // from one product to the next
+  Source source;
   ProductSize size;
   TileGrid grid;
   int64_t piece_depth;
-  PlainOperands plain;
   WarpGroupResults results;
 
   /// Does every `blocks`th tile from `block` on.
@@ -157,18 +145,13 @@ struct WarpGroupProduct {
     for (int64_t tile = block; tile < grid.count(); tile += blocks) {
       const TilePlace place = grid.place(tile);
       const Depths depths = depths_of(place);
+      const auto lines = source.lines(place);
       SYMK_ROLLED
       for (int depth = depths.first; depth < depths.last; depth += Form::depth) {
         Barrier* const full = stages.full(ring.stage());
         wait_for_phase(stages.empty(ring.stage()), ring.when_empty());
         arrive_with_bytes(full, Form::stage_bytes);
-        SYMK_UNROLLED
-        for (int part = 0; part < Form::parts; ++part) {
-          copy_box(stages.left(ring.stage(), part), left, depth, place.row * Form::rows,
-                   place.product * left_slices + part, full);
-          copy_box(stages.right(ring.stage(), part), right, depth, place.column * Form::columns,
-                   place.product * right_slices + part, full);
-        }
+        source.copy(stages, ring.stage(), lines, depth, full);
         ring.advance();
       }
     }
@@ -291,17 +274,23 @@ struct WarpGroupProduct {
     }
   }
 
+  /// Where a row begins. Sums that another kernel finishes stand in order.
+  SYMK_HD int64_t line_of(int64_t row) const {
+    return (results.sums != nullptr ? row : source.row(row)) * results.columns;
+  }
+
   /// From the place of a thread's first sum on. A warp writes runs of eight neighbours, which fill
   /// the 32 bytes that memory takes at once.
   template <bool is_plain>
   SYMK_HD void write(const TilePlace& place, int64_t row, int64_t column, const Sums& sums) const {
     float* const to = results.begin(place);
     const bool in_pairs = size.columns % 2 == 0;
+    const int64_t line[2] = {line_of(row), line_of(row + 8)};
     SYMK_UNROLLED
     for (int i = 0; i < count; i += 2) {
       const int64_t r = row + i / 2 % 2 * 8, c = column + group_column(0, i);
       if (r >= size.rows || c >= size.columns) continue;
-      const int64_t at = r * results.columns + c;
+      const int64_t at = line[i / 2 % 2] + c;
       const bool is_last = c + 1 == size.columns;
       Pair pair = {{sums[i], sums[i + 1]}};
       if (!is_plain) {
@@ -320,10 +309,48 @@ struct WarpGroupProduct {
   SYMK_HD void write_again(const TilePlace& place, const Depths& depths, int64_t row,
                            int64_t column) const {
     if (row >= size.rows || column >= size.columns) return;
-    const float sum = plain.added(place.product, row, column, depths.first, depths.last);
-    const int64_t at = row * results.columns + column;
+    const float sum = source.added(place, row, column, depths.first, depths.last);
+    const int64_t at = line_of(row) + column;
     results.begin(place)[at] = results.finished(sum, place, column, at);
   }
 };
+
+/// Calls f(Form()) with the tiles of a cut.
+template <Factor factor, class F>
+void with_tiles(const ProductCut& cut, const F& f) {
+  if constexpr (factor == Factor::kFloat32) {
+    f(WarpGroupForm<factor, 128, 3>());
+  } else if (cut.large) {
+    f(WarpGroupForm<factor, 256, 4>());
+  } else {
+    f(WarpGroupForm<factor, 128, 6>());
+  }
+}
+
+/// Runs a product; `sums`: where another kernel finishes it.
+template <class Form, class Source>
+void run_warp_groups(const Queue& queue, const Source& source, const ProductSize& size,
+                     const ProductCut& cut, float* result, float* sums,
+                     const TileEpilogue<float>& epilogue) {
+  const TileGrid grid(size, cut, Form::rows, Form::columns);
+  const int64_t elements = size.rows * size.columns;
+  persistent_blocks(
+      queue, grid.count(),
+      WarpGroupProduct<Form, Source>{
+          source, size, grid, cut.piece_depth,
+          WarpGroupResults{size.columns, elements, result, sums, cut.products * elements, epilogue,
+                           sums != nullptr || epilogue.is_plain()}});
+}
+
+/// Made<factor>(arguments...).
+template <class Base, template <Factor> class Made, class... Arguments>
+std::unique_ptr<Base> made_for(Factor factor, const Arguments&... arguments) {
+  switch (factor) {
+    case Factor::kTf32: return std::make_unique<Made<Factor::kTf32>>(arguments...);
+    case Factor::kBfloat16: return std::make_unique<Made<Factor::kBfloat16>>(arguments...);
+    case Factor::kFloat16: return std::make_unique<Made<Factor::kFloat16>>(arguments...);
+    default: return std::make_unique<Made<Factor::kFloat32>>(arguments...);
+  }
+}
 
 }  // namespace symk::cuda

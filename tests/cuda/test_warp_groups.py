@@ -1,6 +1,6 @@
 """Products by the warp groups of compute capability 9.0 (the setting wgmma), on the stand-in for
-that hardware: sizes around the tiles, layouts, batches, pieces, epilogues, pixelwise convolutions,
-and where they are not taken."""
+that hardware: sizes around the tiles, layouts, batches, pieces, epilogues, convolutions and their
+gradients by the input, and where they are not taken."""
 import os
 import sys
 
@@ -115,11 +115,76 @@ def test_pixelwise_convolutions_are_products(warp_groups, channels, filters, pro
           normal((2, 7, 6, filters)), products=products, taken=3)
 
 
-@pytest.mark.parametrize("w, attributes", [((1, 1, 64, 64), {"strides": (2, 1)}),
-                                           ((2, 1, 64, 64), {"padding": "same"}),
-                                           ((1, 1, 32, 128), {"groups": 2})])
-def test_other_convolutions_are_not(warp_groups, w, attributes):
-    check(lambda x, w: ops.conv(x, w, **attributes), normal((2, 9, 8, 64)), normal(w), taken=0)
+def forward_and_backward(**attributes):
+    """A convolution and both of its gradients, of which that by the kernel is not taken."""
+    def build(x, w):
+        y = ops.conv(x, w, **attributes)
+        return (y, *autodiff.grad(ops.sum(y * 0.5), [x, w]))
+    return build
+
+
+@PRODUCTS
+def test_images_are_convolved_by_windows(warp_groups, products):
+    check(forward_and_backward(padding="same"), normal((2, 7, 6, 64)), normal((3, 3, 64, 92)),
+          products=products, taken=2)
+
+
+@pytest.mark.parametrize("products", ["tf32", "bfloat16"])
+@pytest.mark.parametrize("x, w, attributes", [
+    ((2, 8, 9, 93), (3, 2, 93, 91), {}),
+    ((9, 4, 3, 64), (4, 2, 64, 64), {"padding": "same"}),
+    ((1, 13, 16, 64), (3, 2, 64, 64), {"dilation": (2, 5)}),
+    ((3, 13, 12, 64), (3, 3, 64, 64), {"strides": (2, 2), "padding": "same"}),
+    ((2, 15, 10, 64), (3, 2, 64, 64), {"strides": (1, 2)}),
+    ((4, 16, 9, 64), (5, 1, 64, 64), {"strides": (3, 1), "padding": "same"}),
+    ((2, 40, 64), (3, 64, 64), {"padding": "causal"}),
+    ((2, 140, 64), (4, 64, 72), {"strides": (2,)})])
+def test_windows_of_all_geometries(warp_groups, x, w, attributes, products):
+    check(forward_and_backward(**attributes), normal(x), normal(w), products=products, taken=2)
+
+
+@PRODUCTS
+@pytest.mark.parametrize("activation", [ops.relu, ops.tanh])
+def test_epilogues_of_windows(warp_groups, activation, products):
+    check(lambda x, w, bias, mask: activation(ops.conv(x, w, padding="same") + bias) * mask,
+          normal((2, 7, 6, 64)) * np.float32(2 ** -4), normal((2, 2, 64, 66)), normal(66),
+          normal((2, 7, 6, 66)), products=products)
+
+
+@pytest.mark.parametrize("products", ["float32", "bfloat16"])
+def test_windows_of_many_depths_are_cut_into_pieces(warp_groups, products):
+    check(forward_and_backward(padding="same", strides=(2, 1)), normal((1, 16, 8, 128)),
+          normal((5, 2, 128, 192)), products=products, taken=2)
+
+
+@pytest.mark.parametrize("products", ["float32", "float16"])
+@pytest.mark.parametrize("kernel", [1, 2])
+def test_pixels_that_no_tap_reaches_have_no_gradient(warp_groups, kernel, products):
+    def build(x, w, g):
+        return autodiff.grad(ops.sum(ops.conv(x, w, strides=(3, 2)) * g), [x])[0]
+    arrays = normal((2, 22, 16, 64)), normal((kernel, kernel, 64, 64))
+    shape = ops.conv(*(Placeholder("float32", a.shape) for a in arrays), strides=(3, 2)).shape
+    check(build, *arrays, normal(tuple(shape)), products=products)
+
+
+@pytest.mark.parametrize("x, w, attributes", [
+    ((2, 9, 8, 64), (2, 2, 32, 128), {"groups": 2}),
+    ((2, 9, 8, 64), (2, 2, 64, 63), {}),                            # filters fill no tile
+    ((1, 8, 8, 64), (2, 2, 64, 64), {}),                            # 49 windows
+    ((2, 9, 8, 27), (2, 2, 27, 64), {}),                            # a box of 32 channels
+    ((1, 300, 3, 64), (2, 1, 64, 64), {"dilation": (129, 1)}),      # a corner of the windows
+    ((2, 600, 1, 64), (1, 1, 64, 64), {"strides": (9, 1)}),
+    ((2, 4, 5, 6, 64), (1, 2, 2, 64, 64), {})])
+def test_other_convolutions_are_not(warp_groups, x, w, attributes):
+    check(lambda x, w: ops.conv(x, w, **attributes), normal(x), normal(w), taken=0)
+
+
+@pytest.mark.parametrize("products, channels, taken", [
+    ("float32", 28, 1), ("float32", 27, 0), ("tf32", 16, 1), ("tf32", 15, 0), ("bfloat16", 32, 1),
+    ("bfloat16", 31, 0), ("float16", 96, 1)])
+def test_boxes_of_channels_must_be_filled(warp_groups, products, channels, taken):
+    check(lambda x, w: ops.conv(x, w), normal((2, 9, 8, channels)), normal((3, 3, channels, 64)),
+          products=products, taken=taken)
 
 
 def test_numbers_that_no_parts_of_tf32_make_up(warp_groups):

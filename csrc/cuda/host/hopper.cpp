@@ -47,7 +47,18 @@ struct HostMap {
   BoxArray array;
   int box_lines;
 };
-static_assert(sizeof(HostMap) <= sizeof(TensorMap::bytes), "a map holds it");
+/// As cuTensorMapEncodeIm2col takes it: pairs are columns and rows.
+struct HostWindowMap {
+  const void* data;
+  BoxElement element;
+  int box_windows;
+  int64_t channels, size[2], images;
+  int64_t steps[3];  // from column to column, row to row, image to image
+  int8_t lower[2], upper[2], stride[2];
+};
+static_assert(sizeof(HostMap) <= sizeof(TensorMap::bytes) &&
+                  sizeof(HostWindowMap) <= sizeof(TensorMap::bytes),
+              "a map holds it");
 
 /// To 10 bits of fraction, to nearest, halves to even; infinity and NaN stay.
 uint32_t rounded_bits(uint32_t bits) {
@@ -56,23 +67,70 @@ uint32_t rounded_bits(uint32_t bits) {
   return (bits + 0xfffu + (bits >> 13 & 1u)) & 0xffffe000u;
 }
 
-/// One line of a box, as much of it as lies in the array; the rest is zeros.
-void read_line(unsigned char (&bytes)[kBoxLineBytes], const BoxArray& array, int64_t depth,
-               int64_t line, int64_t slice) {
+/// A line of a box, at `from`, as much of it as lies below `count`; the rest is zeros.
+using Line = unsigned char[kBoxLineBytes];
+void read_line(Line& bytes, const unsigned char* from, BoxElement element, int64_t first,
+               int64_t count) {
   std::memset(bytes, 0, sizeof bytes);
-  if (line < 0 || line >= array.lines || slice < 0 || slice >= array.slices) return;
-  const auto* const from = static_cast<const unsigned char*>(array.data) + line * array.line_step +
-                           slice * array.slice_step;
-  const int size = size_of(array.element);
+  const int size = size_of(element);
   for (int i = 0; i < kBoxLineBytes / size; ++i) {
-    if (depth + i < 0 || depth + i >= array.depth) continue;
-    std::memcpy(bytes + i * size, from + (depth + i) * size, static_cast<size_t>(size));
-    if (array.element != BoxElement::kRounded) continue;
+    if (first + i < 0 || first + i >= count) continue;
+    std::memcpy(bytes + i * size, from + (first + i) * size, static_cast<size_t>(size));
+    if (element != BoxElement::kRounded) continue;
     uint32_t bits;
     std::memcpy(&bits, bytes + i * size, sizeof bits);
     bits = rounded_bits(bits);
     std::memcpy(bytes + i * size, &bits, sizeof bits);
   }
+}
+
+bool is_inside(int64_t place, int64_t size) { return place >= 0 && place < size; }
+
+void read_box_line(Line& bytes, const BoxArray& array, int64_t depth, int64_t line, int64_t slice) {
+  const bool inside = is_inside(line, array.lines) && is_inside(slice, array.slices);
+  const int64_t at = line * array.line_step + slice * array.slice_step;
+  read_line(bytes, static_cast<const unsigned char*>(array.data) + (inside ? at : 0), array.element,
+            depth, inside ? array.depth : 0);
+}
+
+/// The pixel that a tap of a window sees.
+void read_pixel(Line& bytes, const HostWindowMap& map, const WindowPlace& window,
+                const WindowOffset& tap) {
+  const int64_t column = int64_t{window.column} + tap.column, row = int64_t{window.row} + tap.row;
+  const bool inside = is_inside(column, map.size[0]) && is_inside(row, map.size[1]) &&
+                      is_inside(window.image, map.images);
+  const int64_t at = column * map.steps[0] + row * map.steps[1] + window.image * map.steps[2];
+  read_line(bytes, static_cast<const unsigned char*>(map.data) + (inside ? at : 0), map.element,
+            window.channel, inside ? map.channels : 0);
+}
+
+/// From window to window of a bounding box, whose corners belong to it.
+WindowPlace next_window(const HostWindowMap& map, WindowPlace window) {
+  window.column += map.stride[0];
+  if (window.column <= map.size[0] - 1 + map.upper[0]) return window;
+  window.column = map.lower[0];
+  window.row += map.stride[1];
+  if (window.row <= map.size[1] - 1 + map.upper[1]) return window;
+  window.row = map.lower[1];
+  ++window.image;
+  return window;
+}
+
+/// Begins to copy lines to a box: `read(bytes)` is asked for one after the other.
+template <class Read>
+void begin_box(void* to, int lines, uint64_t* barrier, const Read& read) {
+  const uint32_t first = shared_address(to);
+  if (first % kBoxAlignment != 0) fail("a box must begin at a multiple of 1024 bytes.");
+  std::memset(to, 0xff, static_cast<size_t>(lines) * kBoxLineBytes);
+  do_beside([=, read = read]() mutable {
+    for (int i = 0; i < lines; ++i) {
+      Line bytes;
+      read(bytes);
+      for (int b = 0; b < kBoxLineBytes; ++b)
+        *place_of(swizzled(first + static_cast<uint32_t>(i * kBoxLineBytes + b))) = bytes[b];
+    }
+    change(barrier, [&](Phase& phase) { phase.bytes -= lines * kBoxLineBytes; });
+  });
 }
 
 }  // namespace
@@ -107,17 +165,25 @@ void copy_box(void* to, const unsigned char* map, int depth, int line, int slice
               uint64_t* barrier) {
   HostMap of;
   std::memcpy(&of, map, sizeof of);
-  const uint32_t first = shared_address(to);
-  if (first % kBoxAlignment != 0) fail("a box must begin at a multiple of 1024 bytes.");
-  std::memset(to, 0xff, static_cast<size_t>(of.box_lines) * kBoxLineBytes);
-  do_beside([=] {
-    for (int i = 0; i < of.box_lines; ++i) {
-      unsigned char bytes[kBoxLineBytes];
-      read_line(bytes, of.array, depth, int64_t{line} + i, slice);
-      for (int b = 0; b < kBoxLineBytes; ++b)
-        *place_of(swizzled(first + static_cast<uint32_t>(i * kBoxLineBytes + b))) = bytes[b];
-    }
-    change(barrier, [&](Phase& phase) { phase.bytes -= of.box_lines * kBoxLineBytes; });
+  begin_box(to, of.box_lines, barrier,
+            [=](Line& bytes) mutable { read_box_line(bytes, of.array, depth, line++, slice); });
+}
+
+void copy_windows(void* to, const unsigned char* map, const WindowPlace& first,
+                  const WindowOffset& offset, uint64_t* barrier) {
+  HostWindowMap of;
+  std::memcpy(&of, map, sizeof of);
+  constexpr int most_offset = 255;  // of images
+  if (offset.column > most_offset || offset.row > most_offset)
+    fail("offsets of windows of images must be at most 255.");
+  const int place[] = {first.column, first.row};
+  for (int axis = 0; axis < 2; ++axis) {
+    if (place[axis] < of.lower[axis] || place[axis] > of.size[axis] - 1 + of.upper[axis])
+      fail("the first place of a window must lie in the bounding box.");
+  }
+  begin_box(to, of.box_windows, barrier, [=, window = first](Line& bytes) mutable {
+    read_pixel(bytes, of, window, offset);
+    window = next_window(of, window);
   });
 }
 
@@ -142,19 +208,53 @@ void require_of_warp(uint64_t left, uint64_t right, bool keep) {
 
 }  // namespace host
 
-TensorMap make_tensor_map(const BoxArray& array, int box_lines) {
-  const auto is_step = [](int64_t step) {
-    return step % 16 == 0 && step >= 0 && step < int64_t{1} << 40;
-  };
-  const auto is_size = [](int64_t size) { return size > 0 && size <= int64_t{1} << 32; };
-  if (reinterpret_cast<uintptr_t>(array.data) % 16 != 0 || !is_step(array.line_step) ||
-      !is_step(array.slice_step) || !is_size(array.depth) || !is_size(array.lines) ||
-      !is_size(array.slices) || box_lines < 1 || box_lines > 256)
-    throw Error(ErrorCode::kDevice, "[cuda] cuTensorMapEncodeTiled failed: 1.");
+namespace {
+
+bool is_aligned(const BoxArray& array) { return reinterpret_cast<uintptr_t>(array.data) % 16 == 0; }
+bool is_step(int64_t step) { return step % 16 == 0 && step >= 0 && step < int64_t{1} << 40; }
+bool is_size(int64_t size) { return size > 0 && size <= int64_t{1} << 32; }
+
+template <class HostMap>
+TensorMap map_of(const HostMap& of) {
   TensorMap map = {};
-  const host::HostMap of = {array, box_lines};
   std::memcpy(map.bytes, &of, sizeof of);
   return map;
+}
+
+}  // namespace
+
+TensorMap make_tensor_map(const BoxArray& array, int box_lines) {
+  if (!is_aligned(array) || !is_step(array.line_step) || !is_step(array.slice_step) ||
+      !is_size(array.depth) || !is_size(array.lines) || !is_size(array.slices) || box_lines < 1 ||
+      box_lines > 256)
+    throw Error(ErrorCode::kDevice, "[cuda] cuTensorMapEncodeTiled failed: 1.");
+  return map_of(host::HostMap{array, box_lines});
+}
+
+TensorMap make_window_map(const BoxArray& pixels, const WindowAxis& rows, const WindowAxis& columns,
+                          int box_windows) {
+  const int64_t images = pixels.lines * pixels.slices / rows.size / columns.size;
+  const int64_t row_step = pixels.line_step * columns.size, image_step = row_step * rows.size;
+  bool fits = is_aligned(pixels) && is_step(pixels.line_step) && is_step(image_step) &&
+              is_size(pixels.depth) && is_size(images) && box_windows >= 1 && box_windows <= 1024;
+  for (const WindowAxis* axis : {&columns, &rows}) {
+    const auto is_corner = [](int32_t place) { return place >= -128 && place <= 127; };
+    fits = fits && is_size(axis->size) && is_corner(axis->lower()) && is_corner(axis->upper()) &&
+           axis->stride >= 1 && axis->stride <= 8 &&
+           axis->lower() <= axis->size - 1 + axis->upper();
+  }
+  if (!fits) throw Error(ErrorCode::kDevice, "[cuda] cuTensorMapEncodeIm2col failed: 1.");
+  const auto narrow = [](int32_t number) { return static_cast<int8_t>(number); };
+  return map_of(host::HostWindowMap{pixels.data,
+                                    pixels.element,
+                                    box_windows,
+                                    pixels.depth,
+                                    {columns.size, rows.size},
+                                    images,
+                                    {pixels.line_step, row_step, image_step},
+                                    {narrow(columns.lower()), narrow(rows.lower())},
+                                    {narrow(columns.upper()), narrow(rows.upper())},
+                                    {narrow(columns.stride), narrow(rows.stride)}});
 }
 
 }  // namespace symk::cuda

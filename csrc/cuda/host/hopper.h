@@ -23,6 +23,15 @@ bool has_ended(uint64_t barrier, uint32_t parity);
 /// Begins to copy a box of the array of a tensor map.
 void copy_box(void* to, const unsigned char* map, int depth, int line, int slice,
               uint64_t* barrier);
+/// The same of the map of windows: the place of the first one's first tap, and offsets of a tap.
+struct WindowPlace {
+  int channel, column, row, image;
+};
+struct WindowOffset {
+  uint16_t column, row;
+};
+void copy_windows(void* to, const unsigned char* map, const WindowPlace& first,
+                  const WindowOffset& offset, uint64_t* barrier);
 
 // --- products ---
 

@@ -1,7 +1,7 @@
 // Products by warp groups: an operand or both are packed, then their tiles are multiplied.
 #include "cuda/warpgroup_product.h"
 
-#include "cuda/warpgroup_tile.h"
+#include "cuda/warpgroup_matrices.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
@@ -35,36 +35,22 @@ class Matmul final : public WarpGroupMatmul {
 
   void run(const Queue& queue, const WarpGroupMemory& memory,
            const TileEpilogue<float>& epilogue) const override {
-    if constexpr (factor == Factor::kFloat32) {
-      run_as<WarpGroupForm<factor, 128, 3>>(queue, memory, epilogue);
-    } else if (cut_.large) {
-      run_as<WarpGroupForm<factor, 256, 4>>(queue, memory, epilogue);
-    } else {
-      run_as<WarpGroupForm<factor, 128, 6>>(queue, memory, epilogue);
-    }
+    auto* const scratch = static_cast<char*>(memory.scratch);
+    void* const behind = scratch + aligned_size(left_.scratch_bytes());
+    const BoxArray left = left_.pack(queue, memory.a, memory.a_starts, scratch);
+    const BoxArray right = right_.pack(queue, memory.b, memory.b_starts, behind);
+    const PlainOperands plain = {memory.a, memory.b,    memory.a_starts, memory.b_starts,
+                                 p_.a_row, p_.a_column, p_.b_row,        p_.b_column};
+    with_tiles<factor>(cut_, [&](auto form) {
+      using Form = decltype(form);
+      const MatrixSource<Form> source = {
+          make_tensor_map(left, Form::rows), make_tensor_map(right, Form::columns),
+          left_.slices_per_product(), right_.slices_per_product(), plain};
+      run_warp_groups<Form>(queue, source, size_, cut_, memory.c, memory.sums, epilogue);
+    });
   }
 
  private:
-  template <class Form>
-  void run_as(const Queue& queue, const WarpGroupMemory& memory,
-              const TileEpilogue<float>& epilogue) const {
-    auto* const scratch = static_cast<char*>(memory.scratch);
-    void* const behind = scratch + aligned_size(left_.scratch_bytes());
-    const TensorMap left = left_.prepare(queue, memory.a, memory.a_starts, scratch, Form::rows);
-    const TensorMap right = right_.prepare(queue, memory.b, memory.b_starts, behind, Form::columns);
-    const TileGrid grid(size_, cut_, Form::rows, Form::columns);
-    const int64_t elements = p_.m * p_.n;
-    persistent_blocks(
-        queue, grid.count(),
-        WarpGroupProduct<Form>{
-            left, right, left_.slices_per_product(), right_.slices_per_product(), size_, grid,
-            cut_.piece_depth,
-            PlainOperands{memory.a, memory.b, memory.a_starts, memory.b_starts, p_.a_row,
-                          p_.a_column, p_.b_row, p_.b_column},
-            WarpGroupResults{p_.n, elements, memory.c, memory.sums, cut_.products * elements,
-                             epilogue, memory.sums != nullptr || epilogue.is_plain()}});
-  }
-
   const cpu::MatmulProblem p_;
   const ProductCut cut_;
   const ProductSize size_;
@@ -75,12 +61,7 @@ class Matmul final : public WarpGroupMatmul {
 
 std::unique_ptr<WarpGroupMatmul> make_warp_group_matmul(const cpu::MatmulProblem& problem,
                                                         const ProductCut& cut) {
-  switch (cut.factor) {
-    case Factor::kTf32: return std::make_unique<Matmul<Factor::kTf32>>(problem, cut);
-    case Factor::kBfloat16: return std::make_unique<Matmul<Factor::kBfloat16>>(problem, cut);
-    case Factor::kFloat16: return std::make_unique<Matmul<Factor::kFloat16>>(problem, cut);
-    default: return std::make_unique<Matmul<Factor::kFloat32>>(problem, cut);
-  }
+  return made_for<WarpGroupMatmul, Matmul>(cut.factor, problem, cut);
 }
 
 }  // namespace symk::cuda

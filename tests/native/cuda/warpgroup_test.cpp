@@ -11,25 +11,13 @@
 
 #include "cuda/launch.cu"
 #include "cuda/sm_90a/warpgroup_product.cu"
-#include "expect.h"
+#include "run_block.h"
 
 using namespace symk;
 using namespace symk::cuda;
 using namespace symk::test;
 
 namespace {
-
-/// What a block says of a body; empty if it ends.
-template <class F>
-std::string failure_of(int threads, int64_t shared, F body) {
-  try {
-    host::run_block(
-        threads, shared, [](void* context) { (*static_cast<F*>(context))(); }, &body);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // --- layouts ---
 
@@ -141,8 +129,7 @@ void check_boxes() {
   for (int round = 0; round < 4; ++round) {
     for (int first : {-3, 0, 16, 32}) {
       const std::string said = failure_of(1, 4096, [&] {
-        char* const memory = shared_memory<char>();
-        char* const box = memory + (1024 - shared_address(memory) % 1024) % 1024;
+        char* const box = first_box();
         auto* const barrier = reinterpret_cast<Barrier*>(box + 1024);
         make_barrier(barrier, 1);
         arrive_with_bytes(barrier, 8 * kBoxLineBytes);
@@ -186,8 +173,7 @@ void check_rounded_boxes() {
   alignas(16) const float numbers[4] = {1 + 0x1p-11f, 1 + 3 * 0x1p-11f, INFINITY, NAN};
   const TensorMap map = make_tensor_map({numbers, BoxElement::kRounded, 4, 1, 1, 16, 16}, 1);
   failure_of(1, 4096, [&] {
-    char* const memory = shared_memory<char>();
-    char* const box = memory + (1024 - shared_address(memory) % 1024) % 1024;
+    char* const box = first_box();
     auto* const barrier = reinterpret_cast<Barrier*>(box + 1024);
     make_barrier(barrier, 1);
     arrive_with_bytes(barrier, kBoxLineBytes);
@@ -212,8 +198,7 @@ float product_of_ones(Skip skip) {
   const TensorMap map = make_tensor_map({data, BoxElement::kBits32, 32, 64, 1, 128, 8192}, 128);
   float found = 0;
   failure_of(kWarpGroup, 24 * 1024, [&] {
-    char* const memory = shared_memory<char>();
-    char* const box = memory + (1024 - shared_address(memory) % 1024) % 1024;
+    char* const box = first_box();
     auto* const barrier = reinterpret_cast<Barrier*>(box + 16 * 1024);
     if (threadIdx.x == 0) {
       make_barrier(barrier, 1);
