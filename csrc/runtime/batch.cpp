@@ -12,8 +12,9 @@ namespace {
 // Pinned memory is taken from everybody; larger arrays go through the driver's own.
 constexpr int64_t kMostPinned = int64_t{256} << 20;
 
-// One that is run, two that wait, one that is filled.
-constexpr size_t kKeptBatches = 4;
+// A loop of steps needs four: one that is run, two that wait, one that is filled; other threads one
+// each. There are never more than were there at once.
+constexpr size_t kKeptBatches = 16;
 
 }  // namespace
 

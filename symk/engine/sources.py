@@ -48,8 +48,10 @@ class Arrays(contextlib.AbstractContextManager):
         return _one_ahead(batches) if self.function.prefetches else batches
 
     def _batch_bytes(self):
-        """About how many bytes are copied for a batch; slices of arrays are not copied."""
-        if self.shuffle is not True and all(isinstance(one, np.ndarray) for one in self.arrays):
+        """About how many bytes are copied for a batch; slices of arrays are not, but where they
+        move to a device."""
+        if (self.shuffle is not True and not self.function.prefetches
+                and all(isinstance(one, np.ndarray) for one in self.arrays)):
             return 0
         return sum(np.dtype(array.dtype).itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
                    for array in self.arrays) * self.batch_size

@@ -372,7 +372,8 @@ def test_models_send_batches_ahead(outside, devices, cpu_merge, monkeypatch):
     np.testing.assert_allclose(values[0][1], values[1][1], rtol=1e-6)
 
 
-def test_large_shuffled_batches_are_sent_from_a_thread(outside, monkeypatch):
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_large_batches_are_sent_from_a_thread(outside, monkeypatch, shuffle):
     """The thread that cuts and shuffles them also sends them, while steps run."""
     monkeypatch.setattr("symk.engine.sources._WORTH_A_THREAD", 0)
     x, y = data()
@@ -381,8 +382,13 @@ def test_large_shuffled_batches_are_sent_from_a_thread(outside, monkeypatch):
         _, model, template = pair(dense, devices)
         template.set_weights([np.full(w.shape, 0.1) for w in template.get_weights()])
         model.compile("adam", "categorical_crossentropy")
+        model.train_on_batch(x[:8], y[:8])
+        threads, send = set(), model.train_function.program.prefetch
+        model.train_function.program.prefetch = lambda arrays, threads=threads, send=send: (
+            threads.add(threading.current_thread()) or send(arrays))
         np.random.seed(3)
-        model.fit(x, y, batch_size=8, epochs=3, shuffle=True, verbose=0)
+        model.fit(x, y, batch_size=8, epochs=3, shuffle=shuffle, verbose=0)
+        assert len(threads) == 3 and threading.current_thread() not in threads
         weights.append(template.get_weights())
     for one, other in zip(*weights):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
