@@ -93,13 +93,16 @@ class _Cut:
         """The nodes of the host that need nothing but inputs, and that another device waits for.
         Users' ops may do what others see, and so may bodies: they run at each call."""
         able = set()
+
+        def is_known(variable):
+            source = root(variable)
+            if source.node is None:
+                return not isinstance(source, Shared)
+            return self.where[source.node] is None or source.node in able
+
         for node in self.nodes:
-            op = node.op
-            if (self.where[node] == "cpu" and not op.effect and op.kind != "custom"
-                    and not op.bodies and all(
-                        self.where[variable.node] is None or variable.node in able
-                        if variable.node is not None else not isinstance(variable, Shared)
-                        for variable in map(root, node.inputs))):
+            acts = node.op.effect or node.op.bodies or node.op.kind == "custom"
+            if self.where[node] == "cpu" and not acts and all(map(is_known, node.inputs)):
                 able.add(node)
         ahead = set()
         for node in reversed(self.nodes):

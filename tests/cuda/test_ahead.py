@@ -68,6 +68,37 @@ def test_scattered_graphs_give_the_same_bits(outside):
     assert ahead > 50
 
 
+def test_what_is_made_ahead_may_be_wanted_anywhere(outside):
+    """By two devices, by the host in the call, by the caller, and by a variable; or by nobody else
+    than what is made ahead of it."""
+    last, scale = Shared(np.zeros((), "float32"), name="last"), Shared(np.float32(3), name="scale")
+    x, y = Placeholder("float32", (None, 4), name="x"), Placeholder("float32", (None,), name="y")
+    with config.device("cpu"):
+        part = ops.exp(x[1:])
+        total = ops.sum(part)
+        own = ops.sum(part * scale) + ops.sum(y)
+    values = [part, total, own]
+    for name in NAMES[:2]:
+        with config.device(name):
+            values.append(ops.tanh(part) * scale + total + ops.sum(x))
+    f = function([x, y], values, updates=[(last, total)])
+    for count in (3, 3, 3, 1, 5):
+        arrays = [rows(count, count)[:, :4].copy(), np.arange(count, dtype="float32")]
+        sent = f.prefetch(arrays)
+        wanted = np.exp(arrays[0][1:])
+        kept = [array.copy() for array in arrays]
+        for array in arrays:
+            array[:] = np.nan
+        for given in (f.run(sent), f.run(kept)):
+            np.testing.assert_allclose(given[0], wanted, rtol=1e-5)
+            np.testing.assert_allclose(given[1], wanted.sum(), rtol=1e-5)
+            np.testing.assert_allclose(given[2], wanted.sum() * 3 + kept[1].sum(), rtol=1e-5)
+            np.testing.assert_allclose(last.get_value(), wanted.sum(), rtol=1e-5)
+            for value in given[3:]:
+                np.testing.assert_allclose(
+                    value, np.tanh(wanted) * 3 + wanted.sum() + kept[0].sum(), rtol=1e-4)
+
+
 def test_arrays_may_change_once_they_are_sent(outside):
     f = training(new_weight())
     wanted = training(new_weight()).run([rows(6)])
