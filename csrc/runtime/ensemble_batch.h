@@ -43,7 +43,7 @@ class EnsembleBatch final : public Batch {
   std::vector<Type> types_;       // per value
   std::vector<char*> addresses_;  // per value
   std::vector<Parcel> parcels_;   // per section
-  Parcel kept_;
+  Parcel kept_;                   // of the host: what goes to no device
 };
 
 }  // namespace symk
