@@ -83,6 +83,7 @@ class Optimizer:
                 "params", "constraints", "loss"]:
             cls.get_updates = _in_the_order_of_keras_1(own)
 
+    @renames.in_either_order
     @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         """The step: pairs (variable, new value) for the state and the parameters."""
@@ -162,6 +163,7 @@ class _ByParameter(Optimizer):
         """A function (parameter, gradient, *state) -> (new parameter, tuple of new state)."""
         raise NotImplementedError
 
+    @renames.in_either_order
     @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         params = list(params)
@@ -436,6 +438,8 @@ class Nadam(_ByParameter):
         self.epsilon = K.epsilon() if epsilon is None else epsilon
         self.schedule_decay = schedule_decay
 
+    @renames.in_either_order
+    @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         super().get_updates(loss, params)
         self.weights.insert(1, self.m_schedule)

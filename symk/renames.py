@@ -11,7 +11,7 @@ import sys
 import typing
 import warnings
 
-__all__ = ["ARGUMENTS", "New", "Samples", "accepts", "told"]
+__all__ = ["ARGUMENTS", "New", "Samples", "accepts", "in_either_order", "told"]
 
 _FORMATS = {"tf": "channels_last", "th": "channels_first", "default": None}
 
@@ -118,6 +118,19 @@ def accepts(key):
         call.__signature__ = _with_old_names(signature, renamed)
         return call
     return decorate
+
+
+def in_either_order(get_updates):
+    """A decorator: the method takes Keras 1's (params, constraints, loss) too, by position."""
+    @functools.wraps(get_updates)
+    def call(self, *args, **kwargs):
+        if len(args) == 3 or len(args) == 2 and isinstance(args[0], (list, tuple)):
+            given = dict(zip(("params", "constraints", "loss"), args))
+            if not given["constraints"]:
+                del given["constraints"]
+            return get_updates(self, **given, **kwargs)
+        return get_updates(self, *args, **kwargs)
+    return call
 
 
 def _put(function, values, old, new, value):

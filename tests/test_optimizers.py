@@ -157,6 +157,28 @@ def test_the_norm_is_that_of_all_gradients():
     np.testing.assert_allclose([K.eval(g)[0] for g in grads], [0.6, 0.8], rtol=1e-6)
 
 
+@pytest.mark.parametrize("make", [optimizers.SGD, optimizers.RMSprop, optimizers.Adagrad,
+                                  optimizers.Adadelta, optimizers.Adam, optimizers.Adamax,
+                                  optimizers.Nadam])
+def test_the_order_of_keras_1(make):
+    results = []
+    for old in (False, True):
+        optimizer, (x, loss) = make(), problem()
+        updates = (optimizer.get_updates([x], [], loss) if old
+                   else optimizer.get_updates(loss, [x]))
+        step = K.function([], [], updates=updates)
+        for _ in range(STEPS):
+            step([])
+        results.append(K.get_value(x))
+    np.testing.assert_array_equal(*results)
+    x, loss = problem()
+    with pytest.warns(UserWarning, match="constraints"):
+        make().get_updates([x], {x: constraints.NonNeg()}, loss=loss)
+    assert isinstance(x.constraint, constraints.NonNeg)
+    with pytest.raises(TypeError, match="loss"):
+        make().get_updates([x], {}, loss, loss=loss)
+
+
 def test_constraints_hold_after_each_step():
     result = trained(optimizers.SGD(0.02), constraint=constraints.NonNeg())
     assert (result >= 0).all()

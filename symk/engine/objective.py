@@ -185,9 +185,13 @@ class Objective:
         return mask * weight
 
     def _losses(self, weighted):
-        """[(endpoint, output, loss)] for outputs with or without sample weights."""
-        return [(endpoint, output, endpoint.loss(endpoint.target, output,
-                                                 sample_weight=self._weight(endpoint, mask, has)))
+        """[(endpoint, output, loss)] for outputs with or without sample weights.
+
+        A loss may use inputs of the model besides what it is given, so it is rebuilt as they are.
+        """
+        return [(endpoint, output, self._rebuilt([
+            endpoint.loss(endpoint.target, output,
+                          sample_weight=self._weight(endpoint, mask, has))])[0])
                 for endpoint, output, mask, has in zip(self.endpoints, self.outputs, self.masks,
                                                        weighted) if endpoint.is_trained]
 
@@ -211,7 +215,8 @@ class Objective:
             for metrics, weight in zip((endpoint.metrics, endpoint.weighted_metrics),
                                        weights[endpoint]):
                 for metric in metrics:
-                    updates += metric.update_state(endpoint.target, output, sample_weight=weight)
+                    updates += self._layer_updates(metric.update_state(
+                        endpoint.target, output, sample_weight=weight))
         return updates
 
     def _expressions(self, weighted):
@@ -248,7 +253,7 @@ class Objective:
         return recompute_in_parts([total], parts)[0]
 
     def _layer_updates(self, given):
-        """What the layers update by themselves, such as moving means and states."""
+        """What layers and metrics update by themselves, such as moving means and states."""
         values = self._rebuilt([value for _, value in given])
         return [(variable, value) for (variable, _), value in zip(given, values)]
 

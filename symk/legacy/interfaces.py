@@ -5,6 +5,7 @@ symk's own classes need none: `engine/legacy.py` has their old arguments as tabl
 import functools
 
 from ..engine.legacy import accepting_old_names, shape_first
+from ..renames import accepts, in_either_order
 
 __all__ = ["legacy_add_weight_support", "legacy_get_updates_support"]
 
@@ -37,11 +38,4 @@ legacy_add_weight_support = shape_first
 
 def legacy_get_updates_support(method):
     """Lets an optimizer's `get_updates` be called as in Keras 1: (params, constraints, loss)."""
-    @functools.wraps(method)
-    def accepting(self, *args, **kwargs):
-        kwargs.pop("constraints", None)     # parameters have theirs with them
-        if len(args) == 3:
-            params, _, loss = args
-            return method(self, loss=loss, params=params, **kwargs)
-        return method(self, *args, **kwargs)
-    return accepting
+    return in_either_order(accepts("get_updates")(method))

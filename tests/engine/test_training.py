@@ -234,6 +234,29 @@ def test_a_loss_of_the_user():
     assert mine.train_on_batch(x, y) == pytest.approx(2 * plain.train_on_batch(x, y), rel=1e-5)
 
 
+def test_losses_and_metrics_may_use_what_the_model_is_made_of():
+    """As in actor-critic programs, whose loss has advantages and old predictions in it."""
+    state, advantage = Input((4,)), Input((1,))
+    hidden = Dropout(0.5)(Dense(3)(state))
+    model = Model([state, advantage], Dense(2)(hidden))
+
+    def weighted(y_true, y_pred):
+        return K.sum(K.square(y_pred - y_true), axis=-1, keepdims=True) * advantage
+
+    def shown(y_true, y_pred):
+        return K.sum(K.abs(hidden - K.in_train_phase(hidden, 0.0)), axis=-1)
+    model.compile(optimizers.SGD(0.1), weighted, metrics=[shown])
+    x, a = np.random.rand(6, 4), np.random.rand(6, 1)
+    y = np.ones((6, 2))
+    expected = (np.square(model.predict([x, a]) - y).sum(axis=1) * a[:, 0]).mean()
+    inner = Model(state, hidden).predict(x)
+    np.testing.assert_allclose(model.test_on_batch([x, a], y),
+                               [expected, np.abs(inner).sum(axis=1).mean()], rtol=1e-5)
+    kept = model.train_on_batch([x, 0 * a], y)
+    assert kept == [0, 0]
+    assert model.fit([x, a], y, epochs=30, verbose=0).history["loss"][-1] < expected
+
+
 @pytest.mark.parametrize("loss", [losses.MeanSquaredError(), losses.mean_squared_error, "mse",
                                   "MeanSquaredError"])
 def test_losses_in_every_form(loss):
