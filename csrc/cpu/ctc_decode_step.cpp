@@ -4,35 +4,14 @@
 #include <cmath>
 #include <cstdint>
 
-#include "cpu/integers.h"
+#include "cpu/ctc_decode_plan.h"
 #include "cpu/lambda_step.h"
 #include "cpu/parts.h"
-#include "cpu/require.h"
 
 namespace symk::cpu {
 namespace {
 
 constexpr double kNever = -HUGE_VAL;  // the logarithm of probability 0
-
-/// Logits (batch, steps, classes) and the steps of each row.
-struct Problem {
-  int64_t batch = 0, steps = 0, classes = 0;
-  DType logits_dtype, steps_dtype;
-};
-
-Problem require_problem(const Binding& binding, const char* kernel) {
-  require_operands(binding, kernel, 2, 2);
-  const Type& logits = binding.inputs()[0];
-  const Type& steps = binding.inputs()[1];
-  require(logits.rank == 3 && logits.shape[2] >= 1 && steps.rank == 1 &&
-              steps.shape[0] == logits.shape[0],
-          kernel, "logits must be (batch, steps, classes), with a number of steps for each row");
-  require_dtype(binding.outputs()[0], DType::kInt64, kernel);
-  require_dtype(binding.outputs()[1], logits.dtype, kernel);
-  float_place(kernel, logits.dtype);
-  if (!is_integer(steps.dtype)) throw no_dtype(kernel, steps.dtype);
-  return {logits.shape[0], logits.shape[1], logits.shape[2], logits.dtype, steps.dtype};
-}
 
 double real_at(DType dtype, const void* data, int64_t i) {
   return dtype == DType::kFloat32 ? static_cast<double>(static_cast<const float*>(data)[i])
@@ -48,7 +27,7 @@ void set_real(DType dtype, void* data, int64_t i, double value) {
 
 /// Checks the lengths, then runs f(row, steps, part) for the rows of the batch.
 template <class F>
-Status run_rows(const Problem& problem, int64_t parts, const Operands& operands, ThreadPool& pool,
+Status run_rows(const DecodePlan& problem, int64_t parts, const Operands& operands, ThreadPool& pool,
                 F f) {
   auto steps_of = [&](int64_t row) {
     return integer_at(problem.steps_dtype, operands.in[1], row);
@@ -56,8 +35,7 @@ Status run_rows(const Problem& problem, int64_t parts, const Operands& operands,
   for (int64_t row = 0; row < problem.batch; ++row) {
     const int64_t steps = steps_of(row);
     if (steps < 0 || steps > problem.steps)
-      return {Status::kOutOfRange, steps, row, problem.steps,
-              "a number of steps must be from 0 to"};
+      return {Status::kOutOfRange, steps, row, problem.steps, kStepsNeed};
   }
   run_parts(pool, parts, [&](int64_t part) {
     const int64_t end = part_begin(problem.batch, part + 1, parts);
@@ -70,12 +48,7 @@ Status run_rows(const Problem& problem, int64_t parts, const Operands& operands,
 // --- greedy ---
 
 std::unique_ptr<Step> bind_greedy(Binding& binding) {
-  const Problem problem = require_problem(binding, "ctc_greedy_decode");
-  const Type& labels = binding.outputs()[0];
-  require(labels.rank == 2 && labels.shape[0] == problem.batch &&
-              labels.shape[1] == problem.steps && binding.outputs()[1].count() == problem.batch,
-          "ctc_greedy_decode", "the results must be (batch, steps) and (batch)");
-  const bool merge = binding.integer("merge_repeated") != 0;
+  const DecodePlan problem = plan_greedy_decode(binding);
   const int64_t parts = clamp(problem.batch, 1, kMaxParts);
   return make_step([=](const Operands& operands, ThreadPool& pool) {
     return run_rows(problem, parts, operands, pool, [&](int64_t row, int64_t steps, int64_t) {
@@ -91,7 +64,7 @@ std::unique_ptr<Step> bind_greedy(Binding& binding) {
             best = i;
         }
         sum -= real_at(problem.logits_dtype, operands.in[0], at + best);
-        if (best != problem.classes - 1 && !(merge && best == previous)) to[found++] = best;
+        if (best != problem.classes - 1 && !(problem.merge && best == previous)) to[found++] = best;
         previous = best;
       }
       std::fill(to + found, to + problem.steps, -1);
@@ -129,25 +102,21 @@ struct Search {
   int64_t* taken;                    // per class: the last entry that has it as a longer one
   int64_t size = 0, next_size = 0, nodes = 0, order = 0;
 
-  static int64_t node_count(int64_t width, int64_t steps) {
-    return checked_add(checked_multiply(width, steps), 1);
-  }
-  static int64_t bytes(int64_t width, int64_t steps, int64_t classes) {
-    const int64_t per_node = checked_multiply(node_count(width, steps), 12);
-    const int64_t entries = checked_multiply(width, 2 * sizeof(Entry));
-    const int64_t per_class = checked_multiply(classes, 16);
+  static int64_t bytes(const BeamPlan& plan) {
+    const int64_t per_node = checked_multiply(plan.nodes, 12);
+    const int64_t entries = checked_multiply(plan.width, 2 * sizeof(Entry));
+    const int64_t per_class = checked_multiply(plan.classes, 16);
     return aligned_size(checked_add(checked_add(per_node, entries), per_class));
   }
 
-  Search(char* memory, int64_t width, int64_t steps, int64_t classes)
-      : width(width), classes(classes) {
+  Search(char* memory, const BeamPlan& plan) : width(plan.width), classes(plan.classes) {
     beam = reinterpret_cast<Entry*>(memory);
     next = beam + width;
     scores = reinterpret_cast<double*>(next + width);
     taken = reinterpret_cast<int64_t*>(scores + classes);
     before = reinterpret_cast<int32_t*>(taken + classes);
-    label = before + node_count(width, steps);
-    place = label + node_count(width, steps);
+    label = before + plan.nodes;
+    place = label + plan.nodes;
     std::fill(taken, taken + classes, -1);
     beam[0] = {0, kNever, 0, 0, add_node(-1, -1), -1, -1};
     size = 1;
@@ -245,26 +214,14 @@ struct Search {
 };
 
 std::unique_ptr<Step> bind_beam_search(Binding& binding) {
-  const Problem problem = require_problem(binding, "ctc_beam_search");
-  const int64_t width = binding.integer("beam_width"), paths = binding.integer("top_paths");
-  const Type& labels = binding.outputs()[0];
-  const Type& found = binding.outputs()[1];
-  require(paths >= 1 && width >= paths && width <= INT32_MAX, "ctc_beam_search",
-          "top_paths must be from 1 to beam_width");
-  require(labels.rank == 3 && labels.shape[0] == problem.batch && labels.shape[1] == paths &&
-              labels.shape[2] == problem.steps && found.rank == 2 &&
-              found.shape[0] == problem.batch && found.shape[1] == paths,
-          "ctc_beam_search", "the results must be (batch, top_paths, steps), (batch, top_paths)");
-  require(Search::node_count(width, problem.steps) <= INT32_MAX, "ctc_beam_search",
-          "beam_width times the steps must fit into 31 bits");
-  const bool merge = binding.integer("merge_repeated") != 0;
+  const BeamPlan problem = plan_beam_search(binding);
+  const int64_t width = problem.width, paths = problem.paths;
   const int64_t parts = clamp(problem.batch, 1, kMaxParts);
-  const int64_t part_bytes = Search::bytes(width, problem.steps, problem.classes);
+  const int64_t part_bytes = Search::bytes(problem);
   binding.need_scratch(checked_multiply(part_bytes, parts));
   return make_step([=](const Operands& operands, ThreadPool& pool) {
     return run_rows(problem, parts, operands, pool, [&](int64_t row, int64_t steps, int64_t part) {
-      Search search(static_cast<char*>(operands.scratch) + part * part_bytes, width, problem.steps,
-                    problem.classes);
+      Search search(static_cast<char*>(operands.scratch) + part * part_bytes, problem);
       for (int64_t step = 0; step < steps; ++step) {
         search.read_scores(problem.logits_dtype, operands.in[0],
                            (row * problem.steps + step) * problem.classes);
@@ -274,7 +231,7 @@ std::unique_ptr<Step> bind_beam_search(Binding& binding) {
         const int64_t place = row * paths + path;
         int64_t* to = static_cast<int64_t*>(operands.out[0]) + place * problem.steps;
         const bool is_found = path < search.size;
-        search.write(is_found ? search.beam[path].node : 0, merge, to, problem.steps);
+        search.write(is_found ? search.beam[path].node : 0, problem.merge, to, problem.steps);
         set_real(problem.logits_dtype, operands.out[1], place,
                  is_found ? search.beam[path].total : kNever);
       }

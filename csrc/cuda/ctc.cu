@@ -1,13 +1,13 @@
-// The loss of connectionist temporal classification, its gradient, and the greedy decoder: a block
-// per row of the batch, in log space and in double whatever the logits are. A row of n labels has
-// 2 n + 1 states: its labels in order, with a blank before, between and after them. The threads of
-// a block take a state each and meet after every step. Source: Graves et al. 2006, Connectionist
-// Temporal Classification, sections 4.1 and 4.2.
+// The loss of connectionist temporal classification and its gradient: a block per row of the batch,
+// in log space and in double whatever the logits are. A row of n labels has 2 n + 1 states: its
+// labels in order, with a blank before, between and after them. The threads of a block take a state
+// each and meet after every step. Source: Graves et al. 2006, Connectionist Temporal
+// Classification, sections 4.1 and 4.2.
 #include <algorithm>
 
-#include "cpu/integers.h"
 #include "cuda/fault.h"
 #include "cuda/fold.h"
+#include "cuda/integers.h"
 #include "runtime/memory.h"
 
 namespace symk::cuda {
@@ -22,15 +22,6 @@ const char* const kNeeds[] = {"a number of steps must be from 0 to",
                               "the steps that the labels of a row need (one each, and one between "
                               "equal ones) must be at most "
                               "its"};
-
-/// An operand of any integer dtype.
-struct Integers {
-  const void* data;
-  DType dtype;
-  SYMK_HD int64_t operator[](int64_t i) const {
-    return cpu::integer_at(dtype, data, i);
-  }
-};
 
 /// Logits (batch, steps, classes), labels (batch, places), a length per row of each.
 struct Problem {
@@ -230,53 +221,6 @@ struct LossGrad {
   }
 };
 
-/// The largest class of each step, a thread per row.
-template <class T>
-struct GreedyDecode {
-  int64_t steps, classes;
-  bool merge;
-  const T* logits;
-  Integers row_steps;
-  int64_t* labels;
-  T* y;
-  const Fault* fault;
-  SYMK_HD void operator()(int64_t row) const {
-    if (fault->rank != 0) return;
-    int64_t* const to = labels + row * steps;
-    int64_t found = 0, previous = -1;
-    double sum = 0;
-    for (int64_t step = 0; step < row_steps[row]; ++step) {
-      const T* const x = logits + (row * steps + step) * classes;
-      int64_t best = 0;
-      for (int64_t i = 1; i < classes; ++i) best = x[i] > x[best] ? i : best;
-      sum -= static_cast<double>(x[best]);
-      if (best != classes - 1 && !(merge && best == previous)) to[found++] = best;
-      previous = best;
-    }
-    for (; found < steps; ++found) to[found] = -1;
-    y[row] = static_cast<T>(sum);
-  }
-};
-
-struct FindBadSteps {
-  Integers row_steps;
-  int64_t steps;
-  Fault* fault;
-  SYMK_HD void operator()(int64_t row) const {
-    if (row_steps[row] < 0 || row_steps[row] > steps) note_position(fault, row);
-  }
-};
-struct NoteBadSteps {
-  Integers row_steps;
-  int64_t steps;
-  Fault* fault;
-  SYMK_HD void operator()(int64_t) const {
-    if (fault->rank == 0) return;
-    const auto row = static_cast<int64_t>(UINT64_MAX - fault->rank);
-    note_refusal(fault, {1, row_steps[row], row, steps});
-  }
-};
-
 // --- bindings ---
 
 void require_integers(const char* kernel, const Type& type) {
@@ -367,49 +311,9 @@ std::unique_ptr<Step> bind_loss_grad(Binding& binding) {
                                                    : loss_step<double>(binding, problem, true);
 }
 
-template <class T>
-std::unique_ptr<Step> greedy_step(const Binding& binding) {
-  const Type& logits = binding.inputs()[0];
-  const int64_t batch = logits.shape[0], steps = logits.shape[1], classes = logits.shape[2];
-  const DType dtype = binding.inputs()[1].dtype;
-  const bool merge = binding.integer("merge_repeated") != 0;
-  return make_checked_step(
-      binding,
-      [=](const Queue& queue, const Operands& operands) {
-        const Integers row_steps = {operands.in[1], dtype};
-        each(queue, batch, FindBadSteps{row_steps, steps, operands.fault});
-        each(queue, 1, NoteBadSteps{row_steps, steps, operands.fault});
-        each(queue, batch,
-             GreedyDecode<T>{steps, classes, merge, input<T>(operands, 0), row_steps,
-                             output<int64_t>(operands, 0), output<T>(operands, 1), operands.fault});
-      },
-      kNeeds);
-}
-
-std::unique_ptr<Step> bind_greedy(Binding& binding) {
-  constexpr const char* name = "ctc_greedy_decode";
-  cpu::require_operands(binding, name, 2, 2);
-  const Type& logits = binding.inputs()[0];
-  const Type& steps = binding.inputs()[1];
-  const Type& labels = binding.outputs()[0];
-  cpu::require(logits.rank == 3 && logits.shape[2] >= 1 && steps.rank == 1 &&
-                   steps.shape[0] == logits.shape[0],
-               name, "logits must be (batch, steps, classes), with a number of steps for each row");
-  cpu::require_dtype(labels, DType::kInt64, name);
-  cpu::require_dtype(binding.outputs()[1], logits.dtype, name);
-  require_integers(name, steps);
-  cpu::require(labels.rank == 2 && labels.shape[0] == logits.shape[0] &&
-                   labels.shape[1] == logits.shape[1] &&
-                   binding.outputs()[1].count() == logits.shape[0],
-               name, "the results must be (batch, steps) and (batch)");
-  return cpu::float_place(name, logits.dtype) == 0 ? greedy_step<float>(binding)
-                                                   : greedy_step<double>(binding);
-}
-
 const KernelEntry entries[] = {
     {"ctc_loss", bind_loss, Empty::kRuns},
     {"ctc_loss_grad", bind_loss_grad, Empty::kRuns},
-    {"ctc_greedy_decode", bind_greedy, Empty::kRuns},
 };
 
 }  // namespace

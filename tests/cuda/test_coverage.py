@@ -1,8 +1,8 @@
 """Which kernels run on the device itself, and which on the host between copies."""
 from symk.compile.native import kernel_names
 
-# These print, or call Python; the search for the best paths follows links from label to label.
-ON_HOST = {"print", "callback", "ctc_beam_search"}
+# These print, or call Python.
+ON_HOST = {"print", "callback"}
 # These run Plans, whose steps are the device's.
 ANYWHERE = {"scan", "cond"}
 
