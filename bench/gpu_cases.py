@@ -112,8 +112,10 @@ def _torch_step(arrays, build, trained=(), dtype=None, compiled=False):
 
 
 def _arrays(*shapes):
+    """A million random numbers for each, again and again: drawing them all would take seconds."""
     generator = np.random.default_rng(0)
-    return [generator.standard_normal(shape).astype("float32") * 0.1 for shape in shapes]
+    return [np.resize(generator.standard_normal(min(1 << 20, int(np.prod(shape))), "float32") * 0.1,
+                      shape) for shape in shapes]
 
 
 def _case(name, shapes, symk, torch, flops=0.0, moved=0, trained=(), **options):
@@ -363,8 +365,9 @@ def cases(tiny=False):
     def n(size):
         return min(size, 16) if tiny else size
     few = 2 if tiny else 128
-    million = n(1 << 24)
-    table, width = n(16384), n(1024)
+    # 256 MB and more: beyond all caches, and long beside the launch and the wait for it.
+    million = n(1 << 26)
+    table, width = n(65536), n(1024)
     made = [_call(10), _call(n(1 << 20)),
             _rows("copy_scaled", (million,), lambda x: x * 2.0, lambda torch, x: x * 2.0,
                   2 * million)]
@@ -397,8 +400,8 @@ def cases(tiny=False):
               table * width),
         _rows("softmax", (table, width), ops.softmax, lambda torch, x: torch.softmax(x, 1),
               2 * table * width, compiled=True),
-        _rows("transpose", (n(4096), n(4096)), lambda x: ops.transpose(x, (1, 0)),
-              lambda torch, x: x.t().contiguous(), 2 * n(4096) ** 2),
+        _rows("transpose", (n(8192), n(8192)), lambda x: ops.transpose(x, (1, 0)),
+              lambda torch, x: x.t().contiguous(), 2 * n(8192) ** 2),
         _batch_norm(n(32 * 56 * 56), n(64), False), _batch_norm(n(32 * 56 * 56), n(64), True),
         _lstm(n(64), n(50), n(512), False), _lstm(n(64), n(50), n(512), True),
         _lstm(n(32), n(80), n(128), False), _gru(n(64), n(50), n(512)),

@@ -19,12 +19,15 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 
 from .gpu_cases import cases
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROUND_SECONDS, ROUNDS = 0.02, 7
 NOT_MEASURED = "not measured: the time was over"
+# What the errors say after which a process can do nothing more with its GPU: symk's, torch's.
+LOST = ("The device is lost", "CUDA error")
 
 
 # --- a side, in a process of its own ---
@@ -46,7 +49,9 @@ def serve(side, device, tiny):
             answer = {"seconds": seconds_of(steps[name], counts[name]), "bytes": peak(side, device)}
         except Exception as error:   # a case that fails is a row of the table
             steps.pop(name, None)
-            answer = {"error": ("%s: %s" % (type(error).__name__, error)).splitlines()[0][:200]}
+            traceback.print_exc()
+            answer = {"error": ("%s: %s" % (type(error).__name__, error)).splitlines()[0][:200],
+                      "is_lost": any(words in str(error) for words in LOST)}
         print(json.dumps(answer), flush=True)
 
 
@@ -96,23 +101,33 @@ class Side:
                                        daemon=True)
         self.reader.start()
 
-    def ask(self, case, seconds):
-        """The answer to a case; an error when the process has ended or the time is over."""
+    def tell(self, case):
+        """Asks for a case; `answer` waits for it."""
         if self.process is None:
             self._begin()
         try:
             self.process.stdin.write(case + "\n")
             self.process.stdin.flush()
+        except OSError:     # it has ended, which `answer` finds too
+            pass
+
+    def answer(self, seconds):
+        """The answer to the case; an error when the process has ended or the time is over."""
+        try:
             line = self.lines.get(timeout=max(0.1, seconds))
         except queue.Empty:
             self.end()
             return {"error": "took longer than %.0f s" % seconds}
-        except OSError:
-            line = None
-        if line is None:
+        answer = {"error": "the process has ended", "is_lost": True}
+        if line is not None:
+            answer = json.loads(line)
+        if answer.get("is_lost"):
             self.end()
-            return {"error": "the process has ended"}
-        return json.loads(line)
+        return answer
+
+    def ask(self, case, seconds):
+        self.tell(case)
+        return self.answer(seconds)
 
     def end(self):
         if self.process is None:
@@ -142,10 +157,12 @@ def measure(case, sides, case_seconds, end):
 
     Args:     case_seconds: for the first answer of each side, and for all rounds that follow.
     """
-    results, rounds = {}, {}
-    for side in sides:
-        if side.name != "compiled" or case.compiled:
-            results[side.name] = side.ask(case.name, min(case_seconds, end - time.time()))
+    asked = [side for side in sides if side.name != "compiled" or case.compiled]
+    begin, rounds = time.time(), {}
+    for side in asked:      # all prepare at once; only what follows is timed
+        side.tell(case.name)
+    latest = min(begin + case_seconds, end)
+    results = {side.name: side.answer(latest - time.time()) for side in asked}
     timed = [side for side in sides if "seconds" in results.get(side.name, {})]
     end = min(end, time.time() + case_seconds)
     for _ in range(ROUNDS):
@@ -154,6 +171,9 @@ def measure(case, sides, case_seconds, end):
             if "seconds" in answer:
                 rounds.setdefault(side.name, []).append(answer["seconds"])
                 results[side.name] = dict(answer, seconds=statistics.median(rounds[side.name]))
+    for side in timed:
+        if side.name not in rounds:
+            results[side.name] = {"error": NOT_MEASURED}
     return results
 
 

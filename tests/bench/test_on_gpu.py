@@ -47,8 +47,14 @@ class Answers:
     def __init__(self, name, *answers):
         self.name, self.answers = name, list(answers)
 
-    def ask(self, case, seconds):
+    def tell(self, case):
+        pass
+
+    def answer(self, seconds):
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+    def ask(self, case, seconds):
+        return self.answer(seconds)
 
 
 def test_the_table_has_medians_ratios_and_reasons():
@@ -74,13 +80,17 @@ def test_a_side_that_hangs_is_ended_and_begun_again(tmp_path):
                       "    print('a library says hello', flush=True)\n"
                       "    if line.strip() == 'hangs': time.sleep(60)\n"
                       "    if line.strip() == 'dies': sys.exit(1)\n"
+                      "    if line.strip() == 'loses':\n"
+                      "        print('{\"error\": \"gone\", \"is_lost\": true}', flush=True)\n"
                       "    print('{\"seconds\": 1.5}', flush=True)\n")
     side = on_gpu.Side("symk", [sys.executable, str(script)])
     try:
         assert side.ask("works", 30) == {"seconds": 1.5}
         assert "took longer than 0 s" in side.ask("hangs", 0.2)["error"]
         assert side.ask("works", 30) == {"seconds": 1.5}
-        assert side.ask("dies", 30) == {"error": "the process has ended"}
+        assert side.ask("dies", 30)["error"] == "the process has ended"
+        assert side.ask("works", 30) == {"seconds": 1.5}
+        assert side.ask("loses", 30)["error"] == "gone" and side.process is None
         assert side.ask("works", 30) == {"seconds": 1.5}
     finally:
         side.end()
