@@ -272,6 +272,7 @@ def test_numbers_are_gpus_and_missing_ones_are_named(outside):
 
 
 def test_the_template_is_exported(outside, tmp_path):
+    pytest.importorskip("cffi")
     _, parallel, template = pair(dense, "two")
     with pytest.raises(GraphError, match="a function on one device is required.*cuda-host:0, "
                                          "cuda-host:1.*the model that multi_gpu_model was made of"):
