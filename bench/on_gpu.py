@@ -55,6 +55,19 @@ def serve(side, device, tiny):
         print(json.dumps(answer), flush=True)
 
 
+def warm_up(tiny):
+    """Starts torch, and compiles what it compiles: it keeps that on disk, and the next time is
+    short."""
+    for case in cases(tiny):
+        if not case.compiled:
+            continue
+        print(case.name, flush=True)
+        try:
+            case.torch(True)()
+        except Exception:   # the table will say so
+            traceback.print_exc()
+
+
 def made_by(side, case, device):
     return case.symk(device) if side == "symk" else case.torch(side == "compiled")
 
@@ -239,6 +252,8 @@ def parsed():
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--tiny", action="store_true", help="small sizes, to try the cases")
     parser.add_argument("--output", help="where the table is written")
+    parser.add_argument("--warm-up", action="store_true",
+                        help="only have torch compile its cases, of which later runs have use")
     parser.add_argument("--serve", choices=("symk", "torch", "compiled"))
     return parser.parse_args()
 
@@ -247,6 +262,8 @@ def main():
     given = parsed()
     if given.serve:
         return serve(given.serve, given.device, given.tiny)
+    if given.warm_up:
+        return warm_up(given.tiny)
     chosen = [case for case in cases(given.tiny) if given.cases in case.name]
     command = ["-m", "bench.on_gpu", "--device", given.device] + ["--tiny"] * given.tiny
     sides = [Side("symk", [sys.executable, *command, "--serve", "symk"])]

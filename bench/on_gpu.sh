@@ -127,9 +127,6 @@ sanitize() {
 }
 export -f find_tool machine build device run_pytest tests models sanitize
 
-# Its first start takes long; the builds leave it time.
-warm_torch() { "$TORCH" -c "import torch; torch.ones(1, device='cuda') @ torch.ones(1, device='cuda')"; }
-
 benches() {
   exec "$PYTHON" -m bench.on_gpu --output "$LOGS/table.md" ${TORCH:+--torch "$TORCH"} "$@"
 }
@@ -144,7 +141,7 @@ on_stand_in() {
 
 # Without kernels there is nothing to be learned from the rest.
 on_gpu() {
-  [ -n "$TORCH" ] && (warm_torch > "$LOGS/torch.log" 2>&1 &)
+  [ -n "$TORCH" ] && (timeout 200 "$TORCH" -m bench.on_gpu --warm-up > "$LOGS/torch.log" 2>&1 &)
   part build 240 bash -c build && part device 30 bash -c device || return
   # What the stand-in for CUDA cannot show: recordings, copies, events and errors as the driver has them.
   test_part runtime 60 bash -c 'tests tests/cuda/test_on_gpu.py tests/cuda/test_device.py tests/cuda/test_replay.py'
@@ -161,7 +158,7 @@ on_gpu() {
   test_part layers 100 bash -c "models $WORKERS tests/layers" &
   test_part training 100 bash -c "models $WORKERS tests/engine tests/test_optimizers.py" &
   wait
-  part benches $((END - SECONDS - 20)) bash -c "benches --seconds $((END - SECONDS - 35))"
+  part benches $((END - SECONDS - 20)) bash -c "benches --case-seconds 30 --seconds $((END - SECONDS - 35))"
   part interpreted 20 env SYMK_NVRTC=0 "$PYTHON" -m bench.on_gpu --cases chain_of_six --seconds 15 \
     --output "$LOGS/interpreted.md"
 }
