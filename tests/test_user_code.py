@@ -1,4 +1,5 @@
 """Code as people wrote it for Keras 2: optimizers, callbacks, metrics, losses of their own."""
+import functools
 import warnings
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 
 from symk import backend as K
 from symk import callbacks, constraints, initializers, losses, metrics, optimizers, regularizers
-from symk.layers import Dense, Dropout, Input, Lambda, Layer
+from symk.layers import Dense, Dropout, Input, Lambda, Layer, concatenate
+from symk.layers.merge import _Merge
 from symk.legacy import interfaces
 from symk.models import Model, Sequential, load_model
 from symk.utils import get_custom_objects
@@ -199,6 +201,26 @@ def test_gradients_of_the_compiled_loss():
     np.testing.assert_allclose(bias, error.sum(axis=0), rtol=1e-4)
 
 
+def test_gradients_by_the_feeds_of_a_model_of_several_inputs():
+    a, b = Input((3,)), Input((2,))
+    model = Model([a, b], Dense(1)(concatenate([Dense(4)(a), b])))
+    model.compile("sgd", "mse")
+    gradients = model.optimizer.get_gradients(model.total_loss, model.trainable_weights)
+    function = K.function(model._feed_inputs + model._feed_targets + model._feed_sample_weights,
+                          gradients)
+    x, y = [np.random.rand(5, 3), np.random.rand(5, 2)], np.random.rand(5, 1)
+    found = function(x + [y, np.ones(5)])
+    error = 2 * (model.predict(x) - y) / 5
+    np.testing.assert_allclose(found[-1], error.sum(axis=0), rtol=1e-4)
+
+
+def test_functions_may_be_made_before_they_are_used():
+    model = regression()
+    assert model._make_predict_function() is model.predict_function
+    assert model._make_test_function() is model.test_function
+    assert model._make_train_function() is model.train_function
+
+
 # ---- metrics and losses
 
 class CountOfTruePositives(metrics.Metric):
@@ -360,6 +382,41 @@ def test_a_gan_trains_its_two_sides_in_turn():
     assert not np.array_equal(before, middle)
     np.testing.assert_array_equal(discriminator.get_weights()[0], middle)
     assert not np.array_equal(generator.get_weights()[0], generated)
+
+
+def test_a_wasserstein_critic_has_a_penalty_on_gradients():
+    class Between(_Merge):
+        def _merge_function(self, inputs):
+            share = K.random_uniform((K.shape(inputs[0])[0], 1))
+            return share * inputs[0] + (1 - share) * inputs[1]
+
+    def wasserstein(y_true, y_pred):
+        return K.mean(y_true * y_pred)
+    critic = Sequential([Dense(1, input_shape=(3,), use_bias=False, name="critic")])
+    generator = Sequential([Dense(3, input_shape=(2,))])
+    generator.trainable = False
+    real, noise = Input((3,)), Input((2,))
+    fake = generator(noise)
+    between = Between()([real, fake])
+
+    def penalty(y_true, y_pred, samples):
+        gradients, = K.gradients(y_pred, samples)
+        squares = K.sum(K.square(gradients), axis=np.arange(1, len(gradients.shape)))
+        return K.mean(K.square(1 - K.sqrt(squares)))
+    penalty = functools.partial(penalty, samples=between)
+    penalty.__name__ = "penalty"
+    model = Model([real, noise], [critic(real), critic(fake), critic(between)])
+    model.compile("sgd", [wasserstein, wasserstein, penalty], loss_weights=[1, 1, 10])
+    kernel, = critic.get_weights()
+    x, z, ones = np.random.rand(6, 3), np.random.rand(6, 2), np.ones((6, 1))
+    total, on_real, on_fake, on_gradient = model.test_on_batch([x, z], [ones, -ones, 0 * ones])
+    size = np.sqrt(np.square(kernel).sum())     # the gradient of the critic is its kernel
+    assert on_real == pytest.approx((x @ kernel).mean(), rel=1e-4)
+    assert on_gradient == pytest.approx((1 - size) ** 2, rel=1e-4)
+    assert total == pytest.approx(on_real + on_fake + 10 * on_gradient, rel=1e-4)
+    for _ in range(200):
+        last = model.train_on_batch([0 * x, 0 * z], [ones, -ones, 0 * ones])
+    assert last[3] < 1e-3
 
 
 def test_a_variational_autoencoder_adds_its_loss():

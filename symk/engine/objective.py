@@ -45,9 +45,18 @@ class Endpoint:
         if weight_mode not in (None, "temporal"):
             raise ValueError("[sample_weight_mode] None or 'temporal' is required; %r was given."
                              % (weight_mode,))
+        self._has_own_target = target is None
         self.target = _target_for(loss, output, name) if target is None else target
         self.weight = Placeholder(output.dtype, output.shape[:2 if weight_mode else 1],
                                   name="%s_sample_weights" % name)
+
+    def placeholders_for(self, output):
+        """{placeholder: another one for its data, whose sizes are those of this output}."""
+        sizes = output.shape[:self.weight.ndim]
+        others = {self.weight: Placeholder(output.dtype, sizes, name=self.weight.name)}
+        if self._has_own_target:
+            others[self.target] = _target_for(self.loss, output, self.name)
+        return others
 
     @property
     def is_trained(self):
@@ -102,6 +111,9 @@ def _target_for(loss, output, name):
 class Objective:
     """The losses and metrics of a model, and the functions made of them.
 
+    Losses and metrics are expressions over the model's own tensors, so those of users may have
+    others of its tensors in them. What is run is made of them with one batch size for all inputs.
+
     Args:     model: a network; optimizer: an Optimizer; the others are arguments of `compile`,
               which are kept in `given` as they are, for saving.
     """
@@ -115,26 +127,24 @@ class Objective:
                       "loss_weights": loss_weights, "sample_weight_mode": sample_weight_mode}
         self._recompute = recompute
         self.products = products
-        self._batch = _share_batch(model)
-        self.inputs = [self._batch.get(tensor, tensor) for tensor in fed(model.inputs)]
-        self.outputs = self._rebuilt(model.outputs)
-        self.masks = [None if mask is None else self._rebuilt([mask])[0]
-                      for mask in map(mask_of, model.outputs)]
+        self.outputs = list(model.outputs)
+        self.masks = [mask_of(output) for output in self.outputs]
         self.endpoints = _endpoints(model.output_names, self.outputs, loss, loss_weights,
                                     sample_weight_mode, target_tensors)
         self.trained = [endpoint for endpoint in self.endpoints if endpoint.is_trained]
         self._add_metrics(metrics, "metrics")
         self._add_metrics(weighted_metrics, "weighted_metrics")
         self.added = _added_metrics(model)
-        self.losses = self._rebuilt(model.losses)
+        self.losses = list(model.losses)
         if not self.trained and not self.losses:
             raise ValueError("[compile] a loss is required; none was given, and no layer adds one.")
         self.parameters = list(model.trainable_weights)
         self.names = self._metric_names()
         self._stepped = None    # what the optimizer's first step updates, in order
-
-    def _rebuilt(self, tensors):
-        return rebuild(list(tensors), self._batch) if self._batch else list(tensors)
+        self._shared = _share_batch(model)
+        if self._shared:
+            for endpoint, output in zip(self.endpoints, rebuild(self.outputs, self._shared)):
+                self._shared.update(endpoint.placeholders_for(output))
 
     def _add_metrics(self, metrics, kind):
         lists = metric_lists(metrics, self.model.output_names)
@@ -185,13 +195,9 @@ class Objective:
         return mask * weight
 
     def _losses(self, weighted):
-        """[(endpoint, output, loss)] for outputs with or without sample weights.
-
-        A loss may use inputs of the model besides what it is given, so it is rebuilt as they are.
-        """
-        return [(endpoint, output, self._rebuilt([
-            endpoint.loss(endpoint.target, output,
-                          sample_weight=self._weight(endpoint, mask, has))])[0])
+        """[(endpoint, output, loss)] for outputs with or without sample weights."""
+        return [(endpoint, output, endpoint.loss(endpoint.target, output,
+                                                 sample_weight=self._weight(endpoint, mask, has)))
                 for endpoint, output, mask, has in zip(self.endpoints, self.outputs, self.masks,
                                                        weighted) if endpoint.is_trained]
 
@@ -205,7 +211,7 @@ class Objective:
         return K.mean(total)
 
     def _metric_updates(self, values, weighted):
-        updates = self._layer_updates([pair for pairs in self.added.values() for pair in pairs])
+        updates = [pair for pairs in self.added.values() for pair in pairs]
         weights = {endpoint: (self._weight(endpoint, mask, False),
                               self._weight(endpoint, mask, has))
                    for endpoint, mask, has in zip(self.endpoints, self.masks, weighted)}
@@ -215,34 +221,39 @@ class Objective:
             for metrics, weight in zip((endpoint.metrics, endpoint.weighted_metrics),
                                        weights[endpoint]):
                 for metric in metrics:
-                    updates += self._layer_updates(metric.update_state(
-                        endpoint.target, output, sample_weight=weight))
+                    updates += metric.update_state(endpoint.target, output, sample_weight=weight)
         return updates
 
-    def _expressions(self, weighted):
-        """(total loss, updates of the metrics) for outputs with or without sample weights."""
+    def _expressions(self, weighted, own):
+        """(total loss, updates of layers, updates of metrics), of what `feeds` says.
+
+        Args:     weighted: which outputs have sample weights; own: the updates of layers.
+        """
         values = self._losses(weighted)
-        return self._total(values), self._metric_updates(values, weighted)
+        updates = list(own) + self._metric_updates(values, weighted)
+        total, *news = rebuild([self._total(values)] + [new for _, new in updates], self._shared)
+        updates = [(variable, new) for (variable, _), new in zip(updates, news)]
+        return total, updates[:len(own)], updates[len(own):]
 
     def total_loss(self):
         """The loss as an expression of the model's inputs, the targets and the sample weights."""
-        total = self._total(self._losses([endpoint.is_trained for endpoint in self.endpoints]))
-        return rebuild([total], {new: old for old, new in self._batch.items()})[0]
+        return self._total(self._losses([endpoint.is_trained for endpoint in self.endpoints]))
 
     def feeds(self, weighted):
         """The placeholders of a training or test function, in their order."""
-        return (self.inputs + [endpoint.target for endpoint in self.trained if endpoint.is_fed]
-                + [endpoint.weight for endpoint, has_weight in zip(self.endpoints, weighted)
-                   if endpoint.is_trained and has_weight])
+        own = (fed(self.model.inputs)
+               + [endpoint.target for endpoint in self.trained if endpoint.is_fed]
+               + [endpoint.weight for endpoint, has_weight in zip(self.endpoints, weighted)
+                  if endpoint.is_trained and has_weight])
+        return [self._shared.get(tensor, tensor) for tensor in own]
 
     @without_collection
     def train_function(self, weighted):
         """One step: data -> loss and metrics; changes weights, states and metrics."""
-        total, updates = self._expressions(weighted)
+        total, own, updates = self._expressions(weighted, self.model.updates)
         # Before gradients are taken, so that branches of the test phase have none.
         total, = specialise([total], phase_givens(1))
         steps = self._optimizer_updates(self._with_parts(total))
-        own = self._layer_updates(self.model.updates)
         return self._function("train", weighted, total, own + steps + updates, phase=1)
 
     def _with_parts(self, total):
@@ -252,15 +263,9 @@ class Objective:
         parts = None if self._recompute is True else self._recompute
         return recompute_in_parts([total], parts)[0]
 
-    def _layer_updates(self, given):
-        """What layers and metrics update by themselves, such as moving means and states."""
-        values = self._rebuilt([value for _, value in given])
-        return [(variable, value) for (variable, _), value in zip(given, values)]
-
     def test_function(self, weighted):
         """Data -> loss and metrics; changes states and metrics."""
-        total, updates = self._expressions(weighted)
-        own = self._layer_updates(self.model.state_updates)
+        total, own, updates = self._expressions(weighted, self.model.state_updates)
         return self._function("test", weighted, total, own + updates, phase=0)
 
     def _function(self, kind, weighted, total, updates, phase):

@@ -20,7 +20,7 @@ from ..utils.progress import Progbar
 from . import data
 from .feeds import input_arrays, training_arrays
 from .network import Network
-from .objective import Objective, predict_function
+from .objective import Objective, fed, predict_function
 from .run import Run, count_validations, evaluate_source, is_due, predict_source, told
 from .sources import Arrays, Generated, Repeated, checked_steps, is_generator, triple
 
@@ -120,6 +120,20 @@ class Trainer(Network):
         """The tensors of the sample weights of the outputs that have a loss."""
         return [endpoint.weight for endpoint in self._compiled().trained]
 
+    # What programs that look into gradients feed, by Keras's names.
+
+    @property
+    def _feed_inputs(self):
+        return fed(self.inputs)
+
+    @property
+    def _feed_targets(self):
+        return [endpoint.target for endpoint in self._compiled().trained if endpoint.is_fed]
+
+    @property
+    def _feed_sample_weights(self):
+        return self.sample_weights
+
     @property
     def metrics(self):
         """The metrics given to compile, and those that layers and the model have added."""
@@ -167,9 +181,16 @@ class Trainer(Network):
     def train_function(self):
         return self._make_train_function()
 
+    def _make_test_function(self):
+        return self._function("test", (False,) * len(self.outputs))
+
     @property
     def test_function(self):
-        return self._function("test", (False,) * len(self.outputs))
+        return self._make_test_function()
+
+    def _make_predict_function(self):
+        """The function of a prediction, compiled now; programs with threads ask for it first."""
+        return self.predict_function
 
     @property
     def predict_function(self):

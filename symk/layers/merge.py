@@ -43,9 +43,9 @@ class _Merge(Layer):
 
     def call(self, inputs):
         most = max(tensor.ndim for tensor in inputs)
-        return self.merge([_with_axes(tensor, most) for tensor in inputs])
+        return self._merge_function([_with_axes(tensor, most) for tensor in inputs])
 
-    def merge(self, inputs):
+    def _merge_function(self, inputs):
         """The output for inputs of as many axes."""
         raise NotImplementedError
 
@@ -81,7 +81,7 @@ def _both(one, other):
 class Add(_Merge):
     """The sum of its inputs."""
 
-    def merge(self, inputs):
+    def _merge_function(self, inputs):
         return reduce(lambda a, b: a + b, inputs)
 
 
@@ -91,7 +91,7 @@ class Subtract(_Merge):
 
     most = 2
 
-    def merge(self, inputs):
+    def _merge_function(self, inputs):
         return inputs[0] - inputs[1]
 
 
@@ -99,7 +99,7 @@ class Subtract(_Merge):
 class Multiply(_Merge):
     """The elementwise product of its inputs."""
 
-    def merge(self, inputs):
+    def _merge_function(self, inputs):
         return reduce(lambda a, b: a * b, inputs)
 
 
@@ -107,7 +107,7 @@ class Multiply(_Merge):
 class Average(_Merge):
     """The mean of its inputs."""
 
-    def merge(self, inputs):
+    def _merge_function(self, inputs):
         return reduce(lambda a, b: a + b, inputs) / len(inputs)
 
 
@@ -115,7 +115,7 @@ class Average(_Merge):
 class Maximum(_Merge):
     """The greatest of its inputs, element by element."""
 
-    def merge(self, inputs):
+    def _merge_function(self, inputs):
         return reduce(K.maximum, inputs)
 
 
@@ -123,7 +123,7 @@ class Maximum(_Merge):
 class Minimum(_Merge):
     """The least of its inputs, element by element."""
 
-    def merge(self, inputs):
+    def _merge_function(self, inputs):
         return reduce(K.minimum, inputs)
 
 

@@ -125,9 +125,11 @@ def callable_in(name, what, value):
 
 
 def axes_in(name, axes, rank):
-    """Sorted axes, counted from the front; None means all of them."""
+    """Sorted axes, counted from the front; None means all of them. Arrays of integers are lists."""
     if axes is None:
         return tuple(range(rank))
+    if isinstance(axes, (np.ndarray, range)) and np.ndim(axes):
+        axes = list(axes)
     given = tuple(axes) if isinstance(axes, (tuple, list)) else (axes,)
     found = sorted(axis_in(name, axis, rank) for axis in given)
     if len(set(found)) < len(found):

@@ -78,7 +78,8 @@ def constant(value, dtype=None, name=None):
 
 
 def as_variable(value, like=None):
-    """A Variable for any value: a Variable itself, a Dim, a number or an array.
+    """A Variable for any value: a Variable itself, a Dim, a number, an array, or a list of them,
+    which are stacked as Theano and TensorFlow do.
 
     Args:     like: a Variable whose dtype numbers and arrays adapt to, within their kind.
     """
@@ -89,6 +90,8 @@ def as_variable(value, like=None):
         return value
     if isinstance(value, dims.Dim):
         return size_of(value)
+    if _holds_variables(value):
+        return Variable.stacked(value)
     if like is None:
         return constant(value)
     array = _array(value)
@@ -99,7 +102,8 @@ def meet(*values):
     """The values as a list of Variables of one dtype, the one in which they meet."""
     if not values:
         return []
-    values = [as_variable(v) if isinstance(v, dims.Dim) else v for v in values]
+    values = [as_variable(v) if isinstance(v, dims.Dim) or _holds_variables(v) else v
+              for v in values]
     tensors = [v for v in values if isinstance(v, Variable)]
     if not tensors:
         tensors = values = [as_variable(v) for v in values]
@@ -117,6 +121,12 @@ def fit(x, accepted):
     if accepted == FLOATS:
         return cast(x, dtypes.floating(x.dtype))
     return cast(x, "bool") if accepted == ("bool",) else x
+
+
+def _holds_variables(value):
+    """Whether it is a list with something symbolic in it, at any depth."""
+    return isinstance(value, (list, tuple)) and any(
+        isinstance(part, (Variable, dims.Dim)) or _holds_variables(part) for part in value)
 
 
 def _array(value):

@@ -4,6 +4,7 @@ from .elementwise import (abs, add, div, floor_div, greater, greater_equal, less
                           mul, neg, pow, sub)
 from .index import getitem
 from .linalg import matmul
+from .shape import stack
 
 __all__ = []
 
@@ -26,6 +27,11 @@ def _iterate(self):
     return (getitem(self, k) for k in range(len(self)))
 
 
+def _stacked(values):
+    """A list of Variables, numbers and such lists as one Variable."""
+    return stack([_stacked(v) if isinstance(v, (list, tuple)) else v for v in values])
+
+
 def _array(self, dtype=None, copy=None):
     """NumPy would else take a Variable for a sequence, and make a node for each element."""
     raise GraphError("[graph] a symbolic tensor has no value while the graph is built; %r was used "
@@ -43,5 +49,6 @@ for _name, _function in _BINARY.items():
 for _name, _function in _OTHERS.items():
     setattr(Variable, "__%s__" % _name, _forward(_function))
 Variable.__iter__ = _iterate
+Variable.stacked = staticmethod(_stacked)
 Variable.__array__ = _array
 Variable.__array_ufunc__ = None     # so that array * variable asks the Variable

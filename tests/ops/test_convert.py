@@ -4,7 +4,7 @@ import pytest
 
 from symk import ops
 from symk.config import settings
-from symk.graph import DtypeError, Placeholder, dims
+from symk.graph import DtypeError, Placeholder, ShapeError, dims
 from symk.graph.reference import evaluate
 
 
@@ -92,3 +92,24 @@ def test_integer_powers_may_be_negative():
     x = tensor("int32", 5)
     result, = evaluate([x ** -1], {x: np.array([1, -1, 0, 2, -3], "int32")})
     assert result.tolist() == [1, -1, 0, 0, 0]
+
+
+def test_a_list_of_tensors_and_numbers_is_stacked():
+    a, b, x = ops.constant([1.0, 2.0]), ops.constant([3.0, 5.0]), tensor("float32", None, 2)
+    found = evaluate([ops.mean([ops.sum(a), ops.sum(b)]), [b, a] - a,
+                      ops.maximum(a, [ops.sum(a), 0]), ops.sum([[a, b], [b, a]], 1),
+                      ops.mean([x, 2 * x], 0)], {x: np.float32([[1, 2]])})
+    expected = [5.5, [[2, 3], [0, 0]], [3, 2], [[4, 7], [4, 7]], [[1.5, 3.0]]]
+    for one, wanted in zip(found, expected):
+        np.testing.assert_allclose(one, wanted)
+    with pytest.raises(ShapeError, match="stack"):
+        ops.sum([a, ops.sum(b)])
+
+
+def test_axes_may_be_an_array():
+    x = tensor("float32", 2, 3, 4)
+    for axes in (np.arange(1, 3), range(1, 3), np.array([2, 1], "int32")):
+        assert ops.sum(x, axes).shape == (2,)
+    assert ops.sum(x, np.array(1)).shape == (2, 4)
+    with pytest.raises(ShapeError, match="axis"):
+        ops.sum(x, np.array([1.5]))
