@@ -201,6 +201,21 @@ def int_shape(x):
     return _values("int_shape", x).shape
 
 
+class _StaticShape(tuple):
+    """Sizes as TensorFlow 1 gives them, with what programs ask of it."""
+
+    @property
+    def ndims(self):
+        return len(self)
+
+    def as_list(self):
+        return list(self)
+
+
+# Layers that were written on TensorFlow 1 ask their inputs so.
+Variable.get_shape = lambda self: _StaticShape(int_shape(self))
+
+
 def ndim(x):
     """The number of axes."""
     return x.ndim if isinstance(x, Variable) else _values("ndim", x).ndim

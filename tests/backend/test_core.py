@@ -41,6 +41,8 @@ def test_sparse_values_are_refused_where_a_dense_one_is_needed():
 
 def test_placeholder_needs_a_rank():
     assert K.int_shape(K.placeholder(ndim=2)) == (None, None)
+    sizes = K.placeholder((None, 3)).get_shape()
+    assert (sizes, sizes.as_list(), sizes.ndims, sizes[-1]) == ((None, 3), [None, 3], 2, 3)
     assert K.int_shape(K.placeholder((None, 3))) == (None, 3)
     with pytest.raises(ShapeError, match="the number of axes must be known"):
         K.placeholder()
