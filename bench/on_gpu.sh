@@ -152,7 +152,7 @@ on_gpu() {
     --deselect tests/cuda/test_warp_groups.py" &
   # A sample of each op, and kernels whose threads share memory, around their tiles.
   part memcheck 100 bash -c 'sanitize memcheck tests/cuda -k "$1"' - \
-    "(meaning and -0]) or test_masks or take_wide or transposing" &
+    "(meaning and -0]) or test_masks or take_wide or images_are_convolved or transposing" &
   part racecheck 100 bash -c 'sanitize racecheck tests/cuda/test_boundaries.py tests/cuda/test_resident.py -k "$1"' - \
     "(float32 and (around_a_tile or deep or threads or transposing)) or long_lines or short_and_long or test_masks" &
   test_part layers 100 bash -c "models $WORKERS tests/layers" &

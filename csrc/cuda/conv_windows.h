@@ -55,8 +55,8 @@ inline WindowProduct product_of(const Geometry& g) {
   return {windows(g.rows), windows(g.columns), taps(g.rows), taps(g.columns), RowsOfPart()};
 }
 
-/// The gradient of some pixels of x. Pixel i is reached by tap j from i + before - j * dilation of
-/// g, for sizes of the part's convolution: by the last tap from the first place.
+/// The gradient of some pixels of x, by the sizes of the part's convolution: tap j reaches pixel i
+/// from place i + before - j * dilation of g, so the last tap does from the first place.
 inline WindowProduct product_of(const Geometry& whole, const GradPart& part) {
   const Geometry g = part.geometry(whole);
   const auto windows = [](const Axis& axis) {
@@ -87,6 +87,7 @@ inline ConvOperands operands_of_gradient(const Geometry& g) {
   return made;
 }
 
+/// One group of images, or of sequences as images of one row.
 inline bool is_of_images(const Geometry& g) {
   const Axis& planes = g.planes;
   return g.groups == 1 && planes.x == 1 && planes.y == 1 && planes.kernel == 1;

@@ -109,8 +109,8 @@ struct PackOperand {
   }
 };
 
-/// An operand of a step: whether it is written anew, and where. One that is not has lines
-/// of a multiple of 16 bytes; so it begins at one, also where it is a row of a larger array.
+/// An operand of a step: whether it is written anew, and where. One that is not has lines of a
+/// multiple of 16 bytes; so it begins at one, also where it is a row of a larger array.
 template <Factor factor>
 class PackedOperand {
   using Packed = PackedFactor<factor>;

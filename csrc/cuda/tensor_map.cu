@@ -65,14 +65,14 @@ TensorMap make_window_map(const BoxArray& pixels, const WindowAxis& rows, const 
                           int box_windows) {
   constexpr const char* name = "cuTensorMapEncodeIm2col";
   static const auto encode = find_encode<decltype(&cuTensorMapEncodeIm2col)>(name);
-  const int64_t row_step = pixels.line_step * columns.size, image_size = int64_t{1} * rows.size;
-  const int64_t images = pixels.lines * pixels.slices / (image_size * columns.size);
+  const int64_t images = pixels.lines * pixels.slices / rows.size / columns.size;
+  const int64_t row_step = pixels.line_step * columns.size, image_step = row_step * rows.size;
   const cuuint64_t sizes[] = {static_cast<cuuint64_t>(pixels.depth),
                               static_cast<cuuint64_t>(columns.size),
                               static_cast<cuuint64_t>(rows.size), static_cast<cuuint64_t>(images)};
   const cuuint64_t steps[] = {static_cast<cuuint64_t>(pixels.line_step),
                               static_cast<cuuint64_t>(row_step),
-                              static_cast<cuuint64_t>(row_step * rows.size)};
+                              static_cast<cuuint64_t>(image_step)};
   const int lower[] = {columns.lower(), rows.lower()};
   const int upper[] = {columns.upper(), rows.upper()};
   const cuuint32_t each[] = {1, static_cast<cuuint32_t>(columns.stride),

@@ -5,7 +5,6 @@
 #include "runtime/memory.h"
 
 namespace symk::cuda {
-
 namespace {
 
 class WarpGroupConvStep final : public Step {
@@ -73,6 +72,7 @@ class WarpGroupConvStep final : public Step {
   int64_t sums_bytes_ = 0;
 };
 
+/// Null unless all products suit.
 std::unique_ptr<Step> bind_products(Binding& binding, const char* kernel,
                                     const ConvOperands& operands,
                                     const std::vector<WindowProduct>& products, int64_t result_rows,

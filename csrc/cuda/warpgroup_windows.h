@@ -12,6 +12,9 @@ struct WindowPlaces {
   int32_t size, first, stride;  // see WindowAxis
   TapAxis taps;
 
+  WindowPlaces(const WindowAxis& axis, const TapAxis& taps)
+      : size(axis.size), first(axis.first), stride(axis.stride), taps(taps) {}
+
   SYMK_HD int at(uint32_t window) const { return first + static_cast<int>(window) * stride; }
   SYMK_HD int offset(uint32_t tap) const {
     return taps.offset + static_cast<int>(tap) * taps.distance;
@@ -25,6 +28,10 @@ struct WindowPlaces {
 struct PlainConv {
   const float *pixels, *kernel;
   int64_t channels, tap_step, line_step, depth_step;  // the steps are the kernel's
+
+  PlainConv(const ConvOperands& operands, const float* pixels, const float* kernel)
+      : pixels(pixels), kernel(kernel), channels(operands.channels), tap_step(operands.tap_step),
+        line_step(operands.kernel.line_step), depth_step(operands.kernel.depth_step) {}
 };
 
 template <class Form>
@@ -42,19 +49,12 @@ struct WindowSource {
                const float* pixels, const float* kernel)
       : left(make_window_map(packed.pixels, product.rows, product.columns, Form::rows)),
         right(make_tensor_map(packed.kernel, Form::columns)),
-        images(static_cast<int>(operands.images)), rows{product.rows.size, product.rows.first,
-                                                        product.rows.stride, product.row_taps},
-        columns{product.columns.size, product.columns.first, product.columns.stride,
-                product.column_taps},
-        taps_across(operands.taps_across), down(product.rows.count), across(product.columns.count),
+        images(static_cast<int>(operands.images)), rows(product.rows, product.row_taps),
+        columns(product.columns, product.column_taps), taps_across(operands.taps_across),
+        down(product.rows.count), across(product.columns.count),
         tap_boxes((operands.channels + Form::depth - 1) / Form::depth),
-        across_taps(product.column_taps.count),
-        results(product.results), plain{pixels,
-                                        kernel,
-                                        operands.channels,
-                                        operands.tap_step,
-                                        operands.kernel.line_step,
-                                        operands.kernel.depth_step} {}
+        across_taps(product.column_taps.count), results(product.results),
+        plain(operands, pixels, kernel) {}
 
   /// The first window, by its first place, and the first column.
   struct Lines {
