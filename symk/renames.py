@@ -47,6 +47,7 @@ def _constraints(values, constraints):
         weight.constraint = constraint
 
 
+_ACCURACY = {"show_accuracy": New('metrics=["accuracy"] of compile', lambda values, value: None)}
 _WORKERS = {"max_q_size": "max_queue_size", "nb_worker": "workers",
             "pickle_safe": "use_multiprocessing"}
 _AXES = {"row_index": "row_axis", "col_index": "col_axis", "channel_index": "channel_axis"}
@@ -54,11 +55,12 @@ _ORDERING = {"dim_ordering": New("data_format", _data_format)}
 
 ARGUMENTS = {   # function: {argument of Keras 1: argument of Keras 2, or New(...)}
     "Model": {"input": "inputs", "output": "outputs"},
-    "fit": {"nb_epoch": "epochs"},
-    "fit_generator": dict(_WORKERS, nb_epoch="epochs",
+    "fit": dict(_ACCURACY, nb_epoch="epochs"),
+    "evaluate": _ACCURACY,
+    "fit_generator": dict(_WORKERS, **_ACCURACY, nb_epoch="epochs",
                           samples_per_epoch=_samples("steps_per_epoch"),
                           nb_val_samples=_samples("validation_steps")),
-    "evaluate_generator": dict(_WORKERS, val_samples=_samples("steps")),
+    "evaluate_generator": dict(_WORKERS, **_ACCURACY, val_samples=_samples("steps")),
     "predict_generator": dict(_WORKERS, val_samples=_samples("steps")),
     "Layer.call": {"x": "inputs"},
     "Network.call": {"x": "inputs", "input": "inputs"},

@@ -194,3 +194,12 @@ def test_a_declared_output_shape_is_taken_or_refused():
     assert again.output_shape == (None, 12, 12, 2)
     with pytest.raises(ValueError, match="13 was declared"):
         declared(13)
+
+
+def test_show_accuracy_of_early_programs_says_what_to_do():
+    model = models.Sequential([layers.Dense(1, input_shape=(2,))])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2)), np.ones(4)
+    for method in (model.fit, model.evaluate):
+        with pytest.warns(UserWarning, match=r'show_accuracy .*metrics=\["accuracy"\] of compile'):
+            method(x, y, show_accuracy=True, verbose=0)

@@ -387,6 +387,7 @@ class Trainer(Network):
         for callback in listeners:
             callback.validation_data = given + ([0.0] if self.uses_learning_phase else [])
 
+    @renames.accepts("evaluate")
     def evaluate(self, x=None, y=None, batch_size=None, verbose=1, sample_weight=None, steps=None,
                  callbacks=None, max_queue_size=10, workers=1, use_multiprocessing=False):
         """The loss, or the list of loss and metrics, over all samples.
