@@ -91,12 +91,18 @@ def linear(x):
 
 
 def serialize(activation):
-    """The name of an activation; the class and config of a layer used as one."""
-    return registry.serialize(activation)
+    """The name of an activation; of a layer used as one its name among the user's own objects, else
+    its class and config.
+    """
+    own = (name for name, value in registry.custom_objects().items() if value is activation)
+    return next(own, None) or registry.serialize(activation)
 
 
 def deserialize(name, custom_objects=None):
-    return registry.deserialize(name, registry.table("activation"), custom_objects, "activation")
+    known = registry.table("activation")
+    if isinstance(name, dict):      # a layer used as one
+        known = {**registry.table("layer"), **known}
+    return registry.deserialize(name, known, custom_objects, "activation")
 
 
 def get(identifier):

@@ -4,7 +4,9 @@ import pytest
 
 from symk import activations
 from symk import backend as K
-from symk.layers import Dropout
+from symk.layers import Activation, Dense, Dropout, LeakyReLU
+from symk.models import Sequential, model_from_json
+from symk.utils import CustomObjectScope
 
 NAMES = ["softmax", "elu", "selu", "softplus", "softsign", "relu", "tanh", "sigmoid",
          "hard_sigmoid", "exponential", "linear"]
@@ -55,3 +57,20 @@ def test_a_layer_as_activation_warns():
     layer = Dropout(0.5)
     with pytest.warns(UserWarning, match="Add it as a layer"):
         assert activations.get(layer) is layer
+
+
+def test_models_with_layers_as_activations_are_saved():
+    def swish(x):
+        return x * K.sigmoid(x)
+    x = np.random.normal(size=(4, 3))
+    with CustomObjectScope({"swish": Activation(swish)}):
+        named = Sequential([Dense(2, activation="swish", input_shape=(3,))])
+        assert named.layers[0].get_config()["activation"] == "swish"
+    copy = model_from_json(named.to_json(), {"swish": swish})
+    copy.set_weights(named.get_weights())
+    np.testing.assert_array_equal(copy.predict(x), named.predict(x))
+    with pytest.warns(UserWarning):
+        unnamed = Sequential([Dense(2, activation=LeakyReLU(0.2), input_shape=(3,))])
+        copy = model_from_json(unnamed.to_json())
+    copy.set_weights(unnamed.get_weights())
+    np.testing.assert_array_equal(copy.predict(x), unnamed.predict(x))
