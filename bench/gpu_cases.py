@@ -379,7 +379,6 @@ def cases(tiny=False):
         made += [_rounded_matmul(n(size), products) for size in (2048, 1024, 4096, 8192)]
     for products in (*rounded, "float32"):
         made += [_rounded_matmul(n(size), products, wgmma=True) for size in (4096, 2048, 8192)]
-    made += _windows(tiny)
     made += [_batched_matmul(n(64), n(256)), _batched_matmul(n(512), n(64))]
     made.append(_training("text_generation", few, "rmsprop"))
     if not tiny:        # minutes for a step where the threads of a GPU are loops
@@ -388,6 +387,7 @@ def cases(tiny=False):
                  _training("resnet50", 32, "momentum"),
                  _training("resnet50", 32, "momentum", products="bfloat16"),
                  _training("resnet50", 32, "momentum", products="bfloat16", wgmma=True)]
+    made += _windows(tiny)
     made += [
         _rows("chain_of_six", (million,), lambda x: ops.tanh(x * 2.0 + 1.0) * ops.exp(-x) + x,
               lambda torch, x: torch.tanh(x * 2.0 + 1.0) * torch.exp(-x) + x, 2 * million,
