@@ -313,7 +313,7 @@ def sparse():
 
     def product(*operands):
         from symk import ops
-        return ops.csr_matmul(*operands)
+        return ops.csr_matmul(*operands, size=rows)
 
     def dense(*operands):
         from symk import ops

@@ -93,7 +93,7 @@ def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
 
     Args:     shape: None is a size that is known only at the call.
               ndim: the number of axes, all of unknown size, where `shape` is not given.
-              sparse: a matrix that is fed as one of SciPy; the number of its columns is known.
+              sparse: a matrix that is fed as one of SciPy, or as a dense array.
     """
     if shape is None and ndim is None:
         raise ShapeError("[placeholder] the number of axes must be known; neither shape nor ndim "

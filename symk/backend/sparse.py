@@ -45,9 +45,11 @@ def ctc_label_dense_to_sparse(labels, label_lengths):
 
 def sparse_placeholder(shape, dtype, name):
     """A sparse matrix that is fed at each call."""
-    if len(shape) != 2 or shape[1] is None or isinstance(shape[1], dims.Dim):
-        raise ShapeError("[placeholder] a sparse tensor must have two axes, and a known number of "
-                         "columns; the shape %r was given." % (tuple(shape),))
+    if len(shape) != 2:
+        raise ShapeError("[placeholder] a sparse tensor must have two axes; the shape %r was given."
+                         % (tuple(shape),))
+    if isinstance(shape[1], dims.Dim):
+        shape = shape[0], None
     return SparsePlaceholder(dtype, shape, name or "sparse_%d" % get_uid("sparse"))
 
 
@@ -81,7 +83,7 @@ def sparse_operands(x, y):
 def sparse_product(x, y):
     """The product of two matrices of one dtype, one of which is sparse."""
     if is_sparse(x):
-        return ops.csr_matmul(*x.parts, y)
+        return ops.csr_matmul(*x.parts, y, size=x.width)
     product = ops.csr_matmul(*y.parts, ops.transpose(x), transpose=True, size=y.width)
     return ops.transpose(product)
 

@@ -7,7 +7,7 @@ from ..graph.draw import to_dot, to_svg
 from ..graph.errors import GraphError
 from ..graph.node import Variable
 from ..graph.show import show
-from ..graph.sparse import dense_parts
+from ..graph.sparse import dense_feeds, dense_parts
 from ..ops.checks import one_of
 from ..ops.products import PRODUCTS
 from ..optimize import STAGES, explain, optimize
@@ -82,7 +82,7 @@ class Function:
         inputs = [inputs] if isinstance(inputs, Variable) else list(inputs)
         outputs = [outputs] if self._single else list(outputs)
         self._split, self._join = split_inputs(inputs), join_outputs(outputs)
-        self.request = prepare(dense_parts(inputs), dense_parts(outputs), updates, givens, name,
+        self.request = prepare(dense_feeds(inputs), dense_parts(outputs), updates, givens, name,
                                on_unused_input)
         self.mode = mode
         stages = _default_stages(mode, check_nan) if stages is None else stages

@@ -1,4 +1,4 @@
-"""Sparse matrices at the border of a function: one matrix outside, three arrays inside."""
+"""Sparse matrices at the border of a function: one matrix outside, its arrays inside."""
 import numpy as np
 
 from ..graph import GraphError, ShapeError, dims
@@ -7,7 +7,7 @@ __all__ = ["join_outputs", "split_inputs"]
 
 
 def split_inputs(inputs):
-    """What puts three arrays in the place of each sparse matrix among the values of a call, or None
+    """What puts arrays in the place of each sparse matrix among the values of a call, or None
     if no input is sparse."""
     if not any(getattr(variable, "is_sparse", False) for variable in inputs):
         return None
@@ -22,17 +22,19 @@ def split_inputs(inputs):
 
 
 def _rows_of(placeholder, value):
-    """Values, columns and bounds of the rows of a matrix, sparse or dense."""
+    """Values, columns and bounds of the rows of a matrix, sparse or dense; where the number of its
+    columns is unknown, also an array that tells it."""
     value = value.tocsr() if hasattr(value, "tocsr") else np.asarray(value)
     if len(value.shape) != 2 or any(not isinstance(size, dims.Dim) and size != given
                                     for size, given in zip(placeholder.shape, value.shape)):
         raise ShapeError("[input %s] the shape must be %r; a matrix of shape %s was given."
                          % (placeholder.name, placeholder.type, value.shape))
+    sizes = tuple(np.empty((value.shape[1], 0), "bool") for _ in placeholder.sizes)
     if not isinstance(value, np.ndarray):
-        return value.data, value.indices, value.indptr
+        return (value.data, value.indices, value.indptr) + sizes
     rows, columns = np.nonzero(value)
     bounds = np.searchsorted(rows, np.arange(value.shape[0] + 1))
-    return value[rows, columns], columns, bounds
+    return (value[rows, columns], columns, bounds) + sizes
 
 
 def join_outputs(outputs):

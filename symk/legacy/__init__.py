@@ -1,4 +1,4 @@
 """Keras's place for what earlier versions had."""
-from . import layers
+from . import interfaces, layers
 
-__all__ = ["layers"]
+__all__ = ["interfaces", "layers"]

@@ -82,9 +82,9 @@ _BAD = [((values((4,)),) + _MATRIX[1:], "each element must have a value and a co
 
 @op("csr_matmul", kind="csr")
 class CsrMatmul(_Csr):
-    """A sparse matrix times a dense one; with `transpose`, its transpose, which has `size` rows.
+    """A sparse matrix of `size` columns, or with `transpose` its transpose, times a dense one.
 
-    Shapes: data, columns (elements,), bounds (rows + 1,), dense (columns, n) -> (rows, n); with
+    Shapes: data, columns (elements,), bounds (rows + 1,), dense (size, n) -> (rows, n); with
             transpose: dense (rows, n) -> (size, n).
     Dtypes: floats, int32 or int64 -> floats.
     Raises: OutOfRangeError when called with a column outside, or bounds that do not ascend.
@@ -98,13 +98,15 @@ class CsrMatmul(_Csr):
         need_rank(self.name, "dense", dense, 2, "(columns, n)")
         need_equal_dtypes(self.name, data, dense)
         if not self.transpose:
+            same_size(self.name, self.size, dense.shape[0], "the columns must be as many as rows of "
+                      "the dense matrix, which is %r" % (dense,))
             return dense.with_shape((rows, dense.shape[1]))
         same_size(self.name, rows, dense.shape[0], "the rows must agree; bounds are %r, dense is %r"
                   % (bounds, dense))
         return dense.with_shape((self.size, dense.shape[1]))
 
     def reference(self, data, columns, bounds, dense):
-        self.check_values(columns, bounds, self.size if self.transpose else len(dense))
+        self.check_values(columns, bounds, self.size)
         rows, columns = _row_numbers(bounds), columns.astype("int64")
         taken, places = (rows, columns) if self.transpose else (columns, rows)
         count = self.size if self.transpose else len(bounds) - 1
@@ -113,17 +115,19 @@ class CsrMatmul(_Csr):
         return y
 
     def grad(self, data, columns, bounds, dense, y, g):
-        other = apply(CsrMatmul(not self.transpose, dense.shape[0]), data, columns, bounds, g)
+        other = apply(CsrMatmul(not self.transpose, self.size), data, columns, bounds, g)
         rows = csr_rows(bounds, data.shape[0])
         taken, places = (rows, columns) if self.transpose else (columns, rows)
         return sum(mul(gather(dense, taken), gather(g, places)), 1), None, None, other
 
-    samples = [sample(*_MATRIX, (4, 3)), sample(*_MATRIX, (3, 2), transpose=True, size=4),
-               sample(*_EMPTY, (3, 2)), sample(*_EMPTY, (0, 2), transpose=True, size=3),
-               sample(*_LONG, (2, 37)), sample(*_LONG, (2, 2), transpose=True, size=5),
-               sample(*_MATRIX, (4, 0)), sample(*_MATRIX, (4, 83)), sample(*_LONG, (2, 64))]
-    bad = [sample(*matrix, (4, 3), error=error) for matrix, error in _BAD] + [
-        sample(*_MATRIX, (4,), error="dense must have 2 axes"),
+    samples = [sample(*_MATRIX, (4, 3), size=4), sample(*_MATRIX, (3, 2), transpose=True, size=4),
+               sample(*_EMPTY, (3, 2), size=3), sample(*_EMPTY, (0, 2), transpose=True, size=3),
+               sample(*_LONG, (2, 37), size=2), sample(*_LONG, (2, 2), transpose=True, size=5),
+               sample(*_MATRIX, (4, 0), size=4), sample(*_MATRIX, (4, 83), size=4),
+               sample(*_LONG, (2, 64), size=2)]
+    bad = [sample(*matrix, (4, 3), size=4, error=error) for matrix, error in _BAD] + [
+        sample(*_MATRIX, (4,), size=4, error="dense must have 2 axes"),
+        sample(*_MATRIX, (4, 2), size=5, error="the columns must be as many"),
         sample(*_MATRIX, (4, 2), transpose=True, size=4, error="the rows must agree")]
 
 
@@ -195,8 +199,8 @@ def _indices(columns, bounds):
     return cast(columns, "int64"), cast(bounds, "int64")
 
 
-def csr_matmul(data, columns, bounds, dense, transpose=False, size=0):
-    """A sparse matrix times a dense one; with `transpose`, its transpose, which has `size` rows."""
+def csr_matmul(data, columns, bounds, dense, size, transpose=False):
+    """A sparse matrix of `size` columns, or with `transpose` its transpose, times a dense one."""
     size = as_size(size)
     return apply(CsrMatmul(bool(transpose), size), fit(as_variable(data), FLOATS),
                  *_indices(columns, bounds), fit(as_variable(dense), FLOATS))

@@ -86,10 +86,34 @@ def test_labels_of_each_row():
     assert K.eval(made).tolist() == [[1, 2, 0], [4, 5, 6]]
 
 
-@pytest.mark.parametrize("shape", [(None, None), (None,), (None, 3, 4)])
-def test_a_sparse_placeholder_has_two_axes_and_known_columns(shape):
-    with pytest.raises(ShapeError, match="two axes, and a known number of columns"):
+@pytest.mark.parametrize("shape", [(None,), (None, 3, 4)])
+def test_a_sparse_placeholder_has_two_axes(shape):
+    with pytest.raises(ShapeError, match="must have two axes"):
         K.placeholder(shape, sparse=True)
+
+
+@pytest.mark.parametrize("kind", [sparse.csr_matrix, np.asarray])
+@pytest.mark.parametrize("rows, columns", [(4, 4), (2, 5), (3, 0)])
+def test_the_number_of_columns_may_be_unknown(kind, rows, columns):
+    a, below, left = K.placeholder((None, None), sparse=True), K.placeholder((None, 3)), \
+        K.placeholder((3, None))
+    f = K.function([a, below, left], [K.dot(a, below), K.dot(left, a), K.to_dense(a), K.shape(a)])
+    dense, x, y = np.eye(rows, columns), np.random.rand(columns, 3), np.random.rand(3, rows)
+    product, other, same, shape = f([kind(dense), x, y])
+    np.testing.assert_allclose(product, dense @ x, rtol=1e-6)
+    np.testing.assert_allclose(other, y @ dense, rtol=1e-6)
+    np.testing.assert_array_equal(same, dense)
+    assert shape.tolist() == [rows, columns]
+
+
+@pytest.mark.parametrize("columns", [5, None])
+def test_columns_and_rows_of_a_product_must_agree(columns):
+    a, x = K.placeholder((None, columns), sparse=True), K.placeholder((None, 2))
+    f = K.function([a, x], [K.dot(a, x)])
+    with pytest.raises(ShapeError, match="columns must be as many"):
+        f([np.eye(3, 5), np.ones((7, 2))])
+    with pytest.raises(ShapeError, match="must be the last but one of the second"):
+        K.dot(K.placeholder((None, 5), sparse=True), K.placeholder((7, 2)))
 
 
 def test_what_does_not_fit_is_refused():

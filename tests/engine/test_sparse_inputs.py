@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from symk import Input, Model, Sequential
-from symk.layers import Concatenate, Dense, InputLayer
+from symk import backend as K
+from symk.layers import Activation, Concatenate, Dense, InputLayer, Layer
 from symk.models import model_from_json
 
 sparse = pytest.importorskip("scipy.sparse")
@@ -79,3 +80,35 @@ def test_sparse_data_for_a_dense_input_are_made_dense_by_batches():
 def test_matrices_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="arrays of shape"):
         model(True).predict(sparse.csr_matrix(X[:, :5]))
+
+
+def test_a_convolution_of_graphs_trains():
+    """The adjacency is an input of as many rows as there are nodes, and as many columns."""
+    class GraphConvolution(Layer):
+        def __init__(self, units, **kwargs):
+            self.units = units
+            super().__init__(**kwargs)
+
+        def build(self, input_shapes):
+            self.kernel = self.add_weight(shape=(input_shapes[0][1], self.units),
+                                          initializer="glorot_uniform", name="kernel")
+            self.built = True
+
+        def call(self, inputs, mask=None):
+            features, adjacency = inputs
+            return K.dot(K.dot(adjacency, features), self.kernel)
+
+        def compute_output_shape(self, input_shapes):
+            return input_shapes[0][0], self.units
+    features, adjacency = Input((12,)), Input(batch_shape=(None, None), sparse=True)
+    hidden = Activation("tanh")(GraphConvolution(5)([features, adjacency]))
+    made = Model([features, adjacency], GraphConvolution(2)([hidden, adjacency]))
+    made.compile("adam", "mse")
+    edges = sparse.csr_matrix(np.eye(37) + np.eye(37, k=1))
+    history = made.fit([X, edges], Y, sample_weight=np.arange(37) % 2, batch_size=37, epochs=5,
+                       shuffle=False, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    first, second = made.get_weights()
+    expected = edges @ np.tanh(edges @ X @ first) @ second
+    np.testing.assert_allclose(made.predict([X, edges], batch_size=37), expected, rtol=1e-4,
+                               atol=1e-5)
