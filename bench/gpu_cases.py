@@ -5,6 +5,7 @@ try the cases without a GPU. Sources of the shapes: He et al. 2015 (convolutions
 batches of 1, 32 and 64), and the models of `models`.
 """
 import contextlib
+import functools
 import importlib
 import typing
 
@@ -63,7 +64,7 @@ def _warp_groups(on):
 
 
 def _symk_step(device, arrays, build, trained=(), products=None, wgmma=False):
-    """The results of build(*shared variables) are kept on the device; nothing is copied in a call.
+    """build(*shared variables), of whose results one number each is kept: nothing moves in a call.
 
     `trained`: numbers of the arrays whose gradients, of the sum of the first result, are results
     too. `wgmma`: the setting of that name.
@@ -77,13 +78,13 @@ def _symk_step(device, arrays, build, trained=(), products=None, wgmma=False):
     outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
     if trained:
         outputs += autodiff.grad(ops.sum(outputs[0]), [variables[i] for i in trained])
-    kept = [Shared(np.zeros(output.shape, output.dtype)) for output in outputs]
+    updates = [(Shared(np.zeros(1, output.dtype)), ops.reshape(output, (-1,))[:1])
+               for output in outputs]
+    # Variables that a function does not change would have what is made of them kept from step to
+    # step. Being their own new values they count as changed, and nothing is copied.
+    updates += zip(variables, variables)
     with scope(device), _warp_groups(wgmma):
-        run = function([], [], updates=list(zip(kept, outputs)), products=products)
-
-    def step():
-        run.run([])
-    return step
+        return functools.partial(function([], [], updates=updates, products=products).run, [])
 
 
 def _torch_step(arrays, build, trained=(), dtype=None, compiled=False):

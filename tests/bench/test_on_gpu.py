@@ -34,6 +34,19 @@ def test_a_case_runs_and_has_work_to_be_compared(stand_in, name):
     assert case.flops or case.bytes or name.startswith("call")
 
 
+@pytest.mark.parametrize("name", ["matmul_16x16x16", "softmax_16x16", "transpose_16x16",
+                                  "batch_norm_16x16_gradients",
+                                  "max_pool_2x2_gradients_16x16x16x16"])
+def test_all_of_a_case_is_done_in_each_step(stand_in, name):
+    """The forward step is not kept from one to the next, and no part of its result is left out
+    because one number is looked at."""
+    step = TINY[name].symk(stand_in)
+    step()
+    run = step.func.__self__
+    assert run.program.parts()[0][0] == 0
+    assert run.program.memory()["arena_bytes"] >= 4 * 16 * 16
+
+
 def test_the_sizes_of_a_gpu_are_not_those_of_the_trial():
     large = {case.name for case in gpu_cases.cases()}
     assert {"matmul_8192x8192x8192", "conv_b64_14x14x1024_256_1x1_s1", "lstm_b64_t50_h512",
