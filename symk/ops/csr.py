@@ -5,7 +5,7 @@ What they need beside these ops is made of gather and its like, with `csr_rows`.
 """
 import numpy as np
 
-from ..graph import Op, OutOfRangeError, TensorType, apply, op
+from ..graph import Op, OutOfRangeError, ShapeError, TensorType, apply, op
 from .checks import (FLOATS, NUMBERS, at_least, need_dtype, need_equal_dtypes, need_rank,
                      same_size)
 from .convert import as_variable, cast, fit
@@ -98,14 +98,17 @@ class CsrMatmul(_Csr):
         need_rank(self.name, "dense", dense, 2, "(columns, n)")
         need_equal_dtypes(self.name, data, dense)
         if not self.transpose:
-            same_size(self.name, self.size, dense.shape[0], "the columns must be as many as rows of "
-                      "the dense matrix, which is %r" % (dense,))
+            same_size(self.name, self.size, dense.shape[0], "the columns must be as many as rows "
+                      "of the dense matrix, which is %r" % (dense,))
             return dense.with_shape((rows, dense.shape[1]))
         same_size(self.name, rows, dense.shape[0], "the rows must agree; bounds are %r, dense is %r"
                   % (bounds, dense))
         return dense.with_shape((self.size, dense.shape[1]))
 
     def reference(self, data, columns, bounds, dense):
+        if not self.transpose and self.size != len(dense):
+            raise ShapeError("[%s] the columns must be as many as rows of the dense matrix: %d != "
+                             "%d." % (self.name, self.size, len(dense)))
         self.check_values(columns, bounds, self.size)
         rows, columns = _row_numbers(bounds), columns.astype("int64")
         taken, places = (rows, columns) if self.transpose else (columns, rows)
