@@ -11,6 +11,7 @@ The table is written after each case, so what was measured stays when the time i
 """
 import argparse
 import datetime
+import gc
 import json
 import os
 import queue
@@ -41,6 +42,7 @@ def serve(side, device, tiny):
         try:
             if name not in steps:
                 steps.clear()      # the memory of the case before
+                gc.collect()
                 forget_peak(side, device)
                 steps[name] = made_by(side, by_name[name], device)
                 for _ in range(3):     # bound, recorded, replayed

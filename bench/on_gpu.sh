@@ -3,10 +3,10 @@
 #
 #   PYTHON=... TORCH=... bench/on_gpu.sh [REPORT]
 #
-# PYTHON runs symk and pytest (default .venv/bin/python, else python3) and has NumPy, pybind11 and hypothesis; nothing is
-# fetched. TORCH is a Python that has torch with CUDA, the peer of the benches (default PYTHON, if it has it). Each part
-# has a time of its own and a line in the report, pass or fail; a part that fails stops none of the others, and what was
-# written stays when the time is over. Beside the report stand the logs of the parts, and all of them in one archive.
+# PYTHON runs symk and pytest (default .venv/bin/python, else python3) and has NumPy, pybind11 and hypothesis; nothing
+# is fetched. TORCH is a Python that has torch with CUDA, the peer of the benches (default PYTHON, if it has it). Each
+# part has a time of its own and a line in the report, pass or fail; a part that fails stops none of the others, and what
+# was written stays when the time is over. Beside the report stand the logs of the parts, and all in one archive.
 #
 # DEVICE=cuda-host tries the script itself without a GPU, on what is built: small sizes, no build, no sanitizer.
 cd "$(dirname "$0")/.." || exit 1
@@ -63,13 +63,13 @@ machine() {
   "$(find_tool nvcc)" --version | tail -2
   c++ --version | head -1
   "$(find_tool cmake)" --version | head -1
-  "$PYTHON" -c "import importlib, sys
+  "$PYTHON" -c "import importlib.metadata as installed, sys
 print(sys.executable, sys.version)
-for name in ('numpy', 'pybind11', 'pytest', 'hypothesis', 'h5py', 'yaml', 'torch', 'triton'):
+for name in ('numpy', 'pybind11', 'pytest', 'pytest-xdist', 'hypothesis', 'h5py', 'PyYAML', 'torch', 'triton'):
     try:
-        print(name, getattr(importlib.import_module(name), '__version__', ''))
-    except ImportError as error:
-        print(name, 'is missing:', error)"
+        print(name, installed.version(name))
+    except installed.PackageNotFoundError:
+        print(name, 'is missing')"
 }
 
 # A tool of the system, of the CUDA toolkit or beside PYTHON.
