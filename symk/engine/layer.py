@@ -464,10 +464,11 @@ class Layer(LayerOfKeras1):
     # ---- what calls made
 
     def _at(self, node_index, attribute):
-        """A fact of one call, as a single value if there is only one tensor."""
-        if not 0 <= node_index < len(self._inbound_nodes):
+        """A fact of one call, the last one by -1, as a single value if there is only one tensor."""
+        count = len(self._inbound_nodes)
+        if not -count <= node_index < count:
             raise ValueError('[layer] a call number below %d is required for layer "%s"; %d was '
-                             "given." % (len(self._inbound_nodes), self.name, node_index))
+                             "given." % (count, self.name, node_index))
         return unpack_singleton(getattr(self._inbound_nodes[node_index], attribute))
 
     def _only(self, attribute, word):

@@ -116,6 +116,7 @@ def test_calls_are_numbered():
     x, y = layer(a), layer(b)
     assert layer.get_input_at(1) is b
     assert layer.get_output_at(0) is x
+    assert layer.get_output_at(-1) is layer.get_output_at(1)
     assert layer.input_shape == (None, 4)
     assert y._keras_history == (layer, 1, 0)
     with pytest.raises(AttributeError, match="called 2 times"):
