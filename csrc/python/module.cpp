@@ -420,7 +420,9 @@ void define(py::module_& module) {
       .def("prefetch", &prefetch_for_ensemble, py::arg("inputs"), py::keep_alive<0, 1>(),
            "Begins to copy to the devices what they need of arrays for a later call.")
       .def_property_readonly("moves_ahead", &Ensemble::moves_ahead,
-                             "Whether `prefetch` has anything to copy.");
+                             "Whether `prefetch` has anything to copy.")
+      .def_property_readonly("ahead", &Ensemble::ahead,
+                             "Per section, whether it runs ahead of the call, in `prefetch`.");
   module.def("threads", &thread_count, "The number of threads that a call uses.");
   module.def("set_threads", &set_thread_count, py::arg("count"),
              py::call_guard<py::gil_scoped_release>());

@@ -154,6 +154,12 @@ bool Ensemble::moves_ahead() const {
                      [](const Member& member) { return member.early_count > 0; });
 }
 
+[[gnu::cold]] std::vector<bool> Ensemble::ahead() const {
+  std::vector<bool> ahead;
+  for (const Member& member : sections_) ahead.push_back(member.runs_ahead);
+  return ahead;
+}
+
 std::unique_ptr<Batch> Ensemble::prefetch(const Shape* shapes, const void* const* arrays,
                                           bool stay) {
   std::unique_ptr<Batch> batch = spare_.take();

@@ -38,6 +38,8 @@ class Ensemble {
 
   /// Whether anything of a later call can move to a device ahead of it.
   bool moves_ahead() const;
+  /// Per section, whether it runs when a batch is filled, ahead of the call.
+  std::vector<bool> ahead() const;
   /// The arrays of a call. What devices need of them, and what the host makes of them alone, begins
   /// to move there; `stay` says whether the arrays are where they are until the call has been made.
   /// Throws what the sections of the host throw that run ahead.

@@ -210,8 +210,8 @@ class Function:
         if what == "memory svg":
             raise GraphError('[show] "memory svg" is of a function on one device; this one runs on '
                              '%s. Use show("memory").' % self._program.device)
-        return "\n\n".join("section %d on %s\n%s" % (number, program.device, view(program))
-                           for number, program in enumerate(programs))
+        return "\n\n".join("%s\n%s" % (title, view(program))
+                           for title, program in zip(self._program.titles, programs))
 
     def _need_native(self, what):
         if self.mode != "native":

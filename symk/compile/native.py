@@ -157,6 +157,9 @@ class NativeEnsemble:
         self.run = self._ensemble.run
         self.run_batch = self._ensemble.run_batch
         self.prefetch = self._ensemble.prefetch if self._ensemble.moves_ahead else None
+        self.titles = ["section %d on %s%s" % (number, program.device, ", ahead" if ahead else "")
+                       for number, (program, ahead) in enumerate(zip(self.programs,
+                                                                     self._ensemble.ahead))]
 
     @property
     def device(self):

@@ -140,6 +140,11 @@ def test_the_host_cuts_a_batch_once_for_all_and_ahead(outside):
     assert [time() for time in times] == [1] * len(times)
 
 
+def test_views_say_what_runs_ahead(outside):
+    text = training(new_weight()).show("plan")
+    assert "section 0 on cpu, ahead\n" in text and text.count(", ahead\n") == 1
+
+
 def test_memory_of_batches_is_used_again(outside):
     f = training(new_weight())
     calls = [[rows(count, turn)] for turn, count in enumerate((6, 5, 6, 6, 5, 1, 6))]
