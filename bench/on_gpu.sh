@@ -5,8 +5,8 @@
 #
 # PYTHON runs symk and pytest (default .venv/bin/python, else python3) and has NumPy, pybind11 and hypothesis; nothing
 # is fetched. TORCH is a Python that has torch with CUDA, the peer of the benches (default PYTHON, if it has it). Each
-# part has a time of its own and a line in the report, pass or fail; a part that fails stops none of the others, and what
-# was written stays when the time is over. Beside the report stand the logs of the parts, and all in one archive.
+# part has a time of its own and a line in the report, pass or fail; a part that fails stops none of the others, and
+# what was written stays when the time is over. Beside the report stand the logs of the parts, and all in one archive.
 #
 # DEVICE=cuda-host tries the script itself without a GPU, on what is built: small sizes, no build, no sanitizer.
 cd "$(dirname "$0")/.." || exit 1
@@ -19,13 +19,16 @@ DEVICE=${DEVICE:-cuda}
 SECONDS_LEFT=${SECONDS_LEFT:-530}
 REPORT=${1:-bench/out/on_gpu.md}
 LOGS=$(dirname "$REPORT")/on_gpu
-WORKERS=$(has_module xdist && echo "-n 4")
+XDIST=$(has_module xdist && echo yes)
 END=$((SECONDS + SECONDS_LEFT))
 export ROOT PYTHON TORCH DEVICE LOGS PYTHONPATH=$ROOT PYTHONUNBUFFERED=1
 mkdir -p "$LOGS"
 : > "$REPORT"
 
 say() { echo "$*" | tee -a "$REPORT"; }
+
+# The option of pytest for so many processes, where it can be had.
+workers() { [ -n "$XDIST" ] && echo "-n $1"; }
 
 # part NAME LIMIT COMMAND...: runs it for LIMIT seconds at most, and no longer than there is time.
 part() {
@@ -52,8 +55,8 @@ part() {
 test_part() {
   part "$@" && return
   local name=$1 first
-  first=$(sed -nE 's/^(FAILED|ERROR) (tests[^ ]*::.*)/\2/p' "$LOGS/$name.log" | sed 's/ - .*//' | head -1)
-  [ -n "$first" ] && [ "$DEVICE" = cuda ] && part "why_$name" 60 bash -c 'sanitize memcheck "$1"' - "$first"
+  first=$(sed -nE 's/^(FAILED|ERROR) (tests[^ ]*::.*)/\2/p' "$LOGS/$name.log" 2> /dev/null | sed 's/ - .*//' | head -1)
+  [ -n "$first" ] && [ "$DEVICE" = cuda ] && part "why_$name" 40 bash -c 'sanitize memcheck "$1"' - "$first"
 }
 
 machine() {
@@ -136,7 +139,7 @@ on_stand_in() {
   part device 30 bash -c device
   test_part runtime 120 bash -c 'tests tests/cuda/test_replay.py tests/cuda/test_failures.py tests/cuda/test_several.py'
   part benches 200 bash -c "benches --tiny --device $DEVICE --seconds 180 --case-seconds 40"
-  test_part registry 60 bash -c "tests $WORKERS tests/cuda/test_every_op.py -k 'matmul or softmax'"
+  test_part registry 60 bash -c "tests $(workers 4) tests/cuda/test_every_op.py -k 'matmul or softmax'"
 }
 
 # Without kernels there is nothing to be learned from the rest.
@@ -146,18 +149,18 @@ on_gpu() {
   # What the stand-in for CUDA cannot show: recordings, copies, events and errors as the driver has them.
   test_part runtime 60 bash -c 'tests tests/cuda/test_on_gpu.py tests/cuda/test_device.py tests/cuda/test_replay.py'
   # Kernels for compute capability 9.0 (SYMK_WGMMA), which are off until this passes; the benches have both.
-  test_part warp_groups 40 bash -c "tests $WORKERS tests/cuda/test_warp_groups.py"
+  test_part warp_groups 40 bash -c "tests $(workers 4) tests/cuda/test_warp_groups.py"
   # These share the machine; nothing in them is timed.
   export SYMK_NUM_THREADS=2
-  test_part registry 100 bash -c "tests $WORKERS tests/cuda --deselect tests/cuda/test_on_gpu.py \
+  test_part registry 100 bash -c "tests $(workers 6) tests/cuda --deselect tests/cuda/test_on_gpu.py \
     --deselect tests/cuda/test_warp_groups.py" &
   # A sample of each op, and kernels whose threads share memory, around their tiles.
   part memcheck 100 bash -c 'sanitize memcheck tests/cuda -k "$1"' - \
     "(meaning and -0]) or test_masks or take_wide or images_are_convolved or transposing" &
   part racecheck 100 bash -c 'sanitize racecheck tests/cuda/test_boundaries.py tests/cuda/test_resident.py -k "$1"' - \
     "(float32 and (around_a_tile or deep or threads or transposing)) or long_lines or short_and_long or test_masks" &
-  test_part layers 100 bash -c "models $WORKERS tests/layers" &
-  test_part training 100 bash -c "models $WORKERS tests/engine tests/test_optimizers.py" &
+  test_part layers 100 bash -c "models $(workers 3) tests/layers" &
+  test_part training 100 bash -c "models $(workers 3) tests/engine tests/test_optimizers.py" &
   wait
   unset SYMK_NUM_THREADS
   part benches $((END - SECONDS - 20)) bash -c "benches --case-seconds 30 --seconds $((END - SECONDS - 35))"
