@@ -93,6 +93,8 @@ TABLE = (
         "cpu, cuda or cuda:N: where functions that are compiled from now on run"),
     Row("replay", "SYMK_REPLAY", _SWITCH, True, None,
         "a device records the steps of a call and does them again as one; see docs/cuda.md"),
+    Row("branches", "SYMK_BRANCHES", _SWITCH, True, None,
+        "what is recorded may run beside other steps that it does not depend on; see docs/cuda.md"),
     Row("nvrtc", "SYMK_NVRTC", re.compile(r"0|1|.*libnvrtc.*"), "1", None,
         "0, 1 or the path of libnvrtc: whether programs are compiled for a GPU; see docs/cuda.md"),
     Row("wgmma", "SYMK_WGMMA", _SWITCH, False, None,

@@ -307,6 +307,10 @@ class ConvStep : public Step {
     each(queue_, work.results, AddPieces<T, Finish>{sums, work.cut.pieces, work.results, finish});
   }
 
+  Load load_of(const Work& work) const {
+    return work.gathers ? Load() : load_of_products(queue_, work.size, work.cut);
+  }
+
   const Queue queue_;
   const Geometry geometry_;
   EpilogueOperands<T> epilogue_;
@@ -348,6 +352,7 @@ class ForwardStep final : public ConvStep<T> {
                      channels_of(g, input<T>(operands, 1)), g.in, g.out, RowsInOrder(), operands);
     return {};
   }
+  Load load(int) const override { return this->load_of(work_); }
 
  private:
   Work work_;
@@ -384,6 +389,11 @@ class InputGradStep final : public ConvStep<T> {
                        RowsOfPart(whole, part), operands);
     }
     return {};
+  }
+  Load load(int) const override {
+    Load all;
+    for (const auto& part : parts_) all.time_ns += this->load_of(part.second).time_ns;
+    return all;
   }
 
  private:
@@ -423,6 +433,7 @@ class KernelGradStep final : public ConvStep<T> {
                      channels_of(g, input<T>(operands, 1)), g.in, g.out, RowsInOrder(), operands);
     return {};
   }
+  Load load(int) const override { return this->load_of(work_); }
 
  private:
   Work work_;

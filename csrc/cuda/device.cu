@@ -45,6 +45,9 @@ class Stream {
   cudaStream_t stream_ = nullptr;
 };
 
+/// Those of the recording that this thread makes, one for each branch.
+thread_local std::vector<std::unique_ptr<Stream>> recorded_streams;
+
 /// A CUDA event.
 class EventMark final : public Mark, OfProcess {
  public:
@@ -206,14 +209,17 @@ class Gpu final : public QueuedDevice, OfProcess {
 
   // --- recordings ---
 
-  void begin_recording() override {
+  void begin_recording(int branches) override {
     enter();
-    cudaStream_t stream = nullptr;
-    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
-    const cudaError_t status = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
-    if (status != cudaSuccess) cudaStreamDestroy(stream);
-    check(status, "cudaStreamBeginCapture");
-    recorded_stream = stream;
+    std::vector<std::unique_ptr<Stream>> streams;
+    for (int i = 0; i < branches; ++i) streams.push_back(std::make_unique<Stream>(queue_.device));
+    check(cudaStreamBeginCapture(streams[0]->get(), cudaStreamCaptureModeThreadLocal),
+          "cudaStreamBeginCapture");
+    recorded_streams = std::move(streams);
+    select_branch(0);
+  }
+  void select_branch(int number) override {
+    recorded_stream = recorded_streams[static_cast<size_t>(number)]->get();
   }
   std::unique_ptr<Recording> end_recording() override {
     cudaGraph_t const graph = take_recording();
@@ -255,11 +261,10 @@ class Gpu final : public QueuedDevice, OfProcess {
 
   /// Ends what this thread records; null if it could not be recorded.
   static cudaGraph_t take_recording() noexcept {
-    cudaStream_t const stream = recorded_stream;
     recorded_stream = nullptr;
     cudaGraph_t graph = nullptr;
-    const cudaError_t status = cudaStreamEndCapture(stream, &graph);
-    cudaStreamDestroy(stream);
+    const cudaError_t status = cudaStreamEndCapture(recorded_streams[0]->get(), &graph);
+    recorded_streams.clear();
     if (status == cudaSuccess) return graph;
     cudaGetLastError();
     return nullptr;

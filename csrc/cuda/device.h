@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "cuda/branches.h"
 #include "cuda/compiler.h"
 #include "cuda/launch.h"
 #include "runtime/device.h"
@@ -19,6 +20,10 @@ class QueuedDevice : public Device {
   Compiler& compiler() { return compiler_; }
   void use_compiler(const std::string& library) override { compiler_.use(library); }
   void use_warp_groups(bool on) override { warp_groups_.store(on); }
+  void use_branches(bool on) override { branches_.store(on); }
+  Arrangement arrange(const Launches& launches) const override {
+    return branches_.load() ? cuda::arrange(launches) : Arrangement();
+  }
   /// Whether products may take the instructions of compute capability 9.0: they are no others'.
   bool warp_groups() const { return warp_groups_.load() && queue_.architecture == 90; }
 
@@ -27,7 +32,7 @@ class QueuedDevice : public Device {
   Compiler compiler_;
 
  private:
-  std::atomic<bool> warp_groups_{false};
+  std::atomic<bool> warp_groups_{false}, branches_{true};
 };
 
 /// Kernels of this shared object are bound for its devices alone.

@@ -255,7 +255,7 @@ void blocks_together(const Queue& queue, int64_t count, int threads, const F& f)
         [](void* context, int64_t block) { (*static_cast<decltype(body)*>(context))(block); },
         &body);
   };
-  check(host::launch(queue.stream(), kernel), "launch");
+  check(host::launch(queue.stream(), kernel, count), "launch");
 }
 
 inline void meet_blocks(unsigned* place, unsigned arrivals) {

@@ -88,6 +88,7 @@ class MatmulStep final : public Step {
     }
     return {};
   }
+  Load load(int) const override { return small_ ? Load() : load_of_products(queue_, size_, cut_); }
 
  private:
   int64_t count() const { return batch_ * p_.m * p_.n; }

@@ -19,6 +19,7 @@
 #include "cuda/divider.h"
 #include "cuda/factor.h"
 #include "cuda/launch.h"
+#include "runtime/kernel.h"
 
 namespace symk::cuda {
 
@@ -86,6 +87,23 @@ struct ProductCut {
     return cut;
   }
 };
+
+/// About what products take: tiles follow each other on the processors, and the last ones alone.
+inline Load load_of_products(const Queue& queue, const ProductSize& size, const ProductCut& cut) {
+  constexpr int64_t begin_ns = 2500, pieces_ns = 3000;  // of a launch; of the one that adds them up
+  constexpr int64_t depth = 16;  // of a stage; what one takes is in docs/cuda.md
+  const int64_t side = cut.large ? 128 : 64, beside = cut.large ? 1 : 2;  // tiles on a processor
+  int64_t stage_ns = cut.large ? 600 : 300;
+  if (cut.factor != Factor::kFloat32) stage_ns /= 3;
+  const int64_t blocks = cut.products * cut.pieces * ((size.rows + side - 1) / side) *
+                         ((size.columns + side - 1) / side);
+  const int64_t most = queue.processors * beside;
+  Load load;
+  load.time_ns = begin_ns + (blocks + most - 1) / most * (cut.piece_depth / depth + 1) * stage_ns;
+  if (cut.pieces > 1) load.time_ns += pieces_ns;
+  load.share = static_cast<int>(std::min<int64_t>(blocks * Load::kWhole / most + 1, Load::kWhole));
+  return load;
+}
 
 /// A block's part of a product.
 struct TilePlace {

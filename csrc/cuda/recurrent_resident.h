@@ -247,10 +247,11 @@ class ResidentStep final : public Step {
  public:
   using Sequence = ResidentSequence<Walk>;
 
-  ResidentStep(Binding& binding, const cpu::SequenceLayout& layout, const ResidentShape& shape)
+  ResidentStep(Binding& binding, const cpu::SequenceLayout& layout, int64_t most)
       : queue_(queue_of(binding)),
         layout_(layout),
-        shape_(shape),
+        most_(most),
+        shape_(*shape_for(layout, most)),
         factor_(factor_of(binding, layout.kernel)),
         inputs_(binding.inputs().size()),
         outputs_(binding.outputs().size()) {
@@ -260,17 +261,27 @@ class ResidentStep final : public Step {
 
   /// The step, if the weights and the batch are such that one launch is the better way.
   static std::unique_ptr<Step> bind(Binding& binding, const cpu::SequenceLayout& layout) {
-    // Where a block has more rows than this, multiplying takes longer than starting a product for
-    // each step, and products on tensor cores are faster.
-    constexpr int most_rows = 128;
     const Queue& queue = queue_of(binding);
     if (layout.dtype != DType::kFloat32 || !queue.tensor_cores) return nullptr;
     const int64_t most = most_together<Sequence>(queue);
-    const int64_t all = Walk::kGates * layout.units;
-    const auto shape = ResidentShape::of(Walk::kBackward ? all : layout.units, layout.units,
-                                         Walk::kBackward ? 1 : Walk::kGates, layout.batch, most);
-    if (!shape || shape->rows > most_rows) return nullptr;
-    return std::make_unique<ResidentStep>(binding, layout, *shape);
+    if (!shape_for(layout, most)) return nullptr;
+    return std::make_unique<ResidentStep>(binding, layout, most);
+  }
+
+  /// Fewer blocks with more rows each, if it can be one of so many; the times are those of
+  /// docs/cuda.md.
+  Load load(int sharers) const override {
+    constexpr int64_t row_ns = 144, step_ns = 1200, meeting_ns = 1000;
+    const ResidentShape shape = shape_for(layout_, most_ / sharers).value_or(shape_);
+    Load load;
+    load.time_ns = step_ns + layout_.time * (shape.rows * row_ns + step_ns +
+                                             (shape.unit_blocks > 1 ? meeting_ns : 0));
+    load.share = static_cast<int>(shape.blocks() * Load::kWhole / most_);
+    load.together = true;
+    return load;
+  }
+  void share_device(int sharers) override {
+    shape_ = shape_for(layout_, most_ / sharers).value_or(shape_);
   }
 
   Status run(const Operands& operands, ThreadPool&) override {
@@ -303,6 +314,17 @@ class ResidentStep final : public Step {
  private:
   static constexpr int64_t kNumber = sizeof(float);
 
+  /// For a device that holds so many blocks; none where products step by step are the better way.
+  static std::optional<ResidentShape> shape_for(const cpu::SequenceLayout& layout, int64_t most) {
+    // Where a block has more rows than this, multiplying takes longer than starting a product for
+    // each step, and products on tensor cores are faster.
+    constexpr int most_rows = 128;
+    const int64_t all = Walk::kGates * layout.units;
+    const auto shape = ResidentShape::of(Walk::kBackward ? all : layout.units, layout.units,
+                                         Walk::kBackward ? 1 : Walk::kGates, layout.batch, most);
+    return shape && shape->rows <= most_rows ? shape : std::nullopt;
+  }
+
   // What lies in scratch, one behind the other.
   int64_t places_bytes() const {
     return aligned_size(shape_.row_blocks * static_cast<int64_t>(sizeof(unsigned)));
@@ -316,7 +338,8 @@ class ResidentStep final : public Step {
 
   const Queue queue_;
   const cpu::SequenceLayout layout_;
-  const ResidentShape shape_;
+  const int64_t most_;  // blocks that the device holds
+  ResidentShape shape_;
   const Factor factor_;
   const size_t inputs_, outputs_;
 };

@@ -270,13 +270,13 @@ py::list program_times(const Program& program) {
 }
 
 /// How the call made last was done: (first step, last step, how, items of the recording, manners of
-/// its steps) by part.
+/// its steps, branches of the recording) by part.
 py::list program_parts(Program& program) {
   constexpr const char* states[] = {"hosted", "first", "second", "recorded", "refused"};
   py::list rows;
   for (const PartRow& row : program.parts())
-    rows.append(
-        py::make_tuple(row.first, row.last, states[row.state], row.size, py::cast(row.manners)));
+    rows.append(py::make_tuple(row.first, row.last, states[row.state], row.size,
+                               py::cast(row.manners), row.branches));
   return rows;
 }
 
@@ -395,9 +395,11 @@ void define(py::module_& module) {
            "Whether elementwise programs may be compiled by the device: 0, 1, or by which library.")
       .def("use_warp_groups", &Program::use_warp_groups, py::arg("on"),
            "Whether products may take the instructions for warp groups, where the device has them.")
+      .def("use_branches", &Program::use_branches, py::arg("on"),
+           "Whether steps that do not depend on each other may be recorded as branches.")
       .def("parts", &program_parts,
            "How the call made last was done by its device: a list of (first step, last step, how, "
-           "number of recorded items, how steps are done that say so).")
+           "number of recorded items, how steps are done that say so, number of branches).")
       .def("describe", &Program::describe, "The Plan as text.")
       .def("memory", &program_memory,
            "Bytes used, and the map of the arena of the last call, as a dict.")

@@ -6,145 +6,15 @@
 #include "runtime/error.h"
 #include "runtime/hosted.h"
 #include "runtime/joining.h"
+#include "runtime/step_binding.h"
 #include "runtime/text.h"
 
 namespace symk {
 namespace {
 
-/// Whether an input keeps its value from run to run, and where what is packed from it is shared:
-/// null for the input of a body, whose value belongs to one loop.
-struct Lasting {
-  bool lasts = false;
-  PackedForms* forms = nullptr;
-  std::string name;  // before those of its forms, which other values may have too
-
-  /// Forms live as long as those who read them, and so as what they are made of.
-  std::string identity() const {
-    if (forms == nullptr) return "";
-    return name + std::to_string(reinterpret_cast<uintptr_t>(forms));
-  }
-};
-
-/// What one kernel sees of its step while it is bound.
-class StepBinding final : public Binding {
- public:
-  StepBinding(const Plan& plan, const PlanStep& step, const std::vector<int64_t>& sizes,
-              std::vector<Type> inputs, std::vector<Type> outputs, std::vector<Lasting> lasting,
-              Device& device)
-      : plan_(plan), step_(step), sizes_(sizes), inputs_(std::move(inputs)),
-        outputs_(std::move(outputs)), lasting_(std::move(lasting)), device_(device) {}
-
-  const std::vector<Type>& inputs() const override { return inputs_; }
-  const std::vector<Type>& outputs() const override { return outputs_; }
-
-  bool has(const char* key) const override { return find(key) != nullptr; }
-  int64_t integer(const char* key) const override {
-    const Attribute& found = require(key, "an integer", Attribute::kInteger, Attribute::kSize);
-    return found.tag == Attribute::kSize ? sizes_[found.integer] : found.integer;
-  }
-  int64_t integer(const char* key, int64_t otherwise) const override {
-    return find(key) != nullptr ? integer(key) : otherwise;
-  }
-  double real(const char* key) const override {
-    const Attribute& found = require(key, "a number", Attribute::kReal, Attribute::kInteger);
-    return found.tag == Attribute::kReal ? found.real : static_cast<double>(found.integer);
-  }
-  std::string text(const char* key) const override {
-    return require(key, "a text", Attribute::kText, Attribute::kText).text;
-  }
-  std::string text(const char* key, const char* otherwise) const override {
-    return find(key) != nullptr ? text(key) : otherwise;
-  }
-  std::vector<int64_t> integers(const char* key) const override {
-    const Attribute& found =
-        require(key, "a list of integers", Attribute::kIntegers, Attribute::kSizes);
-    if (found.tag == Attribute::kIntegers) return found.integers;
-    std::vector<int64_t> values;
-    for (int64_t size : found.integers) values.push_back(sizes_[size]);
-    return values;
-  }
-  std::vector<std::string> texts(const char* key) const override {
-    return require(key, "a list of texts", Attribute::kTexts, Attribute::kTexts).texts;
-  }
-
-  const Plan& plan(const char* key) const override {
-    return *plan_.plans[require(key, "a Plan", Attribute::kPlan, Attribute::kPlan).integer];
-  }
-
-  std::vector<NamedValue> attributes() const override {
-    std::vector<NamedValue> values;
-    for (const Attribute& attribute : step_.attributes) {
-      if (attribute.tag != Attribute::kPlan) values.push_back(named_value(attribute));
-    }
-    return values;
-  }
-
-  bool lasting(int input) const override { return lasting_[static_cast<size_t>(input)].lasts; }
-
-  std::shared_ptr<Packed> packed(int input, const std::string& form, int64_t bytes) override {
-    const Lasting& lasting = lasting_[static_cast<size_t>(input)];
-    if (lasting.forms == nullptr) return std::make_shared<Packed>(bytes);
-    return lasting.forms->find(lasting.name + step_.kernel + " " + form, bytes);
-  }
-
-  std::string identity(int input) const override {
-    return lasting_[static_cast<size_t>(input)].identity();
-  }
-
-  void need_scratch(int64_t bytes) override { scratch_ = std::max(scratch_, bytes); }
-  int64_t scratch() const { return scratch_; }
-  Device& device() const override { return device_; }
-
- private:
-  NamedValue named_value(const Attribute& attribute) const {
-    NamedValue value;
-    value.name = attribute.key;
-    switch (attribute.tag) {
-      case Attribute::kInteger: value.integers = {attribute.integer}; break;
-      case Attribute::kSize: value.integers = {sizes_[attribute.integer]}; break;
-      case Attribute::kReal: value.reals = {attribute.real}; break;
-      case Attribute::kText: value.texts = {attribute.text}; break;
-      case Attribute::kReals: value.reals = attribute.reals; break;
-      case Attribute::kTexts: value.texts = attribute.texts; break;
-      default: value.integers = integers(attribute.key.c_str());
-    }
-    return value;
-  }
-
-  const Attribute* find(const char* key) const {
-    for (const Attribute& attribute : step_.attributes) {
-      if (attribute.key == key) return &attribute;
-    }
-    return nullptr;
-  }
-
-  const Attribute& require(const char* key, const char* what, Attribute::Tag tag,
-                           Attribute::Tag other) const {
-    const Attribute* const found = find(key);
-    if (found != nullptr && (found->tag == tag || found->tag == other)) return *found;
-    if (found != nullptr && is_list(tag) && is_empty_list(*found)) return *found;
-    throw Error(ErrorCode::kFormat,
-                joined({"[", step_.kernel, "] the attribute \"", key, "\" must be ", what,
-                        "; it is ", found == nullptr ? "missing." : "something else."}));
-  }
-
-  static bool is_list(Attribute::Tag tag) {
-    return tag == Attribute::kIntegers || tag == Attribute::kTexts;
-  }
-
-  /// A list without items is written as one of integers, whatever the kernel takes it for.
-  static bool is_empty_list(const Attribute& attribute) {
-    return attribute.tag == Attribute::kIntegers && attribute.integers.empty();
-  }
-
-  const Plan& plan_;
-  const PlanStep& step_;
-  const std::vector<int64_t>& sizes_;
-  std::vector<Type> inputs_, outputs_;
-  std::vector<Lasting> lasting_;
-  Device& device_;
-  int64_t scratch_ = 0;
-};
+// Of a step that does not say what it takes of a device: with what follows it, in thousandths.
+constexpr int64_t kShortStep_ns = 2500;
+constexpr int kShortStepShare = 100;
 
 }  // namespace
 
@@ -165,9 +35,11 @@ class Binder {
     bind_steps();
     lay_out();
     join_steps_of_one_form();
+    cut_parts();
+    branch_out();
+    settle_layout();
     address_steps();
     address_copies();
-    cut_parts();
     bound_.types_ = std::move(types_);
   }
 
@@ -296,48 +168,40 @@ class Binder {
   /// The output whose memory a temporary lies in, or -1: that of the last buffer of its group.
   int output_memory(uint32_t temporary) const { return output_of_[tail_[head_[temporary]]]; }
 
+  /// Until the layout is settled, offsets are the numbers of pieces.
   void lay_out() {
-    std::vector<Piece> pieces;
-    std::vector<std::string> names;
     piece_of_.assign(types_.size(), -1);
     for (uint32_t i = 0; i < types_.size(); ++i) {
       if (!is_temporary(i) || head_[i] != i || output_memory(i) >= 0 || last_[i] < 0) continue;
-      piece_of_[i] = static_cast<int>(pieces.size());
-      pieces.push_back({types_[i].bytes(), first_[i], last_[tail_[i]], 0});
-      names.push_back("buffer " + std::to_string(i) + ", " + type_text(types_[i]));
+      piece_of_[i] =
+          static_cast<int>(add_piece({types_[i].bytes(), first_[i], last_[tail_[i]], 0},
+                                     "buffer " + std::to_string(i) + ", " + type_text(types_[i])));
     }
     for (size_t i = 0; i < bound_.steps_.size(); ++i) {
       if (scratch_[i] == 0) continue;
       const int number = static_cast<int>(bound_.steps_[i].number);
-      bound_.steps_[i].scratch_offset = static_cast<int64_t>(pieces.size());
-      pieces.push_back({scratch_[i], number, number, 0});
-      names.push_back("scratch of step " + std::to_string(number) + ", " +
-                      plan_.steps[number].kernel);
+      bound_.steps_[i].scratch_offset =
+          add_piece({scratch_[i], number, number, 0}, "scratch of step " + std::to_string(number) +
+                                                          ", " + plan_.steps[number].kernel);
     }
-    stage_updates(pieces, names);
+    stage_updates();
     if (bound_.fault_count_ > 0) {
       bound_.faults_.resize(bound_.fault_count_);
-      bound_.faults_offset_ = static_cast<int64_t>(pieces.size());
-      pieces.push_back({static_cast<int64_t>(bound_.fault_count_ * sizeof(Fault)), 0, end_, 0});
-      names.push_back("what steps refuse");
+      bound_.faults_offset_ =
+          add_piece({static_cast<int64_t>(bound_.fault_count_ * sizeof(Fault)), 0, end_, 0},
+                    "what steps refuse");
     }
-    bound_.arena_bytes_ = place(pieces);
-    if (bound_.faults_offset_ >= 0) bound_.faults_offset_ = pieces[bound_.faults_offset_].offset;
-    for (auto& step : bound_.steps_) {
-      if (step.scratch_offset >= 0) step.scratch_offset = pieces[step.scratch_offset].offset;
-    }
-    for (auto& update : bound_.updates_) {
-      if (update.staged_offset >= 0) update.staged_offset = pieces[update.staged_offset].offset;
-    }
-    for (size_t i = 0; i < pieces.size(); ++i) {
-      bound_.map_.push_back({names[i], pieces[i]});
-      bound_.unshared_bytes_ = checked_add(bound_.unshared_bytes_, aligned_size(pieces[i].bytes));
-    }
-    pieces_ = std::move(pieces);
+    bound_.arena_bytes_ = place(pieces_);
+  }
+
+  int64_t add_piece(const Piece& piece, std::string name) {
+    pieces_.push_back(piece);
+    names_.push_back(std::move(name));
+    return static_cast<int64_t>(pieces_.size()) - 1;
   }
 
   /// All updates read old values: a source that is itself updated is copied aside first.
-  void stage_updates(std::vector<Piece>& pieces, std::vector<std::string>& names) {
+  void stage_updates() {
     std::vector<bool> updated(shared_.size(), false);
     for (const Plan::Update& update : plan_.updates) updated[update.shared] = true;
     for (const Plan::Update& update : plan_.updates) {
@@ -349,12 +213,24 @@ class Binder {
       copy.target = copy.tensor->data_on(bound_.device_);
       copy.bytes = types_[update.buffer].bytes();
       if (from_shared && updated[source.reference]) {
-        copy.staged_offset = static_cast<int64_t>(pieces.size());
-        pieces.push_back({copy.bytes, end_, end_, 0});
-        names.push_back("new value of " + plan_.shared[update.shared].name);
+        copy.staged_offset = add_piece({copy.bytes, end_, end_, 0},
+                                       "new value of " + plan_.shared[update.shared].name);
       }
       bound_.updates_.push_back(copy);
       update_sources_.push_back(update.buffer);
+    }
+  }
+
+  void settle_layout() {
+    const auto settle = [this](int64_t& offset) {
+      if (offset >= 0) offset = pieces_[static_cast<size_t>(offset)].offset;
+    };
+    settle(bound_.faults_offset_);
+    for (auto& step : bound_.steps_) settle(step.scratch_offset);
+    for (auto& update : bound_.updates_) settle(update.staged_offset);
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+      bound_.map_.push_back({std::move(names_[i]), pieces_[i]});
+      bound_.unshared_bytes_ = checked_add(bound_.unshared_bytes_, aligned_size(pieces_[i].bytes));
     }
   }
 
@@ -492,26 +368,114 @@ class Binder {
     const PlanStep& described = plan_.steps[step.number];
     for (uint32_t buffer : described.inputs) made.touched.read.push_back(span_of(buffer));
     for (uint32_t buffer : described.outputs) made.touched.written.push_back(span_of(buffer));
-    if (step.scratch_offset >= 0) {
-      const int64_t end = step.scratch_offset + scratch_[number];
-      made.touched.written.push_back({&arena_space_, step.scratch_offset, end});
-    }
+    if (step.scratch_offset < 0) return made;
+    const Piece& scratch = pieces_[static_cast<size_t>(step.scratch_offset)];
+    made.touched.written.push_back({&arena_space_, scratch.offset, scratch.offset + scratch.bytes});
     return made;
   }
 
-  /// Where a buffer lies, as far as it matters which others lie there too. Inputs and outputs of
-  /// the call may lie anywhere in the memory of the caller.
+  /// Where a buffer lies, as far as it matters which others lie there too. Those of the caller of a
+  /// body may lie in one place.
   Span span_of(uint32_t buffer) const {
     const uint32_t source = root(buffer);
     const Buffer& described = plan_.buffers[source];
     const int64_t bytes = types_[source].bytes();
-    if (described.kind == Buffer::kInput) return {&caller_space_, 0, 1};
+    const int output = is_temporary(source) ? output_memory(source) : -1;
+    if (is_body() && (described.kind == Buffer::kInput || output >= 0)) return {&plan_, 0, 1};
+    if (described.kind == Buffer::kInput) return {&plan_.inputs[described.reference], 0, 1};
     if (described.kind == Buffer::kConstant) return {&plan_.constants[described.reference], 0, 1};
     if (described.kind == Buffer::kShared) return {shared_[described.reference].get(), 0, 1};
     if (keeps(source)) return {&types_[source], 0, 1};
-    if (output_memory(source) >= 0) return {&caller_space_, 0, 1};
-    const int64_t offset = pieces_[piece_of_[head_[source]]].offset;
+    if (output >= 0) return {&plan_.outputs[output], 0, 1};
+    const int64_t offset = piece_at(source).offset;
     return {&arena_space_, offset, offset + bytes};
+  }
+
+  const Piece& piece_at(uint32_t temporary) const { return pieces_[piece_of_[head_[temporary]]]; }
+  bool is_body() const { return bound_.kept_ == nullptr; }
+
+  // --- branches of a recording ---
+
+  /// Asks the device which steps of a recording it does beside each other, and where the arena's
+  /// pieces lie then.
+  void branch_out() {
+    if (bound_.device_.is_host()) return;
+    if (is_body()) return find_load();
+    Launches launches = {{}, pieces_, bound_.arena_bytes_, end_};
+    if (bound_.faults_offset_ >= 0) launches.always = static_cast<size_t>(bound_.faults_offset_);
+    for (const Part& part : bound_.parts_) {
+      for (size_t i = part.first; i < part.last; i = launch_end(i)) {
+        launches.all.push_back(launch_at(i));
+        launches.all.back().fence = i == part.first || part.state == Part::kHosted;
+      }
+    }
+    const Arrangement found = bound_.device_.arrange(launches);
+    if (found.turns.empty()) return;
+    bound_.arena_bytes_ = found.bytes;
+    for (size_t i = 0; i < pieces_.size(); ++i) pieces_[i].offset = found.offsets[i];
+    for (auto& step : bound_.steps_) {
+      if (found.sharers > 1) step.step->share_device(found.sharers);
+    }
+    size_t first = 0;
+    for (Part& part : bound_.parts_) first = hand_out(found.turns, first, part);
+  }
+
+  /// That of a body, whose steps follow each other: as much of the device as any of them takes.
+  void find_load() {
+    bound_.load_.share = kShortStepShare;
+    for (size_t i = 0; i < bound_.steps_.size(); ++i) {
+      const Load load = bound_.steps_[i].step->load(1);
+      bound_.load_.time_ns += std::max(load.time_ns, kShortStep_ns);
+      if (load.time_ns > 0) bound_.load_.share = std::max(bound_.load_.share, load.share);
+      bound_.load_.together = bound_.load_.together || load.together;
+    }
+  }
+
+  /// The step behind those that are done at once with this one.
+  size_t launch_end(size_t step) const { return step + bound_.steps_[step].joined_count; }
+
+  Launch launch_at(size_t first) const {
+    Launch launch;
+    const Bound::BoundStep& step = bound_.steps_[first];
+    if (step.joined == nullptr) {
+      launch.load = step.step->load(1);
+      launch.halved = step.step->load(2);
+    }
+    for (size_t i = first; i < launch_end(first); ++i) {
+      const PlanStep& described = plan_.steps[bound_.steps_[i].number];
+      for (uint32_t buffer : described.inputs) touch(buffer, launch.touched.read, launch.bytes);
+      for (uint32_t buffer : described.outputs) touch(buffer, launch.touched.written, launch.bytes);
+      if (bound_.steps_[i].scratch_offset < 0) continue;
+      const auto scratch = static_cast<size_t>(bound_.steps_[i].scratch_offset);
+      launch.touched.written.push_back({&pieces_[scratch], 0, 1});
+    }
+    return launch;
+  }
+
+  void touch(uint32_t buffer, std::vector<Span>& spans, int64_t& bytes) const {
+    Span span = span_of(buffer);
+    if (span.space == &arena_space_) span = {&piece_at(root(buffer)), 0, 1};
+    spans.push_back(span);
+    bytes += types_[buffer].bytes();
+  }
+
+  /// Gives a part its turns, numbered within it; its launches begin with `first`. Returns where
+  /// those of the next part begin.
+  size_t hand_out(const std::vector<Turn>& turns, size_t first, Part& part) const {
+    std::vector<size_t> ends(1, 0);  // per branch
+    for (size_t i = part.first; i < part.last; i = launch_end(i)) {
+      const size_t number = part.turns.size();
+      part.turns.push_back(turns[first + number]);
+      Turn& turn = part.turns.back();
+      for (size_t& after : turn.after) after -= first;
+      ends.resize(std::max(ends.size(), static_cast<size_t>(turn.branch) + 1));
+      ends[static_cast<size_t>(turn.branch)] = number;
+    }
+    const size_t last = first + part.turns.size();
+    part.branches = static_cast<int>(ends.size());
+    part.ends.assign(ends.begin() + 1, ends.end());
+    for (const size_t end : part.ends) part.turns[end].awaited = true;
+    return last;
   }
 
   // --- addresses ---
@@ -523,11 +487,9 @@ class Binder {
 
   void address_steps() {
     std::vector<bool> rewritten(shared_.size(), false);
-    first_writer_ = bound_.steps_.size();
     for (size_t i = 0; i < bound_.steps_.size(); ++i) {
       Bound::BoundStep& bound = bound_.steps_[i];
       const PlanStep& step = plan_.steps[bound.number];
-      if (first_writer_ > i && writes_shared(step)) first_writer_ = i;
       bound.first_in = bound_.in_.size();
       bound.first_out = bound_.out_.size();
       for (uint32_t buffer : step.inputs) address_input(buffer, &rewritten);
@@ -609,6 +571,16 @@ class Binder {
 
   // --- parts ---
 
+  /// The first step that writes a shared value; what is done at once begins together.
+  size_t find_first_writer() const {
+    size_t begin = 0;
+    for (size_t i = 0; i < bound_.steps_.size(); ++i) {
+      if (i == launch_end(begin)) begin = i;
+      if (writes_shared(plan_.steps[bound_.steps_[i].number])) return begin;
+    }
+    return bound_.steps_.size();
+  }
+
   /// A part ends where Faults are looked at, and on a device before and after what needs the host.
   /// Kept steps belong to none.
   void cut_parts() {
@@ -633,8 +605,9 @@ class Binder {
   /// nothing.
   std::vector<bool> find_looks() const {
     std::vector<bool> looks(bound_.steps_.size() + 1, false);
+    const size_t first_writer = find_first_writer();
     for (size_t i = bound_.kept_count_; i < bound_.steps_.size(); ++i) {
-      if (bound_.steps_[i].fault >= 0) looks[i < first_writer_ ? first_writer_ : i + 1] = true;
+      if (bound_.steps_[i].fault >= 0) looks[i < first_writer ? first_writer : i + 1] = true;
     }
     return looks;
   }
@@ -664,10 +637,10 @@ class Binder {
   std::vector<uint32_t> head_, tail_;  // of the group that shares memory; tail_ only at heads
   std::vector<int> piece_of_;          // at heads: its piece, or -1
   std::vector<Piece> pieces_;
-  std::vector<int64_t> scratch_;          // per bound step
+  std::vector<std::string> names_;        // of pieces
+  std::vector<int64_t> scratch_;          // per bound step, in the order of the Plan
   std::vector<uint32_t> update_sources_;  // per copying update
-  size_t first_writer_ = 0;               // the first bound step that writes a shared value
-  const char arena_space_ = 0, caller_space_ = 0;  // their addresses stand for them
+  const char arena_space_ = 0;            // its address stands for it
 };
 
 Bound::Bound(const Plan& plan, const std::vector<std::shared_ptr<Tensor>>& shared,

@@ -85,6 +85,7 @@ void Bound::look() {
     row.first = row.last = steps_[part.first].number;
     row.state = part.state;
     row.size = part.recording != nullptr ? part.recording->size() : 0;
+    row.branches = part.branches;
     for (size_t i = part.first; i < part.last; ++i) {
       row.first = std::min(row.first, steps_[i].number);
       row.last = std::max(row.last, steps_[i].number);
@@ -102,6 +103,10 @@ void Bound::look() {
 /// Steps in order, and after the last one the copies of outputs and updates.
 void Bound::run_part(const Part& part, void* const* outputs, const Watch& watch) {
   run_steps(part, watch);
+  copy_results(part, outputs);
+}
+
+void Bound::copy_results(const Part& part, void* const* outputs) {
   if (&part != &parts_.back()) return;
   copy_outputs(outputs);
   copy_updates();
@@ -130,9 +135,14 @@ void Bound::replay_part(Part& part, void* const* outputs, const Watch& watch) {
     }
   };
   try {
-    device_.begin_recording();
+    device_.begin_recording(part.branches);
     Open recording{device_};
-    run_part(part, outputs, watch);
+    if (part.branches > 1) {
+      run_branches(part, watch);
+    } else {
+      run_steps(part, watch);
+    }
+    copy_results(part, outputs);
     recording.open = false;
     part.recording = device_.end_recording();
   } catch (const Error&) {
@@ -205,19 +215,41 @@ void Bound::refresh_kept(const Watch& watch) {
   kept_is_made_ = true;
 }
 
-/// Each step by itself where it is watched.
 void Bound::run_steps(const Part& part, const Watch& watch) {
+  for (size_t i = part.first; i < part.last;) i += run_launch(i, watch);
+}
+
+/// The steps from `first` on that are done at once, each by itself where it is watched; how many.
+size_t Bound::run_launch(size_t first, const Watch& watch) {
+  const BoundStep& step = steps_[first];
   const bool watched = watch.times_ns != nullptr || watch.check_finite;
-  for (size_t i = part.first; i < part.last;) {
-    const BoundStep& step = steps_[i];
-    const bool together = step.joined != nullptr && !watched;
-    i += together ? step.joined_count : 1;
-    if (together) {
-      run_joined(step);
-    } else {
-      run_watched(step, watch);
-    }
+  if (step.joined == nullptr || watched) {
+    run_watched(step, watch);
+    return 1;
   }
+  run_joined(step);
+  return step.joined_count;
+}
+
+/// The same into the branches of a recording. All but the first one begin behind what it holds now,
+/// and end in it.
+[[gnu::cold]] void Bound::run_branches(const Part& part, const Watch& watch) {
+  std::vector<std::unique_ptr<Mark>> marks(part.turns.size());
+  std::vector<bool> begun(static_cast<size_t>(part.branches), false);
+  const std::unique_ptr<Mark> start = device_.mark();
+  begun[0] = true;
+  for (size_t i = part.first, number = 0; i < part.last; ++number) {
+    const Turn& turn = part.turns[number];
+    const auto branch = static_cast<size_t>(turn.branch);
+    device_.select_branch(turn.branch);
+    if (!begun[branch]) device_.after(*start);
+    begun[branch] = true;
+    for (const size_t other : turn.after) device_.after(*marks[other]);
+    i += run_launch(i, watch);
+    if (turn.awaited) marks[number] = device_.mark();
+  }
+  device_.select_branch(0);
+  for (const size_t end : part.ends) device_.after(*marks[end]);
 }
 
 void Bound::run_joined(const BoundStep& step) {

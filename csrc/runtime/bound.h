@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/branches.h"
 #include "runtime/constants.h"
 #include "runtime/device.h"
 #include "runtime/kept.h"
@@ -46,6 +47,9 @@ struct Part {
   size_t first = 0, last = 0;  // bound steps, `last` excluded
   bool looks = false;          // whether Faults are looked at before it
   State state = kCold;
+  int branches = 1;          // of its recording
+  std::vector<Turn> turns;   // of its launches where there are several, numbered from its first on
+  std::vector<size_t> ends;  // then: those that its end waits for
   std::unique_ptr<Recording> recording;
 };
 
@@ -54,6 +58,7 @@ struct PartRow {
   uint32_t first = 0, last = 0;  // numbers of steps in the Plan, `last` included
   Part::State state = Part::kCold;
   int64_t size = 0;  // of the recording
+  int branches = 1;
   std::vector<std::string> manners;  // how its steps are done, where they say so
 };
 
@@ -77,6 +82,8 @@ class Bound {
   const std::vector<MemoryRow>& memory_map() const { return map_; }
   /// Whether all of it can be recorded, with what surrounds it.
   bool recordable() const;
+  /// What a run takes of its device; not known of the host.
+  const Load& load() const { return load_; }
   std::vector<PartRow> parts() const;
 
   /// Whether running it changes shared values.
@@ -137,10 +144,13 @@ class Bound {
 
   void patch(const void* const* inputs, void* const* outputs, const uint64_t* versions);
   void run_part(const Part& part, void* const* outputs, const Watch& watch);
+  void copy_results(const Part& part, void* const* outputs);
   void replay_part(Part& part, void* const* outputs, const Watch& watch);
   bool record_part(Part& part, void* const* outputs, const Watch& watch);
   void forget_recordings();
   void run_steps(const Part& part, const Watch& watch);
+  void run_branches(const Part& part, const Watch& watch);
+  size_t run_launch(size_t first, const Watch& watch);
   void refresh_kept(const Watch& watch);
   void make_kept(const Watch& watch);
   void run_watched(const BoundStep& step, const Watch& watch);
@@ -183,6 +193,7 @@ class Bound {
   size_t fault_count_ = 0;
   std::vector<Fault> faults_;             // where they are copied to
   std::vector<Part> parts_;               // in order; at least one
+  Load load_;
   std::vector<const void*> recorded_at_;  // inputs and outputs of the recordings
 };
 

@@ -61,6 +61,11 @@ class Device {
   /// the device has them.
   virtual void use_warp_groups(bool) {}
 
+  /// Whether `arrange` may find something from now on.
+  virtual void use_branches(bool) {}
+  /// Which launches of a recording run beside each other.
+  virtual Arrangement arrange(const Launches&) const { return {}; }
+
   // The host has none of what follows, since its copies and steps are done at once.
 
   /// The most bytes of its memory that symk held since this was asked the last time.
@@ -88,7 +93,11 @@ class Device {
 
   /// What the calling thread asks of the queue is recorded and not done, until `end_recording`,
   /// which is null where something cannot be recorded. What allocates or waits throws meanwhile.
-  virtual void begin_recording() {}
+  /// It goes into one of so many branches of the recording, which are done beside each other but
+  /// for marks: that of number 0 until another one is selected. Each other one must begin `after` a
+  /// mark, and branch 0 must come to be `after` its end.
+  virtual void begin_recording(int) {}
+  virtual void select_branch(int) {}
   virtual std::unique_ptr<Recording> end_recording() { return nullptr; }
   virtual void cancel_recording() noexcept {}
   virtual void replay(const Recording&) {}

@@ -3,21 +3,12 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <vector>
 
+#include "runtime/touched.h"
+
 namespace symk {
-
-/// A stretch of memory: bytes [begin, end) of a space, such as the arena.
-struct Span {
-  const void* space = nullptr;
-  int64_t begin = 0, end = 0;
-};
-
-struct Touched {
-  std::vector<Span> read, written;
-};
 
 struct Joinable {
   std::string form;    // empty for a step that is done alone

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/branches.h"
 #include "runtime/packed.h"
 #include "runtime/threads.h"
 #include "runtime/view.h"
@@ -65,6 +66,10 @@ class Step {
   /// One step for several of one form, of which this is the first. Its operands are theirs, one
   /// behind the other, and no one of them writes what another touches.
   virtual std::unique_ptr<Step> join(const std::vector<const Step*>&) const { return nullptr; }
+  /// What it takes of its device when so many steps whose blocks are there together share that.
+  virtual Load load(int) const { return {}; }
+  /// From now on it is one of so many; before the first run.
+  virtual void share_device(int) {}
   /// How the device does it, where there is more than one way; for people.
   virtual std::string manner() const { return ""; }
   /// What a Fault of this step means.

@@ -12,45 +12,49 @@
 namespace symk {
 namespace {
 
-bool alive_together(const Piece& a, const Piece& b) {
-  return a.first <= b.last && b.first <= a.last;
-}
-
-/// The offset of the smallest gap for `piece`; `placed` is in the order of offsets.
-int64_t best_gap(const Piece& piece, int64_t bytes, const std::vector<const Piece*>& placed) {
+/// The offset of the smallest gap for a piece; `placed` is in the order of offsets.
+int64_t best_gap(const std::vector<Piece>& pieces, size_t piece, int64_t bytes,
+                 const std::vector<size_t>& placed, const Together& together) {
   int64_t end = 0, best = -1, best_gap = INT64_MAX;
-  for (const Piece* other : placed) {
-    if (!alive_together(piece, *other)) continue;
-    const int64_t gap = other->offset - end;
+  for (const size_t number : placed) {
+    if (!together(piece, number)) continue;
+    const Piece& other = pieces[number];
+    const int64_t gap = other.offset - end;
     if (gap >= bytes && gap < best_gap) {
       best = end;
       best_gap = gap;
     }
-    end = std::max(end, other->offset + aligned_size(other->bytes));
+    end = std::max(end, other.offset + aligned_size(other.bytes));
   }
   return best >= 0 ? best : end;
 }
 
 }  // namespace
 
-int64_t place(std::vector<Piece>& pieces) {
+int64_t place(std::vector<Piece>& pieces, const Together& together) {
   std::vector<size_t> order(pieces.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return pieces[a].bytes > pieces[b].bytes; });
-  std::vector<const Piece*> placed;
+  std::vector<size_t> placed;
   placed.reserve(pieces.size());
   int64_t total = 0;
   for (const size_t index : order) {
     Piece& piece = pieces[index];
     const int64_t bytes = aligned_size(piece.bytes);
     if (bytes == 0) continue;  // any address does
-    piece.offset = best_gap(piece, bytes, placed);
+    piece.offset = best_gap(pieces, index, bytes, placed, together);
     total = std::max(total, checked_add(piece.offset, bytes));
-    const auto by_offset = [](const Piece* a, const Piece* b) { return a->offset < b->offset; };
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), &piece, by_offset), &piece);
+    const auto by_offset = [&](size_t a, size_t b) { return pieces[a].offset < pieces[b].offset; };
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), index, by_offset), index);
   }
   return total;
+}
+
+int64_t place(std::vector<Piece>& pieces) {
+  return place(pieces, [&](size_t a, size_t b) {
+    return pieces[a].first <= pieces[b].last && pieces[b].first <= pieces[a].last;
+  });
 }
 
 }  // namespace symk

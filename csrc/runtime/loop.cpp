@@ -57,6 +57,7 @@ class Body {
   /// Never 0, so that an arena has an address.
   int64_t arena_bytes() const { return aligned_size(bound_.arena_bytes() + 1); }
   bool recordable() const { return bound_.recordable(); }
+  const Load& load() const { return bound_.load(); }
 
   void run(char* arena, const void* const* inputs, void* const* outputs, const uint64_t* versions,
            bool check_finite) {
@@ -123,6 +124,11 @@ class ScanStep final : public Step {
   }
 
   bool recordable() const override { return body_->recordable(); }
+  Load load(int) const override {
+    Load load = body_->load();
+    load.time_ns *= length_;
+    return load;
+  }
 
   Status run(const Operands& operands, ThreadPool&) override {
     start(operands);

@@ -113,6 +113,8 @@ class Program {
   void use_compiler(const std::string& library) { device_.use_compiler(library); }
   /// As Device::use_warp_groups; for all Programs of the device.
   void use_warp_groups(bool on) { device_.use_warp_groups(on); }
+  /// As Device::use_branches; for all Programs of the device.
+  void use_branches(bool on) { device_.use_branches(on); }
   /// How the binding used last lays out its memory; without a map before the first call.
   MemoryUse memory_use();
   /// How the binding used last is done by its device; empty before the first call.

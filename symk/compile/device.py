@@ -22,12 +22,13 @@ def text(program):
     return "\n".join(lines + [_line(program.plan.steps, *part) for part in parts])
 
 
-def _line(steps, first, last, how, size, manners):
+def _line(steps, first, last, how, size, manners, branches):
     if how == "hosted":
         names = sorted({step.kernel for step in steps[first:last + 1]})
         meaning = "not recorded, since each call needs the host: %s" % ", ".join(names)
     elif how == "recorded":
         meaning = "replayed as one graph of %d launches and copies" % size
+        meaning += " in %d branches" % branches * (branches > 1)
     else:
         meaning = _HOW[how]
     lines = ["steps %4d..%-4d  %s" % (first, last, meaning)]

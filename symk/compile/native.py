@@ -138,6 +138,7 @@ class NativeProgram:
         self._program.replay(settings.replay)
         self._program.use_compiler(settings.nvrtc)
         self._program.use_warp_groups(settings.wgmma)
+        self._program.use_branches(settings.branches)
 
 
 class NativeEnsemble:

@@ -57,6 +57,27 @@ def test_a_replay_costs_less_than_its_launches(gpu):
     assert median_seconds(lambda: replayed(array)) < median_seconds(lambda: direct(array))
 
 
+def test_branches_are_done_beside_each_other(gpu, monkeypatch):
+    """Two sequences, each of which leaves most of a GPU free."""
+    x, w = Placeholder("float32", (32, 100, 256)), Placeholder("float32", (64, 256))
+    zeros = ops.constant(np.zeros((32, 64), "float32"))
+    both = [ops.lstm_sequence(x, w, zeros, zeros, reverse=reverse)[0] for reverse in (False, True)]
+    branched = function([x, w], both)
+    arrays = [np.ones((32, 100, 256), "float32"), np.ones((64, 256), "float32") / 64]
+    results = [branched(*arrays) for _ in range(3)]
+    with monkeypatch.context() as without:
+        without.setattr(settings, "branches", False)
+        line = function([x, w], both)
+        for _ in range(3):
+            results.append(line(*arrays))
+    for values in results[1:]:
+        for value, first in zip(values, results[0]):
+            np.testing.assert_array_equal(value, first)
+    assert [part[5] for part in branched.program.parts()] == [2]
+    assert [part[5] for part in line.program.parts()] == [1]
+    assert median_seconds(lambda: branched(*arrays)) < median_seconds(lambda: line(*arrays))
+
+
 def test_compiled_programs_have_the_bits_of_the_interpreter(gpu, monkeypatch):
     array = np.random.default_rng(1).standard_normal((4099, 65)).astype("float32") * 4
     found = []

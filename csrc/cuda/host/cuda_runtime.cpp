@@ -14,26 +14,30 @@
 #include <string>
 #include <vector>
 
+#include "cuda/host/graph.h"
 #include "runtime/lock.h"
 #include "runtime/memory.h"
 
-using Work = std::function<void()>;
-
-struct symk_host_graph {
-  std::vector<Work> work;
+/// The recording that a stream has begun, and others have joined by waiting for its events.
+struct symk_host_capture {
+  symk_host_stream* origin = nullptr;
+  symk_host_graph graph;
+  bool refused = false;  // something was asked for that a recording cannot hold
 };
 
 struct symk_host_stream {
   int device = 0;
   std::deque<Work> work;
   uint64_t added = 0, done = 0;
-  std::unique_ptr<symk_host_graph> recording;
-  bool refused = false;  // something was asked for that a recording cannot hold
+  std::shared_ptr<symk_host_capture> recording;
+  Ends ends;  // in the recording
 };
 
 struct symk_host_event {
   symk_host_stream* stream = nullptr;
   uint64_t after = 0;  // how many items of the stream must be done
+  std::shared_ptr<symk_host_capture> recording;  // where it was recorded in one
+  Ends ends;
 };
 
 namespace {
@@ -128,11 +132,13 @@ void drain_all() {
 }
 
 /// Adds an item to a stream, or to what the stream records.
-cudaError_t add(symk_host_stream* stream, Work work) {
+cudaError_t add(symk_host_stream* stream, Work work, long long together = 0) {
   Settings& settings = world().settings;
   if (is_lost(stream->device)) return failed(cudaErrorIllegalAddress);
   if (stream->recording != nullptr) {
-    stream->recording->work.push_back(std::move(work));
+    std::vector<symk_host_graph::Node>& nodes = stream->recording->graph.nodes;
+    nodes.push_back({std::move(work), stream->ends, together});
+    stream->ends = {nodes.size() - 1};
     return cudaSuccess;
   }
   if (settings.lost >= 0 && settings.lost-- == 0) world().lost[stream->device] = true;
@@ -144,9 +150,10 @@ cudaError_t add(symk_host_stream* stream, Work work) {
 }
 
 /// What CUDA refuses while a thread records: the recording is over.
-cudaError_t refuse_recording(symk_host_stream* stream) {
-  stream->refused = true;
-  return failed(cudaErrorStreamCaptureUnsupported);
+cudaError_t refuse_recording(symk_host_stream* stream,
+                             cudaError_t status = cudaErrorStreamCaptureUnsupported) {
+  stream->recording->refused = true;
+  return failed(status);
 }
 
 /// A copy from memory of a device or pinned memory. The device is lost when what it reads or writes
@@ -386,7 +393,19 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   const Guard guard(world().lock);
   if (event->stream == nullptr) return cudaSuccess;
-  if (stream->recording != nullptr) return refuse_recording(stream);
+  if (event->recording != nullptr) {  // the event is an edge, and the stream takes part
+    if (stream->recording != nullptr && stream->recording != event->recording)
+      return refuse_recording(stream, cudaErrorStreamCaptureMerge);
+    if (stream->recording == nullptr) stream->ends.clear();
+    stream->recording = event->recording;
+    for (const size_t end : event->ends) {
+      if (std::find(stream->ends.begin(), stream->ends.end(), end) == stream->ends.end())
+        stream->ends.push_back(end);
+    }
+    return cudaSuccess;
+  }
+  if (stream->recording != nullptr)
+    return refuse_recording(stream, cudaErrorStreamCaptureIsolation);
   symk_host_stream* const other = event->stream;
   const uint64_t after = event->after;
   return add(stream, [other, after] { drain(other, after); });
@@ -399,9 +418,8 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
 
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   const Guard guard(world().lock);
-  if (stream->recording != nullptr) return refuse_recording(stream);
   if (is_lost(stream->device)) return failed(cudaErrorIllegalAddress);
-  *event = {stream, stream->added};
+  *event = {stream, stream->added, stream->recording, stream->ends};
   return cudaSuccess;
 }
 
@@ -451,24 +469,34 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   const Guard guard(world().lock);
   if (is_lost(stream->device)) return failed(cudaErrorIllegalAddress);
-  stream->recording = std::make_unique<symk_host_graph>();
-  stream->refused = false;
+  stream->recording = std::make_shared<symk_host_capture>();
+  stream->recording->origin = stream;
+  stream->ends.clear();
   recorded_here = stream;
   return cudaSuccess;
 }
 
+/// All that other streams have added must have been waited for.
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const Guard guard(world().lock);
   *graph = nullptr;
   recorded_here = nullptr;
-  std::unique_ptr<symk_host_graph> made = std::move(stream->recording);
-  if (stream->refused) return failed(cudaErrorStreamCaptureInvalidated);
-  *graph = made.release();
+  const std::shared_ptr<symk_host_capture> made = stream->recording;
+  if (made == nullptr || made->origin != stream) return failed(cudaErrorStreamCaptureUnmatched);
+  symk_host_graph& recorded = made->graph;
+  const std::vector<bool> joined = symk::cuda::host::before(recorded, stream->ends);
+  for (symk_host_stream* other : world().streams) {
+    if (other->recording == made) other->recording = nullptr;
+  }
+  if (made->refused) return failed(cudaErrorStreamCaptureInvalidated);
+  if (std::find(joined.begin(), joined.end(), false) != joined.end())
+    return failed(cudaErrorStreamCaptureUnjoined);
+  *graph = new symk_host_graph(std::move(recorded));
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t*, size_t* count) {
-  *count = graph->work.size();
+  *count = graph->nodes.size();
   return cudaSuccess;
 }
 
@@ -480,8 +508,10 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* made, cudaGraph_t graph, unsig
 cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
   const Guard guard(world().lock);
   ++world().settings.replays;
-  for (const Work& work : graph->work) {
-    const cudaError_t status = add(stream, work);
+  if (symk::cuda::host::may_hang(*graph, world().settings.together))
+    return failed(cudaErrorLaunchTimeout);
+  for (const size_t node : symk::cuda::host::order_of(*graph, graph->launches++)) {
+    const cudaError_t status = add(stream, graph->nodes[node].work);
     if (status != cudaSuccess) return status;
   }
   return cudaSuccess;
@@ -500,14 +530,14 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
 
 namespace symk::cuda::host {
 
-cudaError_t launch(cudaStream_t stream, std::function<void()> kernel) {
+cudaError_t launch(cudaStream_t stream, std::function<void()> kernel, long long together) {
   if (stream == nullptr) {  // of no device
     kernel();
     return cudaSuccess;
   }
   const Guard guard(world().lock);
   if (stream->recording == nullptr) ++world().settings.launches;
-  return add(stream, std::move(kernel));
+  return add(stream, std::move(kernel), together);
 }
 
 long long most_together() { return world().settings.together; }

@@ -1,7 +1,8 @@
 // The CUDA runtime on the host, for tests without a GPU: those of its calls that device.cu and
 // launch.h make, with their names and meanings, over the memory of the host. What goes into a
-// stream is done as late as CUDA may do it, when somebody waits for it, so that a missing wait is
-// seen. `symk_cuda_host_set` makes devices that are small, old, or lost.
+// stream is done as late as CUDA may do it, when somebody waits for it, and the launches of a graph
+// in another order each time, so that a missing wait is seen. `symk_cuda_host_set` makes devices
+// that are small, old, or lost.
 #pragma once
 
 #include <cstddef>
@@ -28,6 +29,10 @@ enum cudaError_t {
   cudaErrorLaunchFailure = 719,
   cudaErrorStreamCaptureUnsupported = 900,
   cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorStreamCaptureMerge = 902,
+  cudaErrorStreamCaptureUnmatched = 903,
+  cudaErrorStreamCaptureUnjoined = 904,
+  cudaErrorStreamCaptureIsolation = 905,
   cudaErrorUnknown = 999,
 };
 enum cudaMemcpyKind {
@@ -91,8 +96,8 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph);
 
 namespace symk::cuda::host {
 
-/// What <<<>>> is there: a kernel goes into a stream.
-cudaError_t launch(cudaStream_t stream, std::function<void()> kernel);
+/// What <<<>>> is there: a kernel goes into a stream; so many of its blocks wait for each other.
+cudaError_t launch(cudaStream_t stream, std::function<void()> kernel, long long together = 0);
 
 /// How many blocks can be there at once.
 long long most_together();
