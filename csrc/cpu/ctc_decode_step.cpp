@@ -215,7 +215,7 @@ struct Search {
 
 std::unique_ptr<Step> bind_beam_search(Binding& binding) {
   const BeamPlan problem = plan_beam_search(binding);
-  const int64_t width = problem.width, paths = problem.paths;
+  const int64_t paths = problem.paths;
   const int64_t parts = clamp(problem.batch, 1, kMaxParts);
   const int64_t part_bytes = Search::bytes(problem);
   binding.need_scratch(checked_multiply(part_bytes, parts));

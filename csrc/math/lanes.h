@@ -145,6 +145,16 @@ template <class I, class = std::enable_if_t<std::is_integral_v<I>>>
 SYMK_HD I shift_right(I a, int count) {
   return a >> count;
 }
+/// a - b, which wraps.
+template <class I>
+SYMK_HD I difference(I a, I b) {
+  if constexpr (std::is_integral_v<I>) {
+    using U = std::make_unsigned_t<I>;
+    return static_cast<I>(static_cast<U>(a) - static_cast<U>(b));
+  } else {
+    return a - b;
+  }
+}
 
 /// a * b + c, rounded once where the instruction set has the instruction.
 SYMK_HD float fma(float a, float b, float c) {

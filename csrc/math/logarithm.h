@@ -58,12 +58,13 @@ SYMK_HD V log_normal(V x, V rest) {
   using T = Lane<V>;
   using I = std::remove_const_t<decltype(bits(x))>;
   constexpr int places = Format<T>::mantissa_bits;
-  const I exponent = shift_right(bits(x) - I(LogarithmTable<T>::root_half), places);
+  const I place = bits(x);
+  const I exponent = shift_right(difference(place, I(LogarithmTable<T>::root_half)), places);
   const I shifted = shift_left(exponent, places);
   // 2^-exponent; zero for the two largest exponents, where `rest` has no weight.
-  const I unscale = I(Format<T>::bias << places) - shifted;
+  const I unscale = difference(I(Format<T>::bias << places), shifted);
   const V inverse = bit_cast<T>(bit_and(unscale, bit_not(shift_right(unscale, sizeof(T) * 8 - 1))));
-  const V f = fma(rest, inverse, bit_cast<T>(bits(x) - shifted) - V(T(1)));
+  const V f = fma(rest, inverse, bit_cast<T>(difference(place, shifted)) - V(T(1)));
   return log_reduced(f, to_float(exponent));
 }
 
@@ -83,8 +84,9 @@ SYMK_HD V log(V x) {
   constexpr int places = Format<T>::mantissa_bits;
   const auto tiny = x < V(Format<T>::smallest_normal);
   const V normal = select(tiny, x * V(T(LaneInteger<T>(1) << places)), x);
-  const I exponent = shift_right(bits(normal) - I(LogarithmTable<T>::root_half), places);
-  const V f = bit_cast<T>(bits(normal) - shift_left(exponent, places)) - V(T(1));
+  const I place = bits(normal);
+  const I exponent = shift_right(difference(place, I(LogarithmTable<T>::root_half)), places);
+  const V f = bit_cast<T>(difference(place, shift_left(exponent, places))) - V(T(1));
   return log_special(x, log_reduced(f, to_float(exponent) - select(tiny, V(T(places)), V(T(0)))));
 }
 
