@@ -29,7 +29,7 @@ test-deploy: build
 
 # The ops, layers and devices again, by the kernels of CUDA on the host; half an hour.
 test-cuda-host: build
-	$(BIN)/python -m pytest -q tests/cuda
+	$(BIN)/python -m pytest -q -m 'slow or not slow' tests/cuda
 	SYMK_DEVICE=cuda-host $(BIN)/python -m pytest -q tests/layers tests/ops
 
 # The kernels' tests for 64-bit Arm, by Debian's g++-aarch64-linux-gnu and qemu-user-static; ten

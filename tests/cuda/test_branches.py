@@ -160,6 +160,7 @@ def test_chains_use_memory_again_but_not_that_of_their_neighbours(on_device, mon
         memory["unshared_bytes"]
 
 
+@pytest.mark.slow
 def test_memory_that_would_be_too_much_is_shared_and_waited_for(stand_in, monkeypatch):
     """Ways of values of 4 MB take more than 32 MB beyond those of one line; of small ones they do
     not."""

@@ -216,6 +216,7 @@ def test_what_cannot_be_compiled_is_interpreted_and_says_why(stand_in, monkeypat
     assert "interpreted: the compiler refuses the program" in reasons[1]
 
 
+@pytest.mark.slow
 def test_a_training_step_is_the_same(compiled, monkeypatch):
     def train(setting):
         monkeypatch.setattr(settings, "nvrtc", setting)

@@ -91,6 +91,7 @@ def test_batches_of_products(warp_groups, left, right, products):
     check(ops.matmul, normal(left), normal(right), products=products)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("products", ["tf32", "bfloat16", "float16"])
 def test_products_that_fill_the_device_take_wide_tiles(warp_groups, products):
     check(lambda a, b: ops.matmul(a, b, False, True), normal((43, 130, 36)), normal((43, 258, 36)),
@@ -151,6 +152,7 @@ def test_epilogues_of_windows(warp_groups, activation, products):
           normal((2, 7, 6, 66)), products=products)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("products", ["float32", "bfloat16"])
 def test_windows_of_many_depths_are_cut_into_pieces(warp_groups, products):
     check(forward_and_backward(padding="same", strides=(2, 1)), normal((1, 16, 8, 128)),
