@@ -4,7 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from test_ensemble import NAMES, Scattered, new_weight, rows, training, two_halves
+from test_ensemble import (NAMES, Scattered, gathered_halves, new_weight, rows, training,
+                           two_halves)
 from test_replicas import DEVICES, data, dense, pair
 
 import symk
@@ -185,13 +186,8 @@ def test_a_batch_is_run_once_and_by_its_own_function(outside):
 
 def test_a_batch_whose_call_has_failed_may_be_run_again(outside):
     table, count = Shared(np.ones((50, 4), "float32")), Shared(np.zeros((), "float32"))
-    ids = Placeholder("int32", (None,))
-    half = ids.shape[0] // 2
-    picked = []
-    for name, part in zip(NAMES, (ids[:half], ids[half:])):
-        with config.device(name):
-            picked.append(ops.gather(table, part))
-    step = function([ids], [ops.concat(picked, 0)], updates=[(count, count + 1)])
+    ids, picked = gathered_halves(table)
+    step = function([ids], [picked], updates=[(count, count + 1)])
     right = [np.array([1, 2, 3, 3], "int32")]
     one_ahead(step, [right] * 3)
     allocations = outside.allocations

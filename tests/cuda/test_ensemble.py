@@ -69,6 +69,17 @@ def test_scattered_graphs_keep_their_values(outside, first):
     assert several > BATCH * 0.9
 
 
+def gathered_halves(table):
+    """Numbers of rows, and these rows of a table: each half of them on a device of its own."""
+    ids = Placeholder("int32", (None,))
+    half = ids.shape[0] // 2
+    picked = []
+    for name, part in zip(NAMES, (ids[:half], ids[half:])):
+        with config.device(name):
+            picked.append(ops.gather(table, part))
+    return ids, ops.concat(picked, 0)
+
+
 def two_halves(weight, join="cpu"):
     """tanh(x w) of two halves of x on two devices, joined on one."""
     x = Placeholder("float32", (None, 8), name="x")
@@ -179,13 +190,8 @@ def test_sections_of_one_level_are_asked_for_before_the_host_works(outside):
 
 def test_a_wrong_index_on_one_device_changes_no_variable(outside):
     table, count = Shared(np.ones((50, 4), "float32")), Shared(np.zeros((), "float32"))
-    ids = Placeholder("int32", (None,))
-    half = ids.shape[0] // 2
-    picked = []
-    for name, part in zip(NAMES, (ids[:half], ids[half:])):
-        with config.device(name):
-            picked.append(ops.gather(table, part))
-    loss = ops.sum(ops.concat(picked, 0) * 2.0)
+    ids, picked = gathered_halves(table)
+    loss = ops.sum(picked * 2.0)
     step = function([ids], [loss], updates=[(table, table - 0.25 * grad(loss, table)),
                                             (count, count + 1)])
     for turn in range(4):
