@@ -84,7 +84,6 @@ class Optimizer:
             cls.get_updates = _in_the_order_of_keras_1(own)
 
     @renames.in_either_order
-    @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         """The step: pairs (variable, new value) for the state and the parameters."""
         raise NotImplementedError
@@ -164,7 +163,6 @@ class _ByParameter(Optimizer):
         raise NotImplementedError
 
     @renames.in_either_order
-    @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         params = list(params)
         grads = self.get_gradients(loss, params)
@@ -439,7 +437,6 @@ class Nadam(_ByParameter):
         self.schedule_decay = schedule_decay
 
     @renames.in_either_order
-    @renames.accepts("get_updates")
     def get_updates(self, loss, params):
         super().get_updates(loss, params)
         self.weights.insert(1, self.m_schedule)

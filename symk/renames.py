@@ -123,10 +123,12 @@ def accepts(key):
 
 
 def in_either_order(get_updates):
-    """A decorator: the method takes Keras 1's (params, constraints, loss) too, by position."""
+    """A decorator: the method takes Keras 1's (params, constraints, loss) too, in any form."""
+    get_updates = accepts("get_updates")(get_updates)
+
     @functools.wraps(get_updates)
     def call(self, *args, **kwargs):
-        if len(args) == 3 or len(args) == 2 and isinstance(args[0], (list, tuple)):
+        if len(args) == 3 or len(args) == 2 and "loss" in kwargs:
             given = dict(zip(("params", "constraints", "loss"), args))
             if not given["constraints"]:
                 del given["constraints"]

@@ -52,7 +52,7 @@ def training_arrays(model, x, y, sample_weight=None, class_weight=None):
 
 def _targets(objective, y):
     """For each trained output its targets; None where a tensor was given to compile."""
-    wanted = [endpoint for endpoint in objective.trained if endpoint.is_fed]
+    wanted = objective.fed_endpoints
     names = [endpoint.name for endpoint in wanted]
     if not wanted and (y is None or len(y) == 0):
         return [None] * len(objective.trained)

@@ -181,6 +181,11 @@ class Objective:
         """The means of the losses of the outputs, if there are several."""
         return [endpoint.mean for endpoint in self.trained if endpoint.mean is not None]
 
+    @property
+    def fed_endpoints(self):
+        """The outputs whose targets are data of the user."""
+        return [endpoint for endpoint in self.trained if endpoint.is_fed]
+
     # ---- expressions
 
     def _weight(self, endpoint, mask, weighted):
@@ -242,7 +247,7 @@ class Objective:
     def feeds(self, weighted):
         """The placeholders of a training or test function, in their order."""
         own = (fed(self.model.inputs)
-               + [endpoint.target for endpoint in self.trained if endpoint.is_fed]
+               + [endpoint.target for endpoint in self.fed_endpoints]
                + [endpoint.weight for endpoint, has_weight in zip(self.endpoints, weighted)
                   if endpoint.is_trained and has_weight])
         return [self._shared.get(tensor, tensor) for tensor in own]

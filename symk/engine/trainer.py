@@ -128,7 +128,7 @@ class Trainer(Network):
 
     @property
     def _feed_targets(self):
-        return [endpoint.target for endpoint in self._compiled().trained if endpoint.is_fed]
+        return [endpoint.target for endpoint in self._compiled().fed_endpoints]
 
     @property
     def _feed_sample_weights(self):

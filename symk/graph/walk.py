@@ -66,6 +66,8 @@ def rebuild(outputs, replacements, sizes=None):
     Args:     sizes: more unknown sizes to replace: {Size: int or Dim}.
     Raises:   what `infer` raises if a replacement does not fit.
     """
+    if not replacements and not sizes:
+        return list(outputs)
     new = dict(replacements)
     sizes = {**_replaced_sizes(replacements), **(sizes or {})}
     for node in nodes_of(outputs, _wholly_replaced(replacements)):

@@ -5,7 +5,7 @@ symk's own classes need none: `engine/legacy.py` has their old arguments as tabl
 import functools
 
 from ..engine.legacy import accepting_old_names, shape_first
-from ..renames import accepts, in_either_order
+from ..renames import in_either_order
 
 __all__ = ["legacy_add_weight_support", "legacy_get_updates_support"]
 
@@ -34,8 +34,4 @@ for _name, _class_name in _CONSTRUCTORS.items():
     globals()[_name] = functools.partial(accepting_old_names, class_name=_class_name)
 
 legacy_add_weight_support = shape_first
-
-
-def legacy_get_updates_support(method):
-    """Lets an optimizer's `get_updates` be called as in Keras 1: (params, constraints, loss)."""
-    return in_either_order(accepts("get_updates")(method))
+legacy_get_updates_support = in_either_order

@@ -4,8 +4,8 @@ import threading
 
 import numpy as np
 import pytest
-from test_ensemble import (NAMES, Scattered, gathered_halves, new_weight, rows, training,
-                           two_halves)
+from test_ensemble import (NAMES, Scattered, gathered_halves, in_threads, new_weight, rows,
+                           training, two_halves)
 from test_replicas import DEVICES, data, dense, pair
 
 import symk
@@ -283,11 +283,7 @@ def test_threads_may_send_and_run_batches(outside):
             if not np.array_equal(result, wanted[count]):
                 failures.append(count)
 
-    threads = [threading.Thread(target=work, args=(count,)) for count in (3, 4, 9, 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, (3, 4, 9, 4))
     assert not failures
 
 

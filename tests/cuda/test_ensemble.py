@@ -69,6 +69,15 @@ def test_scattered_graphs_keep_their_values(outside, first):
     assert several > BATCH * 0.9
 
 
+def in_threads(work, arguments):
+    """Calls work with each argument in a thread of its own, and waits for all."""
+    threads = [threading.Thread(target=work, args=(argument,)) for argument in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def gathered_halves(table):
     """Numbers of rows, and these rows of a table: each half of them on a device of its own."""
     ids = Placeholder("int32", (None,))
@@ -250,11 +259,7 @@ def test_threads_may_call_one_function(outside):
             if not np.array_equal(f(rows(count)), wanted[count]):
                 failures.append(count)
 
-    threads = [threading.Thread(target=work, args=(count,)) for count in (3, 4, 9, 4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, (3, 4, 9, 4))
     assert not failures
 
 
