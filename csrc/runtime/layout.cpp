@@ -13,8 +13,9 @@ namespace symk {
 namespace {
 
 /// The offset of the smallest gap for a piece; `placed` is in the order of offsets.
+template <class F>
 int64_t best_gap(const std::vector<Piece>& pieces, size_t piece, int64_t bytes,
-                 const std::vector<size_t>& placed, const Together& together) {
+                 const std::vector<size_t>& placed, const F& together) {
   int64_t end = 0, best = -1, best_gap = INT64_MAX;
   for (const size_t number : placed) {
     if (!together(piece, number)) continue;
@@ -29,9 +30,9 @@ int64_t best_gap(const std::vector<Piece>& pieces, size_t piece, int64_t bytes,
   return best >= 0 ? best : end;
 }
 
-}  // namespace
-
-int64_t place(std::vector<Piece>& pieces, const Together& together) {
+/// `together` is asked for each pair: a call of it would take as long as all else.
+template <class F>
+int64_t place_all(std::vector<Piece>& pieces, const F& together) {
   std::vector<size_t> order(pieces.size());
   std::iota(order.begin(), order.end(), size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -51,10 +52,16 @@ int64_t place(std::vector<Piece>& pieces, const Together& together) {
   return total;
 }
 
+}  // namespace
+
 int64_t place(std::vector<Piece>& pieces) {
-  return place(pieces, [&](size_t a, size_t b) {
+  return place_all(pieces, [&](size_t a, size_t b) {
     return pieces[a].first <= pieces[b].last && pieces[b].first <= pieces[a].last;
   });
+}
+
+int64_t place(std::vector<Piece>& pieces, const Together& together) {
+  return place_all(pieces, together);
 }
 
 }  // namespace symk
